@@ -1,0 +1,1 @@
+"""Genetic programming that discovers zero-cost proxies."""
