@@ -1,0 +1,76 @@
+"""A user's own ground truth: a CSV file of architectures and accuracies."""
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eznas.errors import InputError
+from eznas.spaces import Space
+
+COLUMNS = ("architecture", "accuracy")
+
+
+def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Architectures (canonical) and their accuracies, float64 [networks], in file order.
+
+    The first line is a header with the columns `architecture` and `accuracy`; others are
+    ignored. Any scale will do, larger is better. Raises `InputError` with file and line for
+    whatever cannot be used, duplicates included.
+    """
+    accuracies: dict[str, float] = {}
+    lines: dict[str, int] = {}
+    for line, text, number in _rows(Path(path)):
+        try:
+            architecture = space.canonical(text)
+        except InputError as error:
+            raise InputError(f"{path}:{line}: {error}") from None
+        if architecture in lines:
+            raise InputError(
+                f"{path}:{line}: expected each architecture once, but {architecture!r} "
+                f"already stands in line {lines[architecture]}"
+            )
+        lines[architecture] = line
+        accuracies[architecture] = _accuracy(number, f"{path}:{line}")
+    if not accuracies:
+        raise InputError(f"{path}: no rows; expected at least one below the header")
+    return tuple(accuracies), np.array(list(accuracies.values()))
+
+
+def _accuracy(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        found = repr(text) if text else "nothing"
+        raise InputError(f"{where}: expected a finite number as accuracy, found {found}")
+    return value
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line number, architecture and accuracy of each row, as text."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="", skipinitialspace=True)
+            _check_header(path, reader.fieldnames or ())
+            for row in reader:
+                yield reader.line_num, row["architecture"].strip(), row["accuracy"].strip()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}; expected a CSV file"
+        ) from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
+
+
+def _check_header(path: Path, found: Sequence[str]) -> None:
+    missing = [column for column in COLUMNS if column not in found]
+    if missing:
+        raise InputError(
+            f"{path}:1: no column {' or '.join(missing)}; expected the header "
+            f"{','.join(COLUMNS)}, found {','.join(found) or 'nothing'}"
+        )

@@ -1,0 +1,48 @@
+"""What every table of ground truth provides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Trials = tuple[tuple[float, ...], ...]
+
+
+class Setting(NamedTuple):
+    """How a data set was presented: images of `input_size` x `input_size`, `classes` outputs."""
+
+    input_size: int
+    classes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """Accuracies of all architectures of one space, on one or more data sets.
+
+    space: name in `eznas.spaces.SPACES`; architectures: in the space's order.
+    settings: data set -> how it was presented; trials: data set -> accuracies in percent, a tuple
+    of runs for each architecture; components: int64 [networks], equal for networks that must not
+    be on both sides of a split.
+    """
+
+    space: str
+    architectures: tuple[str, ...]
+    settings: Mapping[str, Setting]
+    trials: Mapping[str, Trials]
+    components: NDArray[np.int64]
+    accuracy: Mapping[str, NDArray[np.float64]] = field(init=False)
+    """Data set -> mean over trials in percent, float64 [networks], read-only."""
+
+    def __post_init__(self) -> None:
+        means = {dataset: np.array([*map(fmean, runs)]) for dataset, runs in self.trials.items()}
+        for shared in (self.components, *means.values()):
+            shared.setflags(write=False)
+        object.__setattr__(self, "accuracy", means)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets."""
+        return tuple(self.settings)

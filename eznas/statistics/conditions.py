@@ -1,0 +1,53 @@
+"""The conditions of a measurement: all that a score depends on besides network and formula."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+from eznas.statistics.images import Images
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a network is excited with, at which resolutions, and how it is initialised.
+
+    `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
+    condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
+    the width of the head that a search space builds (a user's model has its own).
+    """
+
+    images: Images
+    classes: int = 10
+    raw: int = 8
+    sketch: int = 64
+    initialisation: str = "kaiming"
+    seed: int = 0
+    device: str = "cpu"
+
+    @property
+    def size(self) -> int:
+        """Side of the input in pixels."""
+        return self.images.pixels.shape[-1]
+
+    def batch(self, resolution: str) -> int:
+        """Images at the resolution "raw" or "sketch"."""
+        return self.raw if resolution == "raw" else self.sketch
+
+    def describe(self) -> dict[str, object]:
+        """The conditions as plain data, for a run folder or an exported proxy."""
+        return {
+            "images": self.images.fingerprint,
+            "input": list(self.images.pixels.shape[1:]),
+            "classes": self.classes,
+            "raw_batch": self.raw,
+            "sketch_batch": self.sketch,
+            "initialisation": self.initialisation,
+            "seed": self.seed,
+            "torch": torch.__version__,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of `describe()`."""
+        return hashlib.sha256(repr(self.describe()).encode()).hexdigest()[:16]

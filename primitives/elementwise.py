@@ -1,0 +1,176 @@
+"""Elementwise words: one name for every kind."""
+
+import torch
+from torch import Tensor
+
+from primitives.registry import word
+
+
+def _tiny(x: Tensor) -> float:
+    return torch.finfo(x.dtype).tiny
+
+
+@word("any any -> same", symbol="+", commutative=True)
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """x + y; may overflow to infinity."""
+    return x + y
+
+
+@word("any any -> same", symbol="-")
+def sub(x: Tensor, y: Tensor) -> Tensor:
+    """x - y; may overflow to infinity."""
+    return x - y
+
+
+@word("any any -> same", symbol="*", commutative=True)
+def mul(x: Tensor, y: Tensor) -> Tensor:
+    """x * y; may overflow to infinity."""
+    return x * y
+
+
+@word("any any -> same", symbol="/")
+def div(x: Tensor, y: Tensor) -> Tensor:
+    """x / y, and 0 where y is 0; may overflow to infinity."""
+    quotient = x / y
+    return torch.where(y == 0, torch.zeros_like(quotient), quotient)
+
+
+@word("any any -> same", commutative=True, name="min")
+def minimum(x: Tensor, y: Tensor) -> Tensor:
+    """The smaller of x and y; NaN where either is."""
+    return torch.minimum(*_pair(x, y))
+
+
+@word("any any -> same", commutative=True, name="max")
+def maximum(x: Tensor, y: Tensor) -> Tensor:
+    """The larger of x and y; NaN where either is."""
+    return torch.maximum(*_pair(x, y))
+
+
+@word("any any -> same")
+def less(x: Tensor, y: Tensor) -> Tensor:
+    """1 where x < y, else 0."""
+    x, y = _pair(x, y)
+    return (x < y).to(x.dtype)
+
+
+@word("any any -> same")
+def greater(x: Tensor, y: Tensor) -> Tensor:
+    """1 where x > y, else 0."""
+    x, y = _pair(x, y)
+    return (x > y).to(x.dtype)
+
+
+@word("any any -> same", commutative=True)
+def equal(x: Tensor, y: Tensor) -> Tensor:
+    """1 where x == y, else 0."""
+    x, y = _pair(x, y)
+    return (x == y).to(x.dtype)
+
+
+@word("any -> same")
+def neg(x: Tensor) -> Tensor:
+    """-x."""
+    return -x
+
+
+@word("any -> same", name="abs")
+def absolute(x: Tensor) -> Tensor:
+    """|x|."""
+    return x.abs()
+
+
+@word("any -> same")
+def log(x: Tensor) -> Tensor:
+    """ln |x|, with |x| no smaller than the smallest normal number, so that zero stays finite."""
+    return x.abs().clamp_min(_tiny(x)).log()
+
+
+@word("any -> same")
+def abs_log(x: Tensor) -> Tensor:
+    """|ln |x||, guarded at zero as `log` is."""
+    return log(x).abs()
+
+
+@word("any -> same")
+def log1p(x: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|)."""
+    return x.sign() * x.abs().log1p()
+
+
+@word("any -> same")
+def exp(x: Tensor) -> Tensor:
+    """e to the x, capped at the largest finite number."""
+    return x.exp().clamp_max(torch.finfo(x.dtype).max)
+
+
+@word("any -> same")
+def square(x: Tensor) -> Tensor:
+    """x squared; may overflow to infinity."""
+    return x * x
+
+
+@word("any -> same")
+def sqrt(x: Tensor) -> Tensor:
+    """sign(x) sqrt |x|."""
+    return x.sign() * x.abs().sqrt()
+
+
+@word("any -> same")
+def reciprocal(x: Tensor) -> Tensor:
+    """1 / x, and 0 where x is 0; may overflow to infinity."""
+    return torch.where(x == 0, torch.zeros_like(x), 1 / x)
+
+
+@word("any -> same")
+def relu(x: Tensor) -> Tensor:
+    """x where positive, else 0."""
+    return x.relu()
+
+
+@word("any -> same")
+def sign(x: Tensor) -> Tensor:
+    """-1, 0 or 1."""
+    return x.sign()
+
+
+@word("any -> same")
+def heaviside(x: Tensor) -> Tensor:
+    """1 where x > 0, 1/2 where it is 0, else 0."""
+    return torch.where(x.isnan(), x, (x.sign() + 1) / 2)
+
+
+@word("any -> same")
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x))."""
+    return x.sigmoid()
+
+
+@word("any -> same")
+def positive(x: Tensor) -> Tensor:
+    """1 where x > 0, else 0."""
+    return (x > 0).to(x.dtype)
+
+
+@word("any -> same")
+def negative(x: Tensor) -> Tensor:
+    """1 where x < 0, else 0."""
+    return (x < 0).to(x.dtype)
+
+
+@word("any -> same")
+def ones(x: Tensor) -> Tensor:
+    """1 everywhere: counts what it is summed over."""
+    return torch.ones_like(x)
+
+
+@word("any -> same")
+def zeros(x: Tensor) -> Tensor:
+    """0 everywhere."""
+    return torch.zeros_like(x)
+
+
+def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """x and y in one dtype: a constant (no axes) takes the other's, as in arithmetic."""
+    dtype = torch.result_type(x, y)
+    return x.to(dtype), y.to(dtype)

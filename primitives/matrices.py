@@ -1,0 +1,115 @@
+"""Matrix words: Gram and covariance matrices, spectra, determinants. All in float64."""
+
+import torch
+from torch import Tensor
+
+from primitives.reductions import direction, flat
+from primitives.registry import word
+
+
+@word("features -> samples")
+def gram(x: Tensor) -> Tensor:
+    """Inner products between the samples of a batch: [rows, batch, batch]."""
+    samples = x.flatten(2).double()
+    return samples @ samples.mT
+
+
+@word("features -> samples")
+def agreement(x: Tensor) -> Tensor:
+    """For each pair of samples, how many units are positive in both or in neither.
+
+    The kernel of Mellor et al., 2021; exact in float32 up to 2^24 units.
+    """
+    codes = (x > 0).flatten(2).to(x.dtype).mul_(2).sub_(1)
+    return (codes @ codes.mT + codes.shape[2]) / 2
+
+
+@word("features|weights -> matrix")
+def covariance(x: Tensor) -> Tensor:
+    """Covariance of channels (of weights: of output filters): [rows, channels, channels]."""
+    channels = _channels(x)
+    centred = channels - channels.mean(2, keepdim=True)
+    return centred @ centred.mT / channels.shape[2]
+
+
+@word("samples -> same", "matrix -> matrix")
+def correlation(x: Tensor) -> Tensor:
+    """Pearson correlation between the matrix's own rows; NaN for a row that is constant."""
+    x = x.double()
+    centred = x - x.mean(2, keepdim=True)
+    rows = direction(centred.flatten(0, 1)).reshape(x.shape)
+    r = (rows @ rows.mT).clamp(-1, 1)
+    constant = (rows == 0).all(2)
+    undefined = constant[:, :, None] | constant[:, None, :]
+    return torch.where(undefined, torch.full_like(r, torch.nan), r)
+
+
+@word("samples|matrix -> same", "features|weights -> same", square=True)
+def transpose(x: Tensor) -> Tensor:
+    """The matrix over the last two axes, transposed."""
+    return x.mT
+
+
+@word("samples samples -> same", "matrix matrix -> same", "features features -> same", square=True)
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Matrix product over the last two axes; may overflow to infinity."""
+    return x @ y
+
+
+@word("samples|matrix -> scalar", square=True)
+def trace(x: Tensor) -> Tensor:
+    """The sum of the diagonal."""
+    return x.double().diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+@word("samples|matrix -> vector", square=True)
+def eigenvalues(x: Tensor) -> Tensor:
+    """Eigenvalues of the symmetric part, ascending; NaN for a matrix that is not finite."""
+    return _finite(torch.linalg.eigvalsh, (x + x.mT).double() / 2)
+
+
+@word("samples|matrix -> vector", "weights -> vector")
+def singular_values(x: Tensor) -> Tensor:
+    """Singular values, descending (of weights: out x everything else); NaN if not finite."""
+    return _finite(torch.linalg.svdvals, x.flatten(2).double())
+
+
+@word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
+def logdet(x: Tensor) -> Tensor:
+    """ln |det| over the last two axes; -inf for a singular matrix."""
+    return torch.linalg.slogdet(x.double()).logabsdet
+
+
+@word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
+def det(x: Tensor) -> Tensor:
+    """Determinant over the last two axes; may overflow to infinity."""
+    return torch.linalg.det(x.double())
+
+
+@word("vector -> scalar")
+def condition(x: Tensor) -> Tensor:
+    """Largest over smallest |entry|; 0 where the smallest is 0."""
+    magnitude = flat(x).abs()
+    low = magnitude.amin(1)
+    return torch.where(low == 0, torch.zeros_like(low), magnitude.amax(1) / low)
+
+
+@word("vector -> scalar")
+def top_share(x: Tensor) -> Tensor:
+    """Largest |entry| over the sum of all; 0 where that is 0."""
+    magnitude = flat(x).abs()
+    total = magnitude.sum(1)
+    return torch.where(total == 0, torch.zeros_like(total), magnitude.amax(1) / total)
+
+
+def _channels(x: Tensor) -> Tensor:
+    """Features as [rows, channels, batch x space], weights as [rows, out, the rest]."""
+    return x.transpose(1, 2).flatten(2).double()
+
+
+def _finite(decompose: object, x: Tensor) -> Tensor:
+    """Apply a decomposition, which would raise on NaN, to the finite matrices only."""
+    fine = x.isfinite().flatten(1).all(1)
+    safe = torch.where(fine[:, None, None], x, torch.zeros_like(x))
+    values: Tensor = decompose(safe)  # type: ignore[operator]
+    return torch.where(fine[:, None], values, torch.full_like(values, torch.nan))

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from eznas.benchmarks import read_accuracies
+from eznas.errors import InputError
+from eznas.spaces import SPACES
+
+SPACE = SPACES["nasbench201"]
+FIRST, SECOND = SPACE.architectures()[7], SPACE.architectures()[4711]
+
+
+def read(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "mine.csv"
+    path.write_text(text, encoding=encoding, newline="")
+    return read_accuracies(path, SPACE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"architecture,accuracy\n{SECOND},91.5\n{FIRST},-3\n",
+        f"accuracy,note,architecture\r\n91.5,,{SECOND}\r\n\r\n-3,b,{FIRST}",
+        f"\ufeffarchitecture, accuracy\n {SECOND} , 9.15e1\n{FIRST},-3",
+    ],
+)
+def test_reads_in_file_order(tmp_path, text):
+    architectures, accuracies = read(tmp_path, text)
+    assert architectures == (SECOND, FIRST)
+    assert accuracies.dtype == np.float64
+    assert accuracies.tolist() == [91.5, -3.0]
+
+
+HEADER = "architecture,accuracy\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r":1: no column architecture or accuracy; .*found nothing"),
+        ("architecture,score\n", r":1: no column accuracy; expected the header arch.*,score"),
+        (f"{FIRST},91\n", r":1: no column architecture or accuracy"),
+        (HEADER, r": no rows"),
+        (HEADER + f"{FIRST},1\n{SECOND},2\n\n{FIRST},1\n", r":5: .*already stands in line 2"),
+        (HEADER + f"{FIRST},1\n{SECOND},high\n", r":3: expected a finite number.*found 'high'"),
+        (HEADER + f"{FIRST},nan\n", r":2: expected a finite number.*found 'nan'"),
+        (HEADER + f"{FIRST},-inf\n", r":2: expected a finite number.*found '-inf'"),
+        (HEADER + f"{FIRST},\n", r":2: expected a finite number.*found nothing"),
+        (HEADER + f"{FIRST}\n", r":2: expected a finite number.*found nothing"),
+        (HEADER + "resnet,1\n", r":2: .*architecture 'resnet' is not of the form"),
+        (HEADER + ",1\n", r":2: .*architecture '' is not of the form"),
+    ],
+)
+def test_errors_name_file_and_line(tmp_path, text, message):
+    with pytest.raises(InputError, match=r"mine\.csv" + message) as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_duplicates_are_found_behind_blanks(tmp_path):
+    with pytest.raises(InputError, match=r":3: .* line 2"):
+        read(tmp_path, HEADER + f"{FIRST},1\n  {FIRST} ,1\n")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv: cannot be read: No such file"):
+        read_accuracies(tmp_path / "none.csv", SPACE)
+
+
+def test_not_a_text_file(tmp_path):
+    with pytest.raises(InputError, match=r"mine\.csv: not a CSV file in UTF-8"):
+        read(tmp_path, HEADER + "é", encoding="latin-1")
