@@ -7,6 +7,7 @@ the rows that count, and returns `[networks, ...]` in float64.
 import torch
 from torch import Tensor
 
+from primitives.reductions import peak
 from primitives.registry import aggregation
 
 
@@ -21,32 +22,35 @@ def _count(mask: Tensor) -> Tensor:
 
 @aggregation("scalar -> scalar", "samples -> samples", empty=0.0)
 def sum_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Sum over live layers; 0 over none."""
+    """Sum over live layers, 0 over none; may overflow to infinity."""
     return _masked(x, mask, 0.0).sum(1)
 
 
 @aggregation("scalar -> scalar", "samples -> samples", live=False, empty=0.0)
 def sum_all_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Sum over all layers, dead ones too, as published classics do; 0 over none."""
+    """Sum over all layers, dead ones too, as classics do, 0 over none; may overflow to infinity."""
     return sum_layers(x, mask)
 
 
 @aggregation("scalar -> scalar")
 def mean_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over live layers."""
+    """Mean over live layers; may overflow to infinity."""
     return sum_layers(x, mask) / _count(mask)
 
 
 @aggregation("scalar -> scalar", live=False)
 def mean_all_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over all layers, dead ones too."""
+    """Mean over all layers, dead ones too; may overflow to infinity."""
     return mean_layers(x, mask)
 
 
 @aggregation("scalar scalar -> scalar")
 def weighted_mean_layers(x: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
-    """Mean over live layers weighted by |weights|, such as layer_params; 0 if they sum to 0."""
-    w = weights.abs()
+    """Mean over live layers weighted by |weights|, such as layer_params; 0 if they sum to 0.
+
+    May overflow to infinity, or to NaN where the weights do as well.
+    """
+    w = weights.double().abs()
     top = sum_layers(x * w, mask)
     total = sum_layers(w, mask)
     return torch.where(total == 0, torch.zeros_like(top), top / total)
@@ -55,8 +59,9 @@ def weighted_mean_layers(x: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
 @aggregation("scalar -> scalar")
 def std_layers(x: Tensor, mask: Tensor) -> Tensor:
     """Standard deviation over live layers (population)."""
-    centred = x - mean_layers(x, mask)[:, None]
-    return (sum_layers(centred.square(), mask) / _count(mask)).sqrt()
+    top = peak(_masked(x, mask, 0.0))
+    centred = x / top - mean_layers(x / top, mask)[:, None]
+    return mean_layers(centred.square(), mask).sqrt() * top[:, 0]
 
 
 @aggregation("scalar -> scalar")
@@ -74,18 +79,18 @@ def max_layers(x: Tensor, mask: Tensor) -> Tensor:
 @aggregation("scalar -> scalar")
 def first_layer(x: Tensor, mask: Tensor) -> Tensor:
     """The value at the first live layer."""
-    return _pick(x, mask.int().argmax(1))
+    return _pick(x, mask, mask.int().argmax(1))
 
 
 @aggregation("scalar -> scalar")
 def last_layer(x: Tensor, mask: Tensor) -> Tensor:
     """The value at the last live layer."""
-    return _pick(x, mask.shape[1] - 1 - mask.int().flip(1).argmax(1))
+    return _pick(x, mask, mask.shape[1] - 1 - mask.int().flip(1).argmax(1))
 
 
 @aggregation("scalar -> scalar")
 def slope_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Least-squares slope over the depth rank of live layers; 0 over one layer."""
+    """Least-squares slope over the rank of live layers, 0 over one; may overflow to infinity."""
     rank = mask.cumsum(1).double()
     centred = _masked(rank - mean_layers(rank, mask)[:, None], mask, 0.0)
     spread = centred.square().sum(1)
@@ -95,7 +100,10 @@ def slope_layers(x: Tensor, mask: Tensor) -> Tensor:
 
 @aggregation("scalar -> scalar")
 def step_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """The smallest step from one live layer to the next (AZ-NAS, 2024); 0 over one layer."""
+    """The smallest step from one live layer to the next (AZ-NAS, 2024); 0 over one layer.
+
+    May overflow to infinity.
+    """
     order = torch.argsort((~mask).int(), dim=1, stable=True)  # live layers first, in depth order
     steps = x.double().gather(1, order).diff(dim=1)
     pairs = torch.arange(1, x.shape[1], device=x.device) < mask.sum(1, keepdim=True)
@@ -105,5 +113,5 @@ def step_layers(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(pairs.any(1), least, torch.zeros_like(least))
 
 
-def _pick(x: Tensor, index: Tensor) -> Tensor:
-    return x.double().gather(1, index[:, None])[:, 0]
+def _pick(x: Tensor, mask: Tensor, index: Tensor) -> Tensor:
+    return _masked(x, mask, 0.0).gather(1, index[:, None])[:, 0]

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from primitives.reductions import direction, flat
+from primitives.reductions import centred, direction, flat, unit
 from primitives.registry import word
 
 
 @word("features -> samples")
 def gram(x: Tensor) -> Tensor:
-    """Inner products between the samples of a batch: [rows, batch, batch]."""
+    """Inner products between samples, [rows, batch, batch]; may overflow to infinity."""
     samples = x.flatten(2).double()
     return samples @ samples.mT
 
@@ -20,24 +20,23 @@ def agreement(x: Tensor) -> Tensor:
 
     The kernel of Mellor et al., 2021; exact in float32 up to 2^24 units.
     """
-    codes = (x > 0).flatten(2).to(x.dtype).mul_(2).sub_(1)
-    return (codes @ codes.mT + codes.shape[2]) / 2
+    on = (x > 0).movedim(2, -1).flatten(2)  # no copy where channels come last in memory
+    codes = on.float().mul_(2).sub_(1)
+    return (codes @ codes.mT + codes.shape[2]).double() / 2
 
 
 @word("features|weights -> matrix")
 def covariance(x: Tensor) -> Tensor:
-    """Covariance of channels (of weights: of output filters): [rows, channels, channels]."""
-    channels = _channels(x)
-    centred = channels - channels.mean(2, keepdim=True)
-    return centred @ centred.mT / channels.shape[2]
+    """Covariance of channels (of weights: input channels); may overflow to infinity."""
+    points = x.movedim(2, -1).flatten(1, 3).double()  # no copy where channels come last in memory
+    points = points - points.mean(1, keepdim=True)  # not in place: it may be x itself
+    return points.mT @ points / points.shape[1]
 
 
 @word("samples -> same", "matrix -> matrix")
 def correlation(x: Tensor) -> Tensor:
     """Pearson correlation between the matrix's own rows; NaN for a row that is constant."""
-    x = x.double()
-    centred = x - x.mean(2, keepdim=True)
-    rows = direction(centred.flatten(0, 1)).reshape(x.shape)
+    rows = direction(centred(x.double().flatten(0, 1))).reshape(x.shape)
     r = (rows @ rows.mT).clamp(-1, 1)
     constant = (rows == 0).all(2)
     undefined = constant[:, :, None] | constant[:, None, :]
@@ -58,14 +57,15 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 
 @word("samples|matrix -> scalar", square=True)
 def trace(x: Tensor) -> Tensor:
-    """The sum of the diagonal."""
+    """The sum of the diagonal; may overflow to infinity."""
     return x.double().diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 @word("samples|matrix -> vector", square=True)
 def eigenvalues(x: Tensor) -> Tensor:
     """Eigenvalues of the symmetric part, ascending; NaN for a matrix that is not finite."""
-    return _finite(torch.linalg.eigvalsh, (x + x.mT).double() / 2)
+    half = x.double() / 2
+    return _finite(torch.linalg.eigvalsh, half + half.mT)
 
 
 @word("samples|matrix -> vector", "weights -> vector")
@@ -77,18 +77,20 @@ def singular_values(x: Tensor) -> Tensor:
 @word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
 def logdet(x: Tensor) -> Tensor:
     """ln |det| over the last two axes; -inf for a singular matrix."""
-    return torch.linalg.slogdet(x.double()).logabsdet
+    found: Tensor = torch.linalg.slogdet(x.double()).logabsdet
+    return found
 
 
 @word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
 def det(x: Tensor) -> Tensor:
     """Determinant over the last two axes; may overflow to infinity."""
-    return torch.linalg.det(x.double())
+    found: Tensor = torch.linalg.det(x.double())
+    return found
 
 
 @word("vector -> scalar")
 def condition(x: Tensor) -> Tensor:
-    """Largest over smallest |entry|; 0 where the smallest is 0."""
+    """Largest over smallest |entry|, 0 where the smallest is 0; may overflow to infinity."""
     magnitude = flat(x).abs()
     low = magnitude.amin(1)
     return torch.where(low == 0, torch.zeros_like(low), magnitude.amax(1) / low)
@@ -97,14 +99,8 @@ def condition(x: Tensor) -> Tensor:
 @word("vector -> scalar")
 def top_share(x: Tensor) -> Tensor:
     """Largest |entry| over the sum of all; 0 where that is 0."""
-    magnitude = flat(x).abs()
-    total = magnitude.sum(1)
-    return torch.where(total == 0, torch.zeros_like(total), magnitude.amax(1) / total)
-
-
-def _channels(x: Tensor) -> Tensor:
-    """Features as [rows, channels, batch x space], weights as [rows, out, the rest]."""
-    return x.transpose(1, 2).flatten(2).double()
+    share = unit(flat(x)).amax(1)
+    return torch.where((flat(x) == 0).all(1), torch.zeros_like(share), share)
 
 
 def _finite(decompose: object, x: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Reductions: anything to a Scalar, per row and in float64, and softenings along a row."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,26 +13,50 @@ def flat(x: Tensor) -> Tensor:
     return x.reshape(len(x), -1).double()
 
 
+def peak(x: Tensor) -> Tensor:
+    """The largest |entry| per row, [rows, 1], and 1 where all are 0.
+
+    A row over its peak can be summed and squared without overflow, and a constant row becomes
+    exactly 1, so that its deviation from the mean is exactly 0.
+    """
+    top = x.abs().amax(1, keepdim=True)
+    return torch.where(top == 0, torch.ones_like(top), top)
+
+
 def unit(x: Tensor) -> Tensor:
     """|x| over its sum per row, [rows, n]: a distribution; uniform where the sum is 0."""
-    total = x.abs().sum(1, keepdim=True)
+    magnitude = x.abs() / peak(x)
+    total = magnitude.sum(1, keepdim=True)
     uniform = torch.full_like(x, 1 / x.shape[1])
-    return torch.where(total == 0, uniform, x.abs() / total)
+    return torch.where(total == 0, uniform, magnitude / total)
 
 
-@word("any -> scalar", name="sum")
+def centred(x: Tensor) -> Tensor:
+    """x [rows, n] over its peak, less the mean."""
+    x = x / peak(x)
+    return x - x.mean(1, keepdim=True)
+
+
+def direction(x: Tensor) -> Tensor:
+    """x [rows, n] over its Euclidean length; 0 where the length is."""
+    x = x / peak(x)
+    length = x.square().sum(1, keepdim=True).sqrt()
+    return x / torch.where(length == 0, torch.ones_like(length), length)
+
+
+@word("tensor -> scalar", name="sum")
 def total(x: Tensor) -> Tensor:
     """The sum; may overflow to infinity."""
     return flat(x).sum(1)
 
 
-@word("any -> scalar")
+@word("tensor -> scalar")
 def mean(x: Tensor) -> Tensor:
     """The mean; may overflow to infinity."""
     return flat(x).mean(1)
 
 
-@word("any -> scalar")
+@word("tensor -> scalar")
 def mean_abs(x: Tensor) -> Tensor:
     """The mean of |x|; may overflow to infinity."""
     return flat(x).abs().mean(1)
@@ -38,16 +64,17 @@ def mean_abs(x: Tensor) -> Tensor:
 
 @word("tensor -> scalar")
 def std(x: Tensor) -> Tensor:
-    """The standard deviation (population); may overflow to infinity."""
-    return flat(x).std(1, correction=0)
+    """The standard deviation (population)."""
+    rows = flat(x)
+    return centred(rows).square().mean(1).sqrt() * peak(rows)[:, 0]
 
 
-@word("any -> scalar")
+@word("tensor -> scalar")
 def norm(x: Tensor) -> Tensor:
     """The Frobenius norm, scaled against overflow."""
-    top = flat(x).abs().amax(1, keepdim=True)
-    scale = torch.where(top == 0, torch.ones_like(top), top)
-    finite = (flat(x) / scale).square().sum(1).sqrt() * scale[:, 0]
+    rows = flat(x)
+    top = peak(rows)
+    finite = (rows / top).square().sum(1).sqrt() * top[:, 0]
     return torch.where(top[:, 0].isinf(), top[:, 0], finite)
 
 
@@ -63,7 +90,7 @@ def smallest(x: Tensor) -> Tensor:
     return flat(x).amin(1)
 
 
-@word("any -> scalar")
+@word("tensor -> scalar")
 def numel(x: Tensor) -> Tensor:
     """The number of entries."""
     return torch.full((len(x),), float(flat(x).shape[1]), dtype=torch.float64, device=x.device)
@@ -73,7 +100,7 @@ def numel(x: Tensor) -> Tensor:
 def entropy(x: Tensor) -> Tensor:
     """Shannon entropy, in nats, of |entries| over their sum."""
     p = unit(flat(x))
-    return -torch.special.xlogy(p, p).sum(1)
+    return -torch.xlogy(p, p).sum(1)
 
 
 @word("vector -> scalar")
@@ -83,7 +110,7 @@ def participation(x: Tensor) -> Tensor:
     return 1 / p.square().sum(1)
 
 
-@word("any any -> scalar", commutative=True)
+@word("tensor tensor -> scalar", commutative=True)
 def hamming(x: Tensor, y: Tensor) -> Tensor:
     """The share of entries whose signs differ."""
     return (flat(x).sign() != flat(y).sign()).double().mean(1)
@@ -92,14 +119,15 @@ def hamming(x: Tensor, y: Tensor) -> Tensor:
 @word("tensor tensor -> scalar", commutative=True)
 def cosine(x: Tensor, y: Tensor) -> Tensor:
     """The cosine of the angle between x and y; 0 where either is all zero."""
-    return torch.nn.functional.cosine_similarity(direction(flat(x)), direction(flat(y)), eps=1e-300)
+    return (direction(flat(x)) * direction(flat(y))).sum(1)
 
 
 @word("tensor tensor -> scalar")
 def kl(x: Tensor, y: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of softmax(x) from softmax(y)."""
-    p, q = flat(x).log_softmax(1), flat(y).log_softmax(1)
-    return (p.exp() * (p - q)).sum(1)
+    """Kullback-Leibler divergence of softmax(x) from softmax(y); may overflow to infinity."""
+    log_p, log_q = flat(x).log_softmax(1), flat(y).log_softmax(1)
+    p = log_p.exp()
+    return torch.where(p == 0, torch.zeros_like(p), p * (log_p - log_q)).sum(1)
 
 
 @word("tensor -> same")
@@ -112,13 +140,5 @@ def softmax(x: Tensor) -> Tensor:
 def normalise(x: Tensor) -> Tensor:
     """Zero mean and unit standard deviation over the row; 0 where it is constant."""
     rows = flat(x)
-    centred = rows - rows.mean(1, keepdim=True)
-    return direction(centred).mul(rows.shape[1] ** 0.5).reshape(x.shape).to(x.dtype)
-
-
-def direction(x: Tensor) -> Tensor:
-    """x [rows, n] over its Euclidean length; 0 where the length is."""
-    top = x.abs().amax(1, keepdim=True)
-    x = x / torch.where(top == 0, torch.ones_like(top), top)
-    length = x.square().sum(1, keepdim=True).sqrt()
-    return x / torch.where(length == 0, torch.ones_like(length), length)
+    standard = direction(centred(rows)) * math.sqrt(rows.shape[1])
+    return standard.reshape(x.shape).to(x.dtype)

@@ -53,7 +53,8 @@ class Word:
     @property
     def elementwise(self) -> bool:
         """Whether constants may stand among the arguments."""
-        return not self.aggregation and all(s.result == "same" for s in self.signatures)
+        each = all(s.result == "same" and "scalar" in s.arguments[0] for s in self.signatures)
+        return each and not self.aggregation
 
     def resolve(self, kinds: Sequence[Kind]) -> Kind | None:
         """The kind of the result for arguments of these kinds, or None where it cannot apply."""

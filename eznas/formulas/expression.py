@@ -38,6 +38,8 @@ class Expression:
     def __str__(self) -> str:
         return self.text
 
+    __repr__ = __str__
+
     def __len__(self) -> int:
         return self.size
 
@@ -47,9 +49,14 @@ class Expression:
         return 1 + sum(a.size for a in self.arguments)
 
     @cached_property
+    def height(self) -> int:
+        """The number of levels; 1 for a leaf, n for a sum of n leaves."""
+        return 1 + max((a.height for a in self.arguments), default=0)
+
+    @property
     def text(self) -> str:
         """The formula as written; `parse(text)` gives an equal expression."""
-        return _print(self, [a._bound for a in self.arguments])[0]
+        return self._bound[0]
 
     @cached_property
     def canonical(self) -> "Expression":
@@ -139,7 +146,7 @@ def _print(node: Expression, arguments: list[tuple[str, int]]) -> tuple[str, int
         left = _bracket(arguments[0], binding)
         return f"{left} {symbol} {_bracket(arguments[1], binding + 1)}", binding
     if node.name == "neg" and node.arguments[0].value is None:
-        return f"-{_bracket(arguments[0], _ATOM)}", _UNARY
+        return f"-{_bracket(arguments[0], _UNARY)}", _UNARY
     return f"{node.name}({', '.join(text for text, _ in arguments)})", _ATOM
 
 

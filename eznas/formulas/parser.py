@@ -17,8 +17,10 @@ from eznas.statistics.catalogue import CATALOGUE
 from primitives import NET_SCALAR, WORDS
 
 LONGEST = 20_000  # characters
-DEEPEST = 60  # brackets, words and signs within one another
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(\w+)|(.))", re.S)
+DEEPEST = 60  # levels of brackets and of the tree, so that walking either stays within the stack
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\w+)|(.))", re.S)
+_TOO_DEEP = f"nested deeper than {DEEPEST} levels (a sum of n terms takes n)"
 _SUM = {"+": "add", "-": "sub"}
 _PRODUCT = {"*": "mul", "/": "div"}
 
@@ -106,7 +108,7 @@ class _Parser:
     def _factor(self, depth: int) -> Expression:
         token = self._take()
         if depth > DEEPEST:
-            raise _error(token, f"nested deeper than {DEEPEST}")
+            raise _error(token, _TOO_DEEP)
         if token.text == "-":
             return self._negative(token, depth)
         if token.is_number:
@@ -145,9 +147,12 @@ class _Parser:
 
 def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
     try:
-        return call(word, *arguments)
+        expression = call(word, *arguments)
     except KindError as error:
         raise _error(token, str(error)) from None
+    if expression.height > DEEPEST:
+        raise _error(token, _TOO_DEEP)
+    return expression
 
 
 def _constant(token: _Token, text: str) -> Expression:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +32,17 @@ class Value:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tensors."""
-        return sum(b.nbytes for b in self.blocks if b is not None)
+        """Bytes of the tensors, and a few for the value itself."""
+        held = [*self.blocks, self.coverage]
+        return 64 + sum(t.nbytes for t in held if t is not None)
 
 
 class Cache:
     """Small values (numbers and vectors) of one shard by canonical text, oldest out first."""
 
-    def __init__(self, limit: int = 16 << 20) -> None:
+    def __init__(self, limit: int = 4 << 20) -> None:
         self._values: dict[str, Value] = {}
-        self._room = limit
+        self._limit = self._room = limit
 
     def get(self, text: str) -> Value | None:
         """The value, if it is still there."""
@@ -48,7 +50,7 @@ class Cache:
 
     def put(self, expression: Expression, value: Value) -> None:
         """Remember a value, unless it is of a kind that takes much room."""
-        if expression.kind.form not in ("scalar", "vector") or value.nbytes > self._room:
+        if expression.kind.form not in ("scalar", "vector") or value.nbytes > self._limit:
             return
         self._values[expression.text] = value
         self._room -= value.nbytes
@@ -121,17 +123,17 @@ def evaluate(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Value and coverage of each root, a NetScalar, on each network: two [roots, networks].
 
-    A coverage of NaN marks a network without anything to aggregate.
+    A coverage of NaN marks a network without anything to aggregate; 0 one to which the
+    expression does not apply at all.
     """
-    values = plan.run(shard, cache)
-    numbers = [v.blocks[0] for v in values]
-    coverage = [v.coverage for v in values]
-    return _array(numbers, shard.networks), _array(coverage, shard.networks)
-
-
-def _array(rows: list[Tensor | None], networks: int) -> npt.NDArray[np.float64]:
-    found = [r.double().cpu().numpy() for r in rows if r is not None]
-    return np.stack(found) if found else np.empty((0, networks))
+    found = plan.run(shard, cache)
+    values = np.full((len(found), shard.networks), np.nan)
+    coverage = np.zeros_like(values)
+    for row, value in enumerate(found):
+        if value.blocks[0] is not None and value.coverage is not None:
+            values[row] = value.blocks[0].cpu().numpy()
+            coverage[row] = value.coverage.cpu().numpy()
+    return values, coverage
 
 
 def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
@@ -142,7 +144,8 @@ def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
         return _statistic(step, shard)
     word = WORDS[step.name]
     if word.aggregation:
-        return _aggregate(word, arguments, shard.axes[step.arguments[0].kind.axis])
+        kind = step.arguments[0].kind
+        return _aggregate(word, arguments, shard.axes[kind.axis], kind.form)
     return _apply(word, step, arguments)
 
 
@@ -163,11 +166,8 @@ def _apply(word: Word, step: Expression, arguments: list[Value]) -> Value:
         tensors = [a.blocks[g] if a in real else a.blocks[0] for a in arguments]
         blocks.append(_applied(word, tensors))
     carried = tuple(all(c) for c in zip(*(a.carried for a in real), strict=True))
-    coverage: Tensor | None = None
-    for value in real:
-        both = coverage is not None and value.coverage is not None
-        coverage = torch.minimum(coverage, value.coverage) if both else value.coverage
-    return Value(blocks, carried, coverage)
+    covered = [a.coverage for a in real if a.coverage is not None]
+    return Value(blocks, carried, reduce(torch.minimum, covered) if covered else None)
 
 
 def _applied(word: Word, tensors: list[Tensor | None]) -> Tensor | None:
@@ -176,20 +176,21 @@ def _applied(word: Word, tensors: list[Tensor | None]) -> Tensor | None:
     return word.function(*found) if fits else None
 
 
-def _aggregate(word: Word, arguments: list[Value], axis: Axis) -> Value:
+def _aggregate(word: Word, arguments: list[Value], axis: Axis, form: str) -> Value:
     """Scatter the groups into [networks, places, ...] and aggregate what is there."""
     countable = axis.live if word.live else _rows(axis, [True] * len(axis.networks))
     carried = [all(a.carried[g] for a in arguments) for g in range(len(axis.networks))]
     there = [all(a.blocks[g] is not None for a in arguments) for g in range(len(axis.networks))]
     mask = _rows(axis, there) & countable
-    possible = (_rows(axis, carried) & countable).sum(1)
-    result = word.function(*(_scatter(a.blocks, axis, there) for a in arguments), mask)
+    rows = _rows(axis, carried)
+    possible = (rows & countable).sum(1)
+    tail = (1, 1) if form == "samples" else ()  # of an empty table
+    result = word.function(*(_scatter(a.blocks, axis, there, tail) for a in arguments), mask)
     nothing = possible == 0
-    coverage = torch.where(nothing, torch.nan, mask.sum(1) / possible.clamp_min(1)).double()
+    coverage = torch.where(nothing, torch.nan, mask.sum(1).double() / possible.clamp_min(1))
     if word.empty is not None:
-        shaped = nothing.reshape((-1,) + (1,) * (result.dim() - 1))
-        result = torch.where(shaped, word.empty, result)
-        coverage = torch.where(nothing, 1.0, coverage)
+        sized = rows.any(1) | (result.dim() == 1)  # a matrix takes its size from a row
+        coverage = torch.where(nothing & sized, 1.0, coverage)
     return Value([result], (True,), coverage)
 
 
@@ -201,10 +202,10 @@ def _rows(axis: Axis, groups: list[bool]) -> Tensor:
     return mask
 
 
-def _scatter(blocks: Blocks, axis: Axis, there: list[bool]) -> Tensor:
-    """[networks, places, ...] in float64, zero where nothing is."""
+def _scatter(blocks: Blocks, axis: Axis, there: list[bool], tail: tuple[int, ...]) -> Tensor:
+    """[networks, places, ...] in float64, zero where nothing is; `tail` if nothing is at all."""
     found = [b for b, t in zip(blocks, there, strict=True) if t and b is not None]
-    tail = found[0].shape[1:] if found else torch.Size(())
+    tail = tuple(found[0].shape[1:]) if found else tail
     table = axis.live.new_zeros((*axis.live.shape, *tail), dtype=torch.float64)
     rows = [(n, p) for n, p, t in zip(axis.networks, axis.places, there, strict=True) if t]
     for block, (networks, places) in zip(found, rows, strict=True):

@@ -43,7 +43,7 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
     values = _arithmetic(formula.canonical, numbers).expand(coverage.shape[1]).numpy().copy()
     infinite = values == np.inf
     values[infinite] = np.nan
-    thin = (coverage < LEAST_COVERAGE).any(0)
+    thin = np.any(coverage < LEAST_COVERAGE, axis=0)
     values[thin] = np.nan
     nothing = np.isnan(coverage).any(0)
     values[nothing] = -np.inf

@@ -5,8 +5,8 @@ activations of all its networks) are parted into groups; a statistic holds one s
 per group, or None for a group without that site.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,8 +43,8 @@ class Axis:
 
     def to(self, device: str) -> "Axis":
         """The axis on another device."""
-        moved = [[t.to(device) for t in group] for group in (self.networks, self.places)]
-        return Axis(*moved, self.live.to(device))
+        networks, places = ([t.to(device) for t in group] for group in (self.networks, self.places))
+        return Axis(networks, places, self.live.to(device))
 
     def stack(self, tensors: Sequence[Sequence[Tensor | None]]) -> Blocks:
         """Stack each group's tensors `[network][place]`; None where the group has no such site."""
@@ -66,6 +66,16 @@ class Shard:
     axes: dict[str, Axis]
     blocks: dict[str, Blocks]
     present: dict[str, Tensor]
+
+    def joined(self, other: "Shard") -> "Shard":
+        """With the statistics of another measurement of the same networks."""
+        return replace(
+            self, blocks=self.blocks | other.blocks, present=self.present | other.present
+        )
+
+    def only(self, statistics: Collection[str]) -> "Shard":
+        """Without the tensors of all other statistics."""
+        return replace(self, blocks={k: b for k, b in self.blocks.items() if k in statistics})
 
 
 def stack(measurements: Sequence[Measurement], device: str = "cpu") -> Shard:

@@ -47,8 +47,6 @@ class Statistic:
 
 _FEATURES = Kind("features", "layers", "raw")
 _WEIGHTS = Kind("weights")
-_MATRIX = Kind("matrix")
-_SAMPLES = Kind("samples", "layers", "raw")
 _SCALAR = Kind("scalar")
 _PLACES = {
     "relu_input": "the input of the layer's activation",
@@ -71,7 +69,8 @@ def _site(probe: str, site: str, gradient: bool, source: str = "") -> Statistic:
     return Statistic(name, kind, probe, site, f"{what}, {_PROBES[probe]}", source, "raw", gradient)
 
 
-def _sketch(probe: str, site: str, word: str, kind: Kind, what: str) -> Statistic:
+def _sketch(probe: str, site: str, word: str, what: str) -> Statistic:
+    kind = Kind("samples", "layers", "raw") if word == "gram" else Kind("matrix")
     meaning = f"{what} of {_PLACES[site]}, {_PROBES[probe]}"
     return Statistic(f"{probe}_{site}_{word}", kind, probe, site, meaning, sketch=word)
 
@@ -95,12 +94,9 @@ _ROWS = (
     ),
     # The layer's own output, before any normalisation, and its condensed forms.
     *(_site(p, "conv_output", g) for p in _PROBES for g in (False, True)),
+    *(_sketch(p, "conv_output", "covariance", "channel covariance") for p in ("data", "noise")),
     *(
-        _sketch(p, "conv_output", "covariance", _MATRIX, "channel covariance")
-        for p in ("data", "noise")
-    ),
-    *(
-        _sketch(p, s, "gram", _SAMPLES, "inner products between samples")
+        _sketch(p, s, "gram", "inner products between samples")
         for p in ("data", "noise")
         for s in ("conv_input", "conv_output")
     ),

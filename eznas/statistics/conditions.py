@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from eznas.errors import unknown
 from eznas.statistics.images import Images
+
+INITIALISATIONS = ("kaiming", "keep")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Conditions:
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
 
     @property
     def size(self) -> int:

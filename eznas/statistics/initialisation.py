@@ -6,11 +6,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 Parameters = dict[str, Tensor]
 
+_INITIAL = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
 
 def kept(model: nn.Module) -> Parameters:
-    """The model's own parameters, sharing their memory, and copies of its buffers."""
-    own = {name: p.detach() for name, p in model.named_parameters()}
-    return own | {name: b.detach().clone() for name, b in model.named_buffers()}
+    """The model's own parameters and buffers, sharing their memory."""
+    own = (*model.named_parameters(), *model.named_buffers())
+    return {name: tensor.detach() for name, tensor in own}
 
 
 def kaiming(model: nn.Module, seed: int) -> Parameters:
@@ -29,24 +31,16 @@ def kaiming(model: nn.Module, seed: int) -> Parameters:
 
 
 def _fresh(module: nn.Module, generator: torch.Generator) -> Parameters:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        drawn = torch.empty(module.weight.shape, dtype=module.weight.dtype)
-        nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu", generator=generator)
-        return {"weight": drawn} | (
-            {} if module.bias is None else {"bias": torch.zeros(len(drawn))}
-        )
+    """The module's own tensors, initialised; a weight that it derives from others is none."""
+    if not isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm):
+        return {}
+    own = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    fresh = {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in own if name in _INITIAL}
     if isinstance(module, _BatchNorm):
-        return _plain_norm(module)
-    return {}
-
-
-def _plain_norm(module: _BatchNorm) -> Parameters:
-    n = module.num_features
-    fresh: Parameters = {}
-    if module.affine:
-        fresh |= {"weight": torch.ones(n), "bias": torch.zeros(n)}
-    if module.track_running_stats:
-        counted = torch.zeros((), dtype=torch.long)
-        fresh |= {"running_mean": torch.zeros(n), "running_var": torch.ones(n)}
-        fresh |= {"num_batches_tracked": counted}
+        for name in fresh.keys() & {"weight", "running_var"}:
+            nn.init.ones_(fresh[name])
+    elif "weight" in fresh:
+        nn.init.kaiming_normal_(
+            fresh["weight"], mode="fan_out", nonlinearity="relu", generator=generator
+        )
     return fresh

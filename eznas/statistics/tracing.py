@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -44,14 +43,15 @@ class Tracer(TorchFunctionMode):
 
     `visit(role, index, slot, tensor)` is called with the slot "input" before and "output" and
     "weight" after the operation; index counts the events of one role. An input is shown as a
-    view of its own, so that a hook on it sees the gradient through this operation alone; not so
-    for an operation in place, which is the only one to read its input. With `flow`, batch norm
-    is the identity (Tanaka et al., 2020).
+    view of its own (for an operation in place, a copy), so that its gradient is the one through
+    this operation alone. With `flow`, batch norm is the identity (Tanaka et al., 2020). `fault`
+    is what `visit` raised, if it did: an error that is not the model's.
     """
 
     def __init__(self, visit: Visit | None = None, flow: bool = False) -> None:
         super().__init__()
         self.events: dict[str, list[Event]] = {"layer": [], "activation": [], "norm": []}
+        self.fault: Exception | None = None
         self._visit = visit
         self._flow = flow
 
@@ -68,7 +68,7 @@ class Tracer(TorchFunctionMode):
             return func(*args, **kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
         if role == "norm" and self._flow:
-            return x
+            return x.clone()  # what follows may be in place
         return self._operate(role, func, x, rest, kwargs)
 
     def _operate(
@@ -81,21 +81,29 @@ class Tracer(TorchFunctionMode):
     ) -> Tensor:
         index = len(self.events[role])
         source, shape = x.grad_fn, tuple(x.shape)
+        seen, in_place = x, _in_place(func, rest, kwargs)
         if self._visit is not None:
-            x = x if _in_place(func, rest, kwargs) else x.view_as(x)
-            self._visit(role, index, "input", x)
-        y: Tensor = func(x, *rest, **kwargs)
+            seen = x.clone() if in_place else x.view_as(x)
+            self._show(role, index, "input", seen)
+        y: Tensor = func(seen, *rest, **kwargs)
         weight = rest[0] if rest else kwargs.get("weight")
         bias = rest[1] if len(rest) > 1 else kwargs.get("bias")
         event = Event(role, source, y.grad_fn, shape, tuple(y.shape))
         if role == "layer":
             event.weight, event.bias = weight, bias
         self.events[role].append(event)
-        if self._visit is not None:
-            self._visit(role, index, "output", y)
-            if role == "layer" and weight is not None:
-                self._visit(role, index, "weight", weight)
-        return y
+        self._show(role, index, "output", y)
+        if role == "layer" and weight is not None:
+            self._show(role, index, "weight", weight)
+        return x.copy_(y) if in_place and seen is not x else y
+
+    def _show(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
+        try:
+            if self._visit is not None:
+                self._visit(role, index, slot, tensor)
+        except Exception as error:
+            self.fault = error
+            raise
 
 
 def _in_place(func: Callable[..., Any], rest: Sequence[Any], kwargs: dict[str, Any]) -> bool:
@@ -160,8 +168,9 @@ def _walk(start: list[Any], steps: dict[Any, list[Any]], walls: Iterable[Any]) -
 class Layer:
     """A convolution or linear layer as it ran: shapes without the batch, and its company.
 
-    `activation` and `norm` index the events of that role (None where absent); `live`: on a
-    path from the input and to the logits.
+    `activation` and `norm` index the events of that role, and `company` holds the shapes of the
+    one's input and the other's output (None where absent); `live`: on a path from the input and
+    to the logits.
     """
 
     input_shape: tuple[int, ...]
@@ -170,13 +179,13 @@ class Layer:
     bias_params: int
     activation: int | None
     norm: int | None
+    company: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
     live: bool
 
     @property
     def signature(self) -> tuple[object, ...]:
         """Layers of one signature can be stacked at every site."""
-        company = (self.activation is None, self.norm is None)
-        return (self.input_shape, self.output_shape, self.weight_shape, *company)
+        return (self.input_shape, self.output_shape, self.weight_shape, *self.company)
 
 
 @dataclass(frozen=True)
@@ -192,26 +201,31 @@ def structure(tracer: Tracer, image: Tensor, logits: Tensor, params: int) -> Str
     """The structure behind one traced pass, for which the image and all weights had gradients.
 
     An operation is live when its node lies between the image and the logits; the layer's
-    activation is the nearest upstream, its batch norm the nearest downstream, neither beyond
-    another layer.
+    activation is the nearest upstream, not beyond another layer; its batch norm the nearest
+    downstream, not beyond another layer or an activation.
     """
     events = tracer.events
     graph = Graph.of([logits.grad_fn, *(e.node for role in events.values() for e in role)])
     entrance = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
-    between = graph.downstream(entrance) & graph.upstream(logits.grad_fn)
+    between = (graph.downstream(entrance) & graph.upstream(logits.grad_fn)) - {None}
     nodes = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
     walls = set(nodes["layer"])
     blocked = walls | set(nodes["activation"])
 
     def layer(event: Event) -> Layer:
         assert event.weight is not None
+        activation = graph.nearest(event.source, nodes["activation"], walls)
+        norm = graph.nearest(event.node, nodes["norm"], blocked - {event.node}, down=True)
+        before = None if activation is None else events["activation"][activation].input_shape[1:]
+        after = None if norm is None else events["norm"][norm].output_shape[1:]
         return Layer(
             event.input_shape[1:],
             event.output_shape[1:],
             tuple(event.weight.shape),
             0 if event.bias is None else event.bias.numel(),
-            graph.nearest(event.source, nodes["activation"], walls),
-            graph.nearest(event.node, nodes["norm"], blocked - {event.node}, down=True),
+            activation,
+            norm,
+            (before, after),
             event.node in between,
         )
 

@@ -1,0 +1,137 @@
+"""The configuration of a run: defaults, presets, a TOML file, and single settings over it."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eznas.errors import InputError, unknown
+
+# Sketches only: what the tensors of a layer condense to costs kilobytes and is known to carry
+# the signal; raw tensors cost megabytes per network and are measured for the seeds that need them.
+SKETCHES = (
+    "data_conv_output_covariance",
+    "noise_conv_output_covariance",
+    "data_conv_input_gram",
+    "data_conv_output_gram",
+    "noise_conv_input_gram",
+    "noise_conv_output_gram",
+    "data_relu_agreement",
+    "data_jacobian",
+    "layer_params",
+    "layer_flops",
+    "layer_kernel",
+    "layer_channels",
+    "layer_area",
+    "params",
+)
+# The 22 tensors of EZNAS (Akhauri et al., 2022), section 3.
+ORIGINAL = (
+    "weight",
+    *(f"{p}_{s}" for p in ("data", "noise", "shift") for s in ("relu_input", "conv_input", "bn_output")),
+    *(
+        f"{p}_{s}_grad"
+        for p in ("data", "noise", "shift")
+        for s in ("relu_input", "conv_input", "weight", "bn_output")
+    ),
+)
+
+
+class Config(BaseModel):
+    """Every setting of a run, with its default (the preset "quick")."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str = "nasbench201"
+    datasets: tuple[str, ...] = ("cifar10", "cifar100", "ImageNet16-120")
+    seed: int = Field(1, ge=0)
+    statistics: tuple[str, ...] = SKETCHES
+    seeds: tuple[str, ...] = ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params")
+    images: str | None = None
+    raw_batch: int = Field(4, ge=2)
+    sketch_batch: int = Field(32, ge=2)
+    initialisation_seed: int = Field(0, ge=0)
+    device: str = "cpu"
+    generations: int = Field(30, ge=0)
+    population: int = Field(150, ge=8)
+    offspring: int = Field(200, ge=1)
+    start: int = Field(96, ge=8)
+    networks: int = Field(192, ge=8)
+    choice: int = Field(64, ge=0)
+    greedy: bool = True
+    nodes: int = Field(60, ge=3)
+    depth: int = Field(14, ge=2)
+    judged: int = Field(500, ge=8)
+    replicates: int = Field(1000, ge=10)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {},
+    # The search of EZNAS: its tensors at batch 1 (batch norm needs 2), its budget, on 80 networks.
+    "paper": {
+        "statistics": ORIGINAL,
+        "raw_batch": 2,
+        "generations": 15,
+        "population": 50,
+        "offspring": 50,
+        "start": 80,
+        "networks": 80,
+        "greedy": False,
+    },
+}
+
+
+def read(
+    file: str | Path | None = None, preset: str | None = None, settings: dict[str, Any] | None = None
+) -> Config:
+    """The configuration from a preset, a TOML file over it and single settings over both.
+
+    The file may name its own `preset`. `InputError` for an unknown preset or key (with the
+    nearest), a value of the wrong type, and a file that cannot be read.
+    """
+    given = _toml(Path(file)) if file is not None else {}
+    named = preset or given.pop("preset", "quick")
+    given.pop("preset", None)
+    if named not in PRESETS:
+        raise unknown("preset", str(named), PRESETS)
+    merged = PRESETS[named] | given | (settings or {})
+    for key in merged:
+        if key not in Config.model_fields:
+            raise unknown("configuration key", key, Config.model_fields)
+    try:
+        config = Config(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"configuration key {where!r}: {first['msg']}, got {first['input']!r}") from None
+    return _checked(config)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Key and value of "key=value"; the value is read as TOML, or as plain text."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise InputError(f"setting {text!r}: expected key=value")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _checked(config: Config) -> Config:
+    if config.start > config.networks:
+        raise InputError(
+            f"configuration key 'start': expected at most networks = {config.networks}, "
+            f"got {config.start}"
+        )
+    return config
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"configuration {path}: not TOML: {error}") from None

@@ -1,0 +1,80 @@
+"""Bounded local search on the constants of a formula; its evaluations are counted."""
+
+from collections.abc import Sequence
+
+from eznas.evolution import chance
+from eznas.evolution.fitness import Task, judge
+from eznas.formulas.expression import Expression
+from eznas.formulas.table import MeasureTable
+
+
+def constants_of(formula: Expression) -> list[float]:
+    """The constants in the order of the text."""
+    return [n.value for n in formula.walk() if n.value is not None]
+
+
+def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
+    """The same formula with other constants, in the order of the text."""
+    left = iter(values)
+
+    def rebuilt(node: Expression) -> Expression:
+        if node.value is not None:
+            return Expression(node.name, node.kind, (), next(left))
+        return Expression(node.name, node.kind, tuple(rebuilt(a) for a in node.arguments))
+
+    return rebuilt(formula)
+
+
+def tune(
+    formula: Expression,
+    table: MeasureTable,
+    tasks: Sequence[Task],
+    networks: int,
+    rounds: int = 4,
+    variants: int = 12,
+) -> tuple[Expression, int]:
+    """The best formula met, and how many were evaluated: `rounds` of `variants` at most.
+
+    Each round steps log-normally from the best so far, one constant or all at once, narrower
+    when nothing was gained. Constants inside measures stay: moving those costs measurements.
+    """
+    moving = _above_measures(formula)
+    if not any(moving):
+        return formula, 0
+    best, evaluated, width = formula, 1, 0.5
+    reached = judge([formula], table, tasks, networks)[0].fitness
+    for _ in range(rounds):
+        tried = [_stepped(best, moving, width) for _ in range(variants)]
+        judged = judge(tried, table, tasks, networks)
+        evaluated += len(tried)
+        top = max(range(len(tried)), key=lambda i: judged[i].fitness)
+        if judged[top].fitness > reached:
+            best, reached = tried[top], judged[top].fitness
+        else:
+            width /= 2
+    return best, evaluated
+
+
+def _above_measures(formula: Expression) -> list[bool]:
+    """For each constant, in the order of the text, whether it stands above all measures."""
+    found: list[bool] = []
+
+    def visit(node: Expression, above: bool) -> None:
+        if node.value is not None:
+            found.append(above)
+        inside = above and not (node.is_measure and bool(node.statistics()))
+        for argument in node.arguments:
+            visit(argument, inside)
+
+    visit(formula, True)
+    return found
+
+
+def _stepped(formula: Expression, moving: Sequence[bool], width: float) -> Expression:
+    values = constants_of(formula)
+    places = [i for i, m in enumerate(moving) if m]
+    chosen = places if chance.happens(0.3) else [chance.choice(places)]
+    for i in chosen:
+        values[i] *= 2.0 ** chance.normal(width)
+        values[i] = -values[i] if chance.happens(0.02) else values[i]
+    return with_constants(formula, values)

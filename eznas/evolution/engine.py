@@ -1,0 +1,264 @@
+"""The engine: a loop of ask, judge and select over typed trees."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from deap import tools
+
+from eznas.evolution import chance
+from eznas.evolution.archive import Archive, Entry
+from eznas.evolution.constants import tune
+from eznas.evolution.fitness import Judgement, Task, judge
+from eznas.evolution.greedy import pursue, short_measures
+from eznas.evolution.language import Individual, Language, grow, to_nodes
+from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.formulas.table import MeasureTable
+from primitives import NET_SCALAR
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search.
+
+    `start` and `networks`: the sample at first and at last; it grows evenly over the first half
+    of the generations. `greedy`: whether pursuit formulas join generation 0. `tuned`: how many
+    of the best get a local search on their constants per generation. `patience`: generations
+    without progress before fresh blood comes in.
+    """
+
+    generations: int = 30
+    population: int = 150
+    offspring: int = 200
+    start: int = 96
+    networks: int = 192
+    crossover: float = 0.4
+    tournament: int = 4
+    parsimony: float = 1.3
+    elite: float = 0.1
+    fresh: float = 0.05
+    patience: int = 4
+    tuned: int = 4
+    greedy: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+    def sample(self, generation: int) -> int:
+        """How many networks the formulas of a generation meet."""
+        grown = min(1.0, 2 * generation / max(1, self.generations))
+        return round(self.start + (self.networks - self.start) * grown)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What the journal keeps of one generation; nothing in it depends on the clock."""
+
+    generation: int
+    networks: int
+    best: Entry
+    median: float
+    valid: float
+    evaluations: int
+    measures: int
+    pairs: int
+    reasons: dict[str, int]
+    origins: dict[str, int]
+    disconnected: int
+
+
+class Engine:
+    """Evolves formulas on a sample; iterate over `run()` for one `Generation` at a time.
+
+    The state between generations is the population, the archive and `chance`.
+    """
+
+    def __init__(
+        self,
+        language: Language,
+        table: MeasureTable,
+        tasks: Sequence[Task],
+        search: Search,
+        seeds: Sequence[Expression],
+        live: Sequence[bool] = (),
+    ) -> None:
+        self.archive = Archive()
+        self.evaluations = 0
+        self._language, self._table, self._tasks = language, table, tasks
+        self._search = search
+        self._seeds = [Individual(to_nodes(s), "seed") for s in seeds]
+        self._live = live
+        self._population: list[Individual] = []
+        self._judged: dict[str, Judgement] = {}
+        self._networks = 0
+        self._stale = 0
+
+    def run(self) -> Iterator[Generation]:
+        """Generation 0, and then as many as the search asks for."""
+        for generation in range(self._search.generations + 1):
+            yield self._step(generation)
+
+    def _step(self, generation: int) -> Generation:
+        before = self.evaluations
+        pairs = self._sample(generation)
+        asked = self._first() if generation == 0 else self._offspring()
+        pairs += self._tell(asked)
+        pool = _distinct([*self._population, *asked])
+        pool += self._tuned(pool)
+        self._remember(pool, generation)
+        self._population = self._survivors(pool)
+        return self._report(generation, pool, self.evaluations - before, pairs)
+
+    def _sample(self, generation: int) -> int:
+        """Grow the sample and judge the survivors anew; returns what had to be measured."""
+        networks = self._search.sample(generation)
+        if networks == self._networks:
+            return 0
+        self._networks = networks
+        self._judged = {}
+        kept = self.archive.ranked()
+        again = [Individual(to_nodes(parse(e.formula)), e.origin) for e in kept]
+        pairs = self._tell([*self._population, *again])
+        self.archive.renew(
+            self._entry(i, e.generation) for i, e in zip(again, kept, strict=True)
+        )
+        return pairs
+
+    def _tell(self, individuals: Sequence[Individual]) -> int:
+        """Judge individuals on the present sample; equal canonical texts only once."""
+        new = {i.text: i for i in individuals if i.text not in self._judged}
+        formulas = [i.expression for i in new.values()]
+        pairs = self._table.fill(formulas, self._networks)
+        found = judge(formulas, self._table, self._tasks, self._networks)
+        self._judged |= dict(zip(new, found, strict=True))
+        self.evaluations += len(new)
+        for individual in individuals:
+            individual.fitness.values = (self._judged[individual.text].fitness,)
+        return pairs
+
+    def _first(self) -> list[Individual]:
+        """Seeds, greedy formulas, and random trees for the rest."""
+        found = list(self._seeds)
+        if self._search.greedy:
+            words = short_measures(self._language.statistics)
+            self._table.fill(words, self._networks)
+            fitted = pursue(words, self._table, self._tasks, self._networks)
+            found += [Individual(to_nodes(f), "greedy") for f in fitted]
+        return [*found, *self._fresh(self._search.population - len(found))]
+
+    def _fresh(self, count: int) -> list[Individual]:
+        """Random trees within the limits, none judged before."""
+        found: dict[str, Individual] = {}
+        while len(found) < count:
+            depth = chance.choice((3, 4, 5, 6, 7))
+            tree = Individual(grow(self._language, NET_SCALAR, depth), "random")
+            if self._search.limits.admit(tree) and tree.text not in self._judged:
+                found.setdefault(tree.text, tree)
+        return list(found.values())
+
+    def _offspring(self) -> list[Individual]:
+        """New formulas by variation, and fresh ones, more of them when progress has stopped."""
+        share = 0.4 if self._stale >= self._search.patience else self._search.fresh
+        fresh = self._fresh(round(share * self._search.offspring))
+        found = {i.text: i for i in fresh}
+        attempts = 0
+        while len(found) < self._search.offspring and attempts < 20 * self._search.offspring:
+            attempts += 1
+            child = self._child()
+            if self._search.limits.admit(child) and child.text not in self._judged:
+                found.setdefault(child.text, child)
+        return list(found.values())
+
+    def _child(self) -> Individual:
+        if chance.happens(self._search.crossover):
+            first, second = self._parents(2)
+            return crossover(first, second, self._language)
+        return mutate(self._parents(1)[0], self._language)
+
+    def _parents(self, count: int) -> list[Individual]:
+        """Parents by a double tournament: fitness first, then size (Luke & Panait, 2002)."""
+        chosen: list[Individual] = tools.selDoubleTournament(
+            self._population,
+            count,
+            fitness_size=self._search.tournament,
+            parsimony_size=self._search.parsimony,
+            fitness_first=True,
+        )
+        return chosen
+
+    def _tuned(self, pool: list[Individual]) -> list[Individual]:
+        """The best of the pool with their constants searched locally."""
+        found = []
+        for individual in _ranked(pool)[: self._search.tuned]:
+            better, evaluated = tune(individual.expression, self._table, self._tasks, self._networks)
+            self.evaluations += evaluated
+            if better is not individual.expression:
+                found.append(Individual(to_nodes(better), "tuned"))
+        found = [i for i in _distinct(found) if i.text not in self._judged]
+        self._tell(found)
+        return found
+
+    def _survivors(self, pool: list[Individual]) -> list[Individual]:
+        """The elite, and the rest by double tournament among all without repetition."""
+        ranked = _ranked(pool)
+        elite = ranked[: round(self._search.elite * self._search.population)]
+        rest = ranked[len(elite) :]
+        kept = list(elite)
+        while rest and len(kept) < self._search.population:
+            chosen = tools.selDoubleTournament(
+                rest, 1, self._search.tournament, self._search.parsimony, fitness_first=True
+            )[0]
+            rest = [i for i in rest if i is not chosen]
+            kept.append(chosen)
+        return kept
+
+    def _remember(self, pool: list[Individual], generation: int) -> None:
+        before = self.archive.ranked()[:1]
+        self.archive.update(self._entry(i, generation) for i in _ranked(pool)[:60])
+        best = self.archive.ranked()[0]
+        self._stale = 0 if not before or best.fitness > before[0].fitness else self._stale + 1
+
+    def _entry(self, individual: Individual, generation: int) -> Entry:
+        judged = self._judged[individual.text]
+        return Entry(
+            individual.expression.text,
+            individual.text,
+            len(individual),
+            judged.fitness,
+            judged.taus,
+            judged.coverage,
+            self._networks,
+            generation,
+            individual.origin,
+        )
+
+    def _report(
+        self, generation: int, pool: list[Individual], evaluations: int, pairs: int
+    ) -> Generation:
+        judged = [self._judged[i.text] for i in pool]
+        reasons = Counter(j.reason for j in judged if j.reason)
+        return Generation(
+            generation,
+            self._networks,
+            self.archive.ranked()[0],
+            median(i.fitness.values[0] for i in self._population),
+            1 - sum(reasons.values()) / len(judged),
+            evaluations,
+            len(self._table),
+            pairs,
+            dict(sorted(reasons.items())),
+            dict(sorted(Counter(i.origin for i in self._population).items())),
+            sum(not alive for alive in self._live[: self._networks]),
+        )
+
+
+def _distinct(individuals: Sequence[Individual]) -> list[Individual]:
+    found: dict[str, Individual] = {}
+    for individual in individuals:
+        found.setdefault(individual.text, individual)
+    return list(found.values())
+
+
+def _ranked(individuals: Sequence[Individual]) -> list[Individual]:
+    return sorted(individuals, key=lambda i: (-i.fitness.values[0], len(i), i.text))

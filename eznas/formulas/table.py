@@ -1,0 +1,77 @@
+"""The table of measures: what the workers' networks say, filled as formulas ask for it."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.formulas.expression import Expression
+from eznas.formulas.scoring import Scores, combine
+
+Array = npt.NDArray[np.float64]
+SHARD = 8  # networks; fixed, because the last bits of a result depend on what is stacked
+
+# shards (number, architectures) and canonical measures -> value and coverage,
+# each [settings, measures, networks of these shards]
+Evaluate = Callable[[Sequence[tuple[int, tuple[str, ...]]], Sequence[str]], tuple[Array, Array]]
+
+
+class MeasureTable:
+    """Measures of a sample of networks under one or more settings.
+
+    Networks stand in sampling order and are parted into shards of fixed membership, so a value
+    depends neither on the number of workers nor on how far the sample has grown. Every measure
+    is evaluated once on every shard.
+    """
+
+    def __init__(self, architectures: Sequence[str], evaluate: Evaluate) -> None:
+        starts = range(0, len(architectures), SHARD)
+        self.shards = [(i // SHARD, tuple(architectures[i : i + SHARD])) for i in starts]
+        self.networks = len(architectures)
+        self._evaluate = evaluate
+        self._rows: dict[str, tuple[Array, Array]] = {}  # measure -> [settings, networks so far]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fill(self, formulas: Iterable[Expression], networks: int) -> int:
+        """See to it that every measure of the formulas is there for the first `networks`.
+
+        Returns how many measure-network pairs had to be evaluated.
+        """
+        wanted = dict.fromkeys(m.text for f in formulas for m in f.measures())
+        need = -(-networks // SHARD)
+        have: dict[int, list[str]] = {}
+        for text in wanted:
+            have.setdefault(self._shards_of(text), []).append(text)
+        evaluated = 0
+        for start, texts in sorted(have.items()):
+            if start < need:
+                evaluated += self._extend(texts, start, need)
+        return evaluated
+
+    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
+        """The scores of a formula, filled before, on the first `networks` of the sample."""
+
+        def lookup(measure: str) -> tuple[Array, Array]:
+            values, coverage = self._rows[measure]
+            return values[setting, :networks], coverage[setting, :networks]
+
+        return combine(formula, lookup)
+
+    def _shards_of(self, measure: str) -> int:
+        row = self._rows.get(measure)
+        return 0 if row is None else -(-row[0].shape[1] // SHARD)
+
+    def _extend(self, texts: list[str], start: int, stop: int) -> int:
+        values, coverage = self._evaluate(self.shards[start:stop], texts)
+        for i, text in enumerate(texts):
+            new = values[:, i], coverage[:, i]
+            old = self._rows.get(text)
+            both = new if old is None else tuple(map(_joined, old, new))
+            self._rows[text] = (both[0], both[1])
+        return values.shape[1] * values.shape[2]
+
+
+def _joined(old: Array, new: Array) -> Array:
+    return np.concatenate([old, new], axis=1)

@@ -1,0 +1,183 @@
+"""The ground a formula stands on: which networks, under which conditions, with what accuracy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.benchmarks import BENCHMARKS, Benchmark, Setting, read_accuracies
+from eznas.benchmarks.splits import sample, split
+from eznas.errors import InputError, unknown
+from eznas.evolution.fitness import Task
+from eznas.formulas.expression import Expression
+from eznas.formulas.table import MeasureTable
+from eznas.metrics import Bootstrap, judge
+from eznas.proxies.proxy import batch_of
+from eznas.spaces import SPACES
+from eznas.statistics.conditions import Conditions
+from eznas.workers import Evaluator, Progress, Workers, start
+
+Array = npt.NDArray[np.float64]
+JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones
+SETS = ("all", "connected", "reachable")
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Networks with accuracies, and the settings they are measured under.
+
+    Data sets of one input size share a setting (the first one's head), since only the last
+    linear layer would differ. `accuracies`: data set -> float64 [networks].
+    """
+
+    space: str
+    architectures: tuple[str, ...]
+    accuracies: Mapping[str, Array]
+    components: npt.NDArray[np.int64]
+    settings: Mapping[str, Setting]
+    name: str = "all"
+    accuracy: str = "validation"
+
+    def part(self, indices: npt.NDArray[np.int64], name: str) -> "Ground":
+        """These networks, in this order, under the name of a set."""
+        return Ground(
+            self.space,
+            tuple(self.architectures[i] for i in indices),
+            {d: a[indices] for d, a in self.accuracies.items()},
+            self.components[indices],
+            self.settings,
+            name,
+            self.accuracy,
+        )
+
+    def distinct_settings(self) -> list[Setting]:
+        """One setting per input size, in the order of the data sets."""
+        found: dict[int, Setting] = {}
+        for setting in self.settings.values():
+            found.setdefault(setting.input_size, setting)
+        return list(found.values())
+
+    def conditions(
+        self, *, raw: int, sketch: int, seed: int, images: str | None, device: str = "cpu"
+    ) -> tuple[Conditions, ...]:
+        """The conditions of each distinct setting: one batch of images, area-resized."""
+        distinct = self.distinct_settings()
+        largest = max(s.input_size for s in distinct)
+        batch = batch_of(images, max(raw, sketch), largest, seed=0)
+        return tuple(
+            Conditions(
+                batch if s.input_size == largest else batch.resized(s.input_size),
+                s.classes,
+                raw,
+                sketch,
+                seed=seed,
+                device=device,
+            )
+            for s in distinct
+        )
+
+    def tasks(self) -> list[Task]:
+        """One ranking task per data set."""
+        sizes = [s.input_size for s in self.distinct_settings()]
+        return [
+            Task(d, sizes.index(s.input_size), self.accuracies[d]) for d, s in self.settings.items()
+        ]
+
+    def workers(
+        self,
+        conditions: tuple[Conditions, ...],
+        count: int,
+        statistics: tuple[str, ...] = (),
+        keep: bool = False,
+        progress: Progress | None = None,
+    ) -> Workers:
+        """Workers for networks of this space."""
+        return start(lambda: Evaluator(self.space, conditions, statistics, keep), count, progress)
+
+    def scores(self, formulas: Sequence[Expression], workers: Workers) -> dict[str, Array]:
+        """Scores per data set, float64 [formulas, networks]; NaN where undefined."""
+        table = MeasureTable(self.architectures, workers.evaluate)
+        table.fill(formulas, table.networks)
+        return {
+            t.dataset: np.stack(
+                [self._row(table, formula, t.setting) for formula in formulas]
+            )
+            for t in self.tasks()
+        }
+
+    def judge(self, scores: Mapping[str, Array], replicates: int) -> dict[str, Bootstrap]:
+        """Correlations with bootstrap replicates over components."""
+        return judge(scores, self.accuracies, self.components, replicates)
+
+    def _row(self, table: MeasureTable, formula: Expression, setting: int) -> Array:
+        values = table.scores(formula, setting, table.networks).values
+        return values if values.size else np.full(table.networks, np.nan)
+
+
+def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
+    """All networks of a benchmark with the accuracies of some data sets (none: all)."""
+    if space not in BENCHMARKS:
+        raise unknown("space", space, BENCHMARKS)
+    benchmark: Benchmark = BENCHMARKS[space]()
+    for dataset in datasets:
+        if dataset not in benchmark.datasets:
+            raise unknown("dataset", dataset, benchmark.datasets)
+    chosen = list(dict.fromkeys(datasets)) or list(benchmark.datasets)
+    return Ground(
+        space,
+        benchmark.architectures,
+        {d: benchmark.accuracy[d] for d in chosen},
+        benchmark.components,
+        {d: benchmark.settings[d] for d in chosen},
+    )
+
+
+def searched(whole: Ground, count: int, seed: int) -> Ground:
+    """A sample for a search: networks that never judge."""
+    indices = sample(split(whole.components).search, count, seed)
+    return whole.part(indices, "search")
+
+
+def held_out(whole: Ground, count: int) -> Ground:
+    """The judges: the same networks for every run, none of which takes part in a search."""
+    return whole.part(sample(split(whole.components).held_out, count, JUDGES), "held-out, all")
+
+
+def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
+    """A sample of one of `SETS`; all of it where no count is given."""
+    indices = np.flatnonzero(_members(whole, name))
+    count = len(indices) if count is None else count
+    if not 2 <= count <= len(indices):
+        raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
+    chosen = np.sort(indices) if count == len(indices) else sample(indices, count, seed)
+    return whole.part(chosen, name)
+
+
+def given(whole: Ground, file: str) -> Ground:
+    """The networks of an accuracy file, with its accuracies in place of the benchmark's."""
+    architectures, accuracies = read_accuracies(file, SPACES[whole.space])
+    place = {a: i for i, a in enumerate(whole.architectures)}
+    part = whole.part(np.array([place[a] for a in architectures]), "given")
+    return Ground(
+        part.space,
+        part.architectures,
+        dict.fromkeys(part.settings, accuracies),
+        part.components,
+        part.settings,
+        "given",
+        "given",
+    )
+
+
+def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:
+    if name not in SETS:
+        raise unknown("set", name, SETS)
+    if name == "all":
+        return np.ones(len(whole.architectures), dtype=bool)
+    space = SPACES[whole.space]
+    live = [space.live_cell(a) for a in whole.architectures]
+    if name == "reachable":  # no operation off the paths from input to output
+        return np.array([a == b for a, b in zip(whole.architectures, live, strict=True)])
+    nothing = space.live_cell(whole.architectures[0])  # the first architecture has no edge
+    return np.array([cell != nothing for cell in live])

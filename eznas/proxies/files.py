@@ -1,0 +1,75 @@
+"""Proxy files: a formula as JSON with all that its scores depend on, and how it was judged."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from eznas.errors import InputError
+from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.proxies.proxy import Proxy
+
+FORMAT = 1
+
+
+class ProxyFile(BaseModel):
+    """The content of a proxy file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    eznas_proxy: int = FORMAT
+    name: str
+    formula: str
+    constants: list[float]
+    statistics: list[str]
+    conditions: list[dict[str, Any]]  # one per setting it was measured under
+    fingerprint: list[str]
+    raw_batch: int
+    sketch_batch: int
+    judged: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never judged
+    coverage: float | None
+
+
+def constants(formula: Expression) -> list[float]:
+    """The constants of a formula in the order of its text."""
+    return [n.value for n in formula.walk() if n.value is not None]
+
+
+def write(path: Path, content: ProxyFile) -> None:
+    """Write a proxy file whole or not at all."""
+    write_whole(path, content.model_dump_json(indent=2) + "\n")
+
+
+def read(path: Path) -> tuple[Proxy, ProxyFile]:
+    """The proxy in a file; `InputError` names the file and what is wrong with it."""
+    try:
+        content = ProxyFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"proxy file {path}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"proxy file {path}: {where}: {first['msg']}") from None
+    except ValueError as error:
+        raise InputError(f"proxy file {path}: not JSON: {error}") from None
+    if content.eznas_proxy != FORMAT:
+        raise InputError(f"proxy file {path}: format {content.eznas_proxy}, expected {FORMAT}")
+    try:
+        formula = parse(content.formula)
+    except InputError as error:
+        raise InputError(f"proxy file {path}: {error}") from None
+    return Proxy(content.name, formula, content.raw_batch, content.sketch_batch), content
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write to a new file beside, then rename: a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None

@@ -1,0 +1,93 @@
+"""Tables for a terminal: rows in, rich tables out; nothing here prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from eznas.metrics import Difference, Row, verdict
+
+_STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
+
+
+def correlation_table(rows: Sequence[Row]) -> Table:
+    """Proxies by datasets: tau and rho with 95 % intervals, the highest mean tau first."""
+    datasets = list(dict.fromkeys(r["dataset"] for r in rows))
+    table = Table(title=_title(rows), title_justify="left")
+    table.add_column("proxy", overflow="fold")
+    for dataset in datasets:
+        table.add_column(f"{dataset}\ntau [95 %]", justify="right", no_wrap=True)
+        table.add_column("\nrho [95 %]", justify="right", no_wrap=True)
+    cells = {(r["proxy"], r["dataset"]): r for r in rows}
+    for proxy in sorted(dict.fromkeys(r["proxy"] for r in rows), key=lambda p: -_mean(rows, p)):
+        line = [Text(proxy)]
+        for row in (cells[proxy, d] for d in datasets):
+            line.append(_interval(row["tau"], row["tau_low"], row["tau_high"]))
+            line.append(_interval(row["rho"], row["rho_low"], row["rho_high"]))
+        table.add_row(*line)
+    return table
+
+
+def difference_table(proxy: str, rows: Sequence[Difference]) -> Table:
+    """Paired differences of tau with 95 % intervals; ahead only where they exclude zero."""
+    datasets = list(dict.fromkeys(r["dataset"] for r in rows))
+    table = Table(title=f"tau of {proxy} minus tau of ...  (paired, 95 %)", title_justify="left")
+    table.add_column("against")
+    for dataset in datasets:
+        table.add_column(dataset, justify="right", no_wrap=True)
+    for against in dict.fromkeys(r["against"] for r in rows):
+        cells = [r for r in rows if r["against"] == against]
+        table.add_row(Text(against), *map(_difference, cells))
+    return table
+
+
+def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
+    """Models by score, highest first."""
+    table = Table()
+    for name, justify in (("rank", "right"), ("model", "left"), ("proxy", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("score", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("reason")
+    for rank, row in enumerate(scores, 1):
+        value = "" if row["score"] is None else f"{row['score']:.6g}"
+        cells = (str(rank), row["model"], row["proxy"], value, f"{row['seconds']:.2f}")
+        table.add_row(*map(Text, cells), Text(row["reason"]))
+    return table
+
+
+def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """Named proxies: name, formula, source."""
+    table = Table(show_lines=True)
+    for column in ("proxy", "formula", "source"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(Text(row["proxy"]), Text(row["formula"]), Text(row["source"]))
+    return table
+
+
+def _title(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "no rows"
+    row = rows[0]
+    seeds = ", ".join(map(str, row["seeds"]))
+    what = f"{row['networks']} networks ({row['set']}), {row['accuracy']} accuracy"
+    return f"{what}, initialisation seeds {seeds}"
+
+
+def _mean(rows: Sequence[Row], proxy: str) -> float:
+    taus = [r["tau"] if r["tau"] is not None else -1.0 for r in rows if r["proxy"] == proxy]
+    return sum(taus) / len(taus)
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> Text:
+    if value is None or low is None or high is None:
+        return Text("undefined", style="dim")
+    return Text(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+
+
+def _difference(row: Difference) -> Text:
+    outcome = verdict(row["low"], row["high"])
+    text = _interval(row["tau"], row["low"], row["high"])
+    return Text.assemble(text, " ", (outcome, _STYLE[outcome]))

@@ -1,0 +1,109 @@
+"""Run folders: the only writer of them, and their reader.
+
+| file           | what                                                                   |
+|----------------|------------------------------------------------------------------------|
+| config.json    | the resolved configuration                                             |
+| environment.json | versions, platform, data fingerprints                                |
+| journal.jsonl  | one line per generation; equal for equal seeds, so without times       |
+| timings.jsonl  | one line per generation: seconds                                       |
+| archive.json   | the best formulas so far, replaced whole after every generation        |
+| result.json    | the champion and the held-out table, written last                      |
+
+The folder is readable at every moment: lines are appended whole, other files are renamed into
+place. Nothing is ever overwritten by another run.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eznas.errors import InputError, unknown
+from eznas.proxies.files import write_whole
+
+ROOT = Path("runs")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunFolder:
+    """One run's folder; `create` makes a new one, `find` opens one that is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @staticmethod
+    def create(name: str | None, stem: str, root: Path = ROOT) -> "RunFolder":
+        """A new folder `root/name`, or `root/stem-K` with the first free K.
+
+        `InputError` if the name is taken or no name for a folder.
+        """
+        if name is not None and not _NAME.fullmatch(name):
+            raise InputError(
+                f"run name {name!r}: expected up to 100 letters, digits, '.', '_' or '-'"
+            )
+        try:
+            root.mkdir(exist_ok=True)
+            return RunFolder(_made(root, name, stem))
+        except FileExistsError:
+            raise InputError(f"run {name!r} exists already in {root}/; choose another name") from None
+        except OSError as error:
+            raise InputError(f"runs folder {root}: {error.strerror}") from None
+
+    @staticmethod
+    def find(name: str, root: Path = ROOT) -> "RunFolder":
+        """The folder of a run by path or name; `InputError` names the nearest."""
+        for path in (Path(name), root / name):
+            if (path / "config.json").is_file():
+                return RunFolder(path)
+        known = [p.parent.name for p in sorted(root.glob("*/config.json"))]
+        raise unknown("run", name, known) if known else InputError(f"unknown run {name!r}")
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file whole."""
+        write_whole(self.path / name, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
+
+    def append(self, name: str, content: Any) -> None:
+        """Append one JSON line and see it reach the disk."""
+        line = json.dumps(plain(content), allow_nan=False) + "\n"
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self, name: str) -> Any:
+        """The content of a JSON file; `InputError` names a file that is missing or damaged."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{self.path / name}: {error.strerror}") from None
+        except ValueError as error:
+            raise InputError(f"{self.path / name}: damaged: {error}") from None
+
+
+def _made(root: Path, name: str | None, stem: str) -> Path:
+    if name is not None:
+        (root / name).mkdir()
+        return root / name
+    number = 1
+    while True:
+        path = root / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def plain(content: Any) -> Any:
+    """Content as JSON can say it: a number that is not finite becomes null."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(k): plain(v) for k, v in content.items()}
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        return [plain(v) for v in content]
+    return content

@@ -1,0 +1,237 @@
+"""Workers: they own networks, in shards of fixed membership, and evaluate measures on them.
+
+A shard is built, measured and evaluated on its own with one torch thread, in every mode, so a
+run does not depend on the number of workers. Texts go in, numbers come out; no tensor crosses
+a process border. This is the only file that imports ray.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from eznas.formulas.parser import parse
+from eznas.formulas.plan import Cache, Plan, evaluate
+from eznas.spaces import SPACES
+from eznas.statistics.bank import Shard, stack
+from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.conditions import Conditions
+from eznas.statistics.measuring import measure
+
+Array = npt.NDArray[np.float64]
+Numbered = tuple[int, tuple[str, ...]]
+Progress = Callable[[int, int], None]  # shards done, shards in all
+
+_LIVES = 3  # how often one shard may take its worker down before the run gives up
+
+
+@dataclass
+class _Kept:
+    shard: Shard
+    cache: Cache
+
+
+@dataclass(eq=False, repr=False)
+class Evaluator:
+    """Builds, measures and keeps shards of one space under each of the settings.
+
+    `statistics` are measured when a shard is first seen, and kept if `keep`; what a formula needs
+    besides is measured for it and let go.
+    """
+
+    space: str
+    settings: tuple[Conditions, ...]
+    statistics: tuple[str, ...] = ()
+    keep: bool = True
+    _kept: dict[tuple[int, int], _Kept] = field(default_factory=dict)
+    _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
+
+    def evaluate(self, shard: Numbered, texts: Sequence[str]) -> tuple[Array, Array]:
+        """Value and coverage of measures: two arrays [settings, measures, networks]."""
+        with _one_thread():
+            plan = self._planned(tuple(texts))
+            found = [self._on(shard, setting, plan) for setting in range(len(self.settings))]
+        return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors that are kept."""
+        shards = [k.shard for k in self._kept.values()]
+        blocks = [b for s in shards for blocks in s.blocks.values() for b in blocks]
+        return sum(b.nbytes for b in blocks if b is not None)
+
+    def _planned(self, texts: tuple[str, ...]) -> Plan:
+        if self._plan[0] != texts:
+            self._plan = (texts, Plan.of([parse(t) for t in texts]))
+        return self._plan[1]
+
+    def _on(self, shard: Numbered, setting: int, plan: Plan) -> tuple[Array, Array]:
+        number, architectures = shard
+        kept = self._kept.get((number, setting))
+        if kept is None:
+            names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
+            kept = _Kept(self._measured(architectures, setting, names), Cache())
+        missing = [n for n in plan.statistics() if n not in kept.shard.blocks]
+        whole = kept.shard
+        if missing:
+            whole = whole.joined(self._measured(architectures, setting, missing))
+        found = evaluate(plan, whole, kept.cache)
+        if self.keep:
+            self._kept[number, setting] = _Kept(whole.only(self.statistics), kept.cache)
+        return found
+
+    def _measured(self, architectures: tuple[str, ...], setting: int, names: list[str]) -> Shard:
+        conditions, rows = self.settings[setting], [CATALOGUE[n] for n in names]
+        space, found = SPACES[self.space], []
+        for architecture in architectures:
+            with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
+                model = space.build(architecture, conditions.classes)
+            found.append(measure(model, conditions, rows))
+        return stack(found, conditions.device)
+
+
+class Workers(Protocol):
+    """What evaluates shards: serial, or Ray."""
+
+    count: int
+
+    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
+        """Value and coverage: two arrays [settings, measures, networks of all these shards]."""
+
+    def close(self) -> None:
+        """Let everything go."""
+
+
+class Serial:
+    """The reference: this process does it all, one shard after the other."""
+
+    count = 1
+
+    def __init__(self, make: Callable[[], Evaluator], progress: Progress | None = None) -> None:
+        self._evaluator = make()
+        self._progress = progress
+
+    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
+        """See `Workers.evaluate`."""
+        found = []
+        for done, shard in enumerate(shards, 1):
+            found.append(self._evaluator.evaluate(shard, texts))
+            if self._progress is not None:
+                self._progress(done, len(shards))
+        return _joined(found)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class RayWorkers:
+    """One Ray actor per worker; shard i belongs to actor i modulo their number.
+
+    A lost actor is made anew and measures its shards again; a shard that takes down its worker
+    `_LIVES` times ends the run.
+    """
+
+    def __init__(
+        self, make: Callable[[], Evaluator], count: int, progress: Progress | None = None
+    ) -> None:
+        self.count = count
+        self._make = make
+        self._progress = progress
+        self._started = _start_ray(count)
+        self._actors = [self._actor() for _ in range(count)]
+
+    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
+        """See `Workers.evaluate`."""
+        import ray
+
+        texts = list(texts)
+        waiting = {self._submit(shard, texts): i for i, shard in enumerate(shards)}
+        found: dict[int, tuple[Array, Array]] = {}
+        lost = [0] * len(shards)
+        while waiting:
+            ready, _ = ray.wait(list(waiting))
+            i = waiting.pop(ready[0])
+            try:
+                found[i] = ray.get(ready[0])
+            except ray.exceptions.RayActorError:
+                lost[i] += 1
+                if lost[i] >= _LIVES:
+                    raise
+                self._revive(shards[i][0])
+                waiting[self._submit(shards[i], texts)] = i
+            if self._progress is not None:
+                self._progress(len(found), len(shards))
+        return _joined([found[i] for i in range(len(shards))])
+
+    def close(self) -> None:
+        """Stop the actors, and the cluster if it was started here."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+        if self._started:
+            ray.shutdown()
+
+    def _actor(self) -> Any:
+        import ray
+
+        remote = ray.remote(num_cpus=1, max_restarts=0)(Evaluator)
+        made = self._make()
+        return remote.remote(made.space, made.settings, made.statistics, made.keep)
+
+    def _submit(self, shard: Numbered, texts: list[str]) -> Any:
+        return self._actors[shard[0] % self.count].evaluate.remote(shard, texts)
+
+    def _revive(self, number: int) -> None:
+        import ray
+
+        place = number % self.count
+        try:
+            ray.get(self._actors[place].__ray_ready__.remote())
+        except ray.exceptions.RayActorError:
+            self._actors[place] = self._actor()
+
+
+def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
+    """Serial for one worker, Ray for more."""
+    return Serial(make, progress) if count == 1 else RayWorkers(make, count, progress)
+
+
+def _start_ray(count: int) -> bool:
+    """Join a cluster that is up in this process, or start a lean one; True if started."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return False
+    ray.init(
+        address="local",
+        num_cpus=count,
+        object_store_memory=100 << 20,  # only numbers pass through it
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    return True
+
+
+def _joined(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    values, coverage = zip(*found, strict=True)
+    return np.concatenate(values, axis=2), np.concatenate(coverage, axis=2)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Results depend on the number of threads in their last bits: always one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

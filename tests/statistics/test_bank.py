@@ -1,0 +1,184 @@
+"""The bank: rows of one signature stacked, and nothing of a network changed by its neighbours."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eznas.formulas.parser import parse_any
+from eznas.formulas.plan import Plan, evaluate
+from eznas.spaces import SPACES
+from eznas.statistics.bank import Axis, Shard, stack
+from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.conditions import Conditions
+from eznas.statistics.images import generated
+from eznas.statistics.measuring import Measurement, measure
+from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
+
+CONDITIONS = Conditions(generated(8, size=8), raw=4, sketch=8)
+STRINGS = [
+    "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
+    "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",  # disconnected
+    "|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|none~0|none~1|skip_connect~2|",  # fed by zeros
+    "|nor_conv_1x1~0|+|nor_conv_1x1~0|none~1|+|avg_pool_3x3~0|none~1|skip_connect~2|",  # unread
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(architecture: str) -> nn.Module:
+    return SPACES["nasbench201"].build(architecture)
+
+
+@pytest.fixture(scope="module")
+def measurements() -> list[Measurement]:
+    """Networks of a space, and others of few layers, without activations or norms."""
+    alone = nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
+    models = [*map(network, STRINGS), TinyResNet(), Concat(), SharedConv(), NoBatchNorm(), Mlp()]
+    return [measure(m, CONDITIONS, CATALOGUE.values()) for m in (*models, alone)]
+
+
+@pytest.fixture(scope="module")
+def shard(measurements: list[Measurement]) -> Shard:
+    return stack(measurements)
+
+
+def rows(axis: Axis) -> list[tuple[int, int, int, int]]:
+    """(network, place, group, row of the group), sorted."""
+    return sorted(
+        (n, p, g, r)
+        for g, (networks, places) in enumerate(zip(axis.networks, axis.places, strict=True))
+        for r, (n, p) in enumerate(zip(networks.tolist(), places.tolist(), strict=True))
+    )
+
+
+def test_axis_by_hand() -> None:
+    axis = Axis.of([[("a", True), ("b", False), ("a", True)], [], [("b", True)]])
+    assert [t.tolist() for t in axis.networks] == [[0, 0], [0, 2]]
+    assert [t.tolist() for t in axis.places] == [[0, 2], [1, 0]]
+    assert axis.live.tolist() == [[True, False, True], [False] * 3, [True, False, False]]
+
+
+def test_axis_stacks_in_the_order_of_its_groups() -> None:
+    axis = Axis.of([[("a", True), ("b", True)], [("a", True)]])
+    one, two, three = (torch.full((2,), float(i)) for i in range(3))
+    blocks = axis.stack([[one, two], [three]])
+    assert [b.tolist() for b in blocks if b is not None] == [[[0, 0], [2, 2]], [[1, 1]]]
+    assert axis.stack([[one, None], [three]])[1] is None
+
+
+def test_axis_without_rows() -> None:
+    axis = Axis.of([[], []])
+    assert (axis.networks, axis.places) == ([], [])
+    assert axis.live.tolist() == [[False], [False]]
+    assert axis.stack([[], []]) == []
+
+
+def test_axis_to_a_device() -> None:
+    axis = Axis.of([[("a", True), ("b", False)]]).to("cpu")
+    assert rows(axis) == [(0, 0, 0, 0), (0, 1, 1, 0)]
+    assert axis.live.tolist() == [[True, False]]
+
+
+def test_every_layer_and_activation_has_one_row(
+    shard: Shard, measurements: list[Measurement]
+) -> None:
+    for name, counts in (
+        ("layers", [len(m.structure.layers) for m in measurements]),
+        ("activations", [len(m.structure.activations_live) for m in measurements]),
+    ):
+        want = [(n, p) for n, count in enumerate(counts) for p in range(count)]
+        assert [(n, p) for n, p, _, _ in rows(shard.axes[name])] == want
+        assert shard.axes[name].live.shape == (len(counts), max(counts))
+
+
+def test_live_flags(shard: Shard, measurements: list[Measurement]) -> None:
+    for axis, flags in (
+        ("layers", [[x.live for x in m.structure.layers] for m in measurements]),
+        ("activations", [list(m.structure.activations_live) for m in measurements]),
+    ):
+        width = shard.axes[axis].live.shape[1]
+        padded = [[*own, *[False] * (width - len(own))] for own in flags]
+        assert shard.axes[axis].live.tolist() == padded
+
+
+def test_a_group_holds_equal_shapes_of_several_networks(
+    shard: Shard, measurements: list[Measurement]
+) -> None:
+    axis = shard.axes["layers"]
+    for networks, places in zip(axis.networks, axis.places, strict=True):
+        pairs = zip(networks.tolist(), places.tolist(), strict=True)
+        assert len({measurements[n].structure.layers[p].signature for n, p in pairs}) == 1
+    assert any(len(set(networks.tolist())) > 1 for networks in axis.networks)
+    assert len(shard.axes["activations"].networks) == 1
+
+
+@pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
+def test_blocks_hold_what_was_measured(row, shard: Shard, measurements: list[Measurement]) -> None:
+    blocks = shard.blocks[row.name]
+    if row.kind.axis == "networks":
+        (block,) = blocks
+        present = shard.present[row.name].tolist()
+        for n, m in enumerate(measurements):
+            (tensor,) = m.tensors[row.name]
+            assert present[n] == (tensor is not None)
+            assert block is not None
+            assert torch.equal(block[n], torch.zeros_like(block[n]) if tensor is None else tensor)
+        return
+    for n, p, group, r in rows(shard.axes[row.kind.axis]):
+        tensor, block = measurements[n].tensors[row.name][p], blocks[group]
+        assert (tensor is None) == (block is None)
+        assert tensor is None or (block is not None and torch.equal(block[r], tensor))
+
+
+def test_disconnected_networks_have_no_jacobian(shard: Shard) -> None:
+    assert shard.present["data_jacobian"].tolist() == [n != 1 for n in range(shard.networks)]
+
+
+def test_one_and_the_same_activation_before_different_pooling() -> None:
+    """Two layers of equal shapes whose activations lie at different resolutions: two groups."""
+
+    class Uneven(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+            self.relu, self.pool, self.head = nn.ReLU(), nn.MaxPool2d(2), nn.Linear(3, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.a(self.pool(self.relu(x)))
+            return self.head(self.b(self.relu(x)).mean((2, 3)))
+
+    shard = stack([measure(Uneven(), CONDITIONS, CATALOGUE.values())])
+    shapes = [None if b is None else tuple(b.shape) for b in shard.blocks["data_relu_input"]]
+    assert shapes == [(1, 4, 3, 8, 8), (1, 4, 3, 4, 4), None]
+
+
+TEXTS = [
+    "sum_layers(mean(abs(data_bn_output)))",
+    "mean_layers(sum(weight * flow_weight_grad))",
+    "sum_all_layers(mean(data_relu_input_grad * data_relu_input_grad))",
+    "logdet(sum_all_layers(data_relu_agreement))",
+    "mean_layers(trace(noise_conv_output_covariance) / layer_channels)",
+    "sum(eigenvalues(correlation(data_jacobian)))",
+    "last_layer(layer_params) - first_layer(layer_params)",
+    "params",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_shard_equals_its_networks_on_their_own(
+    text: str, shard: Shard, measurements: list[Measurement]
+) -> None:
+    plan = Plan.of([parse_any(text)])
+    values, coverage = evaluate(plan, shard)
+    alone = [evaluate(plan, stack([m])) for m in measurements]
+    assert np.isfinite(values).any()
+    # Reductions over blocks of other sizes may round differently.
+    np.testing.assert_allclose(values, np.hstack([v for v, _ in alone]), rtol=1e-6)
+    np.testing.assert_array_equal(coverage, np.hstack([c for _, c in alone]))
