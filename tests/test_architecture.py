@@ -17,7 +17,7 @@ LONGEST = 400  # lines; a file is meant to have about 120
 FLOORS = (
     ("cli",),
     ("api",),
-    ("resolve",),  # from a configuration to what it names
+    ("resolve", "ground"),  # from what a user names to the proxy and the networks behind it
     ("report", "runs", "evolution", "proxies"),
     ("workers", "formulas"),
     ("statistics",),
@@ -100,7 +100,8 @@ def floors(name, tree):
     if not own.startswith("eznas"):
         return
     for module in _imports(tree):
-        if module.split(".")[0] == "eznas" and FLOOR[_room(module)] > FLOOR[_room(own)]:
+        inside = module.split(".")[0] == "eznas"
+        if inside and FLOOR.get(_room(module), 0) > FLOOR.get(_room(own), 0):
             yield module
 
 
