@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,7 +71,12 @@ class Live:
         self._end()
 
     def _begin(self) -> None:
-        columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("measuring"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self._bar = Progress(*columns, console=_err, transient=True)
         self._task = None
 
@@ -118,7 +124,7 @@ def evolve(
         result = api.evolve(chosen, workers=count, name=name, seconds=seconds, watcher=live)
     finally:
         live.close()
-    _emit(api.asdict(result), as_json, _show_result)
+    _emit(asdict(result), as_json, _show_result)
 
 
 @app.command()

@@ -29,7 +29,11 @@ SKETCHES = (
 # The 22 tensors of EZNAS (Akhauri et al., 2022), section 3.
 ORIGINAL = (
     "weight",
-    *(f"{p}_{s}" for p in ("data", "noise", "shift") for s in ("relu_input", "conv_input", "bn_output")),
+    *(
+        f"{p}_{s}"
+        for p in ("data", "noise", "shift")
+        for s in ("relu_input", "conv_input", "bn_output")
+    ),
     *(
         f"{p}_{s}_grad"
         for p in ("data", "noise", "shift")
@@ -45,25 +49,32 @@ class Config(BaseModel):
 
     space: str = "nasbench201"
     datasets: tuple[str, ...] = ("cifar10", "cifar100", "ImageNet16-120")
-    seed: int = Field(1, ge=0)
+    seed: int = Field(default=1, ge=0)
     statistics: tuple[str, ...] = SKETCHES
-    seeds: tuple[str, ...] = ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params")
+    seeds: tuple[str, ...] = (
+        "hybrid",
+        "logsynflow",
+        "naswot",
+        "live_params",
+        "depth",
+        "jacob_cov_x_params",
+    )
     images: str | None = None
-    raw_batch: int = Field(4, ge=2)
-    sketch_batch: int = Field(32, ge=2)
-    initialisation_seed: int = Field(0, ge=0)
+    raw_batch: int = Field(default=4, ge=2)
+    sketch_batch: int = Field(default=32, ge=2)
+    initialisation_seed: int = Field(default=0, ge=0)
     device: str = "cpu"
-    generations: int = Field(30, ge=0)
-    population: int = Field(150, ge=8)
-    offspring: int = Field(200, ge=1)
-    start: int = Field(96, ge=8)
-    networks: int = Field(192, ge=8)
-    choice: int = Field(64, ge=0)
+    generations: int = Field(default=30, ge=0)
+    population: int = Field(default=150, ge=8)
+    offspring: int = Field(default=200, ge=1)
+    start: int = Field(default=96, ge=8)
+    networks: int = Field(default=192, ge=8)
+    choice: int = Field(default=64, ge=0)
     greedy: bool = True
-    nodes: int = Field(60, ge=3)
-    depth: int = Field(14, ge=2)
-    judged: int = Field(500, ge=8)
-    replicates: int = Field(1000, ge=10)
+    nodes: int = Field(default=60, ge=3)
+    depth: int = Field(default=14, ge=2)
+    judged: int = Field(default=500, ge=8)
+    replicates: int = Field(default=1000, ge=10)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -83,7 +94,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def read(
-    file: str | Path | None = None, preset: str | None = None, settings: dict[str, Any] | None = None
+    file: str | Path | None = None,
+    preset: str | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> Config:
     """The configuration from a preset, a TOML file over it and single settings over both.
 
@@ -104,7 +117,9 @@ def read(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"configuration key {where!r}: {first['msg']}, got {first['input']!r}") from None
+        raise InputError(
+            f"configuration key {where!r}: {first['msg']}, got {first['input']!r}"
+        ) from None
     return _checked(config)
 
 

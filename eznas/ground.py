@@ -100,9 +100,7 @@ class Ground:
         table = MeasureTable(self.architectures, workers.evaluate)
         table.fill(formulas, table.networks)
         return {
-            t.dataset: np.stack(
-                [self._row(table, formula, t.setting) for formula in formulas]
-            )
+            t.dataset: np.stack([self._row(table, formula, t.setting) for formula in formulas])
             for t in self.tasks()
         }
 

@@ -48,7 +48,9 @@ class RunFolder:
             root.mkdir(exist_ok=True)
             return RunFolder(_made(root, name, stem))
         except FileExistsError:
-            raise InputError(f"run {name!r} exists already in {root}/; choose another name") from None
+            raise InputError(
+                f"run {name!r} exists already in {root}/; choose another name"
+            ) from None
         except OSError as error:
             raise InputError(f"runs folder {root}: {error.strerror}") from None
 

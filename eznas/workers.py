@@ -5,6 +5,7 @@ run does not depend on the number of workers. Texts go in, numbers come out; no 
 a process border. This is the only file that imports ray.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -216,7 +217,7 @@ def _start_ray(count: int) -> bool:
         object_store_memory=100 << 20,  # only numbers pass through it
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="error",
+        logging_level=logging.ERROR,
     )
     return True
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from primitives.kinds import AXES, CONSTANT, FORMS, Kind
+from primitives.kinds import CONSTANT, FORMS, Kind
 
 Shape = tuple[int, ...]
 TENSORS = ("features", "weights", "samples", "matrix", "vector")  # forms with more than one axis
@@ -126,11 +126,6 @@ def aggregation(
         return function
 
     return register
-
-
-def kinds() -> tuple[Kind, ...]:
-    """Every kind that has a first axis, in a fixed order."""
-    return tuple(Kind(f, a, b) for f in FORMS for a in AXES for b in ("", "raw", "sketch"))
 
 
 def _parse(text: str) -> Signature:

@@ -120,9 +120,7 @@ class Engine:
         kept = self.archive.ranked()
         again = [Individual(to_nodes(parse(e.formula)), e.origin) for e in kept]
         pairs = self._tell([*self._population, *again])
-        self.archive.renew(
-            self._entry(i, e.generation) for i, e in zip(again, kept, strict=True)
-        )
+        self.archive.renew(self._entry(i, e.generation) for i, e in zip(again, kept, strict=True))
         return pairs
 
     def _tell(self, individuals: Sequence[Individual]) -> int:
@@ -191,7 +189,9 @@ class Engine:
         """The best of the pool with their constants searched locally."""
         found = []
         for individual in _ranked(pool)[: self._search.tuned]:
-            better, evaluated = tune(individual.expression, self._table, self._tasks, self._networks)
+            better, evaluated = tune(
+                individual.expression, self._table, self._tasks, self._networks
+            )
             self.evaluations += evaluated
             if better is not individual.expression:
                 found.append(Individual(to_nodes(better), "tuned"))

@@ -18,7 +18,11 @@ from eznas.statistics.catalogue import CATALOGUE
 from primitives import WORDS
 
 TERMS = 12
-_SPECTRUM = ("entropy(eigenvalues({}))", "participation(eigenvalues({}))", "top_share(eigenvalues({}))")
+_SPECTRUM = (
+    "entropy(eigenvalues({}))",
+    "participation(eigenvalues({}))",
+    "top_share(eigenvalues({}))",
+)
 _REDUCTIONS = {
     "features": ("mean_abs({})", "std({})", "norm({})"),
     "weights": ("mean_abs({})", "std({})", "norm({})", "sum({})"),
@@ -127,7 +131,7 @@ def _normal_scores(task: Task, networks: int) -> Array:
 
 def _centred(x: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
     out = x.clone()
-    for task in tasks.unique():
+    for task in range(int(tasks.max()) + 1):
         out[tasks == task] -= x[tasks == task].mean(0)
     return out
 
@@ -135,7 +139,8 @@ def _centred(x: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
 def _ridge(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Least squares with a penalty small enough to matter only between near-equal columns."""
     gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
-    return torch.linalg.solve(gram, x.T @ y)
+    solution: torch.Tensor = torch.linalg.solve(gram, x.T @ y)
+    return solution
 
 
 def _linear(measures: Sequence[Expression], slopes: Sequence[float]) -> Expression:

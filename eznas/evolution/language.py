@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 from deap import base, gp
 
@@ -16,7 +17,7 @@ from eznas.formulas.expression import Expression, call, constant, statistic
 from eznas.statistics.catalogue import CATALOGUE
 from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 
-Node = gp.Primitive | gp.Terminal
+Node = Any  # gp.Primitive or gp.Terminal: deap has no types
 BELOW = 4  # depth from an aggregation downwards: the signal is in short words
 FAMILIAR = 0.85  # how often a random measure comes from the library
 _USELESS = ("zeros",)  # a word that cannot change an order is parsed but never generated

@@ -61,7 +61,8 @@ class MeasureTable:
 
     def _shards_of(self, measure: str) -> int:
         row = self._rows.get(measure)
-        return 0 if row is None else -(-row[0].shape[1] // SHARD)
+        done: int = 0 if row is None else row[0].shape[1]
+        return -(-done // SHARD)
 
     def _extend(self, texts: list[str], start: int, stop: int) -> int:
         values, coverage = self._evaluate(self.shards[start:stop], texts)

@@ -19,9 +19,19 @@ class Classic:
 
 _ROWS = (
     Classic("params", "params", "parameters of the network, unreachable ones too"),
-    Classic("live_params", "sum_layers(layer_params)", "parameters of convolutions and linear layers between input and logits"),
-    Classic("flops", "sum_all_layers(layer_flops)", "multiply-adds of convolutions and linear layers for one image"),
-    Classic("depth", "sum_layers(ones(layer_params))", "number of live convolutions and linear layers"),
+    Classic(
+        "live_params",
+        "sum_layers(layer_params)",
+        "parameters of convolutions and linear layers between input and logits",
+    ),
+    Classic(
+        "flops",
+        "sum_all_layers(layer_flops)",
+        "multiply-adds of convolutions and linear layers for one image",
+    ),
+    Classic(
+        "depth", "sum_layers(ones(layer_params))", "number of live convolutions and linear layers"
+    ),
     Classic("logsynflow", _LOGSYNFLOW, "Cavagnero et al., 2023 (FreeREA)"),
     Classic("naswot", _NASWOT, "Mellor et al., 2021"),
     Classic(
@@ -35,7 +45,7 @@ _ROWS = (
         "jacob_cov_x_params",
         # The divergence is at least 1 per image; what exceeds it takes the place of ranks.
         f"log(params) - log(sum({_DIVERGENCE} - 1.0))",
-        "jacob_cov (Mellor et al., 2020) x parameters, in logs of values where others sum log ranks",
+        "jacob_cov (Mellor et al., 2020) x parameters: logs of values, not of ranks",
     ),
 )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
-from primitives.registry import aggregation, kinds, word
+from primitives.registry import aggregation, word
 
 FEATURES = Kind("features", "layers", "raw")
 SAMPLES = Kind("samples", "layers", "raw")
@@ -102,14 +102,6 @@ def test_resolve(name, given, expected):
 )
 def test_applies(name, shapes, fits):
     assert WORDS[name].applies(*shapes) == fits
-
-
-def test_kinds():
-    every = kinds()
-    assert len(set(every)) == len(every)
-    assert {FEATURES, KERNEL, NET_SCALAR} <= set(every)
-    with pytest.raises(ValueError, match="no such form: 'cube'"):
-        Kind("cube")
 
 
 @pytest.mark.parametrize(
