@@ -42,6 +42,7 @@ class Live:
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._evaluations = 0
+        self._best = ""
         self._task: Any = None
 
     def phase(self, name: str, networks: int) -> Any:
@@ -63,7 +64,9 @@ class Live:
             f"disconnected {report.disconnected}",
             highlight=False,
         )
-        _err.print(f"  {best.formula}", style="dim", markup=False, highlight=False, overflow="fold")
+        if best.formula != self._best:
+            _err.print(f"  {best.formula}", style="dim", markup=False, highlight=False)
+        self._best = best.formula
         self._begin()
 
     def close(self) -> None:

@@ -61,8 +61,7 @@ class MeasureTable:
 
     def _shards_of(self, measure: str) -> int:
         row = self._rows.get(measure)
-        done: int = 0 if row is None else row[0].shape[1]
-        return -(-done // SHARD)
+        return 0 if row is None else -(-row[0].shape[1] // SHARD)
 
     def _extend(self, texts: list[str], start: int, stop: int) -> int:
         values, coverage = self._evaluate(self.shards[start:stop], texts)
@@ -71,7 +70,7 @@ class MeasureTable:
             old = self._rows.get(text)
             both = new if old is None else tuple(map(_joined, old, new))
             self._rows[text] = (both[0], both[1])
-        return values.shape[1] * values.shape[2]
+        return int(values.shape[1] * values.shape[2])
 
 
 def _joined(old: Array, new: Array) -> Array:

@@ -12,33 +12,35 @@ _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
 
 
 def correlation_table(rows: Sequence[Row]) -> Table:
-    """Proxies by datasets: tau and rho with 95 % intervals, the highest mean tau first."""
-    datasets = list(dict.fromkeys(r["dataset"] for r in rows))
+    """Per data set the proxies' tau and rho with 95 % intervals, the highest tau first."""
     table = Table(title=_title(rows), title_justify="left")
-    table.add_column("proxy", overflow="fold")
-    for dataset in datasets:
-        table.add_column(f"{dataset}\ntau [95 %]", justify="right", no_wrap=True)
-        table.add_column("\nrho [95 %]", justify="right", no_wrap=True)
-    cells = {(r["proxy"], r["dataset"]): r for r in rows}
-    for proxy in sorted(dict.fromkeys(r["proxy"] for r in rows), key=lambda p: -_mean(rows, p)):
-        line = [Text(proxy)]
-        for row in (cells[proxy, d] for d in datasets):
-            line.append(_interval(row["tau"], row["tau_low"], row["tau_high"]))
-            line.append(_interval(row["rho"], row["rho_low"], row["rho_high"]))
-        table.add_row(*line)
+    table.add_column("proxy", overflow="fold", max_width=30)
+    table.add_column("tau [95 %]", justify="right", no_wrap=True)
+    table.add_column("rho [95 %]", justify="right", no_wrap=True)
+    for dataset in dict.fromkeys(r["dataset"] for r in rows):
+        own = [r for r in rows if r["dataset"] == dataset]
+        table.add_section()
+        table.add_row(Text(dataset, style="bold"))
+        for row in sorted(own, key=lambda r: -1.0 if r["tau"] is None else r["tau"], reverse=True):
+            tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
+            rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
+            table.add_row(Text(row["proxy"]), tau, rho)
     return table
 
 
 def difference_table(proxy: str, rows: Sequence[Difference]) -> Table:
     """Paired differences of tau with 95 % intervals; ahead only where they exclude zero."""
-    datasets = list(dict.fromkeys(r["dataset"] for r in rows))
-    table = Table(title=f"tau of {proxy} minus tau of ...  (paired, 95 %)", title_justify="left")
+    table = Table(title=f"tau of {proxy} minus tau of another, paired", title_justify="left")
     table.add_column("against")
-    for dataset in datasets:
-        table.add_column(dataset, justify="right", no_wrap=True)
-    for against in dict.fromkeys(r["against"] for r in rows):
-        cells = [r for r in rows if r["against"] == against]
-        table.add_row(Text(against), *map(_difference, cells))
+    table.add_column("difference [95 %]", justify="right", no_wrap=True)
+    table.add_column("")
+    for dataset in dict.fromkeys(r["dataset"] for r in rows):
+        table.add_section()
+        table.add_row(Text(dataset, style="bold"))
+        for row in (r for r in rows if r["dataset"] == dataset):
+            outcome = verdict(row["low"], row["high"])
+            interval = _interval(row["tau"], row["low"], row["high"])
+            table.add_row(Text(row["against"]), interval, Text(outcome, style=_STYLE[outcome]))
     return table
 
 
@@ -76,18 +78,7 @@ def _title(rows: Sequence[Row]) -> str:
     return f"{what}, initialisation seeds {seeds}"
 
 
-def _mean(rows: Sequence[Row], proxy: str) -> float:
-    taus = [r["tau"] if r["tau"] is not None else -1.0 for r in rows if r["proxy"] == proxy]
-    return sum(taus) / len(taus)
-
-
 def _interval(value: float | None, low: float | None, high: float | None) -> Text:
     if value is None or low is None or high is None:
         return Text("undefined", style="dim")
     return Text(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
-
-
-def _difference(row: Difference) -> Text:
-    outcome = verdict(row["low"], row["high"])
-    text = _interval(row["tau"], row["low"], row["high"])
-    return Text.assemble(text, " ", (outcome, _STYLE[outcome]))
