@@ -50,7 +50,7 @@ class Config(BaseModel):
     space: str = "nasbench201"
     datasets: tuple[str, ...] = ("cifar10", "cifar100", "ImageNet16-120")
     seed: int = Field(default=1, ge=0)
-    statistics: tuple[str, ...] = SKETCHES
+    statistics: tuple[str, ...] = Field(default=SKETCHES, min_length=1)
     seeds: tuple[str, ...] = (
         "hybrid",
         "logsynflow",
@@ -71,8 +71,8 @@ class Config(BaseModel):
     networks: int = Field(default=192, ge=8)
     choice: int = Field(default=64, ge=0)
     greedy: bool = True
-    nodes: int = Field(default=60, ge=3)
-    depth: int = Field(default=14, ge=2)
+    nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads
+    depth: int = Field(default=14, ge=2, le=50)
     judged: int = Field(default=500, ge=8)
     replicates: int = Field(default=1000, ge=10)
 
@@ -104,10 +104,10 @@ def read(
     nearest), a value of the wrong type, and a file that cannot be read.
     """
     given = _toml(Path(file)) if file is not None else {}
-    named = preset or given.pop("preset", "quick")
+    named = preset or str(given.pop("preset", "quick"))
     given.pop("preset", None)
     if named not in PRESETS:
-        raise unknown("preset", str(named), PRESETS)
+        raise unknown("preset", named, PRESETS)
     merged = PRESETS[named] | given | (settings or {})
     for key in merged:
         if key not in Config.model_fields:

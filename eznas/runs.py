@@ -47,11 +47,11 @@ class RunFolder:
         try:
             root.mkdir(exist_ok=True)
             return RunFolder(_made(root, name, stem))
-        except FileExistsError:
-            raise InputError(
-                f"run {name!r} exists already in {root}/; choose another name"
-            ) from None
         except OSError as error:
+            if name is not None and (root / name).exists():
+                raise InputError(
+                    f"run {name!r} exists already in {root}/; choose another name"
+                ) from None
             raise InputError(f"runs folder {root}: {error.strerror}") from None
 
     @staticmethod

@@ -5,8 +5,10 @@ run does not depend on the number of workers. Texts go in, numbers come out; no 
 a process border. This is the only file that imports ray.
 """
 
+import ctypes
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,7 +95,10 @@ class Evaluator:
             with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
                 model = space.build(architecture, conditions.classes)
             found.append(measure(model, conditions, rows))
-        return stack(found, conditions.device)
+        shard = stack(found, conditions.device)
+        del found
+        _trim()
+        return shard
 
 
 class Workers(Protocol):
@@ -225,6 +230,13 @@ def _start_ray(count: int) -> bool:
 def _joined(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     values, coverage = zip(*found, strict=True)
     return np.concatenate(values, axis=2), np.concatenate(coverage, axis=2)
+
+
+def _trim() -> None:
+    """Give freed memory back: glibc would keep the pages of every network's tensors."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ LONGEST = 400  # lines; a file is meant to have about 120
 FLOORS = (
     ("cli",),
     ("api",),
-    ("resolve", "ground"),  # from what a user names to the proxy and the networks behind it
+    ("discovery",),  # a run from beginning to end
+    ("resolve", "ground", "models"),  # from what a user names to the proxy and the networks behind it
     ("report", "runs", "evolution", "proxies"),
     ("workers", "formulas"),
     ("statistics",),

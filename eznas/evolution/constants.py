@@ -1,5 +1,6 @@
 """Bounded local search on the constants of a formula; its evaluations are counted."""
 
+import math
 from collections.abc import Sequence
 
 from eznas.evolution import chance
@@ -75,6 +76,7 @@ def _stepped(formula: Expression, moving: Sequence[bool], width: float) -> Expre
     places = [i for i, m in enumerate(moving) if m]
     chosen = places if chance.happens(0.3) else [chance.choice(places)]
     for i in chosen:
-        values[i] *= 2.0 ** chance.normal(width)
-        values[i] = -values[i] if chance.happens(0.02) else values[i]
+        stepped = values[i] * 2.0 ** chance.normal(width)
+        stepped = -stepped if chance.happens(0.02) else stepped
+        values[i] = stepped if math.isfinite(stepped) else values[i]
     return with_constants(formula, values)

@@ -146,9 +146,11 @@ class Engine:
         return [*found, *self._fresh(self._search.population - len(found))]
 
     def _fresh(self, count: int) -> list[Individual]:
-        """Random trees within the limits, none judged before."""
+        """Random trees within the limits, none judged before; fewer where the language is small."""
         found: dict[str, Individual] = {}
-        while len(found) < count:
+        attempts = 0
+        while len(found) < count and attempts < 100 * count:
+            attempts += 1
             depth = chance.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._language, NET_SCALAR, depth), "random")
             if self._search.limits.admit(tree) and tree.text not in self._judged:

@@ -71,10 +71,10 @@ def pursue(
     intercept of its own, by least squares on those that every candidate scores.
     """
     columns, names = _columns(candidates, table, tasks, networks)
-    if not names:
+    rows = columns.isfinite().all(1)
+    if not names or not rows.any():
         return []
     target = torch.from_numpy(np.concatenate([_normal_scores(t, networks) for t in tasks]))
-    rows = columns.isfinite().all(1)
     tasks_of = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
     x = _centred(columns[rows], tasks_of)
     spread = x.square().mean(0).sqrt()
@@ -111,14 +111,16 @@ def best_length(
 def _columns(
     candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
 ) -> tuple[torch.Tensor, list[Expression]]:
-    """[tasks x networks, candidates] of those that score every network; -inf stays in."""
+    """[tasks x networks, candidates] of those that score every network; -inf stays in, unless
+    it is the rule: every network that is lowest for some candidate is lost to the fit."""
     settings = sorted({t.setting for t in tasks})
     names, columns = [], []
     for candidate in candidates:
         scores = {s: table.scores(candidate, s, networks) for s in settings}
-        if not any(s.reason for s in scores.values()):
+        column = np.concatenate([scores[t.setting].values for t in tasks])
+        if not any(s.reason for s in scores.values()) and np.isfinite(column).mean() > 0.5:
             names.append(candidate)
-            columns.append(np.concatenate([scores[t.setting].values for t in tasks]))
+            columns.append(column)
     return torch.from_numpy(np.array(columns).T.copy()), names
 
 

@@ -127,7 +127,7 @@ class Language:
     """
 
     def __init__(self, statistics: Sequence[str], library: Sequence[Expression] = ()) -> None:
-        self.statistics = tuple(statistics)
+        self.statistics = tuple(dict.fromkeys(statistics))
         self.library = [to_nodes(e) for e in library]
         self.pset = gp.PrimitiveSetTyped("formula", [], type_of(NET_SCALAR))
         found = _closure({CATALOGUE[s].kind for s in statistics})
@@ -147,11 +147,12 @@ class Language:
             self.pset.addTerminal(name, terminal(name).ret, name=name)
             table.setdefault(CATALOGUE[name].kind, []).append(Production(terminal(name), (), 1, 0))
         table.setdefault(NET_SCALAR, []).append(Production(None, (), 1.0, 0))
-        depth = dict.fromkeys(table, 0)
-        while any(kind_of(primitive(w, k)) not in depth for w, k in found):
-            for w, k in found:
-                if all(a in depth for a in k):
-                    depth.setdefault(kind_of(primitive(w, k)), 1 + max(depth[a] for a in k))
+        depth, level = dict.fromkeys(table, 0), 0
+        while reached := {
+            kind_of(primitive(w, k)) for w, k in found if all(a in depth for a in k)
+        } - set(depth):
+            level += 1
+            depth |= dict.fromkeys(reached, level)
         for w, k in found:
             node = primitive(w, k)
             entry = Production(node, k, _weight(w, k), 1 + max(depth[a] for a in k))

@@ -18,6 +18,7 @@ from eznas.evolution.language import (
     primitive,
     random_constant,
 )
+from eznas.formulas.expression import KindError
 from primitives import NET_SCALAR
 
 ABOVE = 0.8  # how often the varied node is above the aggregations
@@ -67,7 +68,7 @@ def point(parent: Individual, language: Language) -> Individual:
         return perturb(parent, language)
     nodes = list(parent)
     nodes[at] = chance.choice(options)
-    return Individual(nodes, "point")
+    return _child(parent, nodes, "point")
 
 
 def extend(parent: Individual, language: Language) -> Individual:
@@ -101,7 +102,7 @@ def perturb(parent: Individual, language: Language) -> Individual:
         number(n.value * 2 ** chance.normal(0.5), kind_of(n)) if _is_number(n) else n
         for n in parent
     ]
-    return Individual(nodes, "perturb")
+    return _child(parent, nodes, "perturb")
 
 
 MUTATIONS: tuple[tuple[Callable[[Individual, Language], Individual], float], ...] = (
@@ -122,7 +123,16 @@ def mutate(parent: Individual, language: Language) -> Individual:
 def _replaced(parent: Individual, at: int, subtree: list[Node], origin: str) -> Individual:
     span = parent.searchSubtree(at)
     nodes = list(parent)
-    return Individual(nodes[: span.start] + subtree + nodes[span.stop :], origin)
+    return _child(parent, nodes[: span.start] + subtree + nodes[span.stop :], origin)
+
+
+def _child(parent: Individual, nodes: list[Node], origin: str) -> Individual:
+    """The tree of these nodes, or the parent's again where that is none: a constant has left
+    the finite numbers, or stands where its word takes tensors."""
+    try:
+        return Individual(nodes, origin)
+    except KindError:
+        return Individual(parent, origin)
 
 
 def _place(parent: Individual) -> int:

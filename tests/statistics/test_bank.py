@@ -36,17 +36,21 @@ def network(architecture: str) -> nn.Module:
     return SPACES["nasbench201"].build(architecture)
 
 
+class Bank:
+    """A plain class: what pytest would show of a data class where a test fails takes minutes."""
+
+    def __init__(self, models: list[nn.Module]) -> None:
+        rows = list(CATALOGUE.values())
+        self.measurements: list[Measurement] = [measure(m, CONDITIONS, rows) for m in models]
+        self.shard: Shard = stack(self.measurements)
+
+
 @pytest.fixture(scope="module")
-def measurements() -> list[Measurement]:
+def bank() -> Bank:
     """Networks of a space, and others of few layers, without activations or norms."""
     alone = nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
-    models = [*map(network, STRINGS), TinyResNet(), Concat(), SharedConv(), NoBatchNorm(), Mlp()]
-    return [measure(m, CONDITIONS, CATALOGUE.values()) for m in (*models, alone)]
-
-
-@pytest.fixture(scope="module")
-def shard(measurements: list[Measurement]) -> Shard:
-    return stack(measurements)
+    models = [TinyResNet(), Concat(), SharedConv(), NoBatchNorm(), Mlp(), alone]
+    return Bank([*map(network, STRINGS), *models])
 
 
 def rows(axis: Axis) -> list[tuple[int, int, int, int]]:
@@ -86,59 +90,57 @@ def test_axis_to_a_device() -> None:
     assert axis.live.tolist() == [[True, False]]
 
 
-def test_every_layer_and_activation_has_one_row(
-    shard: Shard, measurements: list[Measurement]
-) -> None:
+def test_every_layer_and_activation_has_one_row(bank: Bank) -> None:
     for name, counts in (
-        ("layers", [len(m.structure.layers) for m in measurements]),
-        ("activations", [len(m.structure.activations_live) for m in measurements]),
+        ("layers", [len(m.structure.layers) for m in bank.measurements]),
+        ("activations", [len(m.structure.activations_live) for m in bank.measurements]),
     ):
         want = [(n, p) for n, count in enumerate(counts) for p in range(count)]
-        assert [(n, p) for n, p, _, _ in rows(shard.axes[name])] == want
-        assert shard.axes[name].live.shape == (len(counts), max(counts))
+        assert [(n, p) for n, p, _, _ in rows(bank.shard.axes[name])] == want
+        assert bank.shard.axes[name].live.shape == (len(counts), max(counts))
 
 
-def test_live_flags(shard: Shard, measurements: list[Measurement]) -> None:
+def test_live_flags(bank: Bank) -> None:
     for axis, flags in (
-        ("layers", [[x.live for x in m.structure.layers] for m in measurements]),
-        ("activations", [list(m.structure.activations_live) for m in measurements]),
+        ("layers", [[x.live for x in m.structure.layers] for m in bank.measurements]),
+        ("activations", [list(m.structure.activations_live) for m in bank.measurements]),
     ):
-        width = shard.axes[axis].live.shape[1]
+        width = bank.shard.axes[axis].live.shape[1]
         padded = [[*own, *[False] * (width - len(own))] for own in flags]
-        assert shard.axes[axis].live.tolist() == padded
+        assert bank.shard.axes[axis].live.tolist() == padded
 
 
-def test_a_group_holds_equal_shapes_of_several_networks(
-    shard: Shard, measurements: list[Measurement]
-) -> None:
-    axis = shard.axes["layers"]
+def test_a_group_holds_equal_shapes_of_several_networks(bank: Bank) -> None:
+    axis = bank.shard.axes["layers"]
     for networks, places in zip(axis.networks, axis.places, strict=True):
         pairs = zip(networks.tolist(), places.tolist(), strict=True)
-        assert len({measurements[n].structure.layers[p].signature for n, p in pairs}) == 1
+        assert len({bank.measurements[n].structure.layers[p].signature for n, p in pairs}) == 1
     assert any(len(set(networks.tolist())) > 1 for networks in axis.networks)
-    assert len(shard.axes["activations"].networks) == 1
+    assert len(bank.shard.axes["activations"].networks) == 1
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
-def test_blocks_hold_what_was_measured(row, shard: Shard, measurements: list[Measurement]) -> None:
-    blocks = shard.blocks[row.name]
+def test_blocks_hold_what_was_measured(row, bank: Bank) -> None:
+    blocks = bank.shard.blocks[row.name]
     if row.kind.axis == "networks":
         (block,) = blocks
-        present = shard.present[row.name].tolist()
-        for n, m in enumerate(measurements):
+        present = bank.shard.present[row.name].tolist()
+        for n, m in enumerate(bank.measurements):
             (tensor,) = m.tensors[row.name]
             assert present[n] == (tensor is not None)
             assert block is not None
             assert torch.equal(block[n], torch.zeros_like(block[n]) if tensor is None else tensor)
         return
-    for n, p, group, r in rows(shard.axes[row.kind.axis]):
-        tensor, block = measurements[n].tensors[row.name][p], blocks[group]
+    for n, p, group, r in rows(bank.shard.axes[row.kind.axis]):
+        tensor, block = bank.measurements[n].tensors[row.name][p], blocks[group]
         assert (tensor is None) == (block is None)
         assert tensor is None or (block is not None and torch.equal(block[r], tensor))
 
 
-def test_disconnected_networks_have_no_jacobian(shard: Shard) -> None:
-    assert shard.present["data_jacobian"].tolist() == [n != 1 for n in range(shard.networks)]
+def test_disconnected_networks_have_no_jacobian(bank: Bank) -> None:
+    assert bank.shard.present["data_jacobian"].tolist() == [
+        n != 1 for n in range(bank.shard.networks)
+    ]
 
 
 def test_one_and_the_same_activation_before_different_pooling() -> None:
@@ -159,6 +161,26 @@ def test_one_and_the_same_activation_before_different_pooling() -> None:
     assert shapes == [(1, 4, 3, 8, 8), (1, 4, 3, 4, 4), None]
 
 
+def test_statistics_may_be_measured_one_after_another() -> None:
+    """A shard that grew equals one measured at once, and lets go what it is told to."""
+    models = [network(s) for s in STRINGS[:2]]
+    names = ["data_conv_output", "noise_weight_grad", "data_jacobian", "layer_area"]
+
+    def shard(chosen: list[str]) -> Shard:
+        return stack([measure(m, CONDITIONS, [CATALOGUE[n] for n in chosen]) for m in models])
+
+    whole, grown = shard(names), shard(names[:1]).joined(shard(names[1:]))
+    assert list(grown.blocks) == names
+    for name in names:
+        for x, y in zip(whole.blocks[name], grown.blocks[name], strict=True):
+            assert (x is None and y is None) or (
+                x is not None and y is not None and torch.equal(x, y)
+            )
+    assert grown.present["data_jacobian"].tolist() == [True, False]
+    assert list(grown.only(names[2:]).blocks) == names[2:]
+    assert list(grown.blocks) == names
+
+
 TEXTS = [
     "sum_layers(mean(abs(data_bn_output)))",
     "mean_layers(sum(weight * flow_weight_grad))",
@@ -172,12 +194,10 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_shard_equals_its_networks_on_their_own(
-    text: str, shard: Shard, measurements: list[Measurement]
-) -> None:
+def test_a_shard_equals_its_networks_on_their_own(text: str, bank: Bank) -> None:
     plan = Plan.of([parse_any(text)])
-    values, coverage = evaluate(plan, shard)
-    alone = [evaluate(plan, stack([m])) for m in measurements]
+    values, coverage = evaluate(plan, bank.shard)
+    alone = [evaluate(plan, stack([m])) for m in bank.measurements]
     assert np.isfinite(values).any()
     # Reductions over blocks of other sizes may round differently.
     np.testing.assert_allclose(values, np.hstack([v for v, _ in alone]), rtol=1e-6)
