@@ -16,8 +16,7 @@ from eznas.models import model_of
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy, ranked
-from eznas.resolve import resolve
-from eznas.runs import RunFolder
+from eznas.resolve import resolve, run_of
 
 __all__ = [
     "Result",
@@ -106,11 +105,14 @@ def score(
     architecture of a search space (fresh Kaiming parameters unless `init` says otherwise).
     """
     found = resolve(proxy)
-    made = [(name, *model_of(name)) for name in models]  # all of them before any is scored
+    made = [(name, *model_of(name, seed)) for name in models]  # all of them before any is scored
     rows = []
     for name, model, usual in made:
         conditions = found.conditions(input_size, batch, images, device, init or usual, seed)
-        scored = found.measured(model, conditions)
+        try:
+            scored = found.measured(model, conditions)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
         value = scored.value if math.isfinite(scored.value) else None
         lowest = "lowest" if scored.value == -math.inf else scored.reason
         rows.append(
@@ -128,20 +130,35 @@ def score(
 
 def export(proxy: str, file: str) -> dict[str, Any]:
     """Write a proxy to a JSON file: formula, constants, conditions, how it was judged."""
-    found = resolve(proxy)
-    run, result = _run_of(proxy)
-    config = Config(**run.read("config.json")) if run else Config(raw_batch=8, sketch_batch=64)
-    conditions = conditions_of(ground(config.space, config.datasets), config)
+    if not file.endswith(".json"):
+        raise InputError(f"file {file!r}: expected a name that ends in .json, as PROXY does")
+    proxy = proxy.strip()
+    content = files.read(Path(proxy))[1] if proxy.endswith(".json") else _described(proxy)
+    files.write(Path(file), content)
+    return content.model_dump()
+
+
+def proxies() -> list[dict[str, str]]:
+    """Name, formula and source of every published proxy."""
+    return [{"proxy": c.name, "formula": c.formula, "source": c.source} for c in CLASSICS.values()]
+
+
+def _described(proxy: str) -> files.ProxyFile:
+    """What a proxy file says of a proxy that is in none yet."""
+    found, run = resolve(proxy), run_of(proxy)
+    config = Config(raw_batch=found.raw_batch, sketch_batch=found.sketch_batch)
     judged: list[Any] = []
     coverage = None
-    if run:
-        entries = run.read("archive.json")
-        coverage = next(
-            (e["coverage"] for e in entries if e["formula"] == found.formula.text), None
-        )
-        if result and result["formula"] == found.formula.text:
-            judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
-    content = files.ProxyFile(
+    if run is not None:
+        config = Config(**run.read("config.json"))
+        own = (e for e in run.read("archive.json") if e["formula"] == found.formula.text)
+        coverage = next((e["coverage"] for e in own), None)
+        if (run.path / "result.json").is_file():
+            result = run.read("result.json")
+            if result["formula"] == found.formula.text:
+                judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
+    conditions = conditions_of(ground(config.space, config.datasets), config)
+    return files.ProxyFile(
         name=found.name,
         formula=found.formula.text,
         constants=files.constants(found.formula),
@@ -153,25 +170,6 @@ def export(proxy: str, file: str) -> dict[str, Any]:
         judged=judged,
         coverage=coverage,
     )
-    files.write(Path(file), content)
-    return content.model_dump()
-
-
-def proxies() -> list[dict[str, str]]:
-    """Name, formula and source of every published proxy."""
-    return [{"proxy": c.name, "formula": c.formula, "source": c.source} for c in CLASSICS.values()]
-
-
-def _run_of(proxy: str) -> tuple[RunFolder | None, dict[str, Any] | None]:
-    """The run that a proxy names, and its result if it finished."""
-    if proxy in CLASSICS or proxy.endswith(".json") or "(" in proxy:
-        return None, None
-    try:
-        run = RunFolder.find(proxy.partition("#")[0])
-    except InputError:
-        return None, None
-    finished = (run.path / "result.json").is_file()
-    return run, run.read("result.json") if finished else None
 
 
 def _key(row: dict[str, Any]) -> float:

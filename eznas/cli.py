@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+SEEDS = 2**32 - 1  # the largest that every generator takes
+_NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 _out = Console()
 _err = Console(stderr=True)
 
@@ -102,7 +105,7 @@ class Live:
 def evolve(
     file: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml")] = None,
     preset: Annotated[str | None, typer.Option(help="quick (default) or paper.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=SEEDS, help="Seed of the search.")] = None,
     workers: Workers = None,
     name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
     time: Annotated[str | None, typer.Option(help="End the search after, say, 30m.")] = None,
@@ -142,7 +145,9 @@ def correlate(
         str, typer.Option("--set", help="all, connected, or reachable (no dead operations).")
     ] = "all",
     space: Annotated[str, typer.Option(help="The search space.")] = "nasbench201",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of sample and initialisation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=SEEDS, help="Seed of sample and initialisation.")
+    ] = 0,
     initialisations: Annotated[int, typer.Option(min=1, help="Averaged over so many.")] = 1,
     batch: Annotated[int | None, typer.Option(min=2, help="Images for sketches.")] = None,
     images: ImagesPath = None,
@@ -184,20 +189,23 @@ def score(
     init: Annotated[
         str | None, typer.Option(help="keep (a model's default) or kaiming (an architecture's).")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of images and fresh parameters.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=SEEDS, help="Seed of images and fresh parameters.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score models, ranked: MODEL is package.module:factory or an architecture string."""
-    rows = api.score(
-        proxy,
-        models,
-        input_size=_size(input_size),
-        batch=batch,
-        images=images,
-        device=device,
-        init=init,
-        seed=seed,
-    )
+    with redirect_stdout(sys.stderr):  # what a stranger's model prints
+        rows = api.score(
+            proxy,
+            models,
+            input_size=_size(input_size),
+            batch=batch,
+            images=images,
+            device=device,
+            init=init,
+            seed=seed,
+        )
     _emit({"scores": rows}, as_json, lambda c: _out.print(tables.score_table(c["scores"])))
 
 
@@ -209,7 +217,8 @@ def export(
 ) -> None:
     """Write a proxy to a file: formula, constants, conditions, how it was judged."""
     content = api.export(proxy, str(output))
-    _emit(content, as_json, lambda c: _out.print(f"{output}: {c['formula']}", markup=False))
+    said = f"{output}: {content['formula']}"
+    _emit(content, as_json, lambda c: _out.print(said, markup=False, soft_wrap=True))
 
 
 @app.command()
@@ -223,9 +232,11 @@ def proxies(as_json: AsJson = False) -> None:
 def main() -> None:
     """Run the command line; bad input is one line on the error stream and exit code 2."""
     try:
-        app(standalone_mode=False)
+        # A blank before a formula that begins with a minus tells the parser that it is no option.
+        given = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
+        app(given, standalone_mode=False)
     except InputError as error:
-        _err.print(f"eznas: {error}", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         sys.exit(2)
     except (typer.Exit, SystemExit) as done:
         sys.exit(getattr(done, "exit_code", getattr(done, "code", 0)))
@@ -234,9 +245,15 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         if hasattr(error, "format_message"):  # usage: what typer's parser complains of
-            _err.print(f"eznas: {error.format_message()}", markup=False, highlight=False)
+            _complain(error.format_message())
             sys.exit(2)
         raise
+
+
+def _complain(problem: str) -> None:
+    """One line, however wide; none where typer has said it all (help for want of a command)."""
+    if line := " ".join(problem.split()):
+        _err.print(f"eznas: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _emit(content: Any, as_json: bool, show: Any) -> None:
@@ -253,7 +270,7 @@ def _show_result(result: dict[str, Any]) -> None:
     else:
         _out.print("interrupted: not judged; `eznas correlate` takes the run as a proxy")
     _out.print(f"champion of {ROOT / result['run']}:", highlight=False)
-    _out.print(f"  {result['formula']}", markup=False, highlight=False)
+    _out.print(f"  {result['formula']}", markup=False, highlight=False, soft_wrap=True)
     _out.print(f"{result['evaluations']} formulas in {result['seconds']:.0f} s", highlight=False)
 
 
@@ -275,14 +292,14 @@ def _seconds(text: str) -> float:
 def _count(text: str) -> int | None:
     if text == "all":
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise InputError(f"networks {text!r}: expected a number or all")
     return int(text)
 
 
 def _size(text: str) -> tuple[int, int, int]:
     parts = text.split(",")
-    if len(parts) != 3 or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
+    if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
         raise InputError(f"input {text!r}: expected channels,height,width, as in 3,32,32")
     channels, height, width = map(int, parts)
     return channels, height, width

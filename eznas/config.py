@@ -11,10 +11,7 @@ from eznas.errors import InputError, unknown
 # Sketches only: what the tensors of a layer condense to costs kilobytes and is known to carry
 # the signal; raw tensors cost megabytes per network and are measured for the seeds that need them.
 SKETCHES = (
-    "data_conv_output_covariance",
     "noise_conv_output_covariance",
-    "data_conv_input_gram",
-    "data_conv_output_gram",
     "noise_conv_input_gram",
     "noise_conv_output_gram",
     "data_relu_agreement",
@@ -64,13 +61,13 @@ class Config(BaseModel):
     sketch_batch: int = Field(default=32, ge=2)
     initialisation_seed: int = Field(default=0, ge=0)
     device: str = "cpu"
-    generations: int = Field(default=30, ge=0)
+    generations: int = Field(default=24, ge=0)
     population: int = Field(default=150, ge=8)
     offspring: int = Field(default=200, ge=1)
     start: int = Field(default=96, ge=8)
-    networks: int = Field(default=192, ge=8)
-    choice: int = Field(default=64, ge=0)
-    greedy: bool = True
+    networks: int = Field(default=160, ge=8)
+    choice: int = Field(default=48, ge=0)
+    greedy: int = Field(default=4, ge=0)
     nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads
     depth: int = Field(default=14, ge=2, le=50)
     judged: int = Field(default=500, ge=8)
@@ -88,7 +85,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "offspring": 50,
         "start": 80,
         "networks": 80,
-        "greedy": False,
+        "greedy": 0,
     },
 }
 

@@ -13,7 +13,7 @@ from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression
 from eznas.formulas.table import MeasureTable
 from eznas.metrics import Bootstrap, judge
-from eznas.proxies.proxy import batch_of
+from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.workers import Evaluator, Progress, Workers, start
@@ -63,6 +63,7 @@ class Ground:
     ) -> tuple[Conditions, ...]:
         """The conditions of each distinct setting: one batch of images, area-resized."""
         distinct = self.distinct_settings()
+        device = device_of(device)
         largest = max(s.input_size for s in distinct)
         batch = batch_of(images, max(raw, sketch), largest, seed=0)
         return tuple(
@@ -133,13 +134,14 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
     """A sample for a search: networks that never judge."""
-    indices = sample(split(whole.components).search, count, seed)
-    return whole.part(indices, "search")
+    free = _enough(split(whole.components).search, count, "networks + choice")
+    return whole.part(sample(free, count, seed), "search")
 
 
 def held_out(whole: Ground, count: int) -> Ground:
     """The judges: the same networks for every run, none of which takes part in a search."""
-    return whole.part(sample(split(whole.components).held_out, count, JUDGES), "held-out, all")
+    judges = _enough(split(whole.components).held_out, count, "judged")
+    return whole.part(sample(judges, count, JUDGES), "held-out, all")
 
 
 def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
@@ -166,6 +168,12 @@ def given(whole: Ground, file: str) -> Ground:
         "given",
         "given",
     )
+
+
+def _enough(indices: npt.NDArray[np.int64], count: int, setting: str) -> npt.NDArray[np.int64]:
+    if count > len(indices):
+        raise InputError(f"configuration key {setting}: at most {len(indices)}, got {count}")
+    return indices
 
 
 def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:

@@ -3,31 +3,59 @@
 import importlib
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
-from eznas.errors import InputError
+from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 
-def model_of(name: str) -> tuple[nn.Module, str]:
-    """The model behind MODEL and its usual initialisation."""
-    if name.startswith("|"):
-        with torch.random.fork_rng(devices=[]):
+def model_of(name: str, seed: int = 0) -> tuple[nn.Module, str]:
+    """The model behind MODEL and its usual initialisation.
+
+    `seed` is torch's while the model is made: one that draws its parameters without a seed of its
+    own is the same each time, whatever was made before it. `InputError` where there is none.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name.startswith("|"):
             return SPACES["nasbench201"].build(name), "kaiming"
+        return _made(name), "keep"
+
+
+def _made(name: str) -> nn.Module:
     module, mark, factory = name.partition(":")
-    if not mark or not factory.isidentifier():
+    if not mark or not all(module.split(".")) or not factory.isidentifier():
         raise InputError(f"model {name!r}: expected package.module:factory or an architecture")
-    sys.path.insert(0, os.getcwd())
-    try:
-        made = getattr(importlib.import_module(module), factory)()
-    except ImportError as error:
-        raise InputError(f"model {name!r}: cannot import {module}: {error}") from None
-    except AttributeError:
-        raise InputError(f"model {name!r}: {module} has no {factory!r}") from None
-    finally:
-        sys.path.remove(os.getcwd())
+    with _current_folder():
+        home = _called(lambda: importlib.import_module(module), name, f"cannot import {module}")
+        if not hasattr(home, factory):
+            known = [k for k, v in vars(home).items() if callable(v) and not k.startswith("_")]
+            raise InputError(f"model {name!r}: {unknown('factory', factory, known)}")
+        made = _called(lambda: getattr(home, factory)(), name, f"{factory}() failed")
     if not isinstance(made, nn.Module):
         raise InputError(f"model {name!r}: {factory}() gave a {type(made).__name__}, not a module")
-    return made, "keep"
+    return made
+
+
+def _called(stranger: Callable[[], Any], name: str, problem: str) -> Any:
+    try:
+        return stranger()
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything, scripts exit
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"model {name!r}: {problem}: {why}") from error
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Modules of the current folder can be imported, as `python -m` has it."""
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)

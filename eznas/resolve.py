@@ -1,5 +1,6 @@
 """From what a user names to a proxy: a name, a run, a file, or the text of a formula."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.runs import ROOT, RunFolder
+from eznas.statistics.catalogue import CATALOGUE
+from primitives import WORDS
 
 
 def resolve(text: str) -> Proxy:
@@ -22,18 +25,29 @@ def resolve(text: str) -> Proxy:
         return Proxy(text, parse(CLASSICS[text].formula))
     if text.endswith(".json"):
         return files.read(Path(text))[0]
-    run, mark, number = text.partition("#")
-    if mark:
-        return _archived(RunFolder.find(run), number)
-    if _is_run(text):
-        return champion(RunFolder.find(text))
+    run = run_of(text)
+    if run is not None:
+        return _archived(run, text.partition("#")[2]) if "#" in text else champion(run)
     try:
         return Proxy(text, parse(text))
     except InputError:
-        if any(mark in text for mark in "()+*, "):
+        if text in CATALOGUE or text in WORDS or any(mark in text for mark in "()+*, "):
             raise
-        known = [*CLASSICS, *(p.parent.name for p in sorted(ROOT.glob("*/config.json")))]
-        raise unknown("proxy", text, known) from None
+        raise unknown("proxy", text, [*CLASSICS, *_runs()]) from None
+
+
+def run_of(text: str) -> RunFolder | None:
+    """The run that PROXY names, if it names one; `InputError` for RUN#K where there is no RUN."""
+    text = text.strip()
+    if text in CLASSICS or text.endswith(".json"):
+        return None
+    name, mark, _ = text.partition("#")
+    # Unlike Path's, this one takes a formula too long for a file name.
+    if any(os.path.isfile(p / "config.json") for p in (Path(name), ROOT / name)):
+        return RunFolder.find(name)
+    if mark and "(" not in name:
+        raise unknown("run", name, _runs()) if _runs() else InputError(f"unknown run {name!r}")
+    return None
 
 
 def champion(run: RunFolder) -> Proxy:
@@ -43,14 +57,13 @@ def champion(run: RunFolder) -> Proxy:
     return _archived(run, "1")
 
 
-def _is_run(text: str) -> bool:
-    bare = "(" not in text and len(text) < 200
-    return bare and any((p / "config.json").is_file() for p in (Path(text), ROOT / text))
+def _runs() -> list[str]:
+    return [p.parent.name for p in sorted(ROOT.glob("*/config.json"))]
 
 
 def _archived(run: RunFolder, number: str) -> Proxy:
     entries: list[dict[str, Any]] = run.read("archive.json")
-    if not number.isdigit() or not 1 <= int(number) <= len(entries):
+    if not number.isdecimal() or not 1 <= int(number) <= len(entries):
         raise InputError(
             f"run {run.path.name}: expected #1 to #{len(entries)} of its archive, got #{number}"
         )

@@ -18,7 +18,11 @@ FLOORS = (
     ("cli",),
     ("api",),
     ("discovery",),  # a run from beginning to end
-    ("resolve", "ground", "models"),  # from what a user names to the proxy and the networks behind it
+    (
+        "resolve",
+        "ground",
+        "models",
+    ),  # from what a user names to the proxy and the networks behind it
     ("report", "runs", "evolution", "proxies"),
     ("workers", "formulas"),
     ("statistics",),

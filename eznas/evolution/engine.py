@@ -24,13 +24,14 @@ from primitives import NET_SCALAR
 class Search:
     """How to search.
 
-    `start` and `networks`: the sample at first and at last; it grows evenly over the first half
-    of the generations. `greedy`: whether pursuit formulas join generation 0. `tuned`: how many
-    of the best get a local search on their constants per generation. `patience`: generations
-    without progress before fresh blood comes in.
+    `start` and `networks`: the sample of the first third of the generations and that of the rest
+    (one step, because all workers share in measuring it). `greedy`: pursuit formulas of up to so many terms join generation 0 (longer
+    ones fill it with one idea, and what evolves from them generalises no better). `tuned`: how
+    many of the best get a local search on their constants per generation. `patience`:
+    generations without progress before fresh blood comes in.
     """
 
-    generations: int = 30
+    generations: int = 24
     population: int = 150
     offspring: int = 200
     start: int = 96
@@ -42,13 +43,12 @@ class Search:
     fresh: float = 0.05
     patience: int = 4
     tuned: int = 4
-    greedy: bool = True
+    greedy: int = 4
     limits: Limits = field(default_factory=Limits)
 
     def sample(self, generation: int) -> int:
         """How many networks the formulas of a generation meet."""
-        grown = min(1.0, 2 * generation / max(1, self.generations))
-        return round(self.start + (self.networks - self.start) * grown)
+        return self.networks if 3 * generation > self.generations else self.start
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,9 @@ class Engine:
         found = list(self._seeds)
         if self._search.greedy:
             words = short_measures(self._language.statistics)
-            self._table.fill(words, self._networks)
-            fitted = pursue(words, self._table, self._tasks, self._networks)
+            seeds = [i.expression for i in self._seeds]
+            self._table.fill([*words, *seeds], self._networks)  # one visit to every network
+            fitted = pursue(words, self._table, self._tasks, self._networks, self._search.greedy)
             found += [Individual(to_nodes(f), "greedy") for f in fitted]
         return [*found, *self._fresh(self._search.population - len(found))]
 

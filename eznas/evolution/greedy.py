@@ -71,8 +71,10 @@ def pursue(
     intercept of its own, by least squares on those that every candidate scores.
     """
     columns, names = _columns(candidates, table, tasks, networks)
+    if not names:
+        return []
     rows = columns.isfinite().all(1)
-    if not names or not rows.any():
+    if not rows.any():
         return []
     target = torch.from_numpy(np.concatenate([_normal_scores(t, networks) for t in tasks]))
     tasks_of = torch.arange(len(tasks)).repeat_interleave(networks)[rows]

@@ -1,11 +1,11 @@
 """Proxy files: a formula as JSON with all that its scores depend on, and how it was judged."""
 
-import json
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eznas.errors import InputError
 from eznas.formulas.expression import Expression
@@ -27,8 +27,8 @@ class ProxyFile(BaseModel):
     statistics: list[str]
     conditions: list[dict[str, Any]]  # one per setting it was measured under
     fingerprint: list[str]
-    raw_batch: int
-    sketch_batch: int
+    raw_batch: int = Field(ge=2)
+    sketch_batch: int = Field(ge=2)
     judged: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never judged
     coverage: float | None
 
@@ -46,15 +46,13 @@ def write(path: Path, content: ProxyFile) -> None:
 def read(path: Path) -> tuple[Proxy, ProxyFile]:
     """The proxy in a file; `InputError` names the file and what is wrong with it."""
     try:
-        content = ProxyFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        content = ProxyFile.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"proxy file {path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "content"
         raise InputError(f"proxy file {path}: {where}: {first['msg']}") from None
-    except ValueError as error:
-        raise InputError(f"proxy file {path}: not JSON: {error}") from None
     if content.eznas_proxy != FORMAT:
         raise InputError(f"proxy file {path}: format {content.eznas_proxy}, expected {FORMAT}")
     try:
@@ -66,10 +64,11 @@ def read(path: Path) -> tuple[Proxy, ProxyFile]:
 
 def write_whole(path: Path, text: str) -> None:
     """Write to a new file beside, then rename: a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where it could not even be begun
+            partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None

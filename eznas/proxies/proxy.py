@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from eznas.errors import InputError
@@ -87,7 +88,7 @@ class Proxy:
             sketch=sketch,
             initialisation=init,
             seed=seed,
-            device=device,
+            device=device_of(device),
         )
 
     def measured(self, model: nn.Module, conditions: Conditions) -> Score:
@@ -110,6 +111,17 @@ def batch_of(images: str | Images | None, count: int, size: int, seed: int) -> I
             raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
         return images if images.pixels.shape[-1] == size else images.resized(size)
     return generated(count, size, seed=seed) if images is None else load(images, count, size, seed)
+
+
+def device_of(name: str) -> str:
+    """The name of a device that is there; `InputError` where it is not."""
+    try:
+        torch.empty(1, device=name).cpu()
+    except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way
+        there = torch.accelerator.current_accelerator()
+        more = "" if there is None else f" or {there.type}"
+        raise InputError(f"device {name!r}: not available here, expected cpu{more}") from None
+    return name
 
 
 def ranked(scores: list[float]) -> list[int]:

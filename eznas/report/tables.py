@@ -1,5 +1,6 @@
 """Tables for a terminal: rows in, rich tables out; nothing here prints."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ def correlation_table(rows: Sequence[Row]) -> Table:
         own = [r for r in rows if r["dataset"] == dataset]
         table.add_section()
         table.add_row(Text(dataset, style="bold"))
-        for row in sorted(own, key=lambda r: -1.0 if r["tau"] is None else r["tau"], reverse=True):
+        for row in sorted(
+            own, key=lambda r: -math.inf if r["tau"] is None else r["tau"], reverse=True
+        ):
             tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
             rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
             table.add_row(Text(row["proxy"]), tau, rho)

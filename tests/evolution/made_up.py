@@ -25,7 +25,10 @@ from primitives import NET_SCALAR
 
 STATISTICS = ("layer_params", "layer_flops", "params")
 NAMES = tuple(f"network {i}" for i in range(32))
-SEEDS = ("sum_layers(layer_params)", "sum_layers(log(weight))")  # the second is beyond STATISTICS
+SEEDS = (
+    "sum_layers(layer_params)",
+    "sum_layers(norm(weight * 2.0))",
+)  # the second is beyond STATISTICS
 
 
 def drawn(*key):
@@ -61,7 +64,9 @@ class MadeUp:
         if text in self.planted or not self.faults:
             return ""
         kind = drawn("fault", text)
-        return next((f for f, p in (("nan", 0.1), ("inf", 0.15), ("coverage", 0.2)) if kind < p), "")
+        return next(
+            (f for f, p in (("nan", 0.1), ("inf", 0.2), ("coverage", 0.35)) if kind < p), ""
+        )
 
     def _value(self, setting, text, architecture):
         if text in self.planted:
@@ -88,8 +93,8 @@ def engine(seed=1, evaluate=None, search=None, library=True, make=Engine, **sett
     table = MeasureTable(NAMES, evaluate or MadeUp(planted()))
     settings = {
         "generations": 4,
-        "population": 24,
-        "offspring": 24,
+        "population": 20,
+        "offspring": 20,
         "start": 16,
         "networks": 32,
         "limits": Limits(nodes=25, depth=10),

@@ -1,0 +1,125 @@
+"""Proxy files: written whole, read strictly."""
+
+import json
+import os
+
+import pytest
+
+from eznas.errors import InputError
+from eznas.formulas.parser import parse
+from eznas.proxies.files import ProxyFile, constants, read, write, write_whole
+
+CONTENT = ProxyFile(
+    name="mine",
+    formula="2.0 * params",
+    constants=[2.0],
+    statistics=["params"],
+    conditions=[{"seed": 0}],
+    fingerprint=["00"],
+    raw_batch=4,
+    sketch_batch=16,
+    judged=[{"tau": None}],
+    coverage=None,
+)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write(tmp_path / "mine.json", CONTENT)
+    proxy, content = read(tmp_path / "mine.json")
+    assert content == CONTENT
+    assert proxy.name == "mine"
+    assert proxy.formula.text == parse(CONTENT.formula).text
+    assert (proxy.raw_batch, proxy.sketch_batch) == (4, 16)
+
+
+def test_keys_of_a_file(tmp_path):
+    write(tmp_path / "mine.json", CONTENT)
+    assert list(json.loads((tmp_path / "mine.json").read_text())) == [
+        "eznas_proxy",
+        "name",
+        "formula",
+        "constants",
+        "statistics",
+        "conditions",
+        "fingerprint",
+        "raw_batch",
+        "sketch_batch",
+        "judged",
+        "coverage",
+    ]
+
+
+@pytest.mark.parametrize("key", set(ProxyFile.model_fields) - {"eznas_proxy"})
+def test_every_key_is_needed_and_has_a_type(tmp_path, key):
+    whole = CONTENT.model_dump()
+    less = {k: v for k, v in whole.items() if k != key}
+    for content in (less, whole | {key: object.__name__ if key != "name" else 3}):
+        if key == "formula" and content is not less:
+            continue  # any text is a text; whether it is a formula is tested below
+        (tmp_path / "mine.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=rf"mine\.json: {key}"):
+            read(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"formula": "2.0 * parms"}, r"unknown name 'parms'; did you mean 'params'.*position 7"),
+        ({"formula": "weight"}, "NetScalar"),
+        ({"formula": ""}, "expected a number"),
+        ({"eznas_proxy": 3}, "format 3, expected 1"),
+        ({"more": 1}, "more: Extra inputs"),
+        ({"raw_batch": 1}, "raw_batch: .* 2"),
+        ({"sketch_batch": -5}, "sketch_batch: .* 2"),
+        ({"raw_batch": 2.5}, "raw_batch: .*integer"),
+    ],
+)
+def test_what_is_wrong_with_a_content(tmp_path, change, message):
+    (tmp_path / "mine.json").write_text(json.dumps(CONTENT.model_dump() | change))
+    with pytest.raises(InputError, match=rf"mine\.json: .*{message}") as caught:
+        read(tmp_path / "mine.json")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"3", b"[" * 99_999, b"\xff\xfe", b"\0"])
+def test_what_is_no_content(tmp_path, content):
+    (tmp_path / "mine.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"mine\.json: ") as caught:
+        read(tmp_path / "mine.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        read(tmp_path / "mine.json")
+    with pytest.raises(InputError, match="directory"):
+        read(tmp_path)
+
+
+def test_constants_in_the_order_of_the_text():
+    text = "-3.0 * params + 1.5 * log(params) / 7.0"
+    assert constants(parse(text)) == [-3.0, 1.5, 7.0]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "mine.json"
+    write_whole(file, "old")
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(InputError, match=r"mine\.json: cannot write: No space left"):
+        write_whole(file, "new")
+    assert file.read_text() == "old"
+    assert os.listdir(tmp_path) == ["mine.json"]
+
+
+def test_where_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    for place in ("none/mine.json", "text/mine.json", "x" * 300, ".", "..", ""):
+        with pytest.raises(InputError, match="cannot write"):
+            write_whole(type(tmp_path)(place), "text")
+    assert sorted(tmp_path.rglob("*")) == before

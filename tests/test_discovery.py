@@ -1,0 +1,151 @@
+"""Whole runs on real networks, as small as they come: they repeat, and they end as they should."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from eznas.config import Config
+from eznas.discovery import BASELINES, Silent, evolve
+from eznas.errors import InputError
+from eznas.formulas.parser import parse
+from eznas.resolve import resolve
+
+TINY = {
+    "datasets": ("ImageNet16-120",),  # the smallest images
+    "statistics": ("layer_params", "data_relu_agreement", "data_conv_output_gram", "params"),
+    "seeds": ("naswot", "live_params"),
+    "generations": 2,
+    "population": 16,
+    "offspring": 16,
+    "start": 8,
+    "networks": 16,
+    "choice": 8,
+    "judged": 16,
+    "replicates": 20,
+    "raw_batch": 2,
+    "sketch_batch": 4,
+}
+BOOKS = ("journal.jsonl", "archive.json")
+
+
+class Interrupts(Silent):
+    """Presses Ctrl-C after a generation."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def generation(self, report, seconds, left):
+        if report.generation == self.after:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Runs go to a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def books(run, home):
+    """What has to be equal between equal runs, byte for byte."""
+    folder = home / "runs" / run
+    result = json.loads((folder / "result.json").read_text())
+    found = {name: (folder / name).read_bytes() for name in BOOKS}
+    kept = ("formula", "evaluations", "held_out", "difference")
+    return found | {"result": json.dumps({k: result[k] for k in kept})}
+
+
+def lines(run, home):
+    text = (home / "runs" / run / "journal.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_an_interrupted_run_ends_with_the_best_so_far(home):
+    result = evolve(Config(**TINY), watcher=Interrupts(after=1))
+    assert result.held_out == result.difference == []
+    assert [g["generation"] for g in lines(result.run, home)] == [0, 1]
+    written = json.loads((home / "runs" / result.run / "result.json").read_text())
+    assert written["held_out"] == written["difference"] == []
+    assert written["formula"] == result.formula
+    archive = json.loads((home / "runs" / result.run / "archive.json").read_text())
+    assert result.formula == archive[0]["formula"] == lines(result.run, home)[-1]["best"]["formula"]
+    assert resolve(result.run).formula == parse(result.formula)
+
+
+def test_a_run_that_is_out_of_time_is_judged(home):
+    told = []
+
+    class Tells(Silent):
+        def phase(self, name, networks):
+            told.append((name, networks))
+
+        def generation(self, report, seconds, left):
+            told.append(report.generation)
+            assert left <= 0 < seconds
+
+    result = evolve(Config(**TINY, seed=2), seconds=0.0, watcher=Tells(), name="short")
+    assert told == [("search", 24), 0, ("judging", 16)]
+    assert result.run == "short"
+    assert result.evaluations >= 16
+    rows = {(r["proxy"], r["networks"], r["dataset"]) for r in result.held_out}
+    expected = {"champion", "greedy", *BASELINES}
+    assert rows == {(p, 16, "ImageNet16-120") for p in expected}
+    assert {d["against"] for d in result.difference} == expected - {"champion"}
+    config = json.loads((home / "runs" / "short" / "config.json").read_text())
+    assert Config(**config) == Config(**TINY, seed=2)
+    environment = json.loads((home / "runs" / "short" / "environment.json").read_text())
+    assert len(environment["fingerprints"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"statistics": ("layer_param",)}, "did you mean 'layer_params'"),
+        ({"seeds": ("naswott",)}, "did you mean 'naswot'"),
+        ({"datasets": ("cifar11",)}, "unknown dataset 'cifar11'"),
+        ({"space": "nasbench202"}, "did you mean 'nasbench201'"),
+        ({"networks": 100_000}, "at most "),
+        ({"judged": 100_000}, "at most "),
+        ({"images": "nowhere.npz"}, "nowhere.npz"),
+    ],
+)
+def test_bad_input_leaves_no_folder(home, change, message):
+    with pytest.raises(InputError, match=message):
+        evolve(Config(**(TINY | change)))
+    assert not (home / "runs").exists()
+
+
+def test_a_name_that_exists_costs_nothing(home):
+    (home / "runs" / "mine").mkdir(parents=True)
+    with pytest.raises(InputError, match="run 'mine' exists already"):
+        evolve(Config(**TINY), name="mine")
+    assert list((home / "runs" / "mine").iterdir()) == []
+
+
+PROGRAM = f"""
+from eznas.config import Config
+from eznas.discovery import evolve
+evolve(Config(**{TINY!r}, seed=3), name="elsewhere")
+"""
+
+
+@pytest.mark.slow
+def test_equal_seeds_equal_runs_in_every_process(home):
+    runs = [evolve(Config(**TINY, seed=3)).run for _ in range(2)]
+    assert len(set(runs)) == 2
+    other = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    environment = os.environ | {"PYTHONHASHSEED": other}
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=home, env=environment, check=True)
+    first, second, third = (books(r, home) for r in [*runs, "elsewhere"])
+    assert first == second == third
+    different = evolve(Config(**TINY, seed=4)).run
+    assert books(different, home)["journal.jsonl"] != first["journal.jsonl"]
+
+
+@pytest.mark.ray
+def test_any_number_of_workers_gives_the_same_run(home):
+    found = [books(evolve(Config(**TINY, seed=3), workers=w).run, home) for w in (1, 2, 3)]
+    assert found[0] == found[1] == found[2]

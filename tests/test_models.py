@@ -1,0 +1,90 @@
+"""Models by name: strangers' code is called, and what it does wrong is said in one line."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from eznas.errors import InputError
+from eznas.models import model_of
+from eznas.spaces import SPACES
+
+ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
+MODULE = """
+import torch
+from torch import nn
+
+def plain():
+    return nn.Linear(3, 2)
+
+def seeded():
+    torch.manual_seed(7)
+    return nn.Linear(3, 2)
+
+def moves():
+    import os
+    os.chdir("..")
+    return nn.Linear(3, 2)
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path, monkeypatch):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "mine.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    yield "package.mine"
+    for name in ("package", "package.mine"):
+        sys.modules.pop(name, None)
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.parameters(), b.parameters(), strict=True)
+    return all(torch.equal(p, q) for p, q in pairs)
+
+
+def test_a_factory_in_the_current_folder(module):
+    model, usual = model_of(f"{module}:plain")
+    assert isinstance(model, nn.Linear)
+    assert usual == "keep"
+
+
+def test_an_architecture():
+    model, usual = model_of(ARCHITECTURE)
+    assert sum(p.numel() for p in model.parameters()) == 72656 + 65 * 10
+    assert usual == "kaiming"
+
+
+@pytest.mark.parametrize("name", ["package.mine:plain", ARCHITECTURE])
+def test_parameters_depend_on_the_seed_alone(name):
+    first, _ = model_of(name, seed=1)
+    torch.rand(3)
+    assert same(model_of(name, seed=1)[0], first)
+    assert not same(model_of(name, seed=2)[0], first)
+
+
+def test_a_seed_of_ones_own_stays(module):
+    assert same(model_of(f"{module}:seeded", 1)[0], model_of(f"{module}:seeded", 2)[0])
+
+
+@pytest.mark.parametrize("name", ["package.mine:seeded", "package.mine:nothing", ARCHITECTURE])
+def test_random_state_and_path_are_left_alone(name):
+    state, path = torch.get_rng_state(), list(sys.path)
+    try:
+        model_of(name)
+    except InputError:
+        assert name.endswith("nothing")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert sys.path == path
+
+
+def test_a_factory_may_change_the_folder(module):
+    path = list(sys.path)
+    assert isinstance(model_of(f"{module}:moves")[0], nn.Linear)
+    assert sys.path == path
+
+
+def test_the_nearest_factory(module):
+    with pytest.raises(InputError, match=r"unknown factory 'plan'; did you mean 'plain'\?"):
+        model_of(f"{module}:plan")

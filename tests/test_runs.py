@@ -1,0 +1,188 @@
+"""Run folders: never overwritten, readable at every moment, and after a kill too."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from eznas.errors import InputError
+from eznas.formulas.parser import parse
+from eznas.proxies import files
+from eznas.resolve import resolve
+from eznas.runs import RunFolder, plain
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def run(root):
+    return RunFolder.create("mine", "stem", root)
+
+
+def test_a_folder_is_made_under_the_name(root, run):
+    assert run.path == root / "mine"
+    assert run.path.is_dir()
+
+
+def test_without_a_name_the_first_free_number(root):
+    made = [RunFolder.create(None, "space-seed1", root).path.name for _ in range(3)]
+    assert made == ["space-seed1-1", "space-seed1-2", "space-seed1-3"]
+    assert RunFolder.create(None, "space-seed2", root).path.name == "space-seed2-1"
+
+
+def test_nothing_is_overwritten(root, run):
+    run.write("config.json", {"seed": 1})
+    with pytest.raises(InputError, match=r"run 'mine' exists already in .*choose another name"):
+        RunFolder.create("mine", "stem", root)
+    assert run.read("config.json") == {"seed": 1}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-a", ".a", "a b", "a#1", "a\n"])
+def test_names_that_are_no_folders_are_refused(root, name):
+    with pytest.raises(InputError, match="expected up to 100 letters"):
+        RunFolder.create(name, "stem", root)
+    assert not root.exists()
+
+
+def test_a_name_has_at_most_100_characters(root):
+    RunFolder.create("a" * 100, "stem", root)
+    with pytest.raises(InputError):
+        RunFolder.create("a" * 101, "stem", root)
+
+
+def test_a_root_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "nowhere" / "runs"):
+        for name in ("mine", None):
+            with pytest.raises(InputError, match=r"runs folder .*(file|nowhere)"):
+                RunFolder.create(name, "stem", root)
+
+
+def test_runs_are_found_by_name_and_by_path(root, run):
+    run.write("config.json", {})
+    assert RunFolder.find("mine", root).path == run.path
+    assert RunFolder.find(str(run.path)).path == run.path
+
+
+def test_an_unknown_run_names_the_nearest(root, run):
+    run.write("config.json", {})
+    with pytest.raises(InputError, match="unknown run 'mime'; did you mean 'mine'"):
+        RunFolder.find("mime", root)
+
+
+def test_a_folder_without_a_configuration_is_no_run(root, run):
+    with pytest.raises(InputError, match="unknown run 'mine'"):
+        RunFolder.find("mine", root)
+
+
+def test_files_come_back_as_written(run):
+    content = {"name": "ü", "values": [1, 2.5, None, True], "inner": {"a": []}}
+    run.write("state.json", content)
+    assert run.read("state.json") == content
+    run.write("state.json", [1])
+    assert run.read("state.json") == [1]
+    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+
+
+def test_a_write_that_fails_leaves_what_was_there(run, monkeypatch):
+    run.write("state.json", {"old": 1})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(InputError, match=r"state\.json: cannot write: No space left"):
+        run.write("state.json", {"new": 2})
+    monkeypatch.undo()
+    assert run.read("state.json") == {"old": 1}
+    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+
+
+def test_what_cannot_be_said_in_json_leaves_what_was_there(run):
+    run.write("state.json", {"old": 1})
+    with pytest.raises(TypeError):
+        run.write("state.json", {"new": object()})
+    assert run.read("state.json") == {"old": 1}
+    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+
+
+def test_lines_are_appended_whole(run):
+    for i in range(3):
+        run.append("journal.jsonl", {"generation": i, "text": "two\nlines"})
+    text = (run.path / "journal.jsonl").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert [json.loads(line)["generation"] for line in text.splitlines()] == [0, 1, 2]
+
+
+def test_numbers_that_are_not_finite_become_null(run):
+    content = {"a": -math.inf, "b": (math.nan, [math.inf, 1.5]), 3: np.float64("nan")}
+    assert plain(content) == {"a": None, "b": [None, [None, 1.5]], "3": None}
+    assert plain("nan") == "nan"
+    assert plain([1, True, None, "x"]) == [1, True, None, "x"]
+    run.write("state.json", content)
+    run.append("journal.jsonl", content)
+    expected = {"a": None, "b": [None, [None, 1.5]], "3": None}
+    assert run.read("state.json") == expected
+    assert json.loads((run.path / "journal.jsonl").read_text()) == expected
+
+
+@pytest.mark.parametrize("content", [b'{"half": ', b"", b"\xff\xfe"])
+def test_a_damaged_file_is_named(run, content):
+    (run.path / "archive.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"mine.archive\.json: damaged: "):
+        run.read("archive.json")
+
+
+def test_a_missing_file_is_named(run):
+    with pytest.raises(InputError, match=r"mine.archive\.json: No such file"):
+        run.read("archive.json")
+
+
+PROGRAM = """
+from eznas.config import Config
+from eznas.discovery import evolve
+evolve(Config(
+    datasets=("ImageNet16-120",), statistics=("layer_params", "params"), seeds=("live_params",),
+    generations=10_000, population=16, offspring=16, start=8, networks=8, choice=0, judged=8,
+    raw_batch=2, sketch_batch=4,
+), name="killed")
+"""
+
+
+def test_a_killed_run_stays_readable(tmp_path, monkeypatch):
+    running = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path)
+    folder = tmp_path / "runs" / "killed"
+    deadline = time.monotonic() + 120
+    try:
+        while _lines(folder) < 2 and time.monotonic() < deadline and running.poll() is None:
+            time.sleep(0.01)
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    assert running.returncode == -signal.SIGKILL
+    monkeypatch.chdir(tmp_path)
+    run = RunFolder.find("killed")
+    assert run.read("config.json")["population"] == 16
+    text = (folder / "journal.jsonl").read_text()
+    journal = [json.loads(line) for line in text.splitlines()]
+    assert [line["generation"] for line in journal] == list(range(len(journal)))
+    archive = run.read("archive.json")
+    # The archive is written after the line: at most one generation is missing from it.
+    assert archive[0]["formula"] in [line["best"]["formula"] for line in journal[-2:]]
+    assert resolve("killed").formula == parse(archive[0]["formula"])
+    assert resolve("killed#1").formula == resolve("killed").formula
+    assert not (folder / "result.json").exists()
+
+
+def _lines(folder):
+    path = folder / "journal.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
