@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eznas.errors import InputError, unknown
 
@@ -46,7 +46,7 @@ class Config(BaseModel):
 
     space: str = "nasbench201"
     datasets: tuple[str, ...] = ("cifar10", "cifar100", "ImageNet16-120")
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**32)
     statistics: tuple[str, ...] = Field(default=SKETCHES, min_length=1)
     seeds: tuple[str, ...] = (
         "hybrid",
@@ -59,7 +59,7 @@ class Config(BaseModel):
     images: str | None = None
     raw_batch: int = Field(default=4, ge=2)
     sketch_batch: int = Field(default=32, ge=2)
-    initialisation_seed: int = Field(default=0, ge=0)
+    initialisation_seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = "cpu"
     generations: int = Field(default=24, ge=0)
     population: int = Field(default=150, ge=8)
@@ -72,6 +72,15 @@ class Config(BaseModel):
     depth: int = Field(default=14, ge=2, le=50)
     judged: int = Field(default=500, ge=8)
     replicates: int = Field(default=1000, ge=10)
+
+    @model_validator(mode="after")
+    def _grows(self) -> "Config":
+        if self.start > self.networks:
+            raise InputError(
+                f"configuration key 'start': expected at most networks = {self.networks}, "
+                f"got {self.start}"
+            )
+        return self
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -113,11 +122,13 @@ def read(
         config = Config(**merged)
     except ValidationError as error:
         first = error.errors()[0]
+        if isinstance(reason := first.get("ctx", {}).get("error"), InputError):
+            raise reason from None
         where = ".".join(map(str, first["loc"]))
         raise InputError(
             f"configuration key {where!r}: {first['msg']}, got {first['input']!r}"
         ) from None
-    return _checked(config)
+    return config
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -129,15 +140,6 @@ def setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
-
-
-def _checked(config: Config) -> Config:
-    if config.start > config.networks:
-        raise InputError(
-            f"configuration key 'start': expected at most networks = {config.networks}, "
-            f"got {config.start}"
-        )
-    return config
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -25,10 +25,10 @@ class Search:
     """How to search.
 
     `start` and `networks`: the sample of the first third of the generations and that of the rest
-    (one step, because all workers share in measuring it). `greedy`: pursuit formulas of up to so many terms join generation 0 (longer
-    ones fill it with one idea, and what evolves from them generalises no better). `tuned`: how
-    many of the best get a local search on their constants per generation. `patience`:
-    generations without progress before fresh blood comes in.
+    (one step, because all workers share in measuring it). `greedy`: pursuit formulas of up to so
+    many terms join generation 0 (longer ones fill it with one idea, and what evolves from them
+    generalises no better). `tuned`: how many of the best get a local search on their constants
+    per generation. `patience`: generations without progress before fresh blood comes in.
     """
 
     generations: int = 24

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.stats import norm, rankdata
 
-from eznas.evolution.fitness import Array, Task, judge
+from eznas.evolution.fitness import Array, Task
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.table import MeasureTable
@@ -94,20 +94,6 @@ def pursue(
         slopes = (weights / spread[chosen]).tolist()
         found.append(_linear([names[i] for i in chosen], slopes))
     return found
-
-
-def best_length(
-    candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
-) -> Expression | None:
-    """The pursuit's formula, its length chosen on the last third and refitted on all."""
-    part = networks * 2 // 3
-    trial = pursue(candidates, table, tasks, part)
-    if not trial:
-        return None
-    last = [Task(t.dataset, t.setting, t.accuracies) for t in tasks]
-    judged = judge(trial, table, last, networks)
-    length = int(np.argmax([j.fitness for j in judged])) + 1
-    return pursue(candidates, table, tasks, networks, length)[-1]
 
 
 def _columns(

@@ -191,6 +191,8 @@ def _aggregate(word: Word, arguments: list[Value], axis: Axis, form: str) -> Val
     if word.empty is not None:
         sized = rows.any(1) | (result.dim() == 1)  # a matrix takes its size from a row
         coverage = torch.where(nothing & sized, 1.0, coverage)
+    # Rows that count, none of them with the sites that the expression names: not zero, undefined.
+    coverage = torch.where(nothing & countable.any(1), 0.0, coverage)
     return Value([result], (True,), coverage)
 
 

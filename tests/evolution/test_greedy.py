@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.greedy import best_length, pursue, short_measures
+from eznas.evolution.greedy import pursue, short_measures
 from eznas.evolution.language import to_nodes
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
@@ -149,13 +149,6 @@ def test_every_task_has_its_own_intercept_and_setting():
 def test_only_the_first_networks_count():
     spoilt = {t: np.where(np.arange(COUNT) < 24, PLANTED[t], 1e9) for t in (A, B, C)}
     assert found(spoilt, networks=24) == found(networks=24)
-
-
-def test_the_length_is_chosen_and_no_longer_than_needed():
-    best = best_length(CANDIDATES, filled(), TASKS, COUNT)
-    assert {A, B, C} <= chosen(best)
-    assert best in found()
-    assert best_length([], filled(), TASKS, COUNT) is None
 
 
 @pytest.mark.parametrize("statistics", [tuple(CATALOGUE), STATISTICS], ids=["all", "few"])
