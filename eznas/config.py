@@ -61,12 +61,12 @@ class Config(BaseModel):
     sketch_batch: int = Field(default=32, ge=2)
     initialisation_seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = "cpu"
-    generations: int = Field(default=24, ge=0)
+    generations: int = Field(default=20, ge=0)
     population: int = Field(default=150, ge=8)
-    offspring: int = Field(default=200, ge=1)
+    offspring: int = Field(default=160, ge=1)
     start: int = Field(default=96, ge=8)
-    networks: int = Field(default=160, ge=8)
-    choice: int = Field(default=48, ge=0)
+    networks: int = Field(default=144, ge=8)
+    choice: int = Field(default=40, ge=0)
     greedy: int = Field(default=4, ge=0)
     nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads
     depth: int = Field(default=14, ge=2, le=50)
