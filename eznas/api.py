@@ -56,31 +56,35 @@ def correlate(
     """Rank correlation of proxies with accuracy on a sample of a benchmark (None: all of it).
 
     `seed` draws the sample and is the first of the initialisation seeds; the scores of several
-    initialisations are averaged. `accuracy` is a CSV file in place of the ground truth. `batch`
-    replaces the proxies' own batch of sketches; one run of rows has one batch.
+    initialisations are averaged. `accuracy` is a CSV file in place of the ground truth: all of
+    its networks. Every proxy is measured at its own batches unless `batch` replaces that of
+    sketches.
     """
     found = [resolve(p) for p in proxies]
     whole = ground(space, datasets)
     sample = given(whole, accuracy) if accuracy else sampled(whole, set_name, networks, seed)
     seeds = list(range(seed, seed + initialisations))
-    formulas = [p.formula for p in found]
-    sketch = max(p.sketch_batch for p in found) if batch is None else batch
-    totals = []
-    for initial in seeds:
-        conditions = sample.conditions(
-            raw=max(p.raw_batch for p in found),
-            sketch=sketch,
-            seed=initial,
-            images=images,
-            device=device,
-        )
-        phase = (watcher or Silent()).phase(f"seed {initial}", len(sample.architectures))
-        team = sample.workers(conditions, workers, progress=phase)
-        try:
-            totals.append(sample.scores(formulas, team))
-        finally:
-            team.close()
-    scores = {d: np.mean([t[d] for t in totals], axis=0) for d in totals[0]}
+    watcher = watcher or Silent()
+    scores = {d: np.empty((len(found), len(sample.architectures))) for d in sample.accuracies}
+    for raw, sketch in dict.fromkeys((p.raw_batch, batch or p.sketch_batch) for p in found):
+        own = [
+            i
+            for i, p in enumerate(found)
+            if (p.raw_batch, batch or p.sketch_batch) == (raw, sketch)
+        ]
+        totals = []
+        for initial in seeds:
+            conditions = sample.conditions(
+                raw=raw, sketch=sketch, seed=initial, images=images, device=device
+            )
+            progress = watcher.phase(f"seed {initial}, batch {sketch}", len(sample.architectures))
+            team = sample.workers(conditions, workers, progress=progress)
+            try:
+                totals.append(sample.scores([found[i].formula for i in own], team))
+            finally:
+                team.close()
+        for dataset, rows in scores.items():
+            rows[own] = np.mean([t[dataset] for t in totals], axis=0)
     judged = sample.judge(scores, replicates)
     names = [p.name for p in found]
     return correlation_rows(
@@ -161,7 +165,7 @@ def _described(proxy: str) -> files.ProxyFile:
     return files.ProxyFile(
         name=found.name,
         formula=found.formula.text,
-        constants=files.constants(found.formula),
+        constants=found.formula.constants(),
         statistics=found.formula.statistics(),
         conditions=[c.describe() for c in conditions],
         fingerprint=[c.fingerprint for c in conditions],

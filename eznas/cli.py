@@ -1,7 +1,6 @@
 """The command line: parses and prints; everything it does goes through `eznas.api`."""
 
 import json
-import os
 import re
 import sys
 from contextlib import redirect_stdout
@@ -18,6 +17,7 @@ from eznas.errors import InputError
 from eznas.evolution.engine import Generation
 from eznas.report import tables
 from eznas.runs import ROOT, plain
+from eznas.workers import cores
 
 app = typer.Typer(
     help="Discover zero-cost proxies: formulas that rank untrained networks.",
@@ -92,7 +92,8 @@ class Live:
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
             self._bar.start()
-        self._bar.reset(self._task, total=total, completed=done, start=False) if done == 1 else None
+        if done == 1:
+            self._bar.reset(self._task, total=total, start=False)
         self._bar.update(self._task, completed=done)
 
     def _end(self) -> None:
@@ -120,7 +121,7 @@ def evolve(
     if seed is not None:
         given["seed"] = seed
     chosen = config.read(file, preset, given)
-    count = workers or os.cpu_count() or 1
+    count = workers or cores()
     if dry_run:
         _emit(api.estimate(chosen, count), as_json, _show_estimate)
         return
@@ -142,7 +143,8 @@ def correlate(
         Path | None, typer.Option(help="CSV of architecture,accuracy in place of the benchmark.")
     ] = None,
     set_name: Annotated[
-        str, typer.Option("--set", help="all, connected, or reachable (no dead operations).")
+        str,
+        typer.Option("--set", help="all, connected, reachable (no dead operations) or held-out."),
     ] = "all",
     space: Annotated[str, typer.Option(help="The search space.")] = "nasbench201",
     seed: Annotated[
@@ -170,7 +172,7 @@ def correlate(
             images=images,
             batch=batch,
             device=device,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or cores(),
             watcher=live,
         )
     finally:
@@ -268,7 +270,7 @@ def _show_result(result: dict[str, Any]) -> None:
         _out.print(tables.correlation_table(result["held_out"]))
         _out.print(tables.difference_table("champion", result["difference"]))
     else:
-        _out.print("interrupted: not judged; `eznas correlate` takes the run as a proxy")
+        _out.print("interrupted: not judged; `eznas correlate RUN --set held-out` does it")
     _out.print(f"champion of {ROOT / result['run']}:", highlight=False)
     _out.print(f"  {result['formula']}", markup=False, highlight=False, soft_wrap=True)
     _out.print(f"{result['evaluations']} formulas in {result['seconds']:.0f} s", highlight=False)

@@ -65,7 +65,7 @@ class Config(BaseModel):
     population: int = Field(default=150, ge=8)
     offspring: int = Field(default=160, ge=1)
     start: int = Field(default=96, ge=8)
-    networks: int = Field(default=144, ge=8)
+    networks: int = Field(default=160, ge=8)
     choice: int = Field(default=40, ge=0)
     greedy: int = Field(default=4, ge=0)
     nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads

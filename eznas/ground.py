@@ -20,15 +20,15 @@ from eznas.workers import Evaluator, Progress, Workers, start
 
 Array = npt.NDArray[np.float64]
 JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones
-SETS = ("all", "connected", "reachable")
+SETS = ("all", "connected", "reachable", "held-out")
 
 
 @dataclass(frozen=True, eq=False)
 class Ground:
     """Networks with accuracies, and the settings they are measured under.
 
-    Data sets of one input size share a setting (the first one's head), since only the last
-    linear layer would differ. `accuracies`: data set -> float64 [networks].
+    Data sets of one input size share a setting (the head of the benchmark's first), since only
+    the last linear layer would differ. `accuracies`: data set -> float64 [networks].
     """
 
     space: str
@@ -128,8 +128,16 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
         benchmark.architectures,
         {d: benchmark.accuracy[d] for d in chosen},
         benchmark.components,
-        {d: benchmark.settings[d] for d in chosen},
+        {d: _shared(benchmark)[benchmark.settings[d].input_size] for d in chosen},
     )
+
+
+def _shared(benchmark: Benchmark) -> dict[int, Setting]:
+    """One setting per input size: that of the benchmark's first data set of the size."""
+    found: dict[int, Setting] = {}
+    for setting in benchmark.settings.values():
+        found.setdefault(setting.input_size, setting)
+    return found
 
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
@@ -157,6 +165,8 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
 def given(whole: Ground, file: str) -> Ground:
     """The networks of an accuracy file, with its accuracies in place of the benchmark's."""
     architectures, accuracies = read_accuracies(file, SPACES[whole.space])
+    if len(architectures) < 2:
+        raise InputError(f"{file}: expected at least 2 rows, got {len(architectures)}")
     place = {a: i for i, a in enumerate(whole.architectures)}
     part = whole.part(np.array([place[a] for a in architectures]), "given")
     return Ground(
@@ -181,6 +191,8 @@ def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:
         raise unknown("set", name, SETS)
     if name == "all":
         return np.ones(len(whole.architectures), dtype=bool)
+    if name == "held-out":
+        return np.isin(np.arange(len(whole.architectures)), split(whole.components).held_out)
     space = SPACES[whole.space]
     live = [space.live_cell(a) for a in whole.architectures]
     if name == "reachable":  # no operation off the paths from input to output

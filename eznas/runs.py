@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from eznas.errors import InputError, unknown
+from eznas.proxies.classics import CLASSICS
 from eznas.proxies.files import write_whole
 
 ROOT = Path("runs")
@@ -40,6 +41,8 @@ class RunFolder:
 
         `InputError` if the name is taken or no name for a folder.
         """
+        if name is not None and (name in CLASSICS or name.endswith(".json")):
+            raise InputError(f"run name {name!r}: it would hide behind a proxy or a file")
         if name is not None and not _NAME.fullmatch(name):
             raise InputError(
                 f"run name {name!r}: expected up to 100 letters, digits, '.', '_' or '-'"

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Cache, Plan, evaluate
 from eznas.spaces import SPACES
@@ -56,7 +57,7 @@ class Evaluator:
 
     def evaluate(self, shard: Numbered, texts: Sequence[str]) -> tuple[Array, Array]:
         """Value and coverage of measures: two arrays [settings, measures, networks]."""
-        with _one_thread():
+        with one_thread():
             plan = self._planned(tuple(texts))
             found = [self._on(shard, setting, plan) for setting in range(len(self.settings))]
         return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
@@ -79,7 +80,7 @@ class Evaluator:
         if kept is None:
             names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
             kept = _Kept(self._measured(architectures, setting, names), Cache())
-        missing = [n for n in plan.statistics() if n not in kept.shard.blocks]
+        missing = plan.missing(kept.shard, kept.cache)
         whole = kept.shard
         if missing:
             whole = whole.joined(self._measured(architectures, setting, missing))
@@ -164,6 +165,8 @@ class RayWorkers:
             i = waiting.pop(ready[0])
             try:
                 found[i] = ray.get(ready[0])
+            except ray.exceptions.RayTaskError as error:
+                raise (error.cause if isinstance(error.cause, InputError) else error) from None
             except ray.exceptions.RayActorError:
                 lost[i] += 1
                 if lost[i] >= _LIVES:
@@ -178,9 +181,10 @@ class RayWorkers:
         """Stop the actors, and the cluster if it was started here."""
         import ray
 
-        for actor in self._actors:
+        actors, self._actors = self._actors, []
+        for actor in actors:
             ray.kill(actor)
-        if self._started:
+        if actors and self._started:
             ray.shutdown()
 
     def _actor(self) -> Any:
@@ -201,6 +205,13 @@ class RayWorkers:
             ray.get(self._actors[place].__ray_ready__.remote())
         except ray.exceptions.RayActorError:
             self._actors[place] = self._actor()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
@@ -240,7 +251,7 @@ def _trim() -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Results depend on the number of threads in their last bits: always one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

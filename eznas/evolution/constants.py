@@ -9,11 +9,6 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.table import MeasureTable
 
 
-def constants_of(formula: Expression) -> list[float]:
-    """The constants in the order of the text."""
-    return [n.value for n in formula.walk() if n.value is not None]
-
-
 def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
     """The same formula with other constants, in the order of the text."""
     left = iter(values)
@@ -42,7 +37,7 @@ def tune(
     moving = _above_measures(formula)
     if not any(moving):
         return formula, 0
-    best, evaluated, width = formula, 1, 0.5
+    best, evaluated, width = formula, 0, 0.5
     reached = judge([formula], table, tasks, networks)[0].fitness
     for _ in range(rounds):
         tried = [_stepped(best, moving, width) for _ in range(variants)]
@@ -72,7 +67,7 @@ def _above_measures(formula: Expression) -> list[bool]:
 
 
 def _stepped(formula: Expression, moving: Sequence[bool], width: float) -> Expression:
-    values = constants_of(formula)
+    values = formula.constants()
     places = [i for i, m in enumerate(moving) if m]
     chosen = places if chance.happens(0.3) else [chance.choice(places)]
     for i in chosen:

@@ -31,11 +31,11 @@ class Search:
     per generation. `patience`: generations without progress before fresh blood comes in.
     """
 
-    generations: int = 24
+    generations: int = 20
     population: int = 150
-    offspring: int = 200
+    offspring: int = 160
     start: int = 96
-    networks: int = 192
+    networks: int = 160
     crossover: float = 0.4
     tournament: int = 4
     parsimony: float = 1.3
@@ -53,7 +53,10 @@ class Search:
 
 @dataclass(frozen=True)
 class Generation:
-    """What the journal keeps of one generation; nothing in it depends on the clock."""
+    """What the journal keeps of one generation; nothing in it depends on the clock.
+
+    `valid` and `reasons` speak of the formulas that were new in it, `origins` of the survivors.
+    """
 
     generation: int
     networks: int
@@ -71,7 +74,9 @@ class Generation:
 class Engine:
     """Evolves formulas on a sample; iterate over `run()` for one `Generation` at a time.
 
-    The state between generations is the population, the archive and `chance`.
+    `words` are the short measures of the language and those of the seeds: what greedy least
+    squares chooses from. The state between generations is the population, the archive and
+    `chance`.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Engine:
         live: Sequence[bool] = (),
     ) -> None:
         self.archive = Archive()
+        self.words = _words(language, seeds)
         self.evaluations = 0
         self._language, self._table, self._tasks = language, table, tasks
         self._search = search
@@ -108,7 +114,7 @@ class Engine:
         pool += self._tuned(pool)
         self._remember(pool, generation)
         self._population = self._survivors(pool)
-        return self._report(generation, pool, self.evaluations - before, pairs)
+        return self._report(generation, asked, self.evaluations - before, pairs)
 
     def _sample(self, generation: int) -> int:
         """Grow the sample and judge the survivors anew; returns what had to be measured."""
@@ -139,10 +145,10 @@ class Engine:
         """Seeds, greedy formulas, and random trees for the rest."""
         found = list(self._seeds)
         if self._search.greedy:
-            words = short_measures(self._language.statistics)
-            seeds = [i.expression for i in self._seeds]
-            self._table.fill([*words, *seeds], self._networks)  # one visit to every network
-            fitted = pursue(words, self._table, self._tasks, self._networks, self._search.greedy)
+            self._table.fill(self.words, self._networks)  # one visit to every network
+            fitted = pursue(
+                self.words, self._table, self._tasks, self._networks, self._search.greedy
+            )
             found += [Individual(to_nodes(f), "greedy") for f in fitted]
         return [*found, *self._fresh(self._search.population - len(found))]
 
@@ -197,6 +203,7 @@ class Engine:
             )
             self.evaluations += evaluated
             if better is not individual.expression:
+                self.evaluations -= 1  # counted again when it is told
                 found.append(Individual(to_nodes(better), "tuned"))
         found = [i for i in _distinct(found) if i.text not in self._judged]
         self._tell(found)
@@ -218,7 +225,8 @@ class Engine:
 
     def _remember(self, pool: list[Individual], generation: int) -> None:
         before = self.archive.ranked()[:1]
-        self.archive.update(self._entry(i, generation) for i in _ranked(pool)[:60])
+        valid = [i for i in pool if not self._judged[i.text].reason]
+        self.archive.update(self._entry(i, generation) for i in valid or pool[:1])
         best = self.archive.ranked()[0]
         self._stale = 0 if not before or best.fitness > before[0].fitness else self._stale + 1
 
@@ -237,16 +245,16 @@ class Engine:
         )
 
     def _report(
-        self, generation: int, pool: list[Individual], evaluations: int, pairs: int
+        self, generation: int, asked: list[Individual], evaluations: int, pairs: int
     ) -> Generation:
-        judged = [self._judged[i.text] for i in pool]
+        judged = [self._judged[i.text] for i in asked]
         reasons = Counter(j.reason for j in judged if j.reason)
         return Generation(
             generation,
             self._networks,
             self.archive.ranked()[0],
             median(i.fitness.values[0] for i in self._population),
-            1 - sum(reasons.values()) / len(judged),
+            1 - sum(reasons.values()) / max(1, len(judged)),
             evaluations,
             len(self._table),
             pairs,
@@ -254,6 +262,11 @@ class Engine:
             dict(sorted(Counter(i.origin for i in self._population).items())),
             sum(not alive for alive in self._live[: self._networks]),
         )
+
+
+def _words(language: Language, seeds: Sequence[Expression]) -> list[Expression]:
+    short = short_measures(language.statistics)
+    return list(dict.fromkeys([*short, *(m for seed in seeds for m in seed.measures())]))
 
 
 def _distinct(individuals: Sequence[Individual]) -> list[Individual]:

@@ -98,6 +98,10 @@ class Expression:
         visit(self)
         return list(found.values())
 
+    def constants(self) -> list[float]:
+        """The constants, in the order of the text."""
+        return [n.value for n in self.walk() if n.value is not None]
+
     def statistics(self) -> list[str]:
         """The distinct names of statistics, in the order of the text."""
         return list(dict.fromkeys(n.name for n in self.walk() if n.name in CATALOGUE))

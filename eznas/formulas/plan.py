@@ -102,6 +102,11 @@ class Plan:
                     known.pop(argument.text, None)
         return [known[r.text] for r in self.roots]
 
+    def missing(self, shard: Shard, cache: Cache) -> list[str]:
+        """The statistics that the shard lacks and the cache does not make needless."""
+        needed = self._needed(self._cached(cache))
+        return [n for n in CATALOGUE if n in needed and n not in shard.blocks]
+
     def _cached(self, cache: Cache) -> dict[str, Value]:
         found = {s.text: cache.get(s.text) for s in self.steps}
         return {text: value for text, value in found.items() if value is not None}

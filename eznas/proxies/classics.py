@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 _LOGSYNFLOW = "sum_all_layers(sum(abs(weight * log1p(flow_weight_grad))))"
-_NASWOT = "logdet(sum_all_layers(data_relu_agreement))"
+_KERNEL = "sum_all_layers(data_relu_agreement)"  # [images, images]
+_NASWOT = f"logdet({_KERNEL})"
 _SPECTRUM = "eigenvalues(correlation(data_jacobian)) + 1e-05"
 _DIVERGENCE = f"log({_SPECTRUM}) + 1.0 / ({_SPECTRUM})"
 
@@ -36,9 +37,9 @@ _ROWS = (
     Classic("naswot", _NASWOT, "Mellor et al., 2021"),
     Classic(
         "hybrid",
-        # NASWOT over twice its largest value; the other weight chosen on 253 networks of the
-        # search part, where it hardly matters: tau changes by .012 from 1e-08 to 6e-08.
-        f"2e-08 * {_LOGSYNFLOW} + 0.0006 * {_NASWOT}",
+        # NASWOT per image, so that the weights hold for any batch; chosen on networks of the
+        # search part (see README).
+        f"2e-08 * {_LOGSYNFLOW} + 0.0384 * {_NASWOT} / sqrt(numel({_KERNEL}))",
         "Poeta, 2023: weighted sum of LogSynflow and NASWOT; weights fixed here, see README",
     ),
     Classic("jacob_cov", f"-sum({_DIVERGENCE})", "Mellor et al., 2020 (first version)"),

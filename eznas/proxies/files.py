@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eznas.errors import InputError
-from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.proxies.proxy import Proxy
 
@@ -31,11 +30,6 @@ class ProxyFile(BaseModel):
     sketch_batch: int = Field(ge=2)
     judged: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never judged
     coverage: float | None
-
-
-def constants(formula: Expression) -> list[float]:
-    """The constants of a formula in the order of its text."""
-    return [n.value for n in formula.walk() if n.value is not None]
 
 
 def write(path: Path, content: ProxyFile) -> None:

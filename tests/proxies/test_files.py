@@ -7,7 +7,7 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.proxies.files import ProxyFile, constants, read, write, write_whole
+from eznas.proxies.files import ProxyFile, read, write, write_whole
 
 CONTENT = ProxyFile(
     name="mine",
@@ -98,7 +98,7 @@ def test_what_is_no_file(tmp_path):
 
 def test_constants_in_the_order_of_the_text():
     text = "-3.0 * params + 1.5 * log(params) / 7.0"
-    assert constants(parse(text)) == [-3.0, 1.5, 7.0]
+    assert parse(text).constants() == [-3.0, 1.5, 7.0]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
