@@ -44,6 +44,13 @@ BASELINES = (
 )
 
 
+# What a dry run assumes, read off quick runs on two cores: the new measures of a generation cost
+# this share of measuring their networks, a formula this much in the driver; a worker with its
+# caches, and the driver with Ray's helpers, take this much memory beside the bank.
+NEW_MEASURES, FORMULA_SECONDS = 0.02, 0.005
+WORKER_MB, RAY_MB = 700, 900
+
+
 class Watcher(Protocol):
     """What is told about a run while it goes on."""
 
@@ -135,14 +142,13 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     words = short_measures(config.statistics)
     seconds, kept = _timed(part, conditions, config.statistics, [*seeds, *words])
     judging, _ = _timed(part, conditions, (), [resolve(b).formula for b in BASELINES])
-    per_generation = seconds * (config.networks / networks) * 0.02 + 0.003 * config.offspring
-    total = (
-        seconds * (config.networks + config.choice) / networks + judging * config.judged / networks
-    ) / workers
-    bank = kept * (config.networks + config.choice) / networks / 2**20
+    searching = seconds / networks * (config.networks + config.choice)
+    new = seconds / networks * config.networks * NEW_MEASURES * config.generations
+    driver = FORMULA_SECONDS * config.offspring * config.generations
+    bank = kept / networks * (config.networks + config.choice) / 2**20
     return {
-        "seconds": round(total + per_generation * config.generations, 1),
-        "megabytes": round(bank + 700 * workers + (900 if workers > 1 else 0), 1),
+        "seconds": round((searching + new + judging / networks * config.judged) / workers + driver),
+        "megabytes": round(bank + WORKER_MB * workers + RAY_MB * (workers > 1)),
         "networks": config.networks + config.choice + config.judged,
         "workers": workers,
     }
