@@ -2,7 +2,20 @@
 
 from importlib.metadata import version
 
-from eznas.api import Result, correlate, evolve, export, load, proxies, score
+from eznas.api import (
+    Blend,
+    Correlation,
+    Result,
+    agree,
+    blend,
+    correlate,
+    evolve,
+    export,
+    load,
+    proxies,
+    score,
+    words,
+)
 from eznas.config import Config
 from eznas.errors import InputError
 from eznas.proxies.proxy import Proxy
@@ -11,14 +24,19 @@ from eznas.spaces import SPACES
 __version__ = version("eznas")
 __all__ = [
     "SPACES",
+    "Blend",
     "Config",
+    "Correlation",
     "InputError",
     "Proxy",
     "Result",
+    "agree",
+    "blend",
     "correlate",
     "evolve",
     "export",
     "load",
     "proxies",
     "score",
+    "words",
 ]

@@ -2,25 +2,38 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eznas.benchmarks.published import read_published
+from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
-from eznas.discovery import Result, Silent, Watcher, conditions_of, estimate, evolve
-from eznas.errors import InputError
+from eznas.discovery import Result, conditions_of, estimate, evolve
+from eznas.errors import InputError, unknown
 from eznas.ground import given, ground, sampled
-from eznas.metrics import Row, correlation_rows
+from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
-from eznas.proxies.proxy import Proxy, ranked
+from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
+from eznas.report import plots
 from eznas.resolve import resolve, run_of
+from eznas.spaces import SPACES
+from eznas.studies import How, Scored, agreement, score_all, seconds_each
+from eznas.studies import blend as blended
+from eznas.studies import words as ranked_words
+from eznas.watching import Silent, Watcher
 
 __all__ = [
+    "Blend",
+    "Correlation",
     "Result",
     "Watcher",
+    "agree",
+    "blend",
     "correlate",
     "estimate",
     "evolve",
@@ -28,12 +41,34 @@ __all__ = [
     "load",
     "proxies",
     "score",
+    "words",
 ]
 
 
 def load(proxy: str) -> Proxy:
     """The proxy behind a name, a run, RUN#K, a .json file or a formula; `InputError` if none."""
     return resolve(proxy)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """What `correlate` found: rows per proxy and data set, the tau and rho of one proxy less
+    those of every other (where one was named), and the scores behind them."""
+
+    rows: list[Row]
+    difference: list[Difference]
+    scored: Scored
+
+    def plot(self, file: str) -> list[str]:
+        """Draw score against accuracy into FILE.png and tau with its intervals into FILE-tau.png;
+        the names of both."""
+        path = Path(file)
+        bars = path.with_name(f"{path.stem}-tau{path.suffix}")
+        means = self.scored.means()
+        named = {d: dict(zip(self.scored.names, rows, strict=True)) for d, rows in means.items()}
+        plots.scatter_plot(path, named, self.scored.sample.accuracies)
+        plots.bar_plot(bars, self.rows)
+        return [str(path), str(bars)]
 
 
 def correlate(
@@ -46,50 +81,133 @@ def correlate(
     set_name: str = "all",
     seed: int = 0,
     initialisations: int = 1,
-    images: str | None = None,
-    batch: int | None = None,
-    device: str = "cpu",
     replicates: int = 1000,
-    workers: int = 1,
+    against: str | None = None,
+    timed: int = 0,
     watcher: Watcher | None = None,
-) -> list[Row]:
+    **how: Any,
+) -> Correlation:
     """Rank correlation of proxies with accuracy on a sample of a benchmark (None: all of it).
 
-    `seed` draws the sample and is the first of the initialisation seeds; the scores of several
-    initialisations are averaged. `accuracy` is a CSV file in place of the ground truth: all of
-    its networks. Every proxy is measured at its own batches unless `batch` replaces that of
-    sketches.
+    A name "classics" stands for all published proxies. `seed` draws the sample and is the first
+    of the initialisation seeds; the scores of several initialisations are averaged, and rows say
+    how far they vary. `accuracy` is a CSV file in place of the ground truth: all of its networks.
+    `against`: the proxy that the others are compared with, pair by pair. `timed`: so many
+    networks are measured for each proxy by itself, for the seconds in its rows. What is left are
+    the fields of `How`: images, batches, device, workers, records.
     """
-    found = [resolve(p) for p in proxies]
+    found = [resolve(p) for p in _expanded([*proxies, *([against] if against else [])])]
     whole = ground(space, datasets)
     sample = given(whole, accuracy) if accuracy else sampled(whole, set_name, networks, seed)
-    seeds = list(range(seed, seed + initialisations))
-    watcher = watcher or Silent()
-    scores = {d: np.empty((len(found), len(sample.architectures))) for d in sample.accuracies}
-    for raw, sketch in dict.fromkeys((p.raw_batch, batch or p.sketch_batch) for p in found):
-        own = [
-            i
-            for i, p in enumerate(found)
-            if (p.raw_batch, batch or p.sketch_batch) == (raw, sketch)
-        ]
-        totals = []
-        for initial in seeds:
-            conditions = sample.conditions(
-                raw=raw, sketch=sketch, seed=initial, images=images, device=device
-            )
-            progress = watcher.phase(f"seed {initial}, batch {sketch}", len(sample.architectures))
-            team = sample.workers(conditions, workers, progress=progress)
-            try:
-                totals.append(sample.scores([found[i].formula for i in own], team))
-            finally:
-                team.close()
-        for dataset, rows in scores.items():
-            rows[own] = np.mean([t[dataset] for t in totals], axis=0)
-    judged = sample.judge(scores, replicates)
-    names = [p.name for p in found]
-    return correlation_rows(
-        names, judged, set_name=sample.name, accuracy=sample.accuracy, seeds=seeds
+    chosen = How(seeds=tuple(range(seed, seed + initialisations)), **how)
+    scored = score_all(found, sample, chosen, watcher or Silent())
+    judged = sample.judge(scored.means(), replicates, scored.sizes)
+    rows = correlation_rows(
+        scored.names, judged, set_name=sample.name, accuracy=sample.accuracy, seeds=chosen.seeds
     )
+    if timed:
+        seconds = dict(zip(scored.names, seconds_each(found, sample, chosen, timed), strict=True))
+        for row in rows:
+            row["seconds"] = seconds[row["proxy"]]
+    if initialisations > 1:
+        for row in rows:
+            row["variation"] = _variation(row, scored)
+    name = resolve(against).name if against else ""
+    return Correlation(rows, difference_rows(scored.names, judged, name) if name else [], scored)
+
+
+def _expanded(proxies: Sequence[str]) -> list[str]:
+    """The names, once each, with those of all published proxies in place of "classics"."""
+    every = [n for p in proxies for n in (CLASSICS if p.strip() == "classics" else [p])]
+    return list(dict.fromkeys(every))
+
+
+def _variation(row: Row, scored: Scored) -> dict[str, float | None]:
+    """How the tau of a row varies over initialisations, and how far those agree."""
+    at, accuracies = scored.names.index(row["proxy"]), scored.sample.accuracies[row["dataset"]]
+    found = variation(scored.scores[row["dataset"]][:, at], accuracies)
+    return {k: None if math.isnan(v) else v for k, v in found._asdict().items()}
+
+
+def agree(
+    file: str,
+    proxies: Sequence[str] = (),
+    *,
+    space: str = "nasbench201",
+    datasets: Sequence[str] = ("cifar10",),
+    networks: int | None = 500,
+    seed: int = 0,
+    initialisations: int = 1,
+    watcher: Watcher | None = None,
+    **how: Any,
+) -> list[dict[str, Any]]:
+    """Spearman's rho between our scores and those that others published in a CSV file.
+
+    Without `proxies`, all of the file's columns that name a published proxy. The sample is drawn
+    from the file's networks; what is left are the fields of `How`.
+    """
+    published = read_published(file, SPACES[space])
+    whole = ground(space, datasets)
+    named = {published.proxy_of(c, d) for c in published.scores for d in (*whole.accuracies, "")}
+    chosen = [p for p in proxies or CLASSICS if p in named or proxies]
+    for proxy in chosen:
+        if proxy not in named:
+            raise unknown("published column", proxy, named)
+    known = set(published.architectures)
+    indices = np.flatnonzero([a in known for a in whole.architectures])
+    count = len(indices) if networks is None else networks
+    if not 2 <= count <= len(indices):
+        raise InputError(f"networks {count}: expected 2 to {len(indices)}, as the file has")
+    sample = whole.part(drawn(indices, count, seed), "published")
+    seeds = tuple(range(seed, seed + initialisations))
+    found = [resolve(p) for p in chosen]
+    return agreement(published, found, sample, How(seeds=seeds, **how), watcher or Silent())
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Tau of a weighted sum of two proxies, for each weight of the first: data set -> [weights]."""
+
+    first: str
+    second: str
+    weights: list[float]
+    tau: dict[str, list[float]]
+
+    def plot(self, file: str) -> list[str]:
+        """Draw tau against the weight; the name of the file."""
+        x = f"weight of {self.first} (the rest: {self.second}), each over its largest score"
+        plots.line_plot(Path(file), self.weights, self.tau, x, "Kendall's tau")
+        return [file]
+
+
+def blend(
+    first: str,
+    second: str,
+    *,
+    space: str = "nasbench201",
+    datasets: Sequence[str] = (),
+    networks: int | None = 1000,
+    set_name: str = "all",
+    seed: int = 0,
+    steps: int = 20,
+    watcher: Watcher | None = None,
+    **how: Any,
+) -> Blend:
+    """Tau of w times one proxy plus 1 - w times another, for w from 0 to 1 in `steps`."""
+    found = [resolve(first), resolve(second)]
+    sample = sampled(ground(space, datasets), set_name, networks, seed)
+    scored = score_all(found, sample, How(seeds=(seed,), **how), watcher or Silent())
+    weights = [i / steps for i in range(steps + 1)]
+    return Blend(found[0].name, found[1].name, weights, blended(scored, 0, 1, weights))
+
+
+def words(
+    *, space: str = "nasbench201", seed: int = 0, watcher: Watcher | None = None, **how: Any
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every word by its tau, and the yardsticks: see `eznas.studies.words`."""
+    chosen = How(seeds=(seed,), **how)
+    batches = chosen.raw or RAW_BATCH, chosen.sketch or SKETCH_BATCH
+    return ranked_words(space, chosen, batches, watcher or Silent())
 
 
 def score(

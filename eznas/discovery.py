@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from eznas.config import Config
 from eznas.errors import unknown
 from eznas.evolution import chance
 from eznas.evolution.archive import Entry
-from eznas.evolution.engine import Engine, Generation, Search
+from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.greedy import pursue, short_measures
+from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Language
 from eznas.evolution.variation import Limits
+from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
@@ -30,7 +31,8 @@ from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
-from eznas.workers import Evaluator, Progress, Workers, cores, one_thread
+from eznas.watching import Silent, Watcher
+from eznas.workers import Evaluator, Workers, cores, one_thread
 
 BASELINES = (
     "hybrid",
@@ -49,27 +51,6 @@ BASELINES = (
 # caches, and the driver with Ray's helpers, take this much memory beside the bank.
 NEW_MEASURES, FORMULA_SECONDS = 0.02, 0.005
 WORKER_MB, RAY_MB = 700, 900
-
-
-class Watcher(Protocol):
-    """What is told about a run while it goes on."""
-
-    def phase(self, name: str, networks: int) -> Progress | None:
-        """A phase begins that measures so many networks; what it returns is told of shards."""
-
-    def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """A generation is done: seconds since the search began, and seconds still to go."""
-
-
-class Silent:
-    """Tells nobody."""
-
-    def phase(self, name: str, networks: int) -> Progress | None:
-        """See `Watcher.phase`."""
-        return None
-
-    def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """See `Watcher.generation`."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from eznas.workers import Evaluator, Progress, Workers, start
 
 Array = npt.NDArray[np.float64]
 JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones
-SETS = ("all", "connected", "reachable", "held-out")
+FITTED, USED, FRESH = 500, 500, 1000  # of the study: see `study`
+SETS = ("all", "connected", "reachable", "search", "held-out", "study")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +106,12 @@ class Ground:
             for t in self.tasks()
         }
 
-    def judge(self, scores: Mapping[str, Array], replicates: int) -> dict[str, Bootstrap]:
-        """Correlations with bootstrap replicates over components."""
-        return judge(scores, self.accuracies, self.components, replicates)
+    def judge(
+        self, scores: Mapping[str, Array], replicates: int, sizes: Array | None = None
+    ) -> dict[str, Bootstrap]:
+        """Correlations with bootstrap replicates over components; `sizes` [sizes, networks] are
+        what partial correlations hold fixed."""
+        return judge(scores, self.accuracies, self.components, replicates, sizes=sizes)
 
     def _row(self, table: MeasureTable, formula: Expression, setting: int) -> Array:
         values = table.scores(formula, setting, table.networks).values
@@ -152,8 +156,37 @@ def held_out(whole: Ground, count: int) -> Ground:
     return whole.part(sample(judges, count, JUDGES), "held-out, all")
 
 
+def study(whole: Ground) -> tuple[Ground, Ground]:
+    """Networks to fit on, and networks to judge on that no component joins to them.
+
+    The first are `FITTED` of the search part, in the order of seed 0. The second are `FRESH` held
+    out ones beyond the first `USED`, which judge runs and were seen when presets were chosen.
+    """
+    judged = held_out(whole, USED + FRESH)
+    fresh = judged.part(np.arange(USED, USED + FRESH), "held-out, fresh")
+    return searched(whole, FITTED, 0), fresh
+
+
+def joined(first: Ground, second: Ground) -> Ground:
+    """The networks of both, those of the first in front."""
+    return Ground(
+        first.space,
+        first.architectures + second.architectures,
+        {d: np.concatenate([a, second.accuracies[d]]) for d, a in first.accuracies.items()},
+        np.concatenate([first.components, second.components]),
+        first.settings,
+        f"{first.name}; {second.name}",
+        first.accuracy,
+    )
+
+
 def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
-    """A sample of one of `SETS`; all of it where no count is given."""
+    """A sample of one of `SETS`; all of it where no count is given. The study comes in its own
+    order, whatever the seed."""
+    if name == "study":
+        place = {a: i for i, a in enumerate(whole.architectures)}
+        order = [place[a] for part in study(whole) for a in part.architectures]
+        return whole.part(np.array(order[:count]), name)
     indices = np.flatnonzero(_members(whole, name))
     count = len(indices) if count is None else count
     if not 2 <= count <= len(indices):
@@ -191,8 +224,10 @@ def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:
         raise unknown("set", name, SETS)
     if name == "all":
         return np.ones(len(whole.architectures), dtype=bool)
-    if name == "held-out":
-        return np.isin(np.arange(len(whole.architectures)), split(whole.components).held_out)
+    if name in ("search", "held-out"):
+        parts = split(whole.components)
+        own = parts.search if name == "search" else parts.held_out
+        return np.isin(np.arange(len(whole.architectures)), own)
     space = SPACES[whole.space]
     live = [space.live_cell(a) for a in whole.architectures]
     if name == "reachable":  # no operation off the paths from input to output

@@ -105,7 +105,9 @@ class Evaluator:
 class Workers(Protocol):
     """What evaluates shards: serial, or Ray."""
 
-    count: int
+    @property
+    def count(self) -> int:
+        """How many work at once."""
 
     def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
         """Value and coverage: two arrays [settings, measures, networks of all these shards]."""

@@ -1,19 +1,19 @@
 """Kinds: what a value of the language is, and along which axis it is stacked.
 
-| form     | shape (first axis: layers, activations or networks) |
-|----------|-----------------------------------------------------|
-| features | [rows, batch, channels, height, width]              |
-| weights  | [rows, out, in, kernel height, kernel width]        |
-| samples  | [rows, batch, batch]                                |
-| matrix   | [rows, m, n]                                        |
-| vector   | [rows, n]                                           |
-| scalar   | [rows]                                              |
+| form     | shape (first axis: one of `AXES`)            |
+|----------|----------------------------------------------|
+| features | [rows, batch, channels, height, width]       |
+| weights  | [rows, out, in, kernel height, kernel width] |
+| samples  | [rows, batch, batch]                         |
+| matrix   | [rows, m, n]                                 |
+| vector   | [rows, n]                                    |
+| scalar   | [rows]                                       |
 """
 
 from dataclasses import dataclass
 
 FORMS = ("features", "weights", "samples", "matrix", "vector", "scalar")
-AXES = ("layers", "activations", "networks")
+AXES = ("layers", "activations", "norms", "blocks", "networks")
 BATCHES = ("", "raw", "sketch")
 
 _NAMES = {
@@ -49,7 +49,8 @@ class Kind:
         name = _NAMES[self.form]
         if self.axis == "networks":
             name = "Net" + name.replace("Sample", "").replace("Channel", "")
-        notes = [self.axis] * (self.axis == "activations") + [self.batch] * bool(self.batch)
+        own = self.axis not in ("layers", "networks")
+        notes = [self.axis] * own + [self.batch] * bool(self.batch)
         return name + (f"({', '.join(notes)})" if notes else "")
 
     def to(self, form: str, axis: str | None = None) -> "Kind":

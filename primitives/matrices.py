@@ -33,6 +33,14 @@ def covariance(x: Tensor) -> Tensor:
     return points.mT @ points / points.shape[1]
 
 
+@word("features|weights -> matrix")
+def channel_correlation(x: Tensor) -> Tensor:
+    """Pearson correlation between channels (of weights: input channels); 0 for a constant one."""
+    channels = x.movedim(2, 1).flatten(2).double()
+    rows = direction(centred(channels.flatten(0, 1))).reshape(channels.shape)
+    return (rows @ rows.mT).clamp(-1, 1)
+
+
 @word("samples -> same", "matrix -> matrix")
 def correlation(x: Tensor) -> Tensor:
     """Pearson correlation between the matrix's own rows; NaN for a row that is constant."""
@@ -41,6 +49,17 @@ def correlation(x: Tensor) -> Tensor:
     constant = (rows == 0).all(2)
     undefined = constant[:, :, None] | constant[:, None, :]
     return torch.where(undefined, torch.full_like(r, torch.nan), r)
+
+
+@word("samples|matrix -> same", square=True)
+def unit_diagonal(x: Tensor) -> Tensor:
+    """x_ij / sqrt(x_ii x_jj): inner products to cosines, covariance to correlation.
+
+    0 in the rows and columns of a diagonal entry that is not positive.
+    """
+    diagonal = x.double().diagonal(dim1=-2, dim2=-1)
+    root = torch.where(diagonal > 0, diagonal.rsqrt(), torch.zeros_like(diagonal))
+    return (x.double() * root[:, :, None] * root[:, None, :]).clamp(-1, 1)
 
 
 @word("samples|matrix -> same", "features|weights -> same", square=True)
@@ -99,8 +118,7 @@ def condition(x: Tensor) -> Tensor:
 @word("vector -> scalar")
 def top_share(x: Tensor) -> Tensor:
     """Largest |entry| over the sum of all; 0 where that is 0."""
-    share = unit(flat(x)).amax(1)
-    return torch.where((flat(x) == 0).all(1), torch.zeros_like(share), share)
+    return unit(flat(x)).amax(1)
 
 
 def _finite(decompose: object, x: Tensor) -> Tensor:

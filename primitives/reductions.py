@@ -24,11 +24,10 @@ def peak(x: Tensor) -> Tensor:
 
 
 def unit(x: Tensor) -> Tensor:
-    """|x| over its sum per row, [rows, n]: a distribution; uniform where the sum is 0."""
+    """|x| over its sum per row, [rows, n]: a distribution; 0 where the sum is 0."""
     magnitude = x.abs() / peak(x)
     total = magnitude.sum(1, keepdim=True)
-    uniform = torch.full_like(x, 1 / x.shape[1])
-    return torch.where(total == 0, uniform, magnitude / total)
+    return torch.where(total == 0, torch.zeros_like(x), magnitude / total)
 
 
 def centred(x: Tensor) -> Tensor:
@@ -60,6 +59,12 @@ def mean(x: Tensor) -> Tensor:
 def mean_abs(x: Tensor) -> Tensor:
     """The mean of |x|; may overflow to infinity."""
     return flat(x).abs().mean(1)
+
+
+@word("tensor -> scalar")
+def sum_abs(x: Tensor) -> Tensor:
+    """The sum of |x|; may overflow to infinity."""
+    return flat(x).abs().sum(1)
 
 
 @word("tensor -> scalar")
@@ -98,16 +103,38 @@ def numel(x: Tensor) -> Tensor:
 
 @word("vector -> scalar")
 def entropy(x: Tensor) -> Tensor:
-    """Shannon entropy, in nats, of |entries| over their sum."""
+    """Shannon entropy, in nats, of |entries| over their sum; 0 where all are 0."""
     p = unit(flat(x))
     return -torch.xlogy(p, p).sum(1)
 
 
 @word("vector -> scalar")
 def participation(x: Tensor) -> Tensor:
-    """Participation ratio (sum |v|)^2 / sum v^2 of the entries."""
-    p = unit(flat(x))
-    return 1 / p.square().sum(1)
+    """Participation ratio (sum |v|)^2 / sum v^2 of the entries; 0 where all are 0."""
+    shares = unit(flat(x)).square().sum(1)
+    return torch.where(shares == 0, torch.zeros_like(shares), 1 / shares)
+
+
+@word("features -> matrix")
+def pixel_mean(x: Tensor) -> Tensor:
+    """The mean over positions, [rows, batch, channels]; may overflow to infinity."""
+    return x.double().mean((-2, -1))
+
+
+@word("features features -> matrix", commutative=True)
+def saliency(x: Tensor, y: Tensor) -> Tensor:
+    """Sum of x y over positions, [rows, batch, channels]; may overflow to infinity.
+
+    Of activations and their gradients: what removing a channel would change, to first order
+    (Theis et al., 2018; Turner et al., 2020).
+    """
+    return (x.double() * y.double()).sum((-2, -1))
+
+
+@word("features -> vector")
+def channel_variance(x: Tensor) -> Tensor:
+    """Variance of each channel over batch and positions (population); may overflow to infinity."""
+    return x.double().var((1, 3, 4), correction=0)
 
 
 @word("tensor tensor -> scalar", commutative=True)

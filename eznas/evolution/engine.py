@@ -11,9 +11,10 @@ from eznas.evolution import chance
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
 from eznas.evolution.fitness import Judgement, Task, judge
-from eznas.evolution.greedy import pursue, short_measures
+from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable

@@ -1,61 +1,43 @@
 """Greedy least squares over the words of a language: the yardstick that evolution must beat.
 
-Orthogonal matching pursuit (Pati, Rezaiifar & Krishnaprasad, 1993) on short measures finds in
-seconds what a cold population needs long for, so its formulas may also seed one.
+Orthogonal least squares (Chen, Billings & Luo, 1989) on short measures finds in seconds what a
+cold population needs long for, so its formulas may also seed one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.stats import norm, rankdata
+from torch import Tensor
 
 from eznas.evolution.fitness import Array, Task
 from eznas.formulas.expression import Expression, call, constant
-from eznas.formulas.parser import parse, parse_any
+from eznas.formulas.parser import parse_any
 from eznas.formulas.table import MeasureTable
-from eznas.statistics.catalogue import CATALOGUE
-from primitives import WORDS
 
 TERMS = 12
-_SPECTRUM = (
-    "entropy(eigenvalues({}))",
-    "participation(eigenvalues({}))",
-    "top_share(eigenvalues({}))",
-)
-_REDUCTIONS = {
-    "features": ("mean_abs({})", "std({})", "norm({})"),
-    "weights": ("mean_abs({})", "std({})", "norm({})", "sum({})"),
-    "samples": ("norm({})", "logdet({})", *_SPECTRUM, "mean(correlation({}))"),
-    "matrix": ("norm({})", "trace({})", "logdet({})", *_SPECTRUM),
-    "vector": ("mean({})", "std({})", "entropy({})", "participation({})"),
-    "scalar": ("{}",),
-}
+FACTORS = 120  # words of which products are formed
+_SAME = 1 - 1e-9  # correlation at which two words say the same
 
 
-def short_measures(statistics: Sequence[str]) -> list[Expression]:
-    """Every statistic by every reduction of its form, plain and in logs, by every aggregation
-    over live layers. Data, not search: what can be said in a few words."""
-    return list(dict.fromkeys(_measures(statistics)))
+@dataclass(frozen=True)
+class Fit:
+    """Words as columns, and what they are fitted to.
 
+    `x` [tasks x networks, words], float64 and finite, centred and of unit deviation within tasks;
+    `raw`: the same less `means`, over `spreads`; `y` [tasks x networks]: the normal scores of the
+    accuracies; `task`: of each row; `names`: of each column.
+    """
 
-def _measures(statistics: Sequence[str]) -> Iterator[Expression]:
-    aggregations = [w.name for w in WORDS.values() if w.aggregation and w.live and w.arity == 1]
-    for name in statistics:
-        kind = CATALOGUE[name].kind
-        for text in _texts(name, kind.form, kind.axis):
-            if kind.axis == "networks":
-                yield parse(text)
-                yield parse(f"log({text})")
-                continue
-            for scalar in (text, f"log({text})"):
-                yield from (parse(f"{a}({scalar})").canonical for a in aggregations)
-
-
-def _texts(name: str, form: str, axis: str) -> list[str]:
-    if axis == "networks" and form == "matrix":  # not square: [images, pixels]
-        name = f"correlation({name})"
-    return [template.format(name) for template in _REDUCTIONS[form]]
+    x: Tensor
+    raw: Tensor
+    y: Tensor
+    task: Tensor
+    names: list[Expression]
+    means: Tensor
+    spreads: Tensor
 
 
 def pursue(
@@ -64,72 +46,150 @@ def pursue(
     tasks: Sequence[Task],
     networks: int,
     terms: int = TERMS,
+    factors: int = 0,
 ) -> list[Expression]:
     """Formulas of 1, 2, ... `terms` terms, each the last with one more, all constants refitted.
 
     Fitted to the normal scores of the accuracies of the first `networks`, every task with an
-    intercept of its own, by least squares on those that every candidate scores.
+    intercept of its own. With `factors`, products of two of so many words (those first chosen
+    and those that correlate best) are candidates too. None if no candidate can be used.
     """
-    columns, names = _columns(candidates, table, tasks, networks)
-    if not names:
+    fit = fitted(candidates, table, tasks, networks)
+    if fit is None:
         return []
-    rows = columns.isfinite().all(1)
-    if not rows.any():
-        return []
-    target = torch.from_numpy(np.concatenate([_normal_scores(t, networks) for t in tasks]))
-    tasks_of = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
-    x = _centred(columns[rows], tasks_of)
-    spread = x.square().mean(0).sqrt()
-    y = _centred(target[rows, None], tasks_of)[:, 0]
-    usable = spread > 1e-9
-    x = torch.where(usable, x / torch.where(usable, spread, 1.0), 0.0)
-    found, chosen = [], list[int]()
-    residual = y
-    for _ in range(min(terms, int(usable.sum()))):
-        fit = (x.T @ residual).abs()
-        fit[chosen] = -1.0
-        chosen.append(int(fit.argmax()))
-        weights = _ridge(x[:, chosen], y)
-        residual = y - x[:, chosen] @ weights
-        slopes = (weights / spread[chosen]).tolist()
-        found.append(_linear([names[i] for i in chosen], slopes))
+    order = _chosen(fit.x, fit.y, min(terms, fit.x.shape[1]))
+    if factors:
+        fit = _with_products(fit, factors)
+        order = _chosen(fit.x, fit.y, terms)
+    found = []
+    for length in range(1, len(order) + 1):
+        some = order[:length]
+        slopes = (_ridge(fit.x[:, some], fit.y) / fit.spreads[some]).tolist()
+        found.append(_linear([fit.names[i] for i in some], slopes))
     return found
 
 
-def _columns(
+def fitted(
     candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
-) -> tuple[torch.Tensor, list[Expression]]:
-    """[tasks x networks, candidates] of those that score every network; -inf stays in, unless
-    it is the rule: every network that is lowest for some candidate is lost to the fit."""
+) -> Fit | None:
+    """The candidates that score every network that most of them score, as columns."""
+    found = columns(candidates, table, tasks, networks)
+    rows = found.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
+    usable = found[rows].isfinite().all(0)
+    if not rows.any() or not usable.any():
+        return None
+    names = [c for c, fine in zip(candidates, usable.tolist(), strict=True) if fine]
+    target = torch.from_numpy(np.concatenate([normal_scores(t, networks) for t in tasks]))
+    task = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
+    x, y = found[rows][:, usable], _centred(target[rows, None], task)[:, 0]
+    return _scaled(x, y, task, names)
+
+
+def columns(
+    candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
+) -> Tensor:
+    """Scores [tasks x networks, candidates], float64, where undefined NaN."""
     settings = sorted({t.setting for t in tasks})
-    names, columns = [], []
-    for candidate in candidates:
-        scores = {s: table.scores(candidate, s, networks) for s in settings}
-        column = np.concatenate([scores[t.setting].values for t in tasks])
-        if not any(s.reason for s in scores.values()) and np.isfinite(column).mean() > 0.5:
-            names.append(candidate)
-            columns.append(column)
-    return torch.from_numpy(np.array(columns).T.copy()), names
+    found = np.empty((len(candidates), len(tasks) * networks))
+    for row, candidate in zip(found, candidates, strict=True):
+        scores = {s: table.scores(candidate, s, networks).values for s in settings}
+        row[:] = np.concatenate([scores[t.setting] for t in tasks])
+    return torch.from_numpy(found.T.copy())
 
 
-def _normal_scores(task: Task, networks: int) -> Array:
+def normal_scores(task: Task, networks: int) -> Array:
     """Accuracies as quantiles of a normal distribution: only their order counts for tau."""
     ranks = rankdata(task.accuracies[:networks])
     scores: Array = norm.ppf((ranks - 0.5) / networks)
     return scores
 
 
-def _centred(x: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+def _scaled(x: Tensor, y: Tensor, task: Tensor, names: list[Expression]) -> Fit:
+    """Columns centred within tasks and scaled; those that hardly vary are left out."""
+    means = x.mean(0)
+    # Before squaring: some words reach 1e43.
+    largest = (x - means).abs().amax(0)
+    steady = torch.where(largest > 0, largest, 1.0)
+    centred = _centred((x - means) / steady, task)
+    spread = centred.square().mean(0).sqrt()
+    varies = (largest > 1e-9 * means.abs()) & (spread > 1e-6)
+    keep = varies.nonzero()[:, 0].tolist()
+    return Fit(
+        (centred / spread)[:, varies],
+        ((x - means) / (spread * steady))[:, varies],
+        y,
+        task,
+        [names[i] for i in keep],
+        means[varies],
+        (spread * steady)[varies],
+    )
+
+
+def _chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
+    """Columns, each the one that lessens the squared error most beside those before it."""
+    x, residual, chosen = x.clone(), y.clone(), list[int]()
+    start = x.square().sum(0)
+    for _ in range(terms):
+        left = x.square().sum(0)
+        gain = torch.where(left > 1e-6 * start, (x.T @ residual).square() / left, -1.0)
+        best = int(gain.argmax())
+        if gain[best] <= 0:
+            break
+        chosen.append(best)
+        unit = x[:, best] / left[best].sqrt()
+        residual -= unit * (unit @ residual)
+        x -= unit[:, None] * (unit @ x)
+    return chosen
+
+
+def _with_products(fit: Fit, factors: int) -> Fit:
+    """The words, and the products of two of the factors, each less its mean."""
+    first = _chosen(fit.x, fit.y, factors // 2)
+    ranked = (fit.x.T @ fit.y).abs().argsort(descending=True, stable=True).tolist()
+    chosen = list(first)
+    for i in ranked:
+        if len(chosen) >= min(factors, len(ranked)):
+            break
+        same = (fit.x[:, chosen].T @ fit.x[:, i]).abs().max() / len(fit.x) if chosen else 0.0
+        if i not in chosen and same < _SAME:
+            chosen.append(i)
+    raw = fit.raw[:, chosen]
+    pairs = torch.triu_indices(len(chosen), len(chosen))
+    products = raw[:, pairs[0]] * raw[:, pairs[1]]
+    centred = [_less_mean(fit, i) for i in chosen]
+    names = [
+        call("mul", centred[i], centred[j]) for i, j in zip(*map(list, pairs.tolist()), strict=True)
+    ]
+    scale = fit.spreads[chosen]
+    more = _scaled(products, fit.y, fit.task, names)
+    kept = {n: k for k, n in enumerate(names)}
+    size = torch.stack([(scale[pairs[0]] * scale[pairs[1]])[kept[n]] for n in more.names])
+    return Fit(
+        torch.cat([fit.x, more.x], 1),
+        torch.cat([fit.raw, more.raw], 1),
+        fit.y,
+        fit.task,
+        fit.names + more.names,
+        torch.cat([fit.means, more.means]),
+        torch.cat([fit.spreads, more.spreads * size]),
+    )
+
+
+def _less_mean(fit: Fit, i: int) -> Expression:
+    return call("sub", fit.names[i], constant(float(f"{float(fit.means[i]):.6g}")))
+
+
+def _centred(x: Tensor, task: Tensor) -> Tensor:
     out = x.clone()
-    for task in range(int(tasks.max()) + 1):
-        out[tasks == task] -= x[tasks == task].mean(0)
+    for each in range(int(task.max()) + 1):
+        out[task == each] -= x[task == each].mean(0)
     return out
 
 
-def _ridge(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def _ridge(x: Tensor, y: Tensor) -> Tensor:
     """Least squares with a penalty small enough to matter only between near-equal columns."""
     gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
-    solution: torch.Tensor = torch.linalg.solve(gram, x.T @ y)
+    solution: Tensor = torch.linalg.solve(gram, x.T @ y)
     return solution
 
 

@@ -135,9 +135,13 @@ def evaluate(
     values = np.full((len(found), shard.networks), np.nan)
     coverage = np.zeros_like(values)
     for row, value in enumerate(found):
-        if value.blocks[0] is not None and value.coverage is not None:
+        if value.coverage is None:
+            continue
+        coverage[row] = value.coverage.cpu().numpy()
+        if value.blocks[0] is not None:
             values[row] = value.blocks[0].cpu().numpy()
-            coverage[row] = value.coverage.cpu().numpy()
+        else:
+            coverage[row] = np.where(np.isnan(coverage[row]), np.nan, 0)
     return values, coverage
 
 

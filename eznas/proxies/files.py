@@ -56,11 +56,12 @@ def read(path: Path) -> tuple[Proxy, ProxyFile]:
     return Proxy(content.name, formula, content.raw_batch, content.sketch_batch), content
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write to a new file beside, then rename: a reader never sees half of it."""
+    data = content.encode() if isinstance(content, str) else content
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(data)
         os.replace(partial, path)
     except OSError as error:
         with contextlib.suppress(OSError):  # where it could not even be begun

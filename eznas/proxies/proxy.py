@@ -18,7 +18,7 @@ from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import Images, generated, load
 from eznas.statistics.measuring import measure
 
-RAW_BATCH = 8
+RAW_BATCH = 16
 SKETCH_BATCH = 64
 
 

@@ -1,33 +1,50 @@
 """Tables for a terminal: rows in, rich tables out; nothing here prints."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from eznas.metrics import Difference, Row, verdict
+from eznas.metrics import Difference, verdict
 
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
+_FURTHER = {  # key of a row -> heading, format
+    "partial_rho": ("partial\nrho", "+.3f"),
+    "top10_rho": ("top-10 %\nrho", "+.3f"),
+    "ndcg": ("nDCG", ".3f"),
+    "regret1": ("regret\n@1", ".3f"),
+    "seconds": ("seconds", ".3g"),  # per network
+}
 
 
-def correlation_table(rows: Sequence[Row]) -> Table:
-    """Per data set the proxies' tau and rho with 95 % intervals, the highest tau first."""
-    table = Table(title=_title(rows), title_justify="left")
-    table.add_column("proxy", overflow="fold", max_width=30)
-    table.add_column("tau [95 %]", justify="right", no_wrap=True)
-    table.add_column("rho [95 %]", justify="right", no_wrap=True)
+def correlation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Per data set the proxies' tau and rho with 95 % intervals, the highest tau first.
+
+    `rows` are `eznas.metrics.Row`s. Further numbers (`_FURTHER`) have a column each where any row
+    has them, without their intervals; the lines between columns then give way to the numbers.
+    """
+    further = [key for key in _FURTHER if any(key in row for row in rows)]
+    table = Table(title=_plain_title(_title(rows)), title_justify="left")
+    if further:  # wide: narrow gaps; names and, below 120 columns, intervals are folded
+        table.box, table.show_edge, table.pad_edge = SIMPLE, False, False
+        table.collapse_padding = True
+    table.add_column("proxy", overflow="fold", max_width=24 if further else 30)
+    table.add_column("tau [95 %]", justify="right", no_wrap=not further)
+    table.add_column("rho [95 %]", justify="right", no_wrap=not further)
+    for key in further:
+        table.add_column(_FURTHER[key][0], justify="right", no_wrap=True)
     for dataset in dict.fromkeys(r["dataset"] for r in rows):
         own = [r for r in rows if r["dataset"] == dataset]
         table.add_section()
         table.add_row(Text(dataset, style="bold"))
-        for row in sorted(
-            own, key=lambda r: -math.inf if r["tau"] is None else r["tau"], reverse=True
-        ):
+        for row in sorted(own, key=lambda r: _key(r["tau"]), reverse=True):
             tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
             rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
-            table.add_row(Text(row["proxy"]), tau, rho)
+            numbers = [_value(row[k], _FURTHER[k][1]) if k in row else "" for k in further]
+            table.add_row(Text(row["proxy"]), tau, rho, *numbers)
     return table
 
 
@@ -72,7 +89,80 @@ def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
     return table
 
 
-def _title(rows: Sequence[Row]) -> str:
+def word_table(rows: Sequence[Mapping[str, Any]], title: str, top: int | None = None) -> Table:
+    """Words by the mean of |tau| over the data sets where tau is defined, the `top` highest.
+
+    `rows`: {"word": text, "tau": {data set: number or None}, "coverage": share of the networks}.
+    """
+    datasets = list(dict.fromkeys(dataset for row in rows for dataset in row["tau"]))
+    table = Table(title=_plain_title(title), title_justify="left")
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("word", overflow="fold")
+    for dataset in datasets:
+        table.add_column(Text(dataset), justify="right", overflow="fold", min_width=6, max_width=8)
+    table.add_column("mean\n|tau|", justify="right", no_wrap=True)
+    table.add_column("cover-\nage", justify="right", no_wrap=True)
+    means = [_mean_size(row["tau"].values()) for row in rows]
+    order = sorted(range(len(rows)), key=lambda i: _key(means[i]), reverse=True)
+    for rank, at in enumerate(order[:top], 1):
+        row = rows[at]
+        taus = [_value(row["tau"].get(dataset), "+.3f") for dataset in datasets]
+        last = _value(means[at], ".3f"), _value(row["coverage"], ".3f")
+        table.add_row(str(rank), Text(row["word"]), *taus, *last)
+    return table
+
+
+def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """Per data set the fitted models' tau with 95 % intervals, the highest first.
+
+    `rows`: {"model": name, "language": name, "words": number of words to choose from, "networks":
+    number of those it is judged on, "tau": {data set: [tau, low, high]}}.
+    """
+    table = Table(title=_plain_title(title) if title else None, title_justify="left")
+    for name in ("model", "language"):
+        table.add_column(name, overflow="fold")
+    for name in ("words", "networks", "tau [95 %]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for dataset in dict.fromkeys(dataset for row in rows for dataset in row["tau"]):
+        table.add_section()
+        table.add_row(Text(dataset, style="bold"))
+        own = [(row, row["tau"].get(dataset) or (None, None, None)) for row in rows]
+        for row, tau in sorted(own, key=lambda item: _key(item[1][0]), reverse=True):
+            names = Text(row["model"]), Text(row["language"])
+            counts = str(row["words"]), str(row["networks"])
+            table.add_row(*names, *counts, _interval(*tau))
+    return table
+
+
+def agreement_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Spearman's rho of our scores with published ones, and between our own initialisations."""
+    title = "agreement with published scores (Spearman's rho)"
+    table = Table(title=title, title_justify="left")
+    for name in ("proxy", "data set", "published column"):
+        table.add_column(name, overflow="fold")
+    for name in ("networks", "rho", "between seeds"):
+        table.add_column(name, justify="right")
+    for row in sorted(rows, key=lambda r: _key(r["rho"]), reverse=True):
+        names = (Text(row[k]) for k in ("proxy", "dataset", "published"))
+        seeds = row["between_seeds"]
+        between = Text("") if seeds is None else _value(seeds, "+.4f")
+        table.add_row(*names, str(row["networks"]), _value(row["rho"], "+.4f"), between)
+    return table
+
+
+def blend_table(content: Mapping[str, Any]) -> Table:
+    """Tau of a weighted sum of two proxies, a row for each weight of the first."""
+    title = f"tau of w times {content['first']} plus 1 - w times {content['second']}"
+    table = Table(title=_plain_title(title), title_justify="left")
+    for name in ("w", *content["tau"]):
+        table.add_column(Text(name), justify="right")
+    for at, weight in enumerate(content["weights"]):
+        taus = [_value(taus[at], "+.4f") for taus in content["tau"].values()]
+        table.add_row(f"{weight:.3f}", *taus)
+    return table
+
+
+def _title(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "no rows"
     row = rows[0]
@@ -81,7 +171,25 @@ def _title(rows: Sequence[Row]) -> str:
     return f"{what}, initialisation seeds {seeds}"
 
 
+def _plain_title(title: str) -> Text:
+    return Text(title, style="table.title")  # a text, not markup
+
+
 def _interval(value: float | None, low: float | None, high: float | None) -> Text:
     if value is None or low is None or high is None:
         return Text("undefined", style="dim")
     return Text(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+
+
+def _value(value: float | None, form: str) -> Text:
+    return Text("undef.", style="dim") if value is None else Text(format(value, form))
+
+
+def _key(value: float | None) -> float:
+    """To sort by: undefined is below all."""
+    return -math.inf if value is None else value
+
+
+def _mean_size(values: Iterable[float | None]) -> float | None:
+    sizes = [abs(value) for value in values if value is not None]
+    return sum(sizes) / len(sizes) if sizes else None

@@ -1,7 +1,7 @@
 """The bank: measurements of a few networks, with layers of one signature stacked.
 
-A shard is the unit that is built, measured and evaluated on its own. Its rows (layers or
-activations of all its networks) are parted into groups; a statistic holds one stacked tensor
+A shard is the unit that is built, measured and evaluated on its own. Its rows (layers,
+activations, ... of all its networks) are parted into groups; a statistic holds one stacked tensor
 per group, or None for a group without that site.
 """
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.measuring import Measurement
+from primitives.kinds import AXES
 
 Blocks = list[Tensor | None]  # one per group of the axis
 
@@ -81,10 +82,7 @@ class Shard:
 def stack(measurements: Sequence[Measurement], device: str = "cpu") -> Shard:
     """A shard from the measurements of its networks, which have the same statistics."""
     structures = [m.structure for m in measurements]
-    axes = {
-        "layers": Axis.of([[(x.signature, x.live) for x in s.layers] for s in structures]),
-        "activations": Axis.of([[((), live) for live in s.activations_live] for s in structures]),
-    }
+    axes = {axis: Axis.of([s.along(axis) for s in structures]) for axis in AXES[:-1]}
     shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
     for name in measurements[0].tensors:
         _admit(shard, CATALOGUE[name], [m.tensors[name] for m in measurements], axes)

@@ -38,8 +38,10 @@ class Conditions:
         return self.images.pixels.shape[-1]
 
     def batch(self, resolution: str) -> int:
-        """Images at the resolution "raw" or "sketch"."""
-        return self.raw if resolution == "raw" else self.sketch
+        """Images at a resolution: raw, sketch, label (half of sketch, so that two batches with
+        labels fit into one of sketches), or single."""
+        sizes = {"raw": self.raw, "sketch": self.sketch, "label": self.sketch // 2, "single": 1}
+        return sizes[resolution]
 
     def describe(self) -> dict[str, object]:
         """The conditions as plain data, for a run folder or an exported proxy."""

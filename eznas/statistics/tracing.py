@@ -1,19 +1,24 @@
-"""The tracer: the graph of operations that really ran, and the tensors at its sites.
+"""The tracer: the operations that really ran, and the tensors at their sites.
 
-A torch function mode sees every convolution, linear layer, activation and batch norm, whether
-a module or a function called it; the autograd graph says how they are connected, so additions,
-concatenations and views need no knowledge of their own.
+A torch function mode sees every convolution, linear layer, activation, pooling and batch norm,
+whether a module or a function called it; module hooks see the blocks.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-_EVENTS = {"conv2d": "layer", "linear": "layer", "batch_norm": "norm"} | dict.fromkeys(
+_EVENTS = {
+    "conv2d": "layer",
+    "linear": "layer",
+    "batch_norm": "norm",
+    "avg_pool2d": "pool",
+    "max_pool2d": "pool",
+} | dict.fromkeys(
     (
         *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "selu_"),
         *("celu", "gelu", "silu", "mish", "hardtanh", "hardswish", "softplus", "prelu"),
@@ -22,9 +27,21 @@ _EVENTS = {"conv2d": "layer", "linear": "layer", "batch_norm": "norm"} | dict.fr
 )
 
 
+ROLES = ("layer", "activation", "norm", "pool", "block")
+_ARGUMENTS = {  # beside the input, in the order of the functions that take them
+    "layer": ("weight", "bias", "stride", "padding", "dilation", "groups"),
+    "norm": ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
+    "pool": ("kernel_size",),
+}
+
+
 @dataclass
 class Event:
-    """One traced operation; the nodes are autograd functions, None for constants."""
+    """One traced operation; the nodes are autograd functions, None for constants.
+
+    `kernel`: side of the window of a layer or pooling; `geometry`: the other arguments of a
+    layer or norm (stride, running_mean, ...), as far as they were given.
+    """
 
     role: str
     source: Any
@@ -33,6 +50,8 @@ class Event:
     output_shape: tuple[int, ...]
     weight: Tensor | None = None
     bias: Tensor | None = None
+    kernel: int = 1
+    geometry: dict[str, Any] = field(default_factory=dict)
 
 
 Visit = Callable[[str, int, str, Tensor], None]
@@ -44,16 +63,35 @@ class Tracer(TorchFunctionMode):
     `visit(role, index, slot, tensor)` is called with the slot "input" before and "output" and
     "weight" after the operation; index counts the events of one role. An input is shown as a
     view of its own (for an operation in place, a copy), so that its gradient is the one through
-    this operation alone. With `flow`, batch norm is the identity (Tanaka et al., 2020). `fault`
-    is what `visit` raised, if it did: an error that is not the model's.
+    this operation alone. With `flow`, batch norm is the identity (Tanaka et al., 2020); with
+    `cut`, the input of every block is a leaf of its own, so that gradients end there. `fault` is
+    what `visit` raised, if it did: an error that is not the model's.
     """
 
-    def __init__(self, visit: Visit | None = None, flow: bool = False) -> None:
+    def __init__(
+        self, visit: Visit | None = None, *, flow: bool = False, cut: bool = False
+    ) -> None:
         super().__init__()
-        self.events: dict[str, list[Event]] = {"layer": [], "activation": [], "norm": []}
+        self.events: dict[str, list[Event]] = {role: [] for role in ROLES}
         self.fault: Exception | None = None
         self._visit = visit
         self._flow = flow
+        self._cut = cut
+        self._entered: list[Tensor | None] = []  # the inputs of the blocks that are running
+
+    @contextmanager
+    def following(self, model: nn.Module) -> Iterator[None]:
+        """Trace what runs inside; the blocks of the model are seen through hooks."""
+        hooks = []
+        for block in blocks(model):
+            hooks.append(block.register_forward_pre_hook(self._enter))
+            hooks.append(block.register_forward_hook(self._leave))
+        try:
+            with self:
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def __torch_function__(
         self,
@@ -81,21 +119,39 @@ class Tracer(TorchFunctionMode):
     ) -> Tensor:
         index = len(self.events[role])
         source, shape = x.grad_fn, tuple(x.shape)
-        seen, in_place = x, _in_place(func, rest, kwargs)
+        seen, in_place = x, role == "activation" and _in_place(func, rest, kwargs)
         if self._visit is not None:
             seen = x.clone() if in_place else x.view_as(x)
             self._show(role, index, "input", seen)
         y: Tensor = func(seen, *rest, **kwargs)
-        weight = rest[0] if rest else kwargs.get("weight")
-        bias = rest[1] if len(rest) > 1 else kwargs.get("bias")
         event = Event(role, source, y.grad_fn, shape, tuple(y.shape))
-        if role == "layer":
-            event.weight, event.bias = weight, bias
+        given = dict(zip(_ARGUMENTS.get(role, ()), rest, strict=False)) | kwargs
+        event.geometry, event.kernel = given, _kernel(given)
+        if role in ("layer", "norm"):
+            event.weight, event.bias = given.pop("weight", None), given.pop("bias", None)
         self.events[role].append(event)
         self._show(role, index, "output", y)
-        if role == "layer" and weight is not None:
-            self._show(role, index, "weight", weight)
+        if role == "layer" and event.weight is not None:
+            self._show(role, index, "weight", event.weight)
         return x.copy_(y) if in_place and seen is not x else y
+
+    def _enter(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+        if self._cut and x is not None:
+            x = x.detach().requires_grad_(x.is_floating_point())
+            arguments = (x, *arguments[1:])
+        self._entered.append(x)
+        return arguments
+
+    def _leave(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
+        x = self._entered.pop()
+        if x is None or not isinstance(y, Tensor) or x.dim() != 4 or y.dim() != 4:
+            return  # what is no image has no channels and positions
+        index = len(self.events["block"])
+        event = Event("block", x.grad_fn, y.grad_fn, tuple(x.shape), tuple(y.shape))
+        self.events["block"].append(event)
+        self._show("block", index, "input", x)
+        self._show("block", index, "output", y)
 
     def _show(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
         try:
@@ -106,128 +162,29 @@ class Tracer(TorchFunctionMode):
             raise
 
 
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """The parts that a model is a chain of: its outermost modules with layers, where containers
+    (Sequential, ModuleList, a module with one such part) are opened."""
+    found: list[nn.Module] = []
+    for child in model.children():
+        if isinstance(child, nn.Sequential | nn.ModuleList):
+            found += blocks(child)
+        elif any(isinstance(m, nn.Conv2d | nn.Linear) for m in child.modules()):
+            found.append(child)
+    while len(found) == 1 and (inside := blocks(found[0])):
+        found = inside
+    return found
+
+
+def _kernel(given: dict[str, Any]) -> int:
+    """The side of the window of a convolution or pooling; 1 for everything else."""
+    if "kernel_size" in given:
+        window = given["kernel_size"]
+        return int(window if isinstance(window, int) else window[0])
+    weight = given.get("weight")
+    return int((*weight.shape, 1, 1, 1)[2]) if isinstance(weight, Tensor) else 1
+
+
 def _in_place(func: Callable[..., Any], rest: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     flagged = kwargs.get("inplace", False) or any(r is True for r in rest)
     return bool(flagged) or func.__name__.endswith("_")
-
-
-@dataclass
-class Graph:
-    """Autograd nodes between the events of one pass: `parents` lead to the input."""
-
-    parents: dict[Any, list[Any]] = field(default_factory=dict)
-    children: dict[Any, list[Any]] = field(default_factory=dict)
-
-    @staticmethod
-    def of(roots: Iterable[Any]) -> "Graph":
-        """Every node upstream of the roots."""
-        graph = Graph()
-        waiting = [r for r in roots if r is not None]
-        while waiting:
-            node = waiting.pop()
-            if node in graph.parents:
-                continue
-            above = [n for n, _ in node.next_functions if n is not None]
-            graph.parents[node] = above
-            for n in above:
-                graph.children.setdefault(n, []).append(node)
-            waiting.extend(above)
-        return graph
-
-    def upstream(self, start: Any) -> set[Any]:
-        """The node and everything that leads to it."""
-        return set(_walk([start], self.parents, ()))
-
-    def downstream(self, start: Any) -> set[Any]:
-        """The node and everything that it leads to."""
-        return set(_walk([start], self.children, ()))
-
-    def nearest(
-        self, start: Any, goals: dict[Any, int], walls: Iterable[Any], down: bool = False
-    ) -> int | None:
-        """The goal fewest steps from `start` without crossing a wall; None where there is none."""
-        if start is None:
-            return None
-        steps = self.children if down else self.parents
-        return next((goals[n] for n in _walk([start], steps, walls) if n in goals), None)
-
-
-def _walk(start: list[Any], steps: dict[Any, list[Any]], walls: Iterable[Any]) -> Iterable[Any]:
-    """Breadth first; a wall is shown but not crossed."""
-    seen, waiting, walls = set(start), deque(start), frozenset(walls)
-    while waiting:
-        node = waiting.popleft()
-        yield node
-        for following in steps.get(node, ()) if node not in walls else ():
-            if following not in seen:
-                seen.add(following)
-                waiting.append(following)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A convolution or linear layer as it ran: shapes without the batch, and its company.
-
-    `activation` and `norm` index the events of that role, and `company` holds the shapes of the
-    one's input and the other's output (None where absent); `live`: on a path from the input and
-    to the logits.
-    """
-
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    weight_shape: tuple[int, ...]
-    bias_params: int
-    activation: int | None
-    norm: int | None
-    company: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
-    live: bool
-
-    @property
-    def signature(self) -> tuple[object, ...]:
-        """Layers of one signature can be stacked at every site."""
-        return (self.input_shape, self.output_shape, self.weight_shape, *self.company)
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What a traced network is made of, in the order in which it ran."""
-
-    layers: tuple[Layer, ...]
-    activations_live: tuple[bool, ...]
-    params: int
-
-
-def structure(tracer: Tracer, image: Tensor, logits: Tensor, params: int) -> Structure:
-    """The structure behind one traced pass, for which the image and all weights had gradients.
-
-    An operation is live when its node lies between the image and the logits; the layer's
-    activation is the nearest upstream, not beyond another layer; its batch norm the nearest
-    downstream, not beyond another layer or an activation.
-    """
-    events = tracer.events
-    graph = Graph.of([logits.grad_fn, *(e.node for role in events.values() for e in role)])
-    entrance = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
-    between = (graph.downstream(entrance) & graph.upstream(logits.grad_fn)) - {None}
-    nodes = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
-    walls = set(nodes["layer"])
-    blocked = walls | set(nodes["activation"])
-
-    def layer(event: Event) -> Layer:
-        assert event.weight is not None
-        activation = graph.nearest(event.source, nodes["activation"], walls)
-        norm = graph.nearest(event.node, nodes["norm"], blocked - {event.node}, down=True)
-        before = None if activation is None else events["activation"][activation].input_shape[1:]
-        after = None if norm is None else events["norm"][norm].output_shape[1:]
-        return Layer(
-            event.input_shape[1:],
-            event.output_shape[1:],
-            tuple(event.weight.shape),
-            0 if event.bias is None else event.bias.numel(),
-            activation,
-            norm,
-            (before, after),
-            event.node in between,
-        )
-
-    live = tuple(e.node in between for e in events["activation"])
-    return Structure(tuple(layer(e) for e in events["layer"]), live, params)

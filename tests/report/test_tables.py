@@ -1,6 +1,7 @@
 """Tables: nothing is cut off in a terminal of 80 columns."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -9,12 +10,21 @@ from rich.table import Table
 from eznas import api
 from eznas.discovery import BASELINES
 from eznas.metrics import Row
-from eznas.report.tables import correlation_table, difference_table, proxy_table, score_table
+from eznas.report.tables import (
+    correlation_table,
+    difference_table,
+    proxy_table,
+    score_table,
+    word_table,
+    yardstick_table,
+)
 from eznas.spaces import SPACES
 
 FORMULA = api.load("jacob_cov_x_params").formula.text
 ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
 DATASETS = ("cifar10", "ImageNet16-120")
+THREE = ("cifar10", "cifar100", "ImageNet16-120")
+NAMES = ("champion", "plain_gradient_norm_22", "jacob_cov_x_params", "greedy")
 
 
 def shown(table: Table, width: int = 80) -> str:
@@ -91,6 +101,141 @@ def test_names_are_no_markup():
     text = shown(correlation_table([row("[bold]mine[/bold]", "[red]", 0.5)]))
     assert "[bold]mine[/bold]" in text
     assert "[red]" in text
+
+
+def further(proxy: str, dataset: str, tau: float) -> dict[str, object]:
+    """A row with all the numbers that a row may have."""
+    more = {"partial_rho": tau - 0.001, "top10_rho": -tau, "ndcg": 0.875, "regret1": 12.345}
+    low = {f"{key}_low": -0.999 for key in more}
+    high = {f"{key}_high": 0.999 for key in more}
+    return {**row(proxy, dataset, tau), **more, **low, **high, "seconds": 0.01234}
+
+
+def halves(text: str) -> tuple[str, str]:
+    """What stands below "proxy" in a table without lines, without breaks; and what beside it."""
+    lines = text.splitlines()
+    [heading] = [i for i, line in enumerate(lines) if line.startswith("proxy ")]
+    below = lines[heading + 2 :]
+    gap = next(i for i in range(120) if not any(line[i : i + 2].strip() for line in below))
+    names, values = [line[:gap] for line in below], [line[gap:] for line in below]
+    return "".join("".join(names).split()), "\n".join(values)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("named", [NAMES, (*NAMES, FORMULA)])
+def test_further_numbers_are_shown_whole(width, named):
+    rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(named)]
+    text = shown(correlation_table(rows), width)
+    for heading in ("partial", "top-10 %", "nDCG", "regret", "@1", "seconds", "[95 %]"):
+        assert heading in text
+    names, values = halves(text)
+    numbers = re.findall(r"[+-]?[0-9]+[.][0-9]+", values)
+    expected = []
+    for i in range(len(named)):
+        tau = 0.101 + i / 10
+        both = [f"{value:+.3f}" for value in (tau, tau - 0.1, tau + 0.1)]
+        expected += [
+            *both,
+            *both,
+            f"{tau - 0.001:+.3f}",
+            f"{-tau:+.3f}",
+            "0.875",
+            "12.345",
+            "0.0123",
+        ]
+    assert sorted(numbers) == sorted(expected * len(THREE))
+    for name in (*named, *THREE):
+        assert name.replace(" ", "") in names
+
+
+def test_at_120_columns_a_row_is_a_line():
+    rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(NAMES)]
+    lines = shown(correlation_table(rows), 120).splitlines()
+    for i, name in enumerate(NAMES):
+        tau = 0.101 + i / 10
+        interval = f"{tau:+.3f} [{tau - 0.1:+.3f}, {tau + 0.1:+.3f}]"
+        others = f"{tau - 0.001:+.3f} {-tau:+.3f} 0.875 12.345 0.0123"
+        expected = f"{name} {interval} {interval} {others}"
+        assert [" ".join(line.split()) for line in lines].count(expected) == len(THREE)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_further_numbers_may_be_undefined_or_missing(width):
+    rows = [further("whole", "cifar10", 0.5), row("plain", "cifar10", 0.25)]
+    rows.append({**row("nothing", "cifar10", None), "partial_rho": None, "ndcg": None})
+    text = shown(correlation_table(rows), width)
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert lines["nothing"].count("undefined") == 2
+    assert lines["nothing"].split()[-2:] == ["undef.", "undef."]
+    assert lines["plain"].split()[-1] in ("+0.250", "+0.350]")
+    only = {**row("one", "cifar10", 0.5), "ndcg": 0.75}
+    text = shown(correlation_table([only]), width)
+    assert "0.750" in text
+    assert "regret" not in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_words_are_ranked_by_their_mean_size(width):
+    taus = {
+        "small": (0.1, -0.1, 0.1),
+        FORMULA: (-0.75, 0.5, -0.625),
+        "[b]part[/b]": (None, -0.5, 0.25),
+        "none": (None, None, None),
+    }
+    rows = [
+        {"word": word, "tau": dict(zip(THREE, tau, strict=True)), "coverage": 0.985}
+        for word, tau in taus.items()
+    ]
+    text = shown(word_table(rows, "words of [quick]"), width)
+    assert "words of [quick]" in text
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    first = [cells for cells in lines if cells and cells[0]]
+    assert [cells[0] for cells in first] == ["1", "2", "3", "4"]
+    assert [cells[2:] for cells in first] == [
+        ["-0.750", "+0.500", "-0.625", "0.625", "0.985"],
+        ["undef.", "-0.500", "+0.250", "0.375", "0.985"],
+        ["+0.100", "-0.100", "+0.100", "0.100", "0.985"],
+        ["undef.", "undef.", "undef.", "undef.", "0.985"],
+    ]
+    order = "".join((FORMULA, "[b]part[/b]", "small", "none")).replace(" ", "")
+    assert order in "".join(cells[1] for cells in lines if cells).replace(" ", "")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_yardsticks_are_ranked_within_data_sets(width):
+    rows = [
+        {
+            "model": "a_random_forest_of_trees",
+            "language": "quick_with_products_of_words",
+            "terms": None,
+            "networks": 12345,
+            "tau": {"cifar10": [0.5, 0.4, 0.6], "ImageNet16-120": [None, None, None]},
+        },
+        {
+            "model": "[b]ridge",
+            "language": "quick",
+            "terms": 120,
+            "networks": 253,
+            "tau": {"cifar10": [0.7, 0.65, 0.75], "cifar100": [-0.1, -0.2, 0.3]},
+        },
+    ]
+    text = shown(yardstick_table(rows, "of [all]"), width)
+    assert "of [all]" in text
+    assert all(dataset in text for dataset in THREE)
+    places = [text.index(t) for t in ("+0.700 [+0.650, +0.750]", "+0.500 [+0.400, +0.600]")]
+    assert places == sorted(places)
+    assert "-0.100 [-0.200, +0.300]" in text
+    assert text.count("undefined") == 3
+    assert column(text, "networks").count("12345") == len(THREE)
+    assert column(text, "terms").count("120") == len(THREE)
+    for model in ("a_random_forest_of_trees", "[b]ridge"):
+        assert column(text, "model").count(model) == len(THREE)
+    assert column(text, "language").count("quick_with_products_of_words") == len(THREE)
+
+
+def test_no_words_and_no_yardsticks():
+    assert "rank" in shown(word_table([], "none"))
+    assert "model" in shown(yardstick_table([]))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Published scores of proxies, to compare ours with: a CSV file, plain or gzipped.
+
+A column is a proxy's score under the name that its authors use, or `dataset_name` where a file
+holds several data sets. A score of -1e8 or an infinite one marks a failure.
+"""
+
+import csv
+import gzip
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eznas.errors import InputError
+from eznas.spaces import Space
+
+FAILED = -1e8
+ALIASES = {"jacov": "jacob_cov", "nwot": "naswot", "flops": "operations"}  # theirs -> ours
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """Scores by column: float64 [networks], NaN where failed, in the order of `architectures`."""
+
+    architectures: tuple[str, ...]
+    scores: dict[str, NDArray[np.float64]]
+
+    def columns(
+        self, proxy: str, dataset: str, architectures: Sequence[str]
+    ) -> dict[str, NDArray[np.float64]]:
+        """The columns that hold this proxy's scores for these networks, NaN where unknown.
+
+        A column without a data set in its name is taken for any.
+        """
+        place = {a: i for i, a in enumerate(self.architectures)}
+        chosen = [place.get(a, -1) for a in architectures]
+        named = {c: s for c, s in self.scores.items() if self.proxy_of(c, dataset) == proxy}
+        return {c: np.append(s, np.nan)[chosen] for c, s in named.items()}
+
+    @staticmethod
+    def proxy_of(column: str, dataset: str = "") -> str:
+        """Our name for a column of this data set."""
+        name = column.removeprefix(f"{dataset}_") if dataset else column
+        return ALIASES.get(name, name)
+
+
+def read_published(path: str | Path, space: Space) -> Published:
+    """Published scores of one space; `InputError` names file and line for what cannot be used."""
+    file = Path(path)
+    architectures: list[str] = []
+    rows: list[list[float]] = []
+    try:
+        opened = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rt", newline="", encoding="utf-8-sig") as text:
+            reader = csv.DictReader(text, restval="")
+            if "architecture" not in (reader.fieldnames or ()):
+                raise InputError(f"{file}:1: no column architecture")
+            names = [n for n in reader.fieldnames or () if n not in ("architecture", "index")]
+            for row in reader:
+                where = f"{file}:{reader.line_num}"
+                architectures.append(_canonical(row["architecture"], space, where))
+                rows.append([_score(row[n], where) for n in names])
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{file}: cannot be read: {why}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not a CSV file in UTF-8: {error}") from error
+    if not rows:
+        raise InputError(f"{file}: no rows; expected at least one below the header")
+    scores = np.array(rows).T
+    return Published(tuple(architectures), dict(zip(names, scores, strict=True)))
+
+
+def _canonical(text: str, space: Space, where: str) -> str:
+    try:
+        return space.canonical(text)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _score(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"{where}: expected a number as score, found {text!r}") from None
+    return value if math.isfinite(value) and value != FAILED else math.nan

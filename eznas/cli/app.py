@@ -1,0 +1,158 @@
+"""The commands around a run, and the way in: bad input is one line and exit code 2."""
+
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eznas import api, config
+from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
+from eznas.errors import InputError
+from eznas.report import tables
+from eznas.runs import ROOT
+from eznas.workers import cores
+
+_NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
+
+
+@app.command()
+def evolve(
+    file: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml")] = None,
+    preset: Annotated[str | None, typer.Option(help="quick (default) or paper.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=SEEDS, help="Seed of the search.")] = None,
+    workers: Workers = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
+    time: Annotated[str | None, typer.Option(help="End the search after, say, 30m.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A single setting.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evolve a proxy and judge it on networks that took no part."""
+    given = dict(config.setting(s) for s in settings or [])
+    if seed is not None:
+        given["seed"] = seed
+    chosen = config.read(file, preset, given)
+    processes = workers or cores()
+    if dry_run:
+        emit(api.estimate(chosen, processes), as_json, _show_estimate)
+        return
+    seconds = None if time is None else _seconds(time)
+    with live() as shown:
+        result = api.evolve(chosen, workers=processes, name=name, seconds=seconds, watcher=shown)
+    emit(asdict(result), as_json, _show_result)
+
+
+@app.command()
+def score(
+    proxy: Annotated[str, typer.Argument(metavar="PROXY")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...")],
+    input_size: Annotated[str, typer.Option("--input", help="Channels,height,width.")] = "3,32,32",
+    batch: Annotated[int | None, typer.Option(help="Images for sketches.")] = None,
+    images: ImagesPath = None,
+    device: Device = "cpu",
+    init: Annotated[
+        str | None, typer.Option(help="keep (a model's default) or kaiming (an architecture's).")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=SEEDS, help="Seed of images and fresh parameters.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score models, ranked: MODEL is package.module:factory or an architecture string."""
+    with redirect_stdout(sys.stderr):  # what a stranger's model prints
+        rows = api.score(
+            proxy,
+            models,
+            input_size=_size(input_size),
+            batch=batch,
+            images=images,
+            device=device,
+            init=init,
+            seed=seed,
+        )
+    emit({"scores": rows}, as_json, lambda c: out.print(tables.score_table(c["scores"])))
+
+
+@app.command()
+def export(
+    proxy: Annotated[str, typer.Argument(metavar="PROXY")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.json")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a proxy to a file: formula, constants, conditions, how it was judged."""
+    content = api.export(proxy, str(output))
+    said = f"{output}: {content['formula']}"
+    emit(content, as_json, lambda c: out.print(said, markup=False, soft_wrap=True))
+
+
+@app.command()
+def proxies(as_json: AsJson = False) -> None:
+    """List the published proxies as formulas."""
+    emit({"proxies": api.proxies()}, as_json, lambda c: out.print(tables.proxy_table(c["proxies"])))
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on the error stream and exit code 2."""
+    try:
+        # A blank before a formula that begins with a minus tells the parser that it is no option.
+        given = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
+        app(given, standalone_mode=False)
+    except InputError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except (typer.Exit, SystemExit) as done:
+        sys.exit(getattr(done, "exit_code", getattr(done, "code", 0)))
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("eznas: interrupted")
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # usage: what typer's parser complains of
+            _complain(error.format_message())
+            sys.exit(2)
+        raise
+
+
+def _complain(problem: str) -> None:
+    """One line, however wide; none where typer has said it all (help for want of a command)."""
+    if line := " ".join(problem.split()):
+        err.print(f"eznas: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_result(result: dict[str, Any]) -> None:
+    if result["held_out"]:
+        out.print(tables.correlation_table(result["held_out"]))
+        out.print(tables.difference_table("champion", result["difference"]))
+    else:
+        out.print("interrupted: not judged; `eznas correlate RUN --set held-out` does it")
+    out.print(f"champion of {ROOT / result['run']}:", highlight=False)
+    out.print(f"  {result['formula']}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{result['evaluations']} formulas in {result['seconds']:.0f} s", highlight=False)
+
+
+def _show_estimate(estimate: dict[str, float]) -> None:
+    out.print(
+        f"about {estimate['seconds']:.0f} s and {estimate['megabytes']:.0f} MB for "
+        f"{estimate['networks']:.0f} networks with {estimate['workers']:.0f} workers",
+        highlight=False,
+    )
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise InputError(f"time {text!r}: expected a number with s, m or h, as in 30m")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _size(text: str) -> tuple[int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
+        raise InputError(f"input {text!r}: expected channels,height,width, as in 3,32,32")
+    channels, height, width = map(int, parts)
+    return channels, height, width

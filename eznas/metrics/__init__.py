@@ -1,0 +1,57 @@
+"""How well scores rank networks, and how far that can be trusted.
+
+Rank correlation and its companions for one score vector, for a generation of them, and for every
+replicate of a bootstrap over clusters of networks. Larger scores are better, always.
+
+**Undefined is NaN, never 0**: when a score or an accuracy is NaN or +inf, and when all scores or
+all accuracies are equal (so also for fewer than two networks): a constant has no order to compare.
+-inf is a legal score, "lowest"; several are ties. Rows have None (JSON null) for NaN.
+"""
+
+from eznas.metrics.correlations import (
+    Variation,
+    partial_spearman,
+    pearson,
+    top_kendall,
+    top_spearman,
+    variation,
+    weighted_kendall,
+)
+from eznas.metrics.ranks import kendall, kendall_many, spearman
+from eznas.metrics.resampling import (
+    Bootstrap,
+    bootstrap,
+    bootstrap_weights,
+    interval,
+    paired_difference,
+    verdict,
+)
+from eznas.metrics.rows import Difference, Row, correlation_rows, difference_rows, judge
+from eznas.metrics.selection import ndcg, precision, regret
+
+__all__ = [
+    "Bootstrap",
+    "Difference",
+    "Row",
+    "Variation",
+    "bootstrap",
+    "bootstrap_weights",
+    "correlation_rows",
+    "difference_rows",
+    "interval",
+    "judge",
+    "kendall",
+    "kendall_many",
+    "ndcg",
+    "paired_difference",
+    "partial_spearman",
+    "pearson",
+    "precision",
+    "regret",
+    "spearman",
+    "top_kendall",
+    "top_spearman",
+    "variation",
+    "verdict",
+    "weighted_kendall",
+]

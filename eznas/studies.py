@@ -1,0 +1,239 @@
+"""Studies: proxies and words against ground truth, against published scores, against each other."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.benchmarks.published import Published
+from eznas.evolution.fitness import Task
+from eznas.evolution.greedy import FACTORS, pursue
+from eznas.evolution.trees import forest_scores
+from eznas.evolution.words import PATHS, SIZES, TENSORS, short_measures
+from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.formulas.table import MeasureTable
+from eznas.ground import Ground, ground, joined, study
+from eznas.metrics import interval, kendall, spearman
+from eznas.proxies.classics import CLASSICS
+from eznas.proxies.proxy import Proxy
+from eznas.records import RecordedWorkers, Records
+from eznas.spaces import SPACES
+from eznas.watching import Watcher
+from eznas.workers import Workers, one_thread
+
+Array = npt.NDArray[np.float64]
+SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed
+
+
+@dataclass(frozen=True)
+class How:
+    """How networks are measured: initialisation seeds, images, batches of raw tensors and of
+    sketches (0: the proxy's own), device, workers, and a folder of records to look into and to
+    add to."""
+
+    seeds: tuple[int, ...] = (0,)
+    images: str | None = None
+    raw: int = 0
+    sketch: int = 0
+    device: str = "cpu"
+    workers: int = 1
+    records: str | None = None
+
+    def batches(self, proxy: Proxy) -> tuple[int, int]:
+        """Images for raw tensors and for sketches."""
+        return self.raw or proxy.raw_batch, self.sketch or proxy.sketch_batch
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of proxies on a sample: data set -> float64 [seeds, proxies, networks]; `sizes`
+    [sizes, networks] by `SIZE_FORMULAS`."""
+
+    sample: Ground
+    names: list[str]
+    seeds: tuple[int, ...]
+    scores: dict[str, Array]
+    sizes: Array
+
+    def means(self) -> dict[str, Array]:
+        """The scores averaged over initialisations: data set -> [proxies, networks]."""
+        return {d: s.mean(0) for d, s in self.scores.items()}
+
+
+def score_all(proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watcher) -> Scored:
+    """Scores of the proxies on every network of the sample."""
+    sizes = [parse(CLASSICS[name].formula) for name in SIZE_FORMULAS]
+    shape = (len(how.seeds), len(proxies), len(sample.architectures))
+    scores = {d: np.empty(shape) for d in sample.accuracies}
+    batches = [how.batches(p) for p in proxies]
+    measured_sizes = np.empty((len(sizes), shape[2]))
+    for raw, sketch in dict.fromkeys(batches):
+        own = [i for i, b in enumerate(batches) if b == (raw, sketch)]
+        formulas = [*(proxies[i].formula for i in own), *sizes]
+        for number, seed in enumerate(how.seeds):
+            with _team(sample, how, raw, sketch, seed, watcher) as team:
+                rows = sample.scores(formulas, team)
+            for dataset, values in rows.items():
+                scores[dataset][number, own] = values[: len(own)]
+                measured_sizes = values[len(own) :]
+    return Scored(sample, [p.name for p in proxies], how.seeds, scores, measured_sizes)
+
+
+def seconds_each(proxies: Sequence[Proxy], sample: Ground, how: How, networks: int) -> list[float]:
+    """Seconds per network of each proxy by itself, measuring included, on one thread: the mean
+    over the first networks of the sample, at its largest input."""
+    space = SPACES[sample.space]
+    setting = max(sample.distinct_settings(), key=lambda s: s.input_size)
+    models = [space.build(a, setting.classes) for a in sample.architectures[:networks]]
+    found = []
+    for proxy in proxies:
+        size = (3, setting.input_size, setting.input_size)
+        _, sketch = how.batches(proxy)
+        given = proxy.conditions(size, sketch, how.images, how.device, "kaiming")
+        with one_thread():
+            begun = time.perf_counter()
+            for model in models:
+                proxy.measured(model, given)
+        found.append((time.perf_counter() - begun) / len(models))
+    return found
+
+
+def agreement(
+    published: Published, proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watcher
+) -> list[dict[str, Any]]:
+    """Spearman's rho of our scores with the published ones, one row per proxy, data set and
+    published column; with several seeds, the mean between pairs of our own beside it."""
+    scored = score_all(proxies, sample, how, watcher)
+    rows = []
+    for at, name in enumerate(scored.names):
+        for dataset, scores in scored.scores.items():
+            for column, theirs in published.columns(name, dataset, sample.architectures).items():
+                known = np.isfinite(theirs)
+                rhos = [spearman(s[at][known], theirs[known]) for s in scores]
+                rows.append(
+                    {
+                        "proxy": name,
+                        "dataset": dataset,
+                        "published": column,
+                        "networks": int(known.sum()),
+                        "rho": float(np.mean(rhos)),
+                        "between_seeds": _between([s[at] for s in scores]),
+                    }
+                )
+    return rows
+
+
+def blend(
+    scored: Scored, first: int, second: int, weights: Sequence[float]
+) -> dict[str, list[float]]:
+    """Tau of w times the first proxy plus 1 - w times the second, each over its largest finite
+    score, for each weight w: data set -> [weights]."""
+    found = {}
+    for dataset, means in scored.means().items():
+        parts = [means[i] / np.abs(means[i][np.isfinite(means[i])]).max() for i in (first, second)]
+        accuracies = scored.sample.accuracies[dataset]
+        found[dataset] = [kendall(_weighed(w, *parts), accuracies) for w in weights]
+    return found
+
+
+def words(
+    space: str, how: How, batches: tuple[int, int], watcher: Watcher
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every word by the tau of its scores, and the yardsticks: two lists of rows.
+
+    Words are ranked on the networks that the yardsticks are fitted to; the yardsticks (greedy
+    least squares with and without products, randomised trees) are judged on others.
+    """
+    fitted, judged = study(ground(space))
+    both, split = joined(fitted, judged), len(fitted.architectures)
+    candidates = short_measures((*TENSORS, *SIZES, *PATHS))
+    with _team(both, how, *batches, how.seeds[0], watcher) as team, one_thread():
+        table = MeasureTable(both.architectures, team.evaluate)
+        table.fill(candidates, table.networks)
+        rows = [_word(c, table, both.tasks(), split) for c in candidates]
+        found = _yardsticks(candidates, table, both, split)
+    return rows, [_judged(row, judged, split) for row in found]
+
+
+def _word(
+    word: Expression, table: MeasureTable, tasks: list[Task], networks: int
+) -> dict[str, Any]:
+    taus, coverage = {}, 1.0
+    for task in tasks:
+        scores = table.scores(word, task.setting, networks)
+        taus[task.dataset] = kendall(scores.values, task.accuracies[:networks])
+        coverage = min(coverage, scores.coverage)
+    return {"word": word.text, "tau": taus, "coverage": coverage}
+
+
+def _yardsticks(
+    candidates: list[Expression], table: MeasureTable, both: Ground, split: int
+) -> Iterator[dict[str, Any]]:
+    """Model, language, formula and scores of each yardstick: data set -> [networks]."""
+    tasks = both.tasks()
+    languages = {
+        "tensor words": [c for c in candidates if not set(c.statistics()) & set(PATHS)],
+        "sizes and paths": [c for c in candidates if set(c.statistics()) <= {*SIZES, *PATHS}],
+        "all words": candidates,
+    }
+    for language, some in languages.items():
+        about = {"language": language, "words": len(some)}
+        for model, factors in (("greedy", 0), ("greedy with products", FACTORS)):
+            formula = pursue(some, table, tasks, split, factors=factors)[-1]
+            table.fill([formula], table.networks)
+            scores = {
+                t.dataset: table.scores(formula, t.setting, table.networks).values for t in tasks
+            }
+            yield {"model": model, **about, "formula": formula.text, "scores": scores}
+        trees = forest_scores(some, table, tasks, split)
+        scores = {t.dataset: s for t, s in zip(tasks, trees, strict=True)}
+        yield {"model": "randomised trees", **about, "formula": "", "scores": scores}
+
+
+def _judged(row: dict[str, Any], judged: Ground, split: int) -> dict[str, Any]:
+    scores = {d: s[None, split:] for d, s in row.pop("scores").items()}
+    boot = judged.judge(scores, 1000)
+    taus = {d: [float(b.tau[0]), *interval(b.taus[0])] for d, b in boot.items()}
+    return {**row, "networks": len(judged.architectures), "tau": taus}
+
+
+@contextmanager
+def _team(
+    sample: Ground, how: How, raw: int, sketch: int, seed: int, watcher: Watcher
+) -> Iterator[Workers]:
+    """Workers for the sample, which look into the records first where there are some."""
+    conditions = sample.conditions(
+        raw=raw, sketch=sketch, seed=seed, images=how.images, device=how.device
+    )
+    title = f"seed {seed}, {sketch} images"
+    progress = watcher.phase(title, len(sample.architectures))
+    records = None if how.records is None else Records(Path(how.records), sample.space)
+    if records is not None:
+        records.about(conditions)
+    team = sample.workers(conditions, how.workers, progress=progress)
+    try:
+        yield team if records is None else RecordedWorkers(team, records, conditions)
+        if records is not None:
+            records.compact()
+    finally:
+        team.close()
+        if records is not None:
+            records.close()
+
+
+def _weighed(weight: float, first: Array, second: Array) -> Array:
+    """-inf where either is, even at weight 0."""
+    both = np.where(np.isfinite(first) & np.isfinite(second), weight * first, -np.inf)
+    return np.where(np.isfinite(both), both + (1 - weight) * second, both)
+
+
+def _between(scores: list[Array]) -> float | None:
+    """The mean rho between pairs of score vectors; None for a single one."""
+    pairs = [(a, b) for i, a in enumerate(scores) for b in scores[i + 1 :]]
+    return float(np.mean([spearman(a, b) for a, b in pairs])) if pairs else None

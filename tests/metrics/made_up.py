@@ -1,0 +1,63 @@
+"""Vectors to rank, scipy as the reference, and what it means to be equal."""
+
+import math
+from functools import partial
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from eznas import metrics
+
+INF, NAN = math.inf, math.nan
+FINITE = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
+
+
+def vectors(count: int, elements: st.SearchStrategy[float] = FINITE, smallest: int = 2):
+    """`count` vectors of one common length, with many ties."""
+    lengths = st.integers(smallest, 12)
+    return lengths.flatmap(lambda n: st.tuples(*[hnp.arrays(float, n, elements=elements)] * count))
+
+
+def reference(measure, scores, accuracies) -> float:
+    """Scipy's value; NaN for a constant, about which scipy warns."""
+    if len(set(scores)) < 2 or len(set(accuracies)) < 2:
+        return NAN
+    return float(measure(scores, accuracies).statistic)
+
+
+def same(first, second, tolerance: float = 1e-12) -> bool:
+    return bool(np.allclose(first, second, rtol=0, atol=tolerance, equal_nan=True))
+
+
+def noisy(networks: int, proxies: int, seed: int = 0):
+    """Accuracies, scores that get worse from proxy to proxy, and components of 1 to 4 networks."""
+    random = np.random.default_rng(seed)
+    accuracies = random.normal(size=networks).round(1)
+    noise = random.normal(size=(proxies, networks)) * np.arange(1, proxies + 1)[:, None]
+    return (accuracies + noise).round(1), accuracies, random.integers(networks // 2, size=networks)
+
+
+def without(function):
+    """A metric that takes sizes, and does not look at them."""
+    return lambda scores, accuracies, sizes: function(scores, accuracies)
+
+
+# By the name in rows: each is called with scores and accuracies [networks] and with sizes
+# [covariates, networks].
+METRICS = {
+    "tau": without(metrics.kendall),
+    "rho": without(metrics.spearman),
+    "pearson": without(metrics.pearson),
+    "weighted_tau": without(metrics.weighted_kendall),
+    "partial_rho": metrics.partial_spearman,
+    "top10_tau": without(metrics.top_kendall),
+    "top10_rho": without(metrics.top_spearman),
+    "top50_tau": without(partial(metrics.top_kendall, share=0.5)),
+    "top50_rho": without(partial(metrics.top_spearman, share=0.5)),
+    "ndcg": without(metrics.ndcg),
+    "regret1": without(metrics.regret),
+    "regret5": without(partial(metrics.regret, k=5)),
+    "regret10": without(partial(metrics.regret, k=10)),
+    "precision10": without(metrics.precision),
+}
