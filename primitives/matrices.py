@@ -20,9 +20,11 @@ def agreement(x: Tensor) -> Tensor:
 
     The kernel of Mellor et al., 2021; exact in float32 up to 2^24 units.
     """
-    on = (x > 0).movedim(2, -1).flatten(2)  # no copy where channels come last in memory
-    codes = on.float().mul_(2).sub_(1)
-    return (codes @ codes.mT + codes.shape[2]).double() / 2
+    units = x.detach().movedim(2, -1).flatten(2)  # no copy where channels come last in memory
+    on = torch.gt(units, 0, out=torch.empty_like(units, dtype=torch.float32))
+    both = (on @ on.mT).double()
+    each = both.diagonal(dim1=-2, dim2=-1)
+    return 2 * both - each[:, :, None] - each[:, None, :] + units.shape[2]
 
 
 @word("features|weights -> matrix")
@@ -55,11 +57,12 @@ def correlation(x: Tensor) -> Tensor:
 def unit_diagonal(x: Tensor) -> Tensor:
     """x_ij / sqrt(x_ii x_jj): inner products to cosines, covariance to correlation.
 
-    0 in the rows and columns of a diagonal entry that is not positive.
+    0 in the rows and columns of a diagonal entry that is no positive normal number.
     """
-    diagonal = x.double().diagonal(dim1=-2, dim2=-1)
-    root = torch.where(diagonal > 0, diagonal.rsqrt(), torch.zeros_like(diagonal))
-    return (x.double() * root[:, :, None] * root[:, None, :]).clamp(-1, 1)
+    diagonal = x.diagonal(dim1=-2, dim2=-1)
+    normal = diagonal >= torch.finfo(x.dtype).tiny
+    root = torch.where(normal, diagonal, torch.ones_like(diagonal)).rsqrt() * normal
+    return (x * (root[:, :, None] * root[:, None, :])).clamp(-1, 1)
 
 
 @word("samples|matrix -> same", "features|weights -> same", square=True)

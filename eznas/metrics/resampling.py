@@ -122,11 +122,18 @@ def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
 
 
 def paired_difference(
-    judged: Bootstrap, first: int, second: int, level: float = 0.95
+    judged: Bootstrap,
+    first: int,
+    second: int,
+    level: float = 0.95,
+    *,
+    of: Literal["tau", "rho"] = "tau",
 ) -> tuple[float, float, float]:
-    """(tau of proxy `first` minus tau of proxy `second`, low, high), replicate by replicate."""
-    difference = float(judged.tau[first] - judged.tau[second])
-    return difference, *interval(judged.taus[first] - judged.taus[second], level)
+    """(tau of proxy `first` minus tau of proxy `second`, low, high), replicate by replicate; or
+    rho's."""
+    values, replicates = {"tau": (judged.tau, judged.taus), "rho": (judged.rho, judged.rhos)}[of]
+    difference = float(values[first] - values[second])
+    return difference, *interval(replicates[first] - replicates[second], level)
 
 
 def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "even"]:

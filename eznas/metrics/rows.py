@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from numpy.typing import ArrayLike
 
@@ -21,7 +21,8 @@ class Row(TypedDict):
 
     `partial_rho` is given the sizes of the networks; `top10` and `top50` are among the best 10 and
     50 % by accuracy, `precision10` is of the best 10 % by score; `regret5` is what training the
-    best 5 by score loses, in units of accuracy.
+    best 5 by score loses, in units of accuracy. Where they were asked for: `seconds` per network
+    of the proxy by itself, and the `Variation` over initialisations.
     """
 
     proxy: str
@@ -56,16 +57,22 @@ class Row(TypedDict):
     set: str
     accuracy: str
     seeds: list[int]
+    seconds: NotRequired[float]
+    variation: NotRequired[dict[str, float | None]]
 
 
 class Difference(TypedDict):
-    """Tau of one proxy minus tau of `against`, with the paired 95 % interval."""
+    """Tau and rho of one proxy minus those of `against`, with paired 95 % intervals; `low` and
+    `high` are tau's."""
 
     against: str
     dataset: str
     tau: float | None
     low: float | None
     high: float | None
+    rho: float | None
+    rho_low: float | None
+    rho_high: float | None
 
 
 def judge(
@@ -160,7 +167,19 @@ def difference_rows(
     for at, name, dataset, one in _cells(names, judged):
         if at != own:
             tau, low, high = map(_null, paired_difference(one, own, at))
-            rows.append(Difference(against=name, dataset=dataset, tau=tau, low=low, high=high))
+            rho, rho_low, rho_high = map(_null, paired_difference(one, own, at, of="rho"))
+            rows.append(
+                Difference(
+                    against=name,
+                    dataset=dataset,
+                    tau=tau,
+                    low=low,
+                    high=high,
+                    rho=rho,
+                    rho_low=rho_low,
+                    rho_high=rho_high,
+                )
+            )
     return rows
 
 

@@ -63,7 +63,7 @@ _ROWS = (
     ),
     Classic(
         "grasp",
-        "-sum_all_layers(sum(weight * label_weight_hessian_grad))",
+        "-sum_all_layers(sum(weight * curvature_weight_grad))",
         "Wang et al., 2020",
         "signed as in Abdelfattah et al., 2021",
     ),
@@ -116,7 +116,7 @@ _ROWS = (
     ),
     Classic(
         "vkdnw_entropy",
-        "entropy(data_fisher_deciles)",
+        "entropy(fisher_deciles)",
         "Tybl & Neumann, 2025",
         "images in place of noise; their ranking adds the number of layers by ranks",
     ),

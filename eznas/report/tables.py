@@ -17,6 +17,7 @@ _FURTHER = {  # key of a row -> heading, format
     "ndcg": ("nDCG", ".3f"),
     "regret1": ("regret\n@1", ".3f"),
     "seconds": ("seconds", ".3g"),  # per network
+    "variation": ("tau sd\n(seeds)", ".3f"),
 }
 
 
@@ -43,7 +44,7 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in sorted(own, key=lambda r: _key(r["tau"]), reverse=True):
             tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
             rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
-            numbers = [_value(row[k], _FURTHER[k][1]) if k in row else "" for k in further]
+            numbers = [_value(_number(row, k), _FURTHER[k][1]) if k in row else "" for k in further]
             table.add_row(Text(row["proxy"]), tau, rho, *numbers)
     return table
 
@@ -173,6 +174,12 @@ def _title(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _plain_title(title: str) -> Text:
     return Text(title, style="table.title")  # a text, not markup
+
+
+def _number(row: Mapping[str, Any], key: str) -> float | None:
+    """The number of a column; of the variation over initialisations its deviation."""
+    value = row[key]["deviation"] if key == "variation" else row[key]
+    return None if value is None else float(value)
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> Text:

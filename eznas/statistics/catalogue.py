@@ -196,7 +196,7 @@ _ROWS = (
     _at_weight("label", "gradient of the cross-entropy, on labelled images,", LEE),
     _at_weight("label2", "gradient of the cross-entropy, on as many other images,", LI),
     Statistic(
-        "label_weight_hessian_grad",
+        "curvature_weight_grad",
         _WEIGHTS,
         "curvature",
         "weight",
@@ -288,7 +288,7 @@ _ROWS = (
         sketch="channel_variance",
     ),
     Statistic(
-        "data_fisher_deciles",
+        "fisher_deciles",
         Kind("vector", "networks"),
         "fisher",
         "network",

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import norm
 
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.greedy import pursue, short_measures
+from eznas.evolution.greedy import pursue
 from eznas.evolution.language import to_nodes
+from eznas.evolution.words import short_measures
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
 from eznas.statistics.catalogue import CATALOGUE

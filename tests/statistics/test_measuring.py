@@ -249,7 +249,7 @@ def test_sites_of_the_small_model(measured: Measurement) -> None:
     """The first layer has no activation, the last no norm."""
     assert [x.activation for x in measured.structure.layers] == [None, 0, 1]
     assert [x.norm for x in measured.structure.layers] == [0, 1, None]
-    assert measured.structure.activations_live == (True, True)
+    assert [alive for _, alive in measured.structure.along("activations")] == [True, True]
 
 
 def test_noise_and_shift_are_what_they_should_be() -> None:
@@ -274,8 +274,8 @@ def test_shapes_follow_the_kind(kind) -> None:
     found = measure(kind(), CONDITIONS, ALL)
     for row in ALL:
         tensors = found.tensors[row.name]
-        rows = {"layers": found.structure.layers, "activations": found.structure.activations_live}
-        assert len(tensors) == len(rows.get(row.kind.axis, (0,)))
+        axis = row.kind.axis
+        assert len(tensors) == (1 if axis == "networks" else len(found.structure.along(axis)))
         for tensor in (t for t in tensors if t is not None):
             assert tensor.dim() == dimensions[row.kind.form]
             assert not tensor.requires_grad

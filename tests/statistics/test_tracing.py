@@ -14,7 +14,7 @@ from eznas.spaces.nasbench201 import EDGES, live_cell, operations
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
-from eznas.statistics.tracing import Structure
+from eznas.statistics.structure import Structure
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 NB201 = SPACES["nasbench201"]
@@ -31,6 +31,11 @@ def one_thread():
 
 def traced(model: nn.Module) -> Structure:
     return measure(model, Conditions(IMAGES, initialisation="keep"), ()).structure
+
+
+def live(structure: Structure) -> tuple[bool, ...]:
+    """Which activations are live."""
+    return tuple(alive for _, alive in structure.along("activations"))
 
 
 def company(model: nn.Module) -> list[tuple[int | None, int | None, bool]]:
@@ -114,7 +119,7 @@ CHAIN = [(None, 0, True), (0, None, True), (None, None, True)]
 )
 def test_every_spelling_of_an_activation_is_seen(activation) -> None:
     assert company(chain(activation)) == CHAIN
-    assert traced(chain(activation)).activations_live == (True,)
+    assert live(traced(chain(activation))) == (True,)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +242,7 @@ def test_live_activations() -> None:
         return head(pooled(y + F.relu(torch.ones_like(y))))
 
     found = traced(Wired(wiring, a=conv(3), head=nn.Linear(4, 10)))
-    assert found.activations_live == (True, False, False)
+    assert live(found) == (True, False, False)
 
 
 def test_gradients_switched_off_inside_the_model_cut_its_graph() -> None:
@@ -251,7 +256,7 @@ def test_gradients_switched_off_inside_the_model_cut_its_graph() -> None:
     assert traced(chain(F.relu).requires_grad_(False)).layers == traced(chain(F.relu)).layers
     found = traced(Wired(torch.no_grad()(part), a=conv(3), b=conv(), head=nn.Linear(4, 10)))
     assert [x.live for x in found.layers] == [False] * 3
-    assert found.activations_live == (False,)
+    assert live(found) == (False,)
 
 
 @pytest.mark.parametrize("wrap", [frozen, weight_norm])
@@ -355,16 +360,16 @@ def test_nasbench201(architecture: str) -> None:
         (channels, kernel, live) for channels, kernel, _, live in want
     ]
     blocks = sum(position is not None for _, _, position, _ in want)
-    assert len(found.activations_live) == blocks + 1
+    assert len(live(found)) == blocks + 1
     for layer, (_, _, position, live) in zip(found.layers, want, strict=True):
         if live and position is not None:
             assert (layer.activation, layer.norm) == (position, position + 1)
-            assert found.activations_live[position]
+            assert live(found)[position]
     if want[0][3]:
         assert (found.layers[0].activation, found.layers[0].norm) == (None, 0)
         assert (found.layers[-1].activation, found.layers[-1].norm) == (blocks, None)
     else:
-        assert not any(found.activations_live)
+        assert not any(live(found))
 
 
 def test_nasbench201_counts() -> None:
