@@ -1,8 +1,9 @@
 """What `import eznas` offers: evolve, correlate, score, export, load."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,10 @@ def correlate(
     networks are measured for each proxy by itself, for the seconds in its rows. What is left are
     the fields of `How`: images, batches, device, workers, records.
     """
-    found = [resolve(p) for p in _expanded([*proxies, *([against] if against else [])])]
+    if against is not None:
+        resolve(against)  # one proxy: "classics" is none
+    named = _named(proxies if against is None else [*proxies, against])
+    found = list(named.values())
     whole = ground(space, datasets)
     sample = given(whole, accuracy) if accuracy else sampled(whole, set_name, networks, seed)
     chosen = How(seeds=tuple(range(seed, seed + initialisations)), **how)
@@ -112,14 +116,20 @@ def correlate(
     if initialisations > 1:
         for row in rows:
             row["variation"] = _variation(row, scored)
-    name = resolve(against).name if against else ""
-    return Correlation(rows, difference_rows(scored.names, judged, name) if name else [], scored)
+    differences = []
+    if against is not None:
+        differences = difference_rows(scored.names, judged, named[against.strip()].name)
+    return Correlation(rows, differences, scored)
 
 
-def _expanded(proxies: Sequence[str]) -> list[str]:
-    """The names, once each, with those of all published proxies in place of "classics"."""
-    every = [n for p in proxies for n in (CLASSICS if p.strip() == "classics" else [p])]
-    return list(dict.fromkeys(every))
+def _named(proxies: Sequence[str]) -> dict[str, Proxy]:
+    """The proxies by what they were called, those of all published ones in place of "classics";
+    where two would have one name, both are named as they were called."""
+    texts = [p.strip() for p in proxies]
+    every = [n for t in texts for n in (CLASSICS if t == "classics" else [t])]
+    found = {text: resolve(text) for text in every}
+    names = Counter(p.name for p in found.values())
+    return {t: replace(p, name=t) if names[p.name] > 1 else p for t, p in found.items()}
 
 
 def _variation(row: Row, scored: Scored) -> dict[str, float | None]:
@@ -146,10 +156,12 @@ def agree(
     Without `proxies`, all of the file's columns that name a published proxy. The sample is drawn
     from the file's networks; what is left are the fields of `How`.
     """
-    published = read_published(file, SPACES[space])
     whole = ground(space, datasets)
+    published = read_published(file, SPACES[space])
     named = {published.proxy_of(c, d) for c in published.scores for d in (*whole.accuracies, "")}
-    chosen = [p for p in proxies or CLASSICS if p in named or proxies]
+    chosen = list(dict.fromkeys(p.strip() for p in proxies)) or [p for p in CLASSICS if p in named]
+    if not chosen:
+        raise InputError(f"{file}: no published proxy's scores for {', '.join(whole.accuracies)}")
     for proxy in chosen:
         if proxy not in named:
             raise unknown("published column", proxy, named)
@@ -166,17 +178,19 @@ def agree(
 
 @dataclass(frozen=True)
 class Blend:
-    """Tau of a weighted sum of two proxies, for each weight of the first: data set -> [weights]."""
+    """Tau of a weighted sum of two proxies, for each weight of the first: data set -> [weights],
+    None where undefined."""
 
     first: str
     second: str
     weights: list[float]
-    tau: dict[str, list[float]]
+    tau: dict[str, list[float | None]]
 
     def plot(self, file: str) -> list[str]:
         """Draw tau against the weight; the name of the file."""
+        curves = {d: np.array(taus, np.float64) for d, taus in self.tau.items()}
         x = f"weight of {self.first} (the rest: {self.second}), each over its largest score"
-        plots.line_plot(Path(file), self.weights, self.tau, x, "Kendall's tau")
+        plots.line_plot(Path(file), self.weights, curves, x, "Kendall's tau")
         return [file]
 
 
@@ -261,8 +275,12 @@ def export(proxy: str, file: str) -> dict[str, Any]:
 
 
 def proxies() -> list[dict[str, str]]:
-    """Name, formula and source of every published proxy."""
-    return [{"proxy": c.name, "formula": c.formula, "source": c.source} for c in CLASSICS.values()]
+    """Name, formula, source and, where it differs from its authors' code, note of every published
+    proxy."""
+    return [
+        {"proxy": c.name, "formula": c.formula, "source": c.source, "note": c.note}
+        for c in CLASSICS.values()
+    ]
 
 
 def _described(proxy: str) -> files.ProxyFile:

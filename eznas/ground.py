@@ -185,12 +185,14 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
     order, whatever the seed."""
     if name == "study":
         place = {a: i for i, a in enumerate(whole.architectures)}
-        order = [place[a] for part in study(whole) for a in part.architectures]
-        return whole.part(np.array(order[:count]), name)
-    indices = np.flatnonzero(_members(whole, name))
+        indices = np.array([place[a] for part in study(whole) for a in part.architectures])
+    else:
+        indices = np.flatnonzero(_members(whole, name))
     count = len(indices) if count is None else count
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
+    if name == "study":
+        return whole.part(indices[:count], name)
     chosen = np.sort(indices) if count == len(indices) else sample(indices, count, seed)
     return whole.part(chosen, name)
 

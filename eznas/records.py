@@ -3,8 +3,8 @@
 A folder holds `conditions.json` (the space, and what each fingerprint stands for) and
 `measures.csv.gz`: CSV tables one after the other, each with a header `architecture,conditions,`
 and then canonical measures. A cell is `value` or, where the coverage is not 1, `value@coverage`.
-Every portion is appended as a gzip member of its own; a member that was cut off by a crash is
-dropped when the file is next opened. Any reader of gzip reads the whole.
+Every portion is appended as a gzip member of its own; a last one that was cut off by a crash is
+not read, and is dropped when the folder is next claimed. Any reader of gzip reads the whole.
 """
 
 import csv
@@ -12,6 +12,7 @@ import fcntl
 import gzip
 import io
 import json
+import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from eznas.workers import Numbered, Workers
 Array = npt.NDArray[np.float64]
 DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank
 PORTION = 4  # shards per worker between two appends
+_START = gzip.compress(b"", mtime=0)[:8]  # with which every member begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,27 +48,29 @@ class _Block:
 class Records:
     """The measured values of one space in a folder; `InputError` for one of another space.
 
-    One process at a time: a second one is refused.
+    Anyone may read; one process at a time may add, after `about`: a second one is refused.
     """
 
     path: Path
     space: str
     _blocks: list[_Block] = field(default_factory=list)
     _lock: IO[str] | None = None
+    _seen: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        about = self._about()
-        if about.get("space", self.space) != self.space:
-            raise InputError(f"{self.path}: records of {about['space']}, expected {self.space}")
-        self._blocks = list(_read(self._file))
+        self._about()
+        self._load()
 
     @property
     def _file(self) -> Path:
         return self.path / "measures.csv.gz"
 
     def about(self, settings: Sequence[Conditions]) -> None:
-        """Note what the fingerprints of these settings stand for, and claim the folder."""
+        """Claim the folder, and note what the fingerprints of these settings stand for."""
         self._claim()
+        _cut(self._file)
+        if _stamp(self._file) != self._seen:  # by the process that had it before, or by the cut
+            self._load()
         about = self._about()
         known = about.setdefault("conditions", {})
         about["space"] = self.space
@@ -105,6 +109,8 @@ class Records:
         try:
             with self._file.open("ab") as file:
                 file.write(gzip.compress(_text(new).encode(), mtime=0))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise InputError(f"{self._file}: cannot write: {error.strerror}") from None
         self._blocks += [_rounded(b) for b in new]
@@ -121,24 +127,34 @@ class Records:
             self._lock.close()
             self._lock = None
 
+    def _load(self) -> None:
+        self._seen = _stamp(self._file)
+        self._blocks = list(_read(self._file))
+
     def _about(self) -> dict[str, Any]:
         file = self.path / "conditions.json"
         if not file.is_file():
             return {}
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: damaged: {error}") from None
+        if not isinstance(found, dict) or not isinstance(found.get("conditions", {}), dict):
+            raise InputError(f"{file}: damaged: expected a space and its conditions")
+        if found.get("space", self.space) != self.space:
+            raise InputError(f"{self.path}: records of {found['space']}, expected {self.space}")
         return found
 
     def _claim(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = self._lock or (self.path / ".lock").open("w")
+            self._lock = self._lock or (self.path / ".lock").open("a")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.close()
             raise InputError(f"{self.path}: another process is adding to these records") from None
         except OSError as error:
+            self.close()
             raise InputError(f"{self.path}: cannot write: {error.strerror}") from None
 
 
@@ -233,34 +249,57 @@ def _cell(value: float, coverage: float) -> str:
 
 
 def _read(file: Path) -> Iterable[_Block]:
-    """The tables of a file; a part that was not written to its end is cut off."""
-    if not file.is_file():
-        return
+    """The tables of a file, without a last part that was not written to its end."""
+    yield from _merged(_tables(_members(_bytes(file), file)[1], file))
+
+
+def _cut(file: Path) -> None:
+    """Take a last part that was not written to its end off the file."""
+    data = _bytes(file)
+    whole = _members(data, file)[0]
+    if whole < len(data):
+        try:
+            os.truncate(file, whole)
+        except OSError as error:
+            raise InputError(f"{file}: cannot write: {error.strerror}") from None
+
+
+def _bytes(file: Path) -> bytes:
     try:
-        data = file.read_bytes()
+        return file.read_bytes() if file.is_file() else b""
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    whole, text = _members(data, file)
-    if whole < len(data):
-        with file.open("r+b") as cut:
-            cut.truncate(whole)
-    yield from _merged(_tables(text, file))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """By which a file is known to be the one read before."""
+    if not file.is_file():
+        return None
+    about = file.stat()
+    return about.st_size, about.st_mtime_ns
 
 
 def _members(data: bytes, file: Path) -> tuple[int, str]:
     """How many bytes hold whole gzip members, and their text."""
-    start, parts = 0, []
+    start, parts, view = 0, [], memoryview(data)
     while start < len(data):
         member = zlib.decompressobj(wbits=31)
         try:
-            part = member.decompress(data[start:])
+            part = member.decompress(view[start:])
         except zlib.error as error:
             raise InputError(f"{file}: damaged at byte {start}: {error}") from None
         if not member.eof:
+            # Only of the last one an end may be missing; where more follows, its end was damaged.
+            left = data[start:]
+            if left[: len(_START)] != _START[: len(left)] or _START in left[1:]:
+                raise InputError(f"{file}: damaged at byte {start}: it has no end")
             break
         parts.append(part)
         start = len(data) - len(member.unused_data)
-    return start, b"".join(parts).decode()
+    try:
+        return start, b"".join(parts).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: damaged: {error}") from None
 
 
 def _tables(text: str, file: Path) -> Iterable[_Block]:
@@ -291,13 +330,38 @@ def _tables(text: str, file: Path) -> Iterable[_Block]:
 
 
 def _merged(blocks: Iterable[_Block]) -> Iterable[_Block]:
-    """Blocks of equal fingerprint and measures as one, networks and blocks in sorted order."""
-    alike: dict[tuple[tuple[str, ...], str], list[_Block]] = {}
+    """What the blocks say, every value once (the last one): networks of which the same measures
+    are known stand together, all in sorted order."""
+    own: dict[str, list[_Block]] = {}
     for block in blocks:
-        alike.setdefault((tuple(block.columns), block.fingerprint), []).append(block)
-    for (measures, fingerprint), own in sorted(alike.items()):
-        place = {a: (block, i) for block in own for a, i in block.rows.items()}
-        order = sorted(place)
-        values = np.array([place[a][0].values[place[a][1]] for a in order])
-        coverage = np.array([place[a][0].coverage[place[a][1]] for a in order])
-        yield _block(fingerprint, order, measures, values, coverage)
+        own.setdefault(block.fingerprint, []).append(block)
+    alike = ((key, f, a) for f, some in own.items() for key, a in _alike(some).items())
+    for measures, fingerprint, networks in sorted(alike):
+        place = {a: i for i, a in enumerate(networks)}
+        into = {m: i for i, m in enumerate(measures)}
+        values = np.empty((len(networks), len(measures)))
+        coverage = np.empty_like(values)
+        for block in own[fingerprint]:
+            rows = [(place[a], i) for a, i in block.rows.items() if a in place]
+            columns = [(into[m], i) for m, i in block.columns.items() if m in into]
+            if rows and columns:
+                (to, row), (at, column) = zip(*rows, strict=True), zip(*columns, strict=True)
+                here, there = np.ix_(to, at), np.ix_(row, column)
+                values[here], coverage[here] = block.values[there], block.coverage[there]
+        yield _block(fingerprint, networks, measures, values, coverage)
+
+
+def _alike(blocks: Sequence[_Block]) -> dict[tuple[str, ...], list[str]]:
+    """The measures that are known of a network -> all networks of which just these are known."""
+    told: dict[str, list[int]] = {}  # network -> the blocks that say something of it
+    for number, block in enumerate(blocks):
+        for architecture in block.rows:
+            told.setdefault(architecture, []).append(number)
+    by: dict[tuple[int, ...], list[str]] = {}
+    for architecture, numbers in told.items():
+        by.setdefault(tuple(numbers), []).append(architecture)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for some, architectures in by.items():
+        measures = tuple(sorted({m for n in some for m in blocks[n].columns}))
+        found.setdefault(measures, []).extend(architectures)
+    return {measures: sorted(architectures) for measures, architectures in found.items()}

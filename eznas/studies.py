@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.published import Published
+from eznas.benchmarks.splits import sample as drawn
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
@@ -23,6 +24,7 @@ from eznas.metrics import interval, kendall, spearman
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.records import RecordedWorkers, Records
+from eznas.runs import plain
 from eznas.spaces import SPACES
 from eznas.watching import Watcher
 from eznas.workers import Workers, one_thread
@@ -116,29 +118,28 @@ def agreement(
             for column, theirs in published.columns(name, dataset, sample.architectures).items():
                 known = np.isfinite(theirs)
                 rhos = [spearman(s[at][known], theirs[known]) for s in scores]
-                rows.append(
-                    {
-                        "proxy": name,
-                        "dataset": dataset,
-                        "published": column,
-                        "networks": int(known.sum()),
-                        "rho": float(np.mean(rhos)),
-                        "between_seeds": _between([s[at] for s in scores]),
-                    }
-                )
+                row = {
+                    "proxy": name,
+                    "dataset": dataset,
+                    "published": column,
+                    "networks": int(known.sum()),
+                    "rho": float(np.mean(rhos)),
+                    "between_seeds": _between([s[at] for s in scores]),
+                }
+                rows.append(plain(row))
     return rows
 
 
 def blend(
     scored: Scored, first: int, second: int, weights: Sequence[float]
-) -> dict[str, list[float]]:
+) -> dict[str, list[float | None]]:
     """Tau of w times the first proxy plus 1 - w times the second, each over its largest finite
-    score, for each weight w: data set -> [weights]."""
+    score, for each weight w: data set -> [weights], None where undefined."""
     found = {}
     for dataset, means in scored.means().items():
-        parts = [means[i] / np.abs(means[i][np.isfinite(means[i])]).max() for i in (first, second)]
+        parts = [_scaled(means[i]) for i in (first, second)]
         accuracies = scored.sample.accuracies[dataset]
-        found[dataset] = [kendall(_weighed(w, *parts), accuracies) for w in weights]
+        found[dataset] = [plain(kendall(_weighed(w, *parts), accuracies)) for w in weights]
     return found
 
 
@@ -147,8 +148,10 @@ def words(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Every word by the tau of its scores, and the yardsticks: two lists of rows.
 
-    Words are ranked on the networks that the yardsticks are fitted to; the yardsticks (greedy
-    least squares with and without products, randomised trees) are judged on others.
+    The yardsticks (greedy least squares with and without products, randomised trees) are fitted
+    to some networks of the study, on which words are ranked, and judged on the others: once as
+    the study parts them, so that no component is on both sides, and once parted by lot, as is
+    usual, so that networks are judged that others of their component were fitted to.
     """
     fitted, judged = study(ground(space))
     both, split = joined(fitted, judged), len(fitted.architectures)
@@ -157,8 +160,11 @@ def words(
         table = MeasureTable(both.architectures, team.evaluate)
         table.fill(candidates, table.networks)
         rows = [_word(c, table, both.tasks(), split) for c in candidates]
-        found = _yardsticks(candidates, table, both, split)
-    return rows, [_judged(row, judged, split) for row in found]
+        found = [*_yardsticks(candidates, table, both, split, "components")]
+        lot = drawn(np.arange(table.networks), table.networks, how.seeds[0])
+        shuffled = both.part(lot, both.name)
+        found += _yardsticks(candidates, table.taking(lot.tolist()), shuffled, split, "networks")
+    return rows, found
 
 
 def _word(
@@ -169,38 +175,39 @@ def _word(
         scores = table.scores(word, task.setting, networks)
         taus[task.dataset] = kendall(scores.values, task.accuracies[:networks])
         coverage = min(coverage, scores.coverage)
-    return {"word": word.text, "tau": taus, "coverage": coverage}
+    return {"word": word.text, "tau": plain(taus), "coverage": coverage}
 
 
 def _yardsticks(
-    candidates: list[Expression], table: MeasureTable, both: Ground, split: int
+    candidates: list[Expression], table: MeasureTable, both: Ground, split: int, parted: str
 ) -> Iterator[dict[str, Any]]:
-    """Model, language, formula and scores of each yardstick: data set -> [networks]."""
+    """One row for each yardstick, fitted to the first networks and judged on the rest."""
     tasks = both.tasks()
+    judged = both.part(np.arange(split, table.networks), both.name)
     languages = {
         "tensor words": [c for c in candidates if not set(c.statistics()) & set(PATHS)],
         "sizes and paths": [c for c in candidates if set(c.statistics()) <= {*SIZES, *PATHS}],
         "all words": candidates,
     }
     for language, some in languages.items():
-        about = {"language": language, "words": len(some)}
+        about = {"language": language, "words": len(some), "parted": parted}
         for model, factors in (("greedy", 0), ("greedy with products", FACTORS)):
             formula = pursue(some, table, tasks, split, factors=factors)[-1]
-            table.fill([formula], table.networks)
-            scores = {
-                t.dataset: table.scores(formula, t.setting, table.networks).values for t in tasks
-            }
-            yield {"model": model, **about, "formula": formula.text, "scores": scores}
-        trees = forest_scores(some, table, tasks, split)
-        scores = {t.dataset: s for t, s in zip(tasks, trees, strict=True)}
-        yield {"model": "randomised trees", **about, "formula": "", "scores": scores}
+            found = [table.scores(formula, t.setting, table.networks).values for t in tasks]
+            about |= {"model": model, "formula": formula.text}
+            yield {**about, **_judged(tasks, found, judged, split)}
+        found = forest_scores(some, table, tasks, split)
+        about |= {"model": "randomised trees", "formula": ""}
+        yield {**about, **_judged(tasks, found, judged, split)}
 
 
-def _judged(row: dict[str, Any], judged: Ground, split: int) -> dict[str, Any]:
-    scores = {d: s[None, split:] for d, s in row.pop("scores").items()}
-    boot = judged.judge(scores, 1000)
+def _judged(
+    tasks: list[Task], scores: Sequence[Array], judged: Ground, split: int
+) -> dict[str, Any]:
+    own = {t.dataset: s[None, split:] for t, s in zip(tasks, scores, strict=True)}
+    boot = judged.judge(own, 1000)
     taus = {d: [float(b.tau[0]), *interval(b.taus[0])] for d, b in boot.items()}
-    return {**row, "networks": len(judged.architectures), "tau": taus}
+    return {"networks": len(judged.architectures), "tau": plain(taus)}
 
 
 @contextmanager
@@ -211,26 +218,32 @@ def _team(
     conditions = sample.conditions(
         raw=raw, sketch=sketch, seed=seed, images=how.images, device=how.device
     )
-    title = f"seed {seed}, {sketch} images"
-    progress = watcher.phase(title, len(sample.architectures))
-    records = None if how.records is None else Records(Path(how.records), sample.space)
-    if records is not None:
-        records.about(conditions)
-    team = sample.workers(conditions, how.workers, progress=progress)
-    try:
+    with ExitStack() as opened:
+        records = None if how.records is None else Records(Path(how.records), sample.space)
+        if records is not None:
+            opened.callback(records.close)
+            records.about(conditions)
+        title = f"seed {seed}, {sketch} images"
+        progress = watcher.phase(title, len(sample.architectures))
+        team = sample.workers(conditions, how.workers, progress=progress)
+        opened.callback(team.close)
         yield team if records is None else RecordedWorkers(team, records, conditions)
         if records is not None:
             records.compact()
-    finally:
-        team.close()
-        if records is not None:
-            records.close()
+
+
+def _scaled(scores: Array) -> Array:
+    """Over the largest finite one."""
+    largest = np.abs(scores[np.isfinite(scores)]).max(initial=0)
+    return scores / largest if largest > 0 else scores
 
 
 def _weighed(weight: float, first: Array, second: Array) -> Array:
-    """-inf where either is, even at weight 0."""
-    both = np.where(np.isfinite(first) & np.isfinite(second), weight * first, -np.inf)
-    return np.where(np.isfinite(both), both + (1 - weight) * second, both)
+    """-inf where either is, even at weight 0; NaN where either is."""
+    lowest = np.isneginf(first) | np.isneginf(second)
+    a, b = np.where(lowest, 0, first), np.where(lowest, 0, second)
+    both = np.where(lowest, -np.inf, weight * a + (1 - weight) * b)
+    return np.where(np.isnan(first) | np.isnan(second), np.nan, both)
 
 
 def _between(scores: list[Array]) -> float | None:

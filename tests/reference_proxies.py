@@ -243,53 +243,66 @@ def entropies(model: nn.Module, noise: Tensor) -> Tensor:
     return torch.stack(results)
 
 
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """The stem's convolution, each cell and each reduction, in running order."""
+    stages = (model.stage1, [model.reduction1], model.stage2, [model.reduction2], model.stage3)
+    return [model.stem[0], *(block for stage in stages for block in stage)]
+
+
 def block_outputs(model: nn.Module, noise: Tensor) -> list[Tensor]:
-    """Outputs of the stem's convolution, each cell and each reduction, in running order."""
+    """Outputs of the `blocks`."""
     return [y.detach() for _, y in _cut_blocks(model, noise)]
 
 
 def trainability(model: nn.Module, noise: Tensor, signs: Sequence[Tensor]) -> float:
-    """Mean over blocks after the first of 2 - s - 1 / (s + 1e-6).
+    """Mean of `trainabilities`. Source: as `expressivity`."""
+    return float(trainabilities(model, noise, signs).mean())
+
+
+def trainabilities(
+    model: nn.Module, noise: Tensor, signs: Sequence[Tensor], *, at_inputs: bool = False
+) -> Tensor:
+    """For each block after the first 2 - s - 1 / (s + 1e-6).
 
     s is the largest singular value of M [inputs, outputs], M = sum over batch and positions of
     g' v / (batch x output positions): v the block's signs (signs[0] belongs to the second block),
     g the gradient of <v, output> at the previous block's output, pixel-unshuffled to the output's
-    height and width. Between the first two blocks lies the stem's BatchNorm. Source: as
-    `expressivity`.
+    height and width. Between the first two blocks lies the stem's BatchNorm; `at_inputs`, g is the
+    gradient at the block's own input, behind it.
     """
     scores = []
-    for (x, f), v in zip(_cut_blocks(model, noise)[1:], signs, strict=True):
+    for (x, f), v in zip(_cut_blocks(model, noise, at_inputs)[1:], signs, strict=True):
         (g,) = _gradients((v * f).sum(), [x])
         g = F.pixel_unshuffle(g, g.shape[2] // f.shape[2])
         M = torch.einsum("bihw,bohw->io", g, v) / (len(v) * v[0, 0].numel())
         s = torch.linalg.svdvals(M)[0]
         scores.append(2 - s - 1 / (s + 1e-6))
-    return float(torch.stack(scores).mean())
+    return torch.stack(scores)
 
 
-def fisher_deciles(model: nn.Module, images: Tensor) -> list[float]:
+def fisher_deciles(model: nn.Module, images: Tensor, smoothing: float = 0.0) -> list[float]:
     """Deciles 1 to 9 of the eigenvalues, clamped at 0, of the Fisher information matrix.
 
     F = mean over images of J' (diag(p) - p p') J, p the softmax of the logits and J their Jacobian
-    by entry 0 of each of the first 128 parameter tensors. Eval mode. Source: Tybl & Neumann,
-    "Training-free neural architecture search through variance of knowledge of deep network
-    weights", 2025.
+    by entry 0 of each of the first 128 parameter tensors. Eval mode. With `smoothing` s, p becomes
+    (1 - s) p + s / classes. Source: Tybl & Neumann, "Training-free neural architecture search
+    through variance of knowledge of deep network weights", 2025; their code smooths with 0.05.
     """
     model = copy.deepcopy(model).eval().requires_grad_()
     tensors = [parameter for _, parameter in model.named_parameters()][:128]
-    logits = model(images)
-    information = torch.zeros(len(tensors), len(tensors), dtype=logits.dtype)
-    for row in logits:
+    information = torch.zeros(len(tensors), len(tensors), dtype=images.dtype)
+    for image in images:
+        row = model(image[None])[0]
         J = torch.stack([_first_entries(logit, tensors) for logit in row])
-        p = row.detach().softmax(0)
-        information += J.T @ (torch.diag(p) - torch.outer(p, p)) @ J / len(logits)
+        p = row.detach().softmax(0) * (1 - smoothing) + smoothing / len(row)
+        information += J.T @ (torch.diag(p) - torch.outer(p, p)) @ J / len(images)
     values = torch.linalg.eigvalsh(information).clamp(min=0)
     return np.quantile(values.numpy(), np.arange(1, 10) / 10).tolist()
 
 
-def vkdnw_entropy(model: nn.Module, images: Tensor) -> float:
+def vkdnw_entropy(model: nn.Module, images: Tensor, smoothing: float = 0.0) -> float:
     """Entropy, in nats, of the `fisher_deciles` divided by their sum; nan where all are 0."""
-    deciles = torch.tensor(fisher_deciles(model, images), dtype=torch.float64)
+    deciles = torch.tensor(fisher_deciles(model, images, smoothing), dtype=torch.float64)
     return float(torch.special.entr(deciles / deciles.sum()).sum())
 
 
@@ -354,21 +367,29 @@ def _part(layer: nn.Module, x: Tensor, dy: Tensor) -> Tensor:
     )
 
 
-def _cut_blocks(model: nn.Module, noise: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(leaf, output) of each block: the next block's graph begins anew at a leaf of this output.
+def _cut_blocks(
+    model: nn.Module, noise: Tensor, at_inputs: bool = False
+) -> list[tuple[Tensor, Tensor]]:
+    """(leaf, output) of each block: its graph begins anew at a leaf of the last block's output or,
+    `at_inputs`, of its own input.
 
     The first block's leaf is the noise itself.
     """
     model = copy.deepcopy(model).train()
     leaves, outputs = [noise], []
 
+    def enter(_module, inputs):
+        if at_inputs and outputs:
+            leaves[-1] = inputs[0].detach().requires_grad_()
+            return (leaves[-1],)
+
     def cut(_module, _inputs, output):
         outputs.append(output)
         leaves.append(output.detach().requires_grad_())
         return leaves[-1]
 
-    stages = (model.stage1, [model.reduction1], model.stage2, [model.reduction2], model.stage3)
-    for block in (model.stem[0], *(block for stage in stages for block in stage)):
+    for block in blocks(model):
+        block.register_forward_pre_hook(enter)
         block.register_forward_hook(cut)
     model(noise)
     return list(zip(leaves[:-1], outputs, strict=True))

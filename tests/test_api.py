@@ -1,6 +1,7 @@
 """The Python interface: the same numbers as the command line, and models left as they were."""
 
 import copy
+import json
 import math
 import sys
 
@@ -10,9 +11,11 @@ import torch
 from torch import nn
 
 import eznas
+import eznas.workers
 from eznas import api
 from eznas.ground import ground, sampled
 from eznas.metrics import Row, kendall
+from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH
 from eznas.spaces import SPACES
 
 ARCHITECTURES = SPACES["nasbench201"].architectures()
@@ -147,9 +150,16 @@ def test_scores_come_highest_first():
     assert rows[2]["score"] == sum(p.numel() for p in model().parameters())
 
 
-def correlate(*proxies: str, **options) -> list[Row]:
-    defaults = {"datasets": ["cifar10"], "networks": 8, "batch": 4, "replicates": 50}
+SMALL = "ImageNet16-120"  # the smallest images
+
+
+def correlation(*proxies: str, **options) -> eznas.Correlation:
+    defaults = {"datasets": [SMALL], "networks": 8, "raw": 2, "sketch": 4, "replicates": 50}
     return eznas.correlate(proxies, **(defaults | options))
+
+
+def correlate(*proxies: str, **options) -> list[Row]:
+    return correlation(*proxies, **options).rows
 
 
 def test_correlate_takes_formulas_and_names():
@@ -161,8 +171,8 @@ def test_correlate_takes_formulas_and_names():
 
 def test_correlate_does_not_depend_on_company_or_data_sets():
     [alone] = correlate("naswot")
-    both = correlate("naswot", "params", datasets=["cifar10", "ImageNet16-120"])
-    assert next(r for r in both if (r["proxy"], r["dataset"]) == ("naswot", "cifar10")) == alone
+    both = correlate("naswot", "params", datasets=["cifar10", SMALL])
+    assert next(r for r in both if (r["proxy"], r["dataset"]) == ("naswot", SMALL)) == alone
 
 
 def test_correlate_averages_scores_over_initialisations():
@@ -171,11 +181,224 @@ def test_correlate_averages_scores_over_initialisations():
     sample = sampled(whole, "all", 8, 1)
     networks = [SPACES["nasbench201"].build(a) for a in sample.architectures]
     loaded = eznas.load("naswot")
-    scores = [[loaded.score(n, batch=4, init="kaiming", seed=s) for n in networks] for s in (1, 2)]
-    [row] = correlate("naswot", seed=1, initialisations=2)
+    scores = np.array(
+        [[loaded.score(n, batch=4, init="kaiming", seed=s) for n in networks] for s in (1, 2)]
+    )
+    found = correlation("naswot", seed=1, initialisations=2, datasets=["cifar10"])
+    [row] = found.rows
     assert row["seeds"] == [1, 2]
-    means = np.mean(scores, axis=0)
-    assert row["tau"] == pytest.approx(kendall(means, sample.accuracies["cifar10"]))
+    accuracies = sample.accuracies["cifar10"]
+    assert row["tau"] == pytest.approx(kendall(scores.mean(0), accuracies))
+    assert found.scored.sample.architectures == sample.architectures
+    # The images of `score` follow its seed; those of a sample are the same for all seeds.
+    np.testing.assert_allclose(found.scored.scores["cifar10"][:, 0], scores, rtol=0.05)
+    first, second = found.scored.scores["cifar10"][:, 0]
+    taus = [kendall(s, accuracies) for s in (first, second)]
+    assert row["variation"] == {
+        "mean": pytest.approx(np.mean(taus)),
+        "deviation": pytest.approx(np.std(taus, ddof=1)),
+        "agreement": pytest.approx(kendall(first, second)),
+    }
+
+
+def test_what_was_not_asked_for_is_not_there():
+    found = correlation("params")
+    assert found.difference == []
+    assert not {"seconds", "variation"} & set(found.rows[0])
+
+
+def test_an_undefined_variation_is_none():
+    [row] = correlate("2.0 * exp(exp(params))", initialisations=2)
+    assert row["variation"] == {"mean": None, "deviation": None, "agreement": None}
+    json.dumps(row, allow_nan=False)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_difference_from_one_proxy(listed):
+    names = ["params", "live_params", "depth"]
+    given = names if listed else names[::2]
+    found = correlation(*given, against="live_params", datasets=["cifar10", SMALL])
+    assert {r["proxy"] for r in found.rows} == set(names)
+    assert len(found.rows) == 6
+    cells = {(r["proxy"], r["dataset"]): r for r in found.rows}
+    assert [(d["against"], d["dataset"]) for d in found.difference] == [
+        (name, dataset) for name in ("params", "depth") for dataset in ("cifar10", SMALL)
+    ]
+    for row in found.difference:
+        own, other = (cells[p, row["dataset"]] for p in ("live_params", row["against"]))
+        for key in ("tau", "rho"):
+            assert row[key] == pytest.approx(own[key] - other[key])
+        assert row["low"] <= row["tau"] <= row["high"]
+        assert row["rho_low"] <= row["rho"] <= row["rho_high"]
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Nothing can be measured."""
+
+    def fails(*_):
+        raise AssertionError("a network was measured")
+
+    monkeypatch.setattr(eznas.workers, "measure", fails)
+
+
+@pytest.mark.parametrize("against", ["classics", "", "prams"])
+@pytest.mark.usefixtures("unmeasured")
+def test_against_what_is_no_proxy(against):
+    with pytest.raises(eznas.InputError, match=f"unknown proxy '{against}'"):
+        correlate("params", against=against)
+
+
+def test_proxies_of_one_name_are_told_apart(tmp_path):
+    """A file holds the name that its proxy was exported under, whatever formula is in it by now."""
+    eznas.export("params", "mine.json")
+    text = (tmp_path / "mine.json").read_text()
+    text = text.replace('"formula": "params"', '"formula": "-1.0 * params"')
+    (tmp_path / "mine.json").write_text(text)
+    assert [r["proxy"] for r in correlate(" mine.json ")] == ["params"]
+    found = correlation("params", "mine.json", against="mine.json")
+    assert [r["proxy"] for r in found.rows] == found.scored.names == ["params", "mine.json"]
+    assert found.rows[1]["tau"] == pytest.approx(-found.rows[0]["tau"])
+    [row] = found.difference
+    assert row["against"] == "params"
+    assert row["tau"] == pytest.approx(2 * found.rows[1]["tau"])
+
+
+def test_a_proxy_counts_once():
+    rows = correlate("params", " params", "depth", "params")
+    assert [r["proxy"] for r in rows] == ["params", "depth"]
+
+
+def test_classics_stand_for_all_of_them(monkeypatch):
+    some = {name: api.CLASSICS[name] for name in ("flops", "depth")}
+    monkeypatch.setattr(api, "CLASSICS", some)
+    rows = correlate("log(params)", "classics", "flops")
+    assert [r["proxy"] for r in rows] == ["log(params)", "flops", "depth"]
+
+
+def test_seconds_are_of_a_proxy_by_itself():
+    rows = correlate("params", "naswot", timed=2, datasets=["cifar10", SMALL])
+    seconds = {(r["proxy"], r["dataset"]): r["seconds"] for r in rows}
+    assert seconds["naswot", "cifar10"] == seconds["naswot", SMALL] > 0
+    assert seconds["params", "cifar10"] == seconds["params", SMALL] > 0
+    assert seconds["naswot", SMALL] != seconds["params", SMALL]
+
+
+def png(path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_correlation_can_be_drawn(tmp_path):
+    found = correlation("params", "-1.0 * params")
+    assert found.plot("mine.PNG") == ["mine.PNG", "mine-tau.PNG"]
+    for name in ("mine.PNG", "mine-tau.PNG"):
+        assert png(tmp_path / name)
+    with pytest.raises(eznas.InputError, match=r"mine\.pdf: plots are PNG files"):
+        found.plot("mine.pdf")
+    assert len(list(tmp_path.glob("mine*"))) == 2
+
+
+def test_records_change_no_row(monkeypatch):
+    plain = correlate("naswot", "depth")
+    recorded = [correlate(*p, records="records") for p in (["naswot"], ["depth", "naswot"])]
+    assert recorded[0] == plain[:1]
+    assert recorded[1] == plain[::-1]
+
+    def fails(*_):
+        raise AssertionError("a network was measured")
+
+    monkeypatch.setattr(eznas.workers, "measure", fails)
+    assert correlate("naswot", "depth", records="records") == plain
+
+
+def published(names: str, architectures, *columns) -> str:
+    """A file of published scores."""
+    rows = [",".join(map(str, row)) for row in zip(architectures, *columns, strict=True)]
+    with open("scores.csv", "w") as file:
+        file.write("\n".join([f"architecture,{names}", *rows]))
+    return "scores.csv"
+
+
+def agree(*proxies: str, **options) -> list[dict]:
+    defaults = {"networks": None, "raw": 2, "sketch": 4, "datasets": [SMALL]}
+    return eznas.agree("scores.csv", proxies, **(defaults | options))
+
+
+def test_agree_compares_all_that_the_file_names():
+    sample = ARCHITECTURES[300:15_600:2_200]
+    models = [SPACES["nasbench201"].build(a, 120) for a in sample]
+    params = [sum(p.numel() for p in m.parameters()) for m in models]
+    noise = [(i * 5) % 7 for i in range(7)]
+    published(f"params,{SMALL}_flops,cifar10_naswot,loss", sample, params, noise, noise, noise)
+    rows = agree()
+    assert [(r["proxy"], r["published"]) for r in rows] == [
+        ("params", "params"),
+        ("operations", f"{SMALL}_flops"),
+    ]
+    assert (rows[0]["rho"], rows[0]["networks"]) == (1, 7)
+    assert all(r["between_seeds"] is None and r["dataset"] == SMALL for r in rows)
+    assert agree("operations", " operations ") == rows[1:]
+    [few] = agree("params", networks=5)
+    assert few["networks"] == 5
+    [several] = agree("params", initialisations=2)
+    assert several["between_seeds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"networks": 1}, "networks 1: expected 2 to 3, as the file has"),
+        ({"networks": 4}, "networks 4: expected 2 to 3, as the file has"),
+        ({"datasets": ["cifar11"]}, "dataset 'cifar11'"),
+        ({"space": "nasbench"}, "unknown space 'nasbench'; did you mean 'nasbench201'"),
+        ({"proxies": ["naswto"]}, "unknown published column 'naswto'"),
+        ({"proxies": ["jacob_cov"]}, "unknown published column 'jacob_cov'"),
+        ({"proxies": ["naswot"], "datasets": ["cifar10"]}, "unknown published column 'naswot'"),
+        ({"datasets": ["cifar10"]}, r"scores\.csv: no published proxy's scores for cifar10"),
+    ],
+)
+@pytest.mark.usefixtures("unmeasured")
+def test_agree_with_what_is_not_there(options, message):
+    published(f"{SMALL}_naswot,loss", ARCHITECTURES[:3], [1, 2, 3], [1, 2, 3])
+    with pytest.raises(eznas.InputError, match=message) as caught:
+        agree(*options.pop("proxies", ()), **options)
+    assert "\n" not in str(caught.value)
+
+
+LESS = "-sum_layers(ones(layer_params))"  # less layers are better
+
+
+def test_a_blend_goes_from_one_proxy_to_the_other(tmp_path):
+    options = {"datasets": ["cifar10", SMALL], "networks": 8, "sketch": 4, "seed": 2}
+    found = eznas.blend(LESS, "params", steps=4, set_name="connected", **options)
+    assert (found.first, found.second) == (LESS, "params")
+    assert found.weights == [0, 0.25, 0.5, 0.75, 1]
+    rows = correlate(LESS, "params", set_name="connected", **options)
+    for dataset, taus in found.tau.items():
+        first, second = (r["tau"] for r in rows if r["dataset"] == dataset)
+        assert (taus[0], taus[-1]) == (second, first)
+        assert len(set(taus)) > 2
+        assert all(-1 <= tau <= 1 for tau in taus)
+    assert found.plot("blend.png") == ["blend.png"]
+    assert png(tmp_path / "blend.png")
+
+
+def test_an_undefined_blend_is_none_and_can_be_drawn(tmp_path):
+    options = {"datasets": [SMALL], "networks": 4, "sketch": 4, "steps": 1}
+    found = eznas.blend("2.0 * exp(exp(params))", "params", **options)
+    assert found.tau == {SMALL: [None, None]}
+    found.plot("blend.png")
+    assert png(tmp_path / "blend.png")
+
+
+def test_words_are_measured_as_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(api, "ranked_words", lambda *given: asked.append(given) or ([], []))
+    assert eznas.words() == ([], [])
+    assert eznas.words(seed=3, sketch=8, raw=2, device="cpu", workers=2) == ([], [])
+    (space, how, batches, _), (_, other, others, _) = asked
+    assert (space, how.seeds, batches) == ("nasbench201", (0,), (RAW_BATCH, SKETCH_BATCH))
+    assert (other.seeds, other.workers, others) == ((3,), 2, (2, 8))
 
 
 def test_export_says_what_a_score_depends_on(tmp_path):

@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from eznas.config import Config
-from eznas.discovery import BASELINES, Silent, evolve
+from eznas.discovery import BASELINES, evolve
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.resolve import resolve
+from eznas.watching import Silent
 
 TINY = {
     "datasets": ("ImageNet16-120",),  # the smallest images

@@ -5,7 +5,21 @@ import pytest
 import torch
 
 from eznas.errors import InputError
-from eznas.ground import Ground, given, ground, held_out, sampled, searched
+from eznas.ground import (
+    FITTED,
+    FRESH,
+    SETS,
+    USED,
+    Ground,
+    given,
+    ground,
+    held_out,
+    joined,
+    sampled,
+    searched,
+    study,
+)
+from eznas.metrics import partial_spearman
 from eznas.spaces import SPACES
 
 SPACE = SPACES["nasbench201"]
@@ -91,15 +105,88 @@ def test_sets(whole):
     assert len(reachable.architectures) == len({SPACE.live_cell(a) for a in whole.architectures})
 
 
+def test_search_and_held_out_are_parts_of_all(whole):
+    search, judges = (sampled(whole, name, None, 0) for name in ("search", "held-out"))
+    assert (search.name, judges.name) == ("search", "held-out")
+    assert not members(search) & members(judges)
+    assert {*search.architectures, *judges.architectures} == set(whole.architectures)
+    assert set(searched(whole, 200, 3).architectures) <= set(search.architectures)
+    assert set(held_out(whole, 200).architectures) <= set(judges.architectures)
+
+
+def test_the_study_fits_on_some_and_judges_on_others(whole):
+    fitted, judged = study(whole)
+    assert (FITTED, USED, FRESH) == (500, 500, 1000)
+    assert len(set(fitted.architectures)) == len(fitted.architectures) == FITTED
+    assert len(set(judged.architectures)) == len(judged.architectures) == FRESH
+    assert not members(fitted) & members(judged)
+    assert set(fitted.architectures) <= set(sampled(whole, "search", None, 0).architectures)
+    assert set(judged.architectures) <= set(sampled(whole, "held-out", None, 0).architectures)
+    assert not set(judged.architectures) & set(held_out(whole, USED).architectures)
+    assert held_out(whole, USED + FRESH).architectures[USED:] == judged.architectures
+    assert (fitted.name, judged.name) == ("search", "held-out, fresh")
+    one = ground("nasbench201", ["cifar100"])
+    assert [p.architectures for p in study(one)] == [fitted.architectures, judged.architectures]
+
+
+def test_the_study_is_a_set_in_its_own_order(whole):
+    fitted, judged = study(whole)
+    everyone = sampled(whole, "study", None, 0)
+    assert everyone.architectures == fitted.architectures + judged.architectures
+    assert everyone.name == "study"
+    for seed in (0, 7):
+        some = sampled(whole, "study", 510, seed)
+        assert some.architectures == everyone.architectures[:510]
+        assert some.components.tolist() == everyone.components[:510].tolist()
+        for dataset, accuracies in some.accuracies.items():
+            assert accuracies.tolist() == everyone.accuracies[dataset][:510].tolist()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_says_how_many_it_holds(whole, name):
+    largest = len(sampled(whole, name, None, 0).architectures)
+    assert len(sampled(whole, name, largest, 0).architectures) == largest
+    for count in (-1, 0, 1, largest + 1):
+        with pytest.raises(InputError) as caught:
+            sampled(whole, name, count, 0)
+        said = f"networks {count}: expected 2 to {largest} for the set {name!r}"
+        assert str(caught.value) == said
+
+
+def test_joined_networks_stand_one_after_the_other(whole):
+    first, second = whole.part(np.array([5, 3]), "first"), whole.part(np.array([9, 5, 1]), "second")
+    both = joined(first, second)
+    rows = [5, 3, 9, 5, 1]
+    assert both.architectures == tuple(whole.architectures[i] for i in rows)
+    assert both.components.tolist() == whole.components[rows].tolist()
+    for dataset, accuracies in both.accuracies.items():
+        assert accuracies.tolist() == whole.accuracies[dataset][rows].tolist()
+    assert (both.name, both.accuracy) == ("first; second", "validation")
+    assert both.settings == whole.settings
+    assert len(first.architectures) == 2
+
+
+def test_judged_with_sizes_there_is_a_partial_rho(whole):
+    part = sampled(whole, "connected", 60, 0)
+    random = np.random.default_rng(0)
+    scores = {d: random.normal(size=(2, 60)) + a for d, a in part.accuracies.items()}
+    sizes = random.integers(9, size=(2, 60)).astype(float)
+    plain, sized = part.judge(scores, 20), part.judge(scores, 20, sizes)
+    for dataset, accuracies in part.accuracies.items():
+        assert "partial_rho" not in plain[dataset].more
+        value, replicates = sized[dataset].more["partial_rho"]
+        expected = [partial_spearman(s, accuracies, sizes) for s in scores[dataset]]
+        assert value.tolist() == pytest.approx(expected)
+        assert replicates.shape == (2, 20)
+        assert sized[dataset].taus.tolist() == plain[dataset].taus.tolist()
+
+
 def test_samples(whole):
     part = sampled(whole, "connected", 20, 3)
     assert len(set(part.architectures)) == 20
     assert part.name == "connected"
     assert part.architectures == sampled(whole, "connected", 20, 3).architectures
     assert part.architectures != sampled(whole, "connected", 20, 4).architectures
-    for count in (-1, 0, 1, 15_626):
-        with pytest.raises(InputError, match=f"networks {count}: expected 2 to 15625"):
-            sampled(whole, "all", count, 0)
     with pytest.raises(InputError, match="set 'reachabel'; did you mean 'reachable'"):
         sampled(whole, "reachabel", 8, 0)
 

@@ -34,6 +34,12 @@ def run(path: str, finished: bool = True) -> Path:
     return home
 
 
+def test_the_batches_of_what_names_none():
+    assert (RAW_BATCH, SKETCH_BATCH) == (16, 64)
+    for text in ("params", "log(params)"):
+        assert (resolve(text).raw_batch, resolve(text).sketch_batch) == (RAW_BATCH, SKETCH_BATCH)
+
+
 @pytest.mark.parametrize("name", CLASSICS)
 def test_a_name(name):
     found = resolve(f" {name} ")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.workers import Evaluator, RayWorkers, Serial, start
@@ -152,6 +153,26 @@ def test_progress_is_told():
     serial.evaluate(SHARDS[1:], ["params"])
     serial.close()
     assert (serial.count, told) == (1, [(1, 2), (2, 2)])
+
+
+def test_recorded_workers_give_the_stored_digits_and_measure_once(reference, tmp_path):
+    told = []
+    records = Records(tmp_path / "records", "nasbench201")
+    records.about(SETTINGS)
+    inner = Serial(evaluator, lambda done, total: told.append((done, total)))
+    team = RecordedWorkers(inner, records, SETTINGS)
+    found = team.evaluate(SHARDS, TEXTS)
+    np.testing.assert_allclose(found[0], reference[0], rtol=10.0 ** (1 - DIGITS))
+    np.testing.assert_allclose(found[1], reference[1], rtol=1e-5)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    for order in ((0, 1, 2), (2, 0)):
+        again = team.evaluate([SHARDS[i] for i in order], TEXTS)
+        same(again, part(found, list(range(len(TEXTS))), order))
+    assert len(told) == 3
+    records.close()
+    reopened = RecordedWorkers(inner, Records(records.path, "nasbench201"), SETTINGS)
+    same(reopened.evaluate(SHARDS, TEXTS), found)
+    assert len(told) == 3
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ holds several data sets. A score of -1e8 or an infinite one marks a failure.
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def read_published(path: str | Path, space: Space) -> Published:
                 where = f"{file}:{reader.line_num}"
                 architectures.append(_canonical(row["architecture"], space, where))
                 rows.append([_score(row[n], where) for n in names])
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{file}: cannot be read: {why}") from None
     except (csv.Error, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eznas.errors import InputError
 from eznas.evolution.engine import Generation
 from eznas.ground import SETS
+from eznas.report import plots
 from eznas.runs import plain
 from eznas.workers import cores
 
@@ -140,6 +141,14 @@ def emit(content: Any, as_json: bool, show: Any) -> None:
         sys.stdout.write(json.dumps(plain(content), allow_nan=False) + "\n")
     else:
         show(content)
+
+
+def drawable(plot: Path | None) -> None:
+    """Before hours of measuring: `InputError` for a plot that could not be written."""
+    if plot is not None:
+        plots.check(plot)
+        if not plot.parent.is_dir():
+            raise InputError(f"{plot}: cannot write: no folder {plot.parent}")
 
 
 def count(text: str) -> int | None:

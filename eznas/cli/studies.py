@@ -23,13 +23,14 @@ from eznas.cli.shared import (
     Workers,
     app,
     count,
+    drawable,
     emit,
     how,
     live,
     out,
 )
 from eznas.ground import FITTED, FRESH
-from eznas.report import plots, tables
+from eznas.report import tables
 
 
 @app.command()
@@ -61,8 +62,7 @@ def correlate(
     as_json: AsJson = False,
 ) -> None:
     """Correlate proxies with trained accuracy, with 95 % bootstrap intervals."""
-    if plot is not None:
-        plots.check(plot)
+    drawable(plot)
     with live() as shown:
         found = api.correlate(
             proxies,
@@ -142,8 +142,7 @@ def blend(
     as_json: AsJson = False,
 ) -> None:
     """Tau of a weighted sum of two proxies, for each weight of the first."""
-    if plot is not None:
-        plots.check(plot)
+    drawable(plot)
     with live() as shown:
         found = api.blend(
             first,

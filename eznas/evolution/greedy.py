@@ -4,6 +4,7 @@ Orthogonal least squares (Chen, Billings & Luo, 1989) on short measures finds in
 cold population needs long for, so its formulas may also seed one.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,10 +58,9 @@ def pursue(
     fit = fitted(candidates, table, tasks, networks)
     if fit is None:
         return []
-    order = _chosen(fit.x, fit.y, min(terms, fit.x.shape[1]))
     if factors:
         fit = _with_products(fit, factors)
-        order = _chosen(fit.x, fit.y, terms)
+    order = _chosen(fit.x, fit.y, terms)
     found = []
     for length in range(1, len(order) + 1):
         some = order[:length]
@@ -72,7 +72,8 @@ def pursue(
 def fitted(
     candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
 ) -> Fit | None:
-    """The candidates that score every network that most of them score, as columns."""
+    """The candidates that score every network that most of them score, as columns; None where
+    none of them says anything."""
     found = columns(candidates, table, tasks, networks)
     rows = found.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
     usable = found[rows].isfinite().all(0)
@@ -82,7 +83,8 @@ def fitted(
     target = torch.from_numpy(np.concatenate([normal_scores(t, networks) for t in tasks]))
     task = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
     x, y = found[rows][:, usable], _centred(target[rows, None], task)[:, 0]
-    return _scaled(x, y, task, names)
+    fit = _scaled(x, y, task, names)
+    return fit if fit.names else None
 
 
 def columns(
@@ -163,7 +165,7 @@ def _with_products(fit: Fit, factors: int) -> Fit:
     scale = fit.spreads[chosen]
     more = _scaled(products, fit.y, fit.task, names)
     kept = {n: k for k, n in enumerate(names)}
-    size = torch.stack([(scale[pairs[0]] * scale[pairs[1]])[kept[n]] for n in more.names])
+    size = (scale[pairs[0]] * scale[pairs[1]])[[kept[n] for n in more.names]]
     return Fit(
         torch.cat([fit.x, more.x], 1),
         torch.cat([fit.raw, more.raw], 1),
@@ -176,7 +178,10 @@ def _with_products(fit: Fit, factors: int) -> Fit:
 
 
 def _less_mean(fit: Fit, i: int) -> Expression:
-    return call("sub", fit.names[i], constant(float(f"{float(fit.means[i]):.6g}")))
+    """A word less its mean, the mean to a millionth of the deviation: it may be much larger."""
+    mean, spread = float(fit.means[i]), float(fit.spreads[i])
+    digits = 6 + math.ceil(math.log10(max(abs(mean) / spread, 1)))
+    return call("sub", fit.names[i], constant(float(f"{mean:.{digits}g}")))
 
 
 def _centred(x: Tensor, task: Tensor) -> Tensor:

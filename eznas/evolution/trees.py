@@ -4,6 +4,7 @@ of what the words know together."""
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from eznas.evolution.fitness import Array, Task
 from eznas.evolution.greedy import columns, normal_scores
@@ -30,18 +31,19 @@ def forest_scores(
         x = everything[number * table.networks : (number + 1) * table.networks]
         alive = np.isfinite(x).mean(1) > 0.5
         usable = np.isfinite(x[alive]).all(0)
-        ranked = _ranks(x[:, usable], alive)
+        scaled = _scaled(x[:, usable], alive)
         fit = alive.copy()
         fit[networks:] = False
-        trees = ExtraTreesRegressor(TREES, max_features=SHARE, random_state=0)
-        trees.fit(ranked[fit], normal_scores(task, networks)[fit[:networks]])
         scores = np.full(len(x), -np.inf)
-        scores[alive] = trees.predict(ranked[alive])
+        if fit.any() and usable.any():
+            trees = ExtraTreesRegressor(TREES, max_features=SHARE, random_state=0)
+            trees.fit(scaled[fit], normal_scores(task, networks)[fit[:networks]])
+            scores[alive] = trees.predict(scaled[alive])
         found.append(scores)
     return found
 
 
-def _ranks(x: Array, alive: np.ndarray) -> Array:
-    """Columns as they are, but in a scale that float32 holds: some words reach 1e43."""
-    top = np.abs(x[alive]).max(0)
+def _scaled(x: Array, alive: npt.NDArray[np.bool_]) -> Array:
+    """Columns in a scale that float32 holds: some words reach 1e43."""
+    top = np.abs(x[alive]).max(0, initial=0)
     return x / np.where(top > 0, top, 1)

@@ -59,6 +59,16 @@ class MeasureTable:
 
         return combine(formula, lookup)
 
+    def taking(self, order: Sequence[int]) -> "MeasureTable":
+        """A table of some of the networks in another order, with all that was filled on all of
+        them; it cannot be filled further."""
+        chosen = [a for _, own in self.shards for a in own]
+        table = MeasureTable([chosen[i] for i in order], _refuse)
+        for text, (values, coverage) in self._rows.items():
+            if values.shape[1] == self.networks:
+                table._rows[text] = values[:, order], coverage[:, order]
+        return table
+
     def _shards_of(self, measure: str) -> int:
         row = self._rows.get(measure)
         return 0 if row is None else -(-row[0].shape[1] // SHARD)
@@ -71,6 +81,10 @@ class MeasureTable:
             both = new if old is None else tuple(map(_joined, old, new))
             self._rows[text] = (both[0], both[1])
         return int(values.shape[1] * values.shape[2])
+
+
+def _refuse(shards: Sequence[object], texts: Sequence[str]) -> tuple[Array, Array]:
+    raise ValueError(f"this table cannot be filled: {', '.join(texts)}")
 
 
 def _joined(old: Array, new: Array) -> Array:

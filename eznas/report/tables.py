@@ -81,12 +81,13 @@ def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """Named proxies: name, formula, source."""
+    """Named proxies: name, formula, source and note."""
     table = Table(show_lines=True)
-    for column in ("proxy", "formula", "source"):
+    for column in ("proxy", "formula", "source and note"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(Text(row["proxy"]), Text(row["formula"]), Text(row["source"]))
+        source = "; ".join(part for part in (row["source"], row.get("note", "")) if part)
+        table.add_row(Text(row["proxy"]), Text(row["formula"]), Text(source))
     return table
 
 
@@ -116,11 +117,12 @@ def word_table(rows: Sequence[Mapping[str, Any]], title: str, top: int | None = 
 def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """Per data set the fitted models' tau with 95 % intervals, the highest first.
 
-    `rows`: {"model": name, "language": name, "words": number of words to choose from, "networks":
-    number of those it is judged on, "tau": {data set: [tau, low, high]}}.
+    `rows`: {"model": name, "language": name, "words": number of words to choose from, "parted":
+    what is never on both sides, "networks": number of those it is judged on, "tau": {data set:
+    [tau, low, high]}}.
     """
     table = Table(title=_plain_title(title) if title else None, title_justify="left")
-    for name in ("model", "language"):
+    for name in ("model", "language", "parted by"):
         table.add_column(name, overflow="fold")
     for name in ("words", "networks", "tau [95 %]"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -129,7 +131,7 @@ def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table
         table.add_row(Text(dataset, style="bold"))
         own = [(row, row["tau"].get(dataset) or (None, None, None)) for row in rows]
         for row, tau in sorted(own, key=lambda item: _key(item[1][0]), reverse=True):
-            names = Text(row["model"]), Text(row["language"])
+            names = Text(row["model"]), Text(row["language"]), Text(row["parted"])
             counts = str(row["words"]), str(row["networks"])
             table.add_row(*names, *counts, _interval(*tau))
     return table

@@ -36,7 +36,7 @@ def contributions(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
         below, above = (t.flatten(1, -2) if t.dim() > 2 else t[:, None] for t in (x, gradient))
         return (above.mT @ below).reshape(len(x), *shape)
     x, padding = _padded(x, event)
-    given = {k: event.geometry.get(k, 1) for k in ("stride", "dilation")}
+    given = {k: _both(event.geometry.get(k, 1)) for k in ("stride", "dilation")}
     groups = event.geometry.get("groups", 1)
     parts = []
     for start in range(0, len(x), PORTION):
@@ -85,19 +85,24 @@ _OWN: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _padded(x: Tensor, event: Event) -> tuple[Tensor, int | tuple[int, ...]]:
+def _both(size: int | Sequence[int]) -> tuple[int, int]:
+    """Of height and width, where one number may stand for both."""
+    high, wide = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    return high, wide
+
+
+def _padded(x: Tensor, event: Event) -> tuple[Tensor, tuple[int, int]]:
     """The input and the padding that is left to do: "same" may pad one side more."""
     assert event.weight is not None
     padding = event.geometry.get("padding", 0)
     if not isinstance(padding, str):
-        return x, padding if isinstance(padding, int) else tuple(padding)
+        return x, _both(padding)
     if padding == "valid":
-        return x, 0
-    dilation = event.geometry.get("dilation", 1)
-    steps = (dilation, dilation) if isinstance(dilation, int) else dilation
+        return x, (0, 0)
+    steps = _both(event.geometry.get("dilation", 1))
     total = [d * (k - 1) for d, k in zip(steps, event.weight.shape[2:], strict=True)]
     sides = [(t // 2, t - t // 2) for t in total]
-    return F.pad(x, (*sides[1], *sides[0])), 0
+    return F.pad(x, (*sides[1], *sides[0])), (0, 0)
 
 
 def _as(row: Statistic, tensor: Tensor) -> Tensor:

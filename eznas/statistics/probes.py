@@ -78,7 +78,8 @@ def _curvature(subject: Subject, count: int, rows: list[Statistic]) -> Captured:
     loss = subject.cross_entropy(logits, images.labels[:count])
     edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in kept]
     first = subject.backward(loss, edges, again=True)
-    there = [g for g in first if g is not None and g.requires_grad]
+    own = {id(w): g for (_, w), g in zip(kept, first, strict=True)}  # a shared weight is one
+    there = [g for g in own.values() if g is not None and g.requires_grad]
     along = torch.stack([(g * g.detach()).sum() for g in there]).sum() if there else loss.detach()
     second = subject.backward(along, edges)
     found = {
@@ -95,8 +96,10 @@ def _local(subject: Subject, count: int, rows: list[Statistic]) -> Captured:
     outputs: dict[int, Tensor] = {}
 
     def visit(role: str, index: int, slot: str, tensor: Tensor) -> None:
-        if role == "block":
-            (inputs if slot == "input" else outputs)[index] = tensor
+        if role == "block" and slot == "input":
+            inputs[index] = tensor
+        elif role == "block":
+            outputs[index] = tensor.clone()  # what follows may be in place
 
     noise = subject.laid_out(_normal(subject, count))
     subject.forward(noise, Tracer(visit, cut=True))
@@ -105,20 +108,21 @@ def _local(subject: Subject, count: int, rows: list[Statistic]) -> Captured:
         for i, y in outputs.items()
     }
     reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
-    # The first block's input is the image, whose channels are no features.
     objective = noise.new_zeros(()) + sum((outputs[i] * signs[i]).sum() for i in reached)
     gradients = subject.backward(objective, [get_gradient_edge(inputs[i]) for i in reached])
+    found = dict(zip(reached, gradients, strict=True))
+    # The first block's input is the image, whose channels are no features.
     pairs = {
-        i: (g, signs[i])
-        for i, g in zip(reached, gradients, strict=True)
-        if g is not None and _tiles(g, signs[i])
+        i: (_zeros(inputs[i]) if (g := found.get(i)) is None else g, signs[i])
+        for i in range(1, len(outputs))
+        if _tiles(inputs[i], signs[i])
     }
     return {row.name: {i: condense(row, pair) for i, pair in pairs.items()} for row in rows}
 
 
-def _tiles(gradient: Tensor, signs: Tensor) -> bool:
+def _tiles(x: Tensor, y: Tensor) -> bool:
     """Whether every output position has a patch of its own at the input."""
-    (high, wide), (h, w) = gradient.shape[-2:], signs.shape[-2:]
+    (high, wide), (h, w) = x.shape[-2:], y.shape[-2:]
     return bool(high % h == 0 and wide % w == 0 and high // h == wide // w)
 
 
@@ -162,6 +166,7 @@ class _Collector:
 
     rows: list[Statistic]
     keep: list[Statistic]  # as they are, to be condensed later
+    images: int
     captured: Captured = field(init=False)
     sought: list[tuple[Statistic, int, Tensor, GradientEdge | None]] = field(default_factory=list)
     tracer: Tracer = field(init=False)
@@ -178,6 +183,9 @@ class _Collector:
         if role == "layer" and slot == "input" and self._per_image:
             self._inputs[index] = tensor.detach()
         for row in self._by_site.get((role, slot), ()):
+            compares = row.sketch == "codes" or row.kind.form == "samples"
+            if compares and len(tensor) != self.images:
+                continue  # windows of images, or a parameter: nothing that tells images apart
             if row.gradient:
                 # The edge stays what it is here, even if the tensor is changed in place later.
                 edge = get_gradient_edge(tensor) if tensor.requires_grad else None
@@ -214,7 +222,7 @@ def _pass(
     keep: list[Statistic] | None = None,
 ) -> Captured:
     """Forward once, backward once if a gradient is asked for, and keep what the rows name."""
-    collector = _Collector(rows, keep or [])
+    collector = _Collector(rows, keep or [], len(images))
     backward = [row for row in rows if row.gradient]
     if any(row.site != "image" for row in backward):
         subject = subject.differentiable()

@@ -152,7 +152,9 @@ def structure(tracer: Tracer, image: Tensor, logits: Tensor, params: int) -> Str
 
     rows: dict[str, tuple[Row, ...]] = {
         f"{role}s": tuple(
-            ((e.input_shape[1:], e.output_shape[1:]), e.node in between) for e in events[role]
+            # The first block is fed the image, and is not measured as the others are.
+            ((e.input_shape[1:], e.output_shape[1:], role == "block" and i == 0), e.node in between)
+            for i, e in enumerate(events[role])
         )
         for role in ("activation", "norm", "block")
     }

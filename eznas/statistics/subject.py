@@ -57,18 +57,30 @@ class Subject:
         return logits
 
     def backward(
-        self, objective: Tensor, at: list[GradientEdge | None], again: bool = False
+        self,
+        objective: Tensor,
+        at: list[GradientEdge | None],
+        *,
+        again: bool = False,
+        retain: bool = False,
     ) -> list[Tensor | None]:
         """Gradients where there is a path; unlike `Tensor.backward`, this leaves no trace.
 
-        With `again` they can be differentiated once more.
+        With `again` they can be differentiated once more; with `retain` the graph stays for
+        another objective.
         """
         needed = [edge for edge in at if edge is not None]
         if not needed or not objective.requires_grad:
             return [None] * len(at)
         try:
             found = iter(
-                torch.autograd.grad(objective, needed, allow_unused=True, create_graph=again)
+                torch.autograd.grad(
+                    objective,
+                    needed,
+                    retain_graph=again or retain,
+                    create_graph=again,
+                    allow_unused=True,
+                )
             )
         except Exception as error:
             raise self.error(f"backward failed: {_reason(error)}") from error

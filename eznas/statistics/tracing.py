@@ -105,6 +105,8 @@ class Tracer(TorchFunctionMode):
         if role is None:
             return func(*args, **kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
+        if role == "activation" and x.dim() < 2:
+            return func(x, *rest, **kwargs)  # of a parameter: it has no units for each image
         if role == "norm" and self._flow:
             return x.clone()  # what follows may be in place
         return self._operate(role, func, x, rest, kwargs)
@@ -139,7 +141,7 @@ class Tracer(TorchFunctionMode):
         x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
         if self._cut and x is not None:
             x = x.detach().requires_grad_(x.is_floating_point())
-            arguments = (x, *arguments[1:])
+            arguments = (x.clone(), *arguments[1:])  # a leaf cannot be changed in place
         self._entered.append(x)
         return arguments
 
@@ -164,16 +166,21 @@ class Tracer(TorchFunctionMode):
 
 def blocks(model: nn.Module) -> list[nn.Module]:
     """The parts that a model is a chain of: its outermost modules with layers, where containers
-    (Sequential, ModuleList, a module with one such part) are opened."""
-    found: list[nn.Module] = []
-    for child in model.children():
-        if isinstance(child, nn.Sequential | nn.ModuleList):
-            found += blocks(child)
-        elif any(isinstance(m, nn.Conv2d | nn.Linear) for m in child.modules()):
-            found.append(child)
-    while len(found) == 1 and (inside := blocks(found[0])):
+    (Sequential, ModuleList, ModuleDict) are opened, and a model's only such part is the model."""
+    found = _parts(model)
+    while len(found) == 1 and (inside := _parts(found[0])):
         found = inside
     return found
+
+
+def _parts(module: nn.Module) -> list[nn.Module]:
+    found: list[nn.Module] = []
+    for child in module.children():
+        if isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+            found += _parts(child)
+        elif any(isinstance(m, nn.Conv2d | nn.Linear) for m in child.modules()):
+            found.append(child)
+    return list(dict.fromkeys(found))  # one that is part of several is one
 
 
 def _kernel(given: dict[str, Any]) -> int:

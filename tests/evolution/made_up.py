@@ -14,9 +14,9 @@ import numpy as np
 from eznas.evolution import chance
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task
-from eznas.evolution.words import short_measures
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.evolution.words import short_measures
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
 from eznas.proxies.classics import CLASSICS

@@ -1,4 +1,4 @@
-"""The pursuit: it finds what was planted, one term at a time, and is not led astray."""
+"""The pursuit: it finds what was planted, one term at a time, and says what it fitted."""
 
 from itertools import pairwise
 
@@ -7,14 +7,11 @@ import pytest
 from scipy.stats import norm
 
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.greedy import pursue
+from eznas.evolution.greedy import normal_scores, pursue
 from eznas.evolution.language import to_nodes
-from eznas.evolution.words import short_measures
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
-from eznas.statistics.catalogue import CATALOGUE
-from primitives import NET_SCALAR
-from tests.evolution.made_up import NAMES, STATISTICS, MadeUp, drawn
+from tests.evolution.made_up import NAMES, MadeUp, drawn
 
 COUNT = len(NAMES)
 WORDS = ("sum", "mean", "std", "min", "max")
@@ -96,34 +93,38 @@ def test_equal_columns_are_ignored():
     assert OTHERS[0] not in chosen(formulas[-1])
 
 
-def test_a_network_that_is_lowest_is_left_out_of_the_fit():
-    lowest = np.where(np.arange(COUNT) == 3, -np.inf, column(OTHERS[0]))
-    formulas = found({OTHERS[0]: lowest})
-    assert chosen(formulas[2]) == {A, B, C}
-    assert OTHERS[0] in chosen(formulas[-1])
-
-
-@pytest.mark.parametrize("lost", [COUNT, COUNT - 4])
-def test_a_column_that_is_lowest_as_a_rule_spoils_nothing(lost):
-    lowest = np.where(np.arange(COUNT) < lost, -np.inf, column(OTHERS[0]))
+@pytest.mark.parametrize("lost", [1, COUNT - 4, COUNT])
+def test_a_word_that_is_lowest_where_others_are_not_is_ignored(lost):
+    lowest = np.where(np.arange(COUNT) < lost, -np.inf, QUANTILES)
     rest = [c for c in CANDIDATES if c.text != OTHERS[0]]
     assert found({OTHERS[0]: lowest}) == found(candidates=rest)
 
 
-def test_without_a_network_that_all_score_there_is_no_fit():
-    half = np.arange(COUNT) % 2 == 0
-    third = np.arange(COUNT) % 2 == 1
-    third[:2] = False
-    half[-2:] = False
-    lost = {A: np.where(half, -np.inf, 1.0), B: np.where(third, -np.inf, 1.0)}
-    lost[C] = np.where((np.arange(COUNT) < 2) | (np.arange(COUNT) > COUNT - 3), -np.inf, 1.0)
-    assert found(lost) == []
+@pytest.mark.parametrize("value", [-np.inf, np.nan])
+def test_a_network_that_most_words_do_not_score_is_left_out_of_the_fit(value):
+    """Words that score it all the same are no reason to drop those that do not."""
+    network = np.arange(COUNT) == 3
+    values = PLANTED | {c.text: column(c.text) for c in CANDIDATES[3:]}
+    lost = {t: np.where(network, value, v) for t, v in values.items() if t != OTHERS[0]}
+    formulas = found(values | lost)
+    assert chosen(formulas[2]) == {A, B, C}
+    assert OTHERS[0] in chosen(formulas[-1])
+    # What that one says of it counts for nothing.
+    assert found(values | lost | {OTHERS[0]: np.where(network, 1e9, values[OTHERS[0]])}) == formulas
 
 
-def test_nothing_usable_nothing_found():
-    assert found(candidates=[]) == []
-    assert found(dict.fromkeys((c.text for c in CANDIDATES), np.full(COUNT, np.nan))) == []
-    assert found(dict.fromkeys((c.text for c in CANDIDATES), np.full(COUNT, 2.0))) == []
+def test_without_a_network_that_most_words_score_there_is_no_fit():
+    halves = [np.where(np.arange(COUNT) % 2 == k, -np.inf, column(str(k))) for k in (0, 1)]
+    assert found({A: halves[0], B: halves[1]}, CANDIDATES[:2]) == []
+    assert found({A: halves[0], B: 2 * halves[0]}, CANDIDATES[:2]) != []
+
+
+@pytest.mark.parametrize("factors", [0, 4])
+def test_nothing_usable_nothing_found(factors):
+    assert found(candidates=[], factors=factors) == []
+    for value in (np.nan, -np.inf, 2.0):
+        values = dict.fromkeys((c.text for c in CANDIDATES), np.full(COUNT, value))
+        assert found(values, factors=factors) == []
 
 
 def test_every_task_has_its_own_intercept_and_setting():
@@ -131,7 +132,7 @@ def test_every_task_has_its_own_intercept_and_setting():
     class Shifted(MadeUp):
         def __call__(self, shards, texts):
             values, coverage = super().__call__(shards, texts)
-            values[1] += 1e4
+            values[1] += 10
             return values, coverage
 
     tasks = [Task("first", 0, ACCURACIES), Task("second", 1, ACCURACIES)]
@@ -152,17 +153,136 @@ def test_only_the_first_networks_count():
     assert found(spoilt, networks=24) == found(networks=24)
 
 
-@pytest.mark.parametrize("statistics", [tuple(CATALOGUE), STATISTICS], ids=["all", "few"])
-def test_short_measures_are_distinct_formulas(statistics):
-    measures = short_measures(statistics)
-    assert len({m.canonical.text for m in measures}) == len(measures) > 0
-    for m in measures:
-        assert m.kind == NET_SCALAR
-        assert parse(m.text) == m
-    assert {s for m in measures for s in m.statistics()} == set(statistics)
+def scores(formula, table, tasks=TASKS):
+    return [table.scores(formula, t.setting, COUNT).values for t in tasks]
 
 
-def test_short_measures_come_in_one_order():
-    assert short_measures(STATISTICS) == short_measures(STATISTICS)
-    both = short_measures(("params", "layer_params"))
-    assert both == short_measures(("params",)) + short_measures(("layer_params",))
+def centred(part):
+    return part - part.mean()
+
+
+def losses(formulas, table, tasks):
+    """Squared errors that are left, every task with an intercept of its own."""
+    target = [centred(normal_scores(t, COUNT)) for t in tasks]
+    found = []
+    for formula in formulas:
+        pairs = zip(scores(formula, table, tasks), target, strict=True)
+        found.append(sum(((centred(s) - y) ** 2).sum() for s, y in pairs))
+    return np.array(found)
+
+
+def terms_of(formula):
+    """The terms of a printed sum."""
+    if formula.name == "add":
+        return [t for a in formula.arguments for t in terms_of(a)]
+    slope, term = formula.arguments
+    assert slope.value is not None
+    return [term]
+
+
+def products(formula):
+    return [t for t in terms_of(formula) if t.name == "mul"]
+
+
+SIGNS = np.where(np.arange(COUNT) % 2 == 0, 1.0, -1.0)
+# A product and a square that order the networks perfectly, of words that hardly do.
+PRODUCT = {A: 5e6 + 1e3 * SIGNS, B: 7 + 1e-4 * SIGNS * QUANTILES}
+SQUARE = {A: 1e5 + SIGNS * np.sqrt(QUANTILES - QUANTILES.min())}
+
+
+@pytest.mark.parametrize(("planted", "words"), [(PRODUCT, {A, B}), (SQUARE, {A})])
+def test_a_planted_product_is_found(planted, words):
+    candidates = [c for c in CANDIDATES if c.text in words]
+    table = filled(planted, candidates)
+    formulas = pursue(candidates, table, TASKS, COUNT, factors=2)
+    assert [chosen(p) for p in products(formulas[0])] == [words]
+    with_products, without = (
+        max(j.fitness for j in judge(some, table, TASKS, COUNT))
+        for some in (formulas, pursue(candidates, table, TASKS, COUNT))
+    )
+    assert with_products > 0.95
+    assert without < 0.6
+
+
+def test_products_are_of_the_factors_alone():
+    planted = {A: column("A"), **dict.fromkeys([B], QUANTILES + 0.5 * column("noise"))}
+    one = found(planted, factors=1, terms=30)
+    assert {frozenset(chosen(p)) for f in one for p in products(f)} == {frozenset({B})}
+    assert any(products(f) for f in one)
+    assert not any(products(f) for f in found(planted))
+
+
+@pytest.mark.parametrize("factors", [0, 6])
+def test_a_further_term_never_worsens_the_fit(factors):
+    tasks = [Task("first", 0, ACCURACIES), Task("second", 1, ACCURACIES[::-1])]
+    table = MeasureTable(NAMES, MadeUp(settings=2, faults=False))
+    table.fill(CANDIDATES, COUNT)
+    formulas = pursue(CANDIDATES, table, tasks, COUNT, factors=factors)
+    left = losses(formulas, table, tasks)
+    assert len(left) > 5
+    assert (np.diff(left) < 1e-3 * left[0]).all()
+    assert left[-1] < 0.9 * left[0]
+
+
+SCALES = {  # what words are like: mean and deviation
+    "plain": (0.0, 1.0),
+    "huge": (3e43, 1e43),
+    "tiny": (1e-30, 1e-31),
+    "far": (1e9, 3.0),  # the mean is known to more digits than are usually printed
+    "below": (-2e7, 5e-1),
+}
+
+
+@pytest.mark.parametrize("factors", [0, 10])
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_printed_formula_says_what_was_fitted(scale, factors):
+    """Fitted once more, here: least squares on the words themselves, and on their products."""
+    mean, deviation = SCALES[scale]
+    tasks = [Task("first", 0, ACCURACIES), Task("second", 1, np.roll(ACCURACIES, 1))]
+    planted = {c.text: mean + deviation * column(c.text) for c in CANDIDATES}
+    planted[A] = mean + deviation * np.exp(5 * column(A))
+    planted[B] = mean + deviation * SIGNS
+    planted[C] = mean + deviation * SIGNS * (QUANTILES + 0.3 * column("noise"))
+    table = filled(planted, settings=2)
+    formulas = pursue(CANDIDATES, table, tasks, COUNT, factors=factors)
+    assert len(formulas) >= len(CANDIDATES)
+    target = np.concatenate([centred(normal_scores(t, COUNT)) for t in tasks])
+    for formula in formulas:
+        x = np.stack([values(term, table, tasks) for term in terms_of(formula)], 1)
+        x /= np.abs(x).max(0)
+        x /= np.sqrt((x**2).mean(0))
+        penalty = 1e-4 * len(x) * np.eye(x.shape[1])
+        fitted = x @ np.linalg.solve(x.T @ x + penalty, x.T @ target)
+        printed = np.concatenate([centred(s) for s in scores(formula, table, tasks)])
+        np.testing.assert_allclose(printed, fitted, rtol=0, atol=2e-4)
+    assert [chosen(p) for p in products(formulas[0])] == ([{B, C}] if factors else [])
+
+
+def values(term, table, tasks):
+    """A word, or the product of two less their means (not less what is printed), centred in every
+    task: [tasks x networks]."""
+    parts = [scores(term, table, tasks)]
+    if term.name == "mul":
+        assert all(factor.name == "sub" for factor in term.arguments)
+        parts = [scores(factor.arguments[0], table, tasks) for factor in term.arguments]
+        parts = [np.array(p) - np.mean(p) for p in parts]
+    return np.concatenate([centred(v) for v in np.prod(parts, axis=0)])
+
+
+@pytest.mark.parametrize("factors", [0, 6])
+def test_a_word_that_says_the_same_is_not_chosen_twice(factors):
+    planted = {OTHERS[0]: 7 - 3 * PLANTED[B], OTHERS[1]: PLANTED[B]}
+    formulas = found(planted, factors=factors)
+    for formula in formulas:
+        words = [t.text for t in terms_of(formula) if t.name != "mul"]
+        assert len({B, *OTHERS[:2]}.intersection(words)) <= 1
+    assert len({p.canonical.text for p in products(formulas[-1])}) == len(products(formulas[-1]))
+    if not factors:
+        assert len(formulas) == len(CANDIDATES) - 2
+        assert judge(formulas, filled(planted), TASKS, COUNT)[2].fitness > 0.99
+
+
+def test_a_product_that_is_a_constant_is_ignored():
+    formulas = found({A: SIGNS}, CANDIDATES[:1], factors=3)
+    assert [chosen(f) for f in formulas] == [{A}]
+    assert not products(formulas[0])

@@ -39,7 +39,9 @@ def test_rows_name_what_they_are(judged):
         itertools.product(NAMES, ["cifar10", "cifar100"])
     )
     first = rows[0]
-    assert list(first) == list(metrics.Row.__annotations__)
+    optional = metrics.Row.__optional_keys__
+    assert optional == {"seconds", "variation"}  # where they were asked for
+    assert list(first) == [key for key in metrics.Row.__annotations__ if key not in optional]
     one = judged["cifar10"]
     assert (first["tau"], first["rho"]) == (one.tau[0], one.rho[0])
     assert (first["tau_low"], first["tau_high"]) == metrics.interval(one.taus[0])
@@ -94,6 +96,9 @@ def test_undefined_is_none_in_rows(judged):
         "tau": None,
         "low": None,
         "high": None,
+        "rho": None,
+        "rho_low": None,
+        "rho_high": None,
     }
 
 
@@ -107,9 +112,13 @@ def test_difference_rows(judged):
     assert [(row["against"], row["dataset"]) for row in rows] == list(
         itertools.product(["params", "broken"], ["cifar10", "cifar100"])
     )
-    assert (rows[0]["tau"], rows[0]["low"], rows[0]["high"]) == metrics.paired_difference(
-        judged["cifar10"], 0, 1
-    )
+    one = judged["cifar10"]
+    assert list(rows[0]) == list(metrics.Difference.__annotations__)
+    taus, rhos = (metrics.paired_difference(one, 0, 1, of=of) for of in ("tau", "rho"))
+    assert (rows[0]["tau"], rows[0]["low"], rows[0]["high"]) == taus
+    assert (rows[0]["rho"], rows[0]["rho_low"], rows[0]["rho_high"]) == rhos
+    assert rows[0]["rho"] == one.rho[0] - one.rho[1]
+    assert taus != rhos
     assert metrics.verdict(rows[0]["low"], rows[0]["high"]) == "won"
     assert metrics.verdict(rows[1]["low"], rows[1]["high"]) == "lost"
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from primitives import WORDS, Kind
+from primitives.kinds import AXES
 
 NETWORKS, LAYERS = 4, 5
 TAILS = {"scalar": (), "samples": (3, 3)}
@@ -150,7 +151,7 @@ def test_float64_of_either_precision(word, form, dtype):
 
 @each_case
 def test_resolves_to_networks(word, form):
-    for axis in ("layers", "activations"):
+    for axis in AXES[:-1]:
         kind = word.resolve([Kind(form, axis, "")] * word.arity)
         assert (kind.form, kind.axis) == (form, "networks")
     assert word.resolve([Kind(form, "networks")] * word.arity) is None

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from primitives import CONSTANT, WORDS, Kind
-from primitives.kinds import FORMS
+from primitives.kinds import AXES, FORMS
 
 ROWS = 3
 SHAPES = {  # of one row; each form has a shape that is square in its last two axes
@@ -23,7 +23,7 @@ SHAPES = {  # of one row; each form has a shape that is square in its last two a
     "vector": [(7,), (1,)],
     "scalar": [()],
 }
-AXES = {"features": 5, "weights": 5, "samples": 3, "matrix": 3, "vector": 2, "scalar": 1}
+DIMENSIONS = {"features": 5, "weights": 5, "samples": 3, "matrix": 3, "vector": 2, "scalar": 1}
 DTYPES = (torch.float32, torch.float64)
 EXEMPT = ("overflow", "-inf", "infinity", "NaN")  # a docstring that says so may leave the finite
 
@@ -158,13 +158,13 @@ def test_dtype(word, form):
 
 @each_case
 def test_the_resolved_kind_fits_the_result(word, form):
-    for batch, axis in itertools.product(("raw", "sketch"), ("layers", "activations")):
+    for batch, axis in itertools.product(("raw", "sketch"), AXES):
         kind = word.resolve([Kind(form, axis, batch)] * word.arity)
         assert kind.axis == axis
         assert kind.batch == (batch if kind.form in ("features", "samples") else "")
     for shape, dtype in _settings(word, form):
         result = word.function(*_ordinary(word, shape, dtype))
-        assert result.dim() == AXES[kind.form]
+        assert result.dim() == DIMENSIONS[kind.form]
         assert len(result) == ROWS
         if all(s.result == "same" for s in word.signatures):
             assert kind.form == form
@@ -173,10 +173,25 @@ def test_the_resolved_kind_fits_the_result(word, form):
 
 @each_case
 def test_needs_no_gradients(word, form):
+    """The same where gradients are recorded (but for the rounding of a decomposition that then
+    needs vectors), and what comes out can be cut off from what came in."""
     for shape, dtype in _settings(word, form):
-        with torch.inference_mode():
-            result = word.function(*_ordinary(word, shape, dtype))
+        result = word.function(*_ordinary(word, shape, dtype))
         assert not result.requires_grad
+        for off in (torch.no_grad, torch.inference_mode):
+            with off():
+                unrecorded = word.function(*_ordinary(word, shape, dtype))
+            assert not unrecorded.requires_grad
+            assert _same_bits(result, unrecorded)
+        arguments = [a.requires_grad_() for a in _ordinary(word, shape, dtype)]
+        recorded = word.function(*arguments)
+        assert all(a.requires_grad and a.grad is None for a in arguments)
+        torch.testing.assert_close(
+            result, recorded.detach(), rtol=1e-12, atol=1e-12, equal_nan=True
+        )
+        with torch.no_grad():
+            assert _same_bits(result, word.function(*arguments))
+        assert _same_bits(result, word.function(*(a.detach() for a in arguments)))
 
 
 @each_case

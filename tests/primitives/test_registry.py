@@ -3,6 +3,7 @@
 import pytest
 
 from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from primitives.kinds import AXES, FORMS
 from primitives.registry import aggregation, word
 
 FEATURES = Kind("features", "layers", "raw")
@@ -80,6 +81,26 @@ def test_words_are_well_formed(entry):
         ("mean_layers", [KERNEL], None),
         ("weighted_mean_layers", [SCALAR, SCALAR], NET_SCALAR),
         ("weighted_mean_layers", [SCALAR, CONSTANT], None),
+        ("saliency", [FEATURES, FEATURES], MATRIX),
+        ("saliency", [FEATURES, Kind("features", "layers", "sketch")], None),
+        ("saliency", [FEATURES, CONSTANT], None),
+        ("pixel_mean", [Kind("features", "blocks", "sketch")], Kind("matrix", "blocks")),
+        ("pixel_mean", [WEIGHTS], None),
+        ("channel_variance", [Kind("features", "norms", "raw")], Kind("vector", "norms")),
+        ("channel_correlation", [Kind("features", "norms", "raw")], Kind("matrix", "norms")),
+        ("channel_correlation", [WEIGHTS], MATRIX),
+        ("channel_correlation", [MATRIX], None),
+        ("unit_diagonal", [KERNEL], KERNEL),
+        ("unit_diagonal", [Kind("matrix", "blocks")], Kind("matrix", "blocks")),
+        ("unit_diagonal", [FEATURES], None),
+        ("sum_abs", [Kind("vector", "norms")], Kind("scalar", "norms")),
+        ("sum_abs", [SCALAR], None),
+        ("singular_values", [Kind("matrix", "blocks")], Kind("vector", "blocks")),
+        ("add", [Kind("scalar", "blocks"), Kind("scalar", "norms")], None),
+        ("add", [Kind("scalar", "blocks"), CONSTANT], Kind("scalar", "blocks")),
+        ("weighted_mean_layers", [Kind("scalar", "norms"), Kind("scalar", "norms")], NET_SCALAR),
+        ("weighted_mean_layers", [Kind("scalar", "norms"), SCALAR], None),
+        ("mean_layers", [Kind("scalar", "blocks")], NET_SCALAR),
     ],
 )
 def test_resolve(name, given, expected):
@@ -98,6 +119,10 @@ def test_resolve(name, given, expected):
         ("matmul", [(2, 3, 3), (2, 3, 3)], True),
         ("matmul", [(2, 3, 3), (2, 4, 4)], False),
         ("singular_values", [(2, 3, 4)], True),
+        ("unit_diagonal", [(2, 3, 3)], True),
+        ("unit_diagonal", [(2, 3, 4)], False),
+        ("saliency", [(2, 3, 4, 5, 5), (2, 3, 4, 5, 5)], True),
+        ("saliency", [(2, 3, 4, 5, 5), (2, 3, 4, 6, 5)], False),
     ],
 )
 def test_applies(name, shapes, fits):
@@ -113,7 +138,23 @@ def test_applies(name, shapes, fits):
         (NET_SCALAR, "NetScalar"),
         (Kind("matrix", "networks"), "NetMatrix"),
         (CONSTANT, "Constant"),
+        (Kind("matrix", "blocks"), "ChannelMatrix(blocks)"),
+        (Kind("vector", "norms"), "Vector(norms)"),
+        (Kind("scalar", "activations"), "Scalar(activations)"),
+        (Kind("features", "norms", "raw"), "Features(norms, raw)"),
+        (Kind("vector", "networks"), "NetVector"),
     ],
 )
 def test_kinds_are_named_as_in_the_manual(kind, text):
     assert str(kind) == text
+
+
+def test_every_kind_has_a_name_of_its_own():
+    batched = ("features", "samples")
+    kinds = [Kind(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES]
+    assert len({str(kind) for kind in kinds}) == len(kinds)
+
+
+def test_a_kind_has_a_form():
+    with pytest.raises(ValueError, match="no such form: 'tensor'"):
+        Kind("tensor")

@@ -14,10 +14,12 @@ from primitives import WORDS
 INF, NAN = math.inf, math.nan
 MAX = torch.finfo(torch.float64).max
 TINY = torch.finfo(torch.float64).tiny
-LN2, LN3, E = math.log(2), math.log(3), math.e
+LN2, LN3, E, R3 = math.log(2), math.log(3), math.e, 3**-0.5
 
 # One layer, two samples, two channels, one by two positions.
 FEATURES = [[[[[1.0, 2.0]], [[0.0, -1.0]]], [[[3.0, -2.0]], [[-1.0, -1.0]]]]]
+AGAINST = [[[[[2.0, -1.0]], [[5.0, 3.0]]], [[[1.0, 1.0]], [[0.0, 4.0]]]]]  # another of its shape
+THREE = [[[[[0.0, 2.0]], [[0.0, 2.0]], [[5.0, 5.0]]], [[[0.0, 2.0]], [[2.0, 2.0]], [[5.0, 5.0]]]]]
 WEIGHTS = [[[[[1.0, 3.0]]], [[[2.0, -2.0]]]]]  # two filters of one by two
 A = [[1.0, 2.0], [3.0, 4.0]]
 
@@ -52,6 +54,8 @@ VALUES = [
     ("sum", [FEATURES], [1.0]),
     ("mean", [FEATURES], [0.125]),
     ("mean_abs", [FEATURES], [11 / 8]),
+    ("sum_abs", [FEATURES], [11.0]),
+    ("sum_abs", [[[0.0, -0.0], [1e308, -1e308]]], [0.0, INF]),
     ("std", [[[1.0, 3.0], [5.0, 5.0], [MAX, -MAX]]], [1.0, 0.0, MAX]),
     ("std", [[[0.1] * 7]], [0.0]),  # to the bit: a rounded mean would leave 1e-17
     ("norm", [[[3.0, -4.0], [3e200, 4e200], [1.0, -INF]]], [5.0, 5e200, INF]),
@@ -60,9 +64,15 @@ VALUES = [
     ("smallest", [[[1.0, -5.0, 3.0]]], [-5.0]),
     ("numel", [FEATURES], [8.0]),
     ("entropy", [[[1.0, -1.0, 0.0], [1.0, 2.0, -1.0]]], [LN2, 1.5 * LN2]),
-    ("entropy", [[[0.0, 0.0], [MAX, MAX]]], [LN2, LN2]),
+    ("entropy", [[[0.0, -0.0], [MAX, MAX], [5e-324, 5e-324]]], [0.0, LN2, LN2]),
     ("participation", [[[1.0, -1.0, 0.0], [3.0, 1.0, 0.0]]], [2.0, 1.6]),
-    ("participation", [[[0.0, 0.0], [MAX, MAX]]], [2.0, 2.0]),
+    ("participation", [[[0.0, -0.0], [MAX, MAX], [5e-324, 5e-324]]], [0.0, 2.0, 2.0]),
+    ("pixel_mean", [FEATURES], [[[1.5, -0.5], [0.5, -1.0]]]),
+    # 1 * 2 + 2 * -1 and so on, by sample and channel
+    ("saliency", [FEATURES, AGAINST], [[[0.0, -3.0], [1.0, -4.0]]]),
+    # of the channels (1, 2, 3, -2) and (0, -1, -1, -1), as in `covariance`
+    ("channel_variance", [FEATURES], [[3.5, 0.1875]]),
+    ("channel_variance", [[[[[[7.0]], [[7.0]]]]]], [[0.0, 0.0]]),
     ("hamming", [[[1.0, -2.0, 0.0, 3.0]], [[5.0, 2.0, 1.0, 1.0]]], [0.5]),
     ("cosine", [[[3.0, 4.0], [0.0, 0.0]], [[4.0, 3.0], [1.0, 1.0]]], [0.96, 0.0]),
     ("cosine", [[[1e-300, 0.0], [1e300, 0.0]], [[2.0, 0.0], [-2.0, 0.0]]], [1.0, -1.0]),
@@ -80,8 +90,19 @@ VALUES = [
     # channels: (1, 2, 3, -2) of mean 1 and (0, -1, -1, -1) of mean -3/4
     ("covariance", [FEATURES], [[[3.5, 0.0], [0.0, 0.1875]]]),
     ("covariance", [WEIGHTS], [[[3.5]]]),  # of the one input channel: (1, 3, 2, -2)
+    # channels over samples and positions: (0, 2, 0, 2), (0, 2, 2, 2) and a constant one
+    ("channel_correlation", [THREE], [[[1.0, R3, 0.0], [R3, 1.0, 0.0], [0.0, 0.0, 0.0]]]),
+    ("channel_correlation", [WEIGHTS], [[[1.0]]]),  # of the one input channel
+    ("channel_correlation", [[[[[[1.0, 2.0]], [[5.0, 4.0]]]]]], [[[1.0, -1.0], [-1.0, 1.0]]]),
+    ("channel_correlation", [[[[[[1e-300, MAX]], [[0.1, 0.1]]]]]], [[[1.0, 0.0], [0.0, 0.0]]]),
     ("correlation", [[[[1.0, 2.0, 3.0], [6.0, 4.0, 2.0]]]], [[[1.0, -1.0], [-1.0, 1.0]]]),
     ("correlation", [[[[1.0, 2.0, 3.0], [0.1] * 3]]], [[[1.0, NAN], [NAN, NAN]]]),
+    ("unit_diagonal", [[[[4.0, 2.0], [-3.0, 9.0]]]], [[[1.0, 1 / 3], [-0.5, 1.0]]]),
+    ("unit_diagonal", [[[[1.0, 5.0], [-5.0, 1.0]]]], [[[1.0, 1.0], [-1.0, 1.0]]]),  # capped
+    ("unit_diagonal", [[[[0.0, 5.0], [5.0, 4.0]]]], [[[0.0, 0.0], [0.0, 1.0]]]),
+    ("unit_diagonal", [[[[-1.0, 5.0], [5.0, 4.0]]]], [[[0.0, 0.0], [0.0, 1.0]]]),
+    ("unit_diagonal", [[[[TINY / 2, 1.0], [1.0, TINY]]]], [[[0.0, 0.0], [0.0, 1.0]]]),
+    ("unit_diagonal", [[[[1e300, 1e-300], [1e300, 1e300]]]], [[[1.0, 0.0], [1.0, 1.0]]]),
     ("transpose", [[A]], [[[1.0, 3.0], [2.0, 4.0]]]),
     ("matmul", [[A], [[[0.0, 1.0], [1.0, 0.0]]]], [[[2.0, 1.0], [4.0, 3.0]]]),
     ("trace", [[A]], [5.0]),
@@ -128,6 +149,25 @@ def test_value(name, arguments, expected):
     wanted = torch.tensor(expected, dtype=torch.float64)
     torch.testing.assert_close(result.double(), wanted, rtol=1e-14, atol=1e-15, equal_nan=True)
     assert torch.equal(result == 0, wanted == 0)  # 0 is exact: formulas divide by it
+
+
+def test_what_is_normal_is_that_of_the_precision():
+    """1e-39 is normal in float64, and in float32 so small that 1 over it is hardly finite."""
+    x = torch.tensor([[[1e-39, 1e-39], [1e-39, 1.0]]], dtype=torch.float64)
+    found = WORDS["unit_diagonal"].function
+    torch.testing.assert_close(found(x)[0, :, 0].tolist(), [1.0, 10**-19.5])
+    assert found(x.float()).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]
+
+
+def test_spectra_of_nothing_are_0():
+    """All zero is no distribution, and so none that is spread as evenly as can be."""
+    for n in (1, 2, 7):
+        for name in ("entropy", "participation", "top_share"):
+            found = WORDS[name].function(torch.zeros(2, n))
+            assert found.tolist() == [0.0, 0.0]
+            even = WORDS[name].function(torch.full((1, n), -0.3))
+            wanted = {"entropy": math.log(n), "participation": n, "top_share": 1 / n}[name]
+            assert even.item() == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["log", "abs_log", "exp"])

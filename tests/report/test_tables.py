@@ -11,6 +11,8 @@ from eznas import api
 from eznas.discovery import BASELINES
 from eznas.metrics import Row
 from eznas.report.tables import (
+    agreement_table,
+    blend_table,
     correlation_table,
     difference_table,
     proxy_table,
@@ -207,14 +209,14 @@ def test_yardsticks_are_ranked_within_data_sets(width):
         {
             "model": "a_random_forest_of_trees",
             "language": "quick_with_products_of_words",
-            "terms": None,
+            "words": 1234,
             "networks": 12345,
             "tau": {"cifar10": [0.5, 0.4, 0.6], "ImageNet16-120": [None, None, None]},
         },
         {
             "model": "[b]ridge",
             "language": "quick",
-            "terms": 120,
+            "words": 120,
             "networks": 253,
             "tau": {"cifar10": [0.7, 0.65, 0.75], "cifar100": [-0.1, -0.2, 0.3]},
         },
@@ -227,7 +229,8 @@ def test_yardsticks_are_ranked_within_data_sets(width):
     assert "-0.100 [-0.200, +0.300]" in text
     assert text.count("undefined") == 3
     assert column(text, "networks").count("12345") == len(THREE)
-    assert column(text, "terms").count("120") == len(THREE)
+    for words in ("120", "1234"):
+        assert column(text, "words").count(words) == len(THREE)
     for model in ("a_random_forest_of_trees", "[b]ridge"):
         assert column(text, "model").count(model) == len(THREE)
     assert column(text, "language").count("quick_with_products_of_words") == len(THREE)
@@ -236,6 +239,55 @@ def test_yardsticks_are_ranked_within_data_sets(width):
 def test_no_words_and_no_yardsticks():
     assert "rank" in shown(word_table([], "none"))
     assert "model" in shown(yardstick_table([]))
+
+
+def test_only_the_first_words_are_shown():
+    rows = [{"word": f"w{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
+    text = shown(word_table(rows, "some", 2))
+    assert re.findall(r"w[0-9]", text) == ["w5", "w4"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_agreement_shows_the_closest_first(width):
+    rows = [
+        {
+            "proxy": proxy,
+            "dataset": dataset,
+            "published": f"{dataset}_{proxy}",
+            "networks": 498,
+            "rho": rho,
+            "between_seeds": between,
+        }
+        for proxy, dataset, rho, between in (
+            ("[b]far", "cifar10", -0.5, 0.25),
+            ("nothing", "cifar10", None, None),
+            ("jacob_cov_x_params", "ImageNet16-120", 0.98765, 0.87654),
+        )
+    ]
+    text = shown(agreement_table(rows), width)
+    assert re.findall(r"[+-][0-9]\.[0-9]{4}", text) == ["+0.9877", "+0.8765", "-0.5000", "+0.2500"]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    names, _, published, *_ = ("".join(c) for c in zip(*filter(None, cells), strict=True))
+    assert names == "jacob_cov_x_params[b]farnothing"
+    assert "cifar10_[b]far" in published
+    assert text.count("undef.") == 1
+    assert text.count("498") == 3
+    assert "agreement" in shown(agreement_table([]))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_blend_has_a_row_for_each_weight(width):
+    content = {
+        "first": "[b]naswot",
+        "second": "params",
+        "weights": [0.0, 0.125, 1.0],
+        "tau": {"cifar10": [0.25, None, -0.5], "ImageNet16-120": [0.75, 0.625, 0.5]},
+    }
+    text = shown(blend_table(content), width)
+    assert "w times [b]naswot plus 1 - w times params" in " ".join(text.split())
+    assert column(text, "w") == "0.0000.1251.000"
+    assert column(text, "cifar10") == "+0.2500undef.-0.5000"
+    assert column(text, "ImageNet16-120") == "+0.7500+0.6250+0.5000"
 
 
 @pytest.mark.parametrize(
@@ -254,6 +306,14 @@ def test_differences_say_who_is_ahead(low, high, outcome):
     for against in (*BASELINES, "greedy"):
         assert text.count(f" {against} ") == len(DATASETS)
     assert "undefined" in text if tau is None else f"{tau:+.3f} [{low:+.3f}, {high:+.3f}]" in text
+
+
+@pytest.mark.xfail(strict=True, reason="difference_table cuts a formula: fold its columns")
+def test_a_difference_from_a_formula_is_shown_to_its_end():
+    rows = [{"against": FORMULA, "dataset": "cifar10", "tau": 0.1, "low": 0.05, "high": 0.2}]
+    text = shown(difference_table(FORMULA, rows))
+    assert FORMULA.replace(" ", "") in column(text, "against")
+    assert "won" in text
 
 
 @pytest.mark.parametrize("proxy", ["hybrid", FORMULA])
@@ -279,6 +339,7 @@ def test_scores_show_models_and_reasons(proxy):
 def test_proxies_show_formulas_to_their_end():
     rows = api.proxies()
     text = shown(proxy_table(rows))
-    for name in ("proxy", "formula", "source"):
-        found = column(text, name)
+    for name, heading in (("proxy",) * 2, ("formula",) * 2, ("source",) * 2, ("note", "source")):
+        found = column(text, heading)
         assert all(r[name].replace(" ", "") in found for r in rows)
+    assert any(r["note"] for r in rows)

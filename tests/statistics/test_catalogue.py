@@ -1,13 +1,223 @@
 """The catalogue: complete, named by one scheme, and in agreement with the language."""
 
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
 import pytest
 
 from eznas.formulas.parser import parse_any
-from eznas.statistics.catalogue import CATALOGUE, SITES, Statistic
-from primitives import WORDS, Kind
+from eznas.statistics import condensing, probes
+from eznas.statistics.catalogue import CATALOGUE, PATHS, SITES, Statistic
+from eznas.statistics.conditions import Conditions
+from eznas.statistics.images import generated
+from eznas.statistics.paths import Paths
+from eznas.statistics.structure import CARRIED
+from primitives import NET_SCALAR, WORDS, Kind
 
-PROBES = {"structure", "data", "noise", "shift", "flow", "label"}
+PROBES = {
+    *("structure", "data", "noise", "shift", "flow"),
+    *("label", "label2", "curvature", "local", "zen", "fisher"),
+}
+LABELLED = {"label", "label2", "curvature"}
+BATCHES = {"raw", "sketch", "label", "single"}
 EVERY = pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
+
+# The end of a name where it is not the last part of the sketch's.
+ENDINGS = {"codes": "patterns", "sum_abs": "change"}
+# The axis of what is kept whole at a site, and of what is condensed there.
+AXES = {
+    "relu_input": ("layers", ""),  # of a layer's activation
+    "relu_output": ("", "activations"),
+    "relu_change": ("", "activations"),
+    "conv_input": ("layers", "layers"),
+    "conv_output": ("layers", "layers"),
+    "weight": ("layers", ""),
+    "weight_per_image": ("", "layers"),
+    "bn_input": ("", "norms"),
+    "bn_output": ("layers", "norms"),  # of a layer's batch norm; of every one
+    "block_output": ("", "blocks"),
+    "image": ("networks", ""),
+    "network": ("networks", ""),
+}
+FORMS = {"weight": {"weights"}, "image": {"matrix"}, "network": {"vector", "matrix", "scalar"}}
+OWN = {
+    "codes": ("relu_output", NET_SCALAR),
+    "image_std": ("weight_per_image", Kind("weights")),
+    "image_signs": ("weight_per_image", Kind("weights")),
+    "transfer": ("block_output", Kind("matrix", "blocks")),
+}
+
+
+def naming(row: Statistic) -> Iterator[str]:
+    """<probe>_<site>_<what of it>; what needs no pass is named after itself."""
+    if not row.name.isidentifier() or row.name in WORDS:
+        yield "no name of its own"
+    if row.probe == "structure":
+        if row.site not in (row.name, "network"):
+            yield "named unlike its site"
+        return
+    probe, *parts = row.name.split("_")
+    if probe != row.probe:
+        yield "the probe does not come first"
+    place = row.site.split("_")[0]
+    if place not in ("image", "network") and row.sketch != "codes" and place not in parts:
+        yield "the site is missing"
+    ending = ENDINGS.get(row.sketch, row.sketch.split("_")[-1])
+    if row.sketch and parts[-1] != ending:
+        yield "the sketch does not come last"
+    whole = not row.sketch and row.site != "image"
+    if (parts[-1] == "grad") != (whole and (row.gradient or row.probe == "curvature")):
+        yield "a gradient that is none, or one that does not say so"
+
+
+def excitation(row: Statistic) -> Iterator[str]:
+    """Known passes, at the batch that fits."""
+    if row.probe not in PROBES or row.batch not in BATCHES:
+        yield "no such pass"
+    if (row.batch == "label") != (row.probe in LABELLED):
+        yield "labels are for the probes that know them, all of them"
+    if row.batch in ("sketch", "single") and row.probe != "data":
+        yield "other batches are of images"
+    if row.batch == "sketch" and not (row.sketch or row.site == "image"):
+        yield "a raw tensor at the large batch does not fit into memory"
+    if row.gradient and row.probe in ("structure", "local", "zen", "fisher", "curvature"):
+        yield "no backward pass hands it over"
+
+
+def condensed(row: Statistic) -> Iterator[str]:
+    """By a word, or by a sketch of our own at its site."""
+    if row.sketch and (row.sketch in WORDS) == (row.sketch in OWN):
+        yield "no such sketch"
+    elif row.sketch in OWN:
+        if OWN[row.sketch] != (row.site, row.kind):
+            yield "the sketch is of another site or kind"
+    elif row.sketch:
+        word = WORDS[row.sketch]
+        kind = word.resolve([Kind("features", row.kind.axis, row.batch)] * word.arity)
+        if kind != row.kind:
+            yield "the word gives another kind"
+        if word.arity == 2 and not row.gradient:
+            yield "a word of two arguments takes a value and its gradient"
+    if row.with_value != (row.gradient and row.sketch == "saliency"):
+        yield "the value beside its gradient is for a word that takes both"
+
+
+def kinds(row: Statistic) -> Iterator[str]:
+    """What keeps its batch says which; the axis and the form are those of the site."""
+    if row.kind.batch != (row.batch if row.kind.form in ("features", "samples") else ""):
+        yield "the batch is not that of the kind"
+    if row.probe == "structure" and row.site != "weight":
+        return
+    if row.site not in SITES:
+        yield "no such site"
+        return
+    axis = AXES[row.site][bool(row.sketch)]
+    if row.kind.axis != ("networks" if row.sketch == "codes" else axis):
+        yield "the axis is not that of the site"
+    if not row.sketch and row.kind.form not in FORMS.get(row.site, {"features"}):
+        yield "the form is not that of the site"
+
+
+RULES = (naming, excitation, condensed, kinds)
+
+
+def complaints(row: Statistic) -> list[str]:
+    return [complaint for rule in RULES for complaint in rule(row)]
+
+
+@EVERY
+def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
+    assert complaints(row) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("data_conv_input", {"name": "noise_conv_input"}),
+        ("data_conv_input", {"name": "data_relu_input"}),
+        ("data_conv_input", {"name": "data_conv_input_grad"}),
+        ("data_conv_input", {"name": "data conv_input"}),
+        ("data_conv_input", {"probe": "dream", "name": "dream_conv_input"}),
+        ("data_conv_input", {"batch": "large"}),
+        ("data_conv_input", {"batch": "sketch", "kind": Kind("features", "layers", "sketch")}),
+        ("data_conv_input", {"batch": "label", "kind": Kind("features", "layers", "label")}),
+        ("data_conv_input", {"kind": Kind("features", "layers", "sketch")}),
+        ("data_conv_input", {"kind": Kind("features", "layers")}),
+        ("data_conv_input", {"kind": Kind("weights")}),
+        ("data_conv_input", {"kind": Kind("features", "activations", "raw")}),
+        ("data_conv_input", {"site": "conv", "name": "data_conv"}),
+        ("data_conv_input_grad", {"name": "data_conv_input"}),
+        ("data_conv_input_grad", {"gradient": False}),
+        ("noise_conv_output_gram", {"sketch": "covariance"}),
+        ("noise_conv_output_gram", {"sketch": ""}),
+        ("noise_conv_output_gram", {"sketch": "gram_matrix", "name": "noise_conv_output_matrix"}),
+        ("noise_conv_output_gram", {"batch": "sketch"}),
+        ("noise_conv_output_gram", {"kind": Kind("matrix")}),
+        ("data_relu_agreement", {"kind": Kind("samples", "layers", "sketch")}),
+        ("data_bn_output_correlation", {"kind": Kind("matrix", "layers")}),
+        ("data_bn_output_correlation", {"batch": "label"}),
+        ("data_jacobian", {"kind": Kind("matrix", "layers")}),
+        ("data_jacobian", {"name": "data_jacobian_grad"}),
+        ("data_patterns", {"kind": Kind("scalar", "activations")}),
+        ("data_patterns", {"site": "bn_output"}),
+        ("label_weight_grad", {"batch": "raw"}),
+        ("label2_weight_grad", {"name": "label_weight_grad2"}),
+        ("curvature_weight_grad", {"name": "curvature_weight"}),
+        ("curvature_weight_grad", {"gradient": True}),
+        ("label_weight_grad_std", {"site": "weight"}),
+        ("label_weight_grad_std", {"sketch": "image_signs"}),
+        ("label_weight_grad_std", {"kind": Kind("matrix")}),
+        ("label_conv_output_saliency", {"gradient": False}),
+        ("noise_block_output_covariance", {"kind": Kind("matrix", "layers")}),
+        ("local_block_transfer", {"kind": Kind("matrix", "layers")}),
+        ("local_block_transfer", {"batch": "single"}),
+        ("zen_relu_output_change", {"kind": Kind("scalar", "layers")}),
+        ("zen_bn_input_variance", {"name": "zen_bn_input"}),
+        ("fisher_deciles", {"kind": Kind("vector", "layers")}),
+        ("fisher_deciles", {"kind": Kind("weights", "networks")}),
+        ("weight", {"kind": Kind("matrix")}),
+        ("layer_params", {"name": "layer_parameters"}),
+        ("params", {"name": "sum", "site": "sum"}),
+    ],
+)
+def test_a_row_that_breaks_the_scheme_is_noticed(name: str, changes: dict[str, object]) -> None:
+    assert complaints(replace(CATALOGUE[name], **changes))
+
+
+def test_the_lists_are_those_of_the_code() -> None:
+    """A new probe, site or sketch of our own needs a place in the rules above."""
+    assert probes._PROBES.keys() == PROBES - {"structure"}
+    assert condensing._OWN.keys() == OWN.keys()
+    assert AXES.keys() == SITES.keys()
+    assert {row.probe for row in CATALOGUE.values()} == PROBES
+    assert {row.batch for row in CATALOGUE.values()} == BATCHES
+    assert {row.site for row in CATALOGUE.values()} >= SITES.keys()
+
+
+def test_batches() -> None:
+    """Two batches with labels fit into one of sketches."""
+    conditions = Conditions(generated(12, size=8), raw=5, sketch=11)
+    assert {b: conditions.batch(b) for b in BATCHES} == {
+        "raw": 5,
+        "sketch": 11,
+        "label": 5,
+        "single": 1,
+    }
+
+
+@EVERY
+def test_a_row_explains_itself(row: Statistic) -> None:
+    assert CATALOGUE[row.name] is row
+    assert row.meaning
+    assert "\n" not in row.meaning
+    assert row.meaning not in {r.meaning for r in CATALOGUE.values() if r is not row}
+
+
+@EVERY
+def test_a_row_is_a_formula(row: Statistic) -> None:
+    expression = parse_any(row.name)
+    assert expression.kind == row.kind
+    assert expression.statistics() == [row.name]
 
 
 def test_the_tensors_of_eznas() -> None:
@@ -22,54 +232,27 @@ def test_the_tensors_of_eznas() -> None:
 
 
 def test_published_proxies_have_their_tensors() -> None:
-    published = {"flow_weight_grad", "label_weight_grad", "data_relu_agreement", "data_jacobian"}
+    published = {
+        *("flow_weight_grad", "label_weight_grad", "label2_weight_grad", "curvature_weight_grad"),
+        *("label_weight_grad_signs", "label_conv_output_saliency", "data_relu_agreement"),
+        *("data_jacobian", "data_patterns", "same_class", "fisher_deciles"),
+        *("zen_relu_output_change", "zen_bn_input_variance"),
+        *("noise_block_output_covariance", "local_block_transfer"),
+        *(f"data_{site}_output_correlation" for site in ("conv", "relu", "bn")),
+    }
     assert published <= CATALOGUE.keys()
     assert all(CATALOGUE[name].source for name in published)
 
 
-@EVERY
-def test_a_row_explains_itself(row: Statistic) -> None:
-    assert CATALOGUE[row.name] is row
-    assert row.meaning
-    assert "\n" not in row.meaning
-    assert row.probe in PROBES
-    assert row.batch in ("raw", "sketch")
-    assert row.probe == "structure" or row.site in SITES
-
-
-@EVERY
-def test_a_row_is_named_after_what_it_holds(row: Statistic) -> None:
-    assert row.name.isidentifier()
-    assert row.name not in WORDS
-    if row.probe != "structure":
-        assert row.name.startswith(f"{row.probe}_")
-    assert row.name.endswith("_grad") == (row.gradient and row.site != "image")
-
-
-@EVERY
-def test_a_row_is_a_formula(row: Statistic) -> None:
-    expression = parse_any(row.name)
-    assert expression.kind == row.kind
-    assert expression.statistics() == [row.name]
-
-
-@EVERY
-def test_the_kind_follows_from_site_and_sketch(row: Statistic) -> None:
-    """What keeps its batch says which; the axis is the one that the site lies on."""
-    assert row.kind.batch == (row.batch if row.kind.form in ("features", "samples") else "")
-    if row.site == "relu_output":
-        assert row.kind.axis == "activations"
-    if row.sketch:
-        features = Kind("features", row.kind.axis, row.batch)
-        assert WORDS[row.sketch].resolve([features]) == row.kind
-    elif row.site in ("relu_input", "conv_input", "conv_output", "bn_output"):
-        assert row.kind == Kind("features", "layers", "raw")
-    elif row.site == "weight":
-        assert row.kind == Kind("weights")
-
-
-def test_only_condensed_rows_are_measured_at_the_large_batch() -> None:
-    """Raw tensors at 64 images would not fit into memory."""
-    large = [row for row in CATALOGUE.values() if row.batch == "sketch"]
-    assert large
-    assert all(row.sketch or row.site == "image" for row in large)
+def test_every_quantity_has_every_statistic_of_its_paths() -> None:
+    """And each is an attribute of `Paths`, none of them named twice."""
+    assert len(PATHS) == len(CARRIED) * (len(fields(Paths)) - 1)
+    assert {quantity for quantity, _ in PATHS.values()} == set(CARRIED)
+    attributes = {attribute for _, attribute in PATHS.values()}
+    assert attributes == {f.name for f in fields(Paths)} - {"log_count"}
+    assert len(set(PATHS.values())) == len(PATHS)
+    for name, (quantity, _) in PATHS.items():
+        assert name.startswith(f"paths_{quantity}_")
+        assert (CATALOGUE[name].kind, CATALOGUE[name].probe) == (NET_SCALAR, "structure")
+    others = {n for n in CATALOGUE if n.startswith("paths_")} - PATHS.keys()
+    assert others == {"paths_count"}

@@ -1,0 +1,127 @@
+"""Published scores: the columns of a proxy under its authors' names, and what cannot be read."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from eznas.benchmarks.published import read_published
+from eznas.errors import InputError
+from eznas.spaces import SPACES
+
+SPACE = SPACES["nasbench201"]
+FIRST, SECOND, THIRD = (SPACE.architectures()[i] for i in (7, 4711, 9))
+HEADER = "architecture,naswot\n"
+
+
+def read(tmp_path, text, name="mine.csv", encoding="utf-8"):
+    path = tmp_path / name
+    data = text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return read_published(path, SPACE)
+
+
+def columns(published, proxy, dataset="cifar10", architectures=(FIRST, SECOND)):
+    return {c: s.tolist() for c, s in published.columns(proxy, dataset, architectures).items()}
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_plain_and_gzipped_files_are_read(tmp_path, name, encoding):
+    text = f"index,architecture,naswot,params\r\n0,{SECOND},1.5,20\r\n\r\n1,{FIRST},-2e3,10\r\n"
+    found = read(tmp_path, text, name, encoding)
+    assert found.architectures == (SECOND, FIRST)
+    assert list(found.scores) == ["naswot", "params"]
+    assert all(s.dtype == np.float64 for s in found.scores.values())
+    assert columns(found, "naswot") == {"naswot": [-2000.0, 1.5]}
+    assert columns(found, "params") == {"params": [10.0, 20.0]}
+
+
+def test_scores_come_in_the_order_of_the_networks_asked_for(tmp_path):
+    found = read(tmp_path, HEADER + f"{FIRST},1\n{SECOND},2\n{THIRD},3\n")
+    scores = columns(found, "naswot", architectures=(THIRD, "|unknown|", FIRST, THIRD))["naswot"]
+    np.testing.assert_array_equal(scores, [3, np.nan, 1, 3])
+    assert columns(found, "naswot", architectures=()) == {"naswot": []}
+
+
+@pytest.mark.parametrize("score", ["-1e8", "-100000000.0", "inf", "-inf", "nan"])
+def test_failures_are_nan(tmp_path, score):
+    found = read(tmp_path, HEADER + f"{FIRST},{score}\n{SECOND},-99999999.0\n")
+    np.testing.assert_array_equal(columns(found, "naswot")["naswot"], [np.nan, -99999999.0])
+
+
+def test_names_of_others_stand_for_ours(tmp_path):
+    names = "architecture,jacov,nwot,flops,synflow"
+    found = read(tmp_path, f"{names}\n{FIRST},1,2,3,4\n")
+    for column, ours in (("jacov", "jacob_cov"), ("nwot", "naswot"), ("flops", "operations")):
+        assert found.proxy_of(column) == ours
+        assert list(columns(found, ours)) == [column]
+        assert columns(found, column) == {}  # theirs is no name of ours
+    assert columns(found, "synflow", architectures=(FIRST,)) == {"synflow": [4.0]}
+
+
+def test_columns_of_a_data_set(tmp_path):
+    names = "architecture,cifar10_naswot,cifar100_naswot,ImageNet16-120_nwot,cifar10_flops,naswot"
+    found = read(tmp_path, f"{names}\n{FIRST},1,2,3,4,5\n")
+    assert {d: list(columns(found, "naswot", d)) for d in ("cifar10", "cifar100", "svhn")} == {
+        "cifar10": ["cifar10_naswot", "naswot"],
+        "cifar100": ["cifar100_naswot", "naswot"],
+        "svhn": ["naswot"],  # no data set in its name: of any
+    }
+    assert list(columns(found, "naswot", "ImageNet16-120")) == ["ImageNet16-120_nwot", "naswot"]
+    assert columns(found, "operations", architectures=(FIRST,)) == {"cifar10_flops": [4.0]}
+    assert columns(found, "operations", "cifar100") == {}
+    assert found.proxy_of("cifar100_naswot") == "cifar100_naswot"
+    assert found.proxy_of("cifar100_naswot", "cifar10") == "cifar100_naswot"
+    assert found.proxy_of("cifar100_nwot", "cifar100") == "naswot"
+
+
+def test_architectures_are_canonical(tmp_path):
+    found = read(tmp_path, HEADER + f" {FIRST} ,1\n")
+    assert found.architectures == (FIRST,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r":1: no column architecture"),
+        ("network,naswot\n", r":1: no column architecture"),
+        (HEADER, r": no rows"),
+        (HEADER + f"{FIRST},1\n{SECOND},high\n", r":3: expected a number as score, found 'high'"),
+        (HEADER + f"{FIRST},\n", r":2: expected a number as score, found ''"),
+        (HEADER + f"{FIRST}\n", r":2: expected a number as score, found ''"),
+        (HEADER + f"{FIRST},1\n\nresnet,1\n", r":4: .*architecture 'resnet' is not of the form"),
+    ],
+)
+@pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
+def test_errors_name_file_and_line(tmp_path, text, message, name):
+    with pytest.raises(InputError, match=name.replace(".", r"\.") + message) as caught:
+        read(tmp_path, text, name)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_read(tmp_path):
+    for name in ("none.csv", "none.csv.gz"):
+        with pytest.raises(InputError, match=r"none\.csv.*: cannot be read: No such file"):
+            read_published(tmp_path / name, SPACE)
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        read_published(tmp_path, SPACE)
+    with pytest.raises(InputError, match=r"mine\.csv: not a CSV file in UTF-8"):
+        read(tmp_path, HEADER + "é", encoding="latin-1")
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path):
+    path = tmp_path / "mine.csv.gz"
+    lines = "".join(f"{a},{i}.25\n" for i, a in enumerate(SPACE.architectures()[:50]))
+    whole = gzip.compress((HEADER + lines).encode(), mtime=0)
+    path.write_bytes(whole)
+    assert len(read_published(path, SPACE).architectures) == 50
+    flipped = bytearray(whole)
+    flipped[20] ^= 0xFF  # in the table of codes: no deflate any more
+    check = bytearray(whole)
+    check[-6] ^= 1  # of the check sum
+    for data in (whole[:-9], whole[:5], bytes(flipped), bytes(check), HEADER.encode()):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"mine\.csv\.gz: cannot be read: .") as caught:
+            read_published(path, SPACE)
+        assert "\n" not in str(caught.value)

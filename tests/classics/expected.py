@@ -1,0 +1,274 @@
+"""Every classic written out directly, by name: `EXPECTED[name](excited)`.
+
+Nothing here imports eznas. What the two files of references lack is here: sizes, what is live,
+EZNAS-A, combinations of several, and which tensors excite the network.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tests import reference
+from tests import reference_proxies as proxies
+
+LAYERS = (nn.Conv2d, nn.Linear)
+
+
+@dataclass(frozen=True)
+class Excited:
+    """An initialised network in float64, and what excites it.
+
+    `raw` and `sketch` count the images of proxies that keep tensors and of those that condense
+    them; those with labels take half of the latter, and the other half as second batch.
+    """
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    raw: int
+    sketch: int
+    seed: int
+
+    @property
+    def size(self) -> int:
+        return self.images.shape[-1]
+
+    @property
+    def few(self) -> Tensor:
+        return self.images[: self.raw]
+
+    @property
+    def many(self) -> Tensor:
+        return self.images[: self.sketch]
+
+    @property
+    def first(self) -> tuple[Tensor, Tensor]:
+        return self.images[: self.sketch // 2], self.labels[: self.sketch // 2]
+
+    @property
+    def second(self) -> tuple[Tensor, Tensor]:
+        part = slice(self.sketch // 2, self.sketch // 2 * 2)
+        return self.images[part], self.labels[part]
+
+    @property
+    def noises(self) -> tuple[Tensor, Tensor]:
+        """Two batches, one after the other from one generator."""
+        generator = torch.Generator().manual_seed(self.seed)
+        first, second = (torch.empty_like(self.few).normal_(generator=generator) for _ in range(2))
+        return first, second
+
+    @property
+    def wild(self) -> nn.Module:
+        """The network with standard normal weights, drawn in module order."""
+        model, generator = copy.deepcopy(self.model), torch.Generator().manual_seed(self.seed)
+        for module in model.modules():
+            if isinstance(module, LAYERS):
+                nn.init.normal_(module.weight, generator=generator)
+        return model
+
+    @cached_property
+    def live(self) -> list[str]:
+        """Layers and ReLUs on a way from image to logits.
+
+        With positive parameters, without BatchNorm and on an image of ones nothing cancels: a
+        module is live where its output and the logits' gradient there are positive.
+        """
+        model = copy.deepcopy(self.model)
+        for parameter in model.parameters():
+            parameter.data.abs_()
+        for name, module in self.model.named_modules():
+            if isinstance(module, nn.BatchNorm2d):
+                model.set_submodule(name, nn.Identity())
+        logits, calls = _watched(model, torch.ones_like(self.images[:1]), *LAYERS, nn.ReLU)
+        outputs = {name: y for name, _, y in calls if y.requires_grad}
+        gradients = torch.autograd.grad(logits.sum(), list(outputs.values()), allow_unused=True)
+        pairs = zip(outputs.items(), gradients, strict=True)
+        return [name for (name, y), g in pairs if g is not None and (y * g > 0).any()]
+
+    @cached_property
+    def layers(self) -> dict[str, nn.Module]:
+        """The live ones."""
+        found = {name: self.model.get_submodule(name) for name in self.live}
+        return {name: module for name, module in found.items() if isinstance(module, LAYERS)}
+
+    @cached_property
+    def blocks(self) -> list[bool]:
+        """Which of the stem's convolution, cells and reductions have a layer inside: unlike in
+        AZ-NAS, a cell without one is no block."""
+        blocks = proxies.blocks(self.model)
+        return [any(isinstance(m, LAYERS) for m in block.modules()) for block in blocks]
+
+    @cached_property
+    def multiply_adds(self) -> dict[str, int]:
+        """Of each layer for one image: the weights of one output at every output."""
+        _, calls = _watched(self.model, self.few, *LAYERS)
+        return {name: m.weight[0].numel() * y[0].numel() for name, m, y in calls}
+
+
+def operations(e: Excited) -> int:
+    """Multiply-adds, 1 per unit of a ReLU, 2 of a BatchNorm, the window of an average pooling.
+
+    Source: Krishnakumar et al., "NAS-Bench-Suite-Zero", NeurIPS 2022.
+    """
+    total = sum(e.multiply_adds.values())
+    for _, module, y in _watched(e.model, e.few, nn.ReLU, nn.BatchNorm2d, nn.AvgPool2d)[1]:
+        if isinstance(module, nn.AvgPool2d):
+            each = module.kernel_size**2
+        else:
+            each = 1 if isinstance(module, nn.ReLU) else 2
+        total += each * y[0].numel()
+    return total
+
+
+def live_naswot(e: Excited) -> float:
+    """NASWOT of the live ReLUs: the others give a way to what they get, and are none."""
+    model = copy.deepcopy(e.model)
+    for name, module in e.model.named_modules():
+        if isinstance(module, nn.ReLU) and name not in e.live:
+            model.set_submodule(name, nn.Identity())
+    return reference.naswot(model, e.many)
+
+
+def eznas_a(e: Excited) -> list[float]:
+    """|| sigmoid(ln |det sign(X)|) || for each live layer behind a ReLU, the classifier included.
+
+    X [images, channels, height, width] is the gradient of the summed logits at the input of that
+    ReLU, through this ReLU alone. Source: Akhauri et al., "EZNAS", NeurIPS 2022, as their code
+    evaluates it.
+    """
+    model, inputs = copy.deepcopy(e.model).train(), {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ReLU):
+            behind = "classifier" if name == "last.1" else name.removesuffix("0") + "1"
+            module.register_forward_pre_hook(_noting(inputs, behind))
+    total = model(e.few).sum()
+    wanted = [inputs[name] for name in e.layers if name in inputs]
+    return [_eznas(X) for X in torch.autograd.grad(total, wanted)] if wanted else []
+
+
+def eznas_a_weights(e: Excited) -> list[float]:
+    """The same with X the gradient at each live layer's weight [out, in, height, width], on noise.
+
+    Source: as its paper words it.
+    """
+    model = copy.deepcopy(e.model).train()
+    weights = [model.get_submodule(name).weight for name in e.layers]
+    if not weights:
+        return []
+    gradients = torch.autograd.grad(model(e.noises[0]).sum(), weights)
+    return [_eznas(X.reshape(*X.shape, 1, 1) if X.ndim == 2 else X) for X in gradients]
+
+
+def _eznas(X: Tensor) -> float:
+    """Of [.., .., n, n]: one number per matrix, and their norm."""
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(np.abs(np.linalg.det(np.sign(X.numpy()))))
+    return float(np.linalg.norm(1 / (1 + np.exp(-logarithms))))
+
+
+def entropies(e: Excited) -> Tensor:
+    """Of the output of each block."""
+    return proxies.entropies(e.model, e.noises[0])[e.blocks]
+
+
+def trainability(e: Excited) -> float:
+    """The mean over the blocks but the first; signs are drawn for that one, too."""
+    generator = torch.Generator().manual_seed(e.seed)
+    outputs = proxies.block_outputs(e.model, e.few)
+    signs = [
+        torch.randint(0, 2, f.shape, generator=generator) * 2.0 - 1 if counts else f
+        for f, counts in zip(outputs, e.blocks, strict=True)
+    ]
+    signs = [v.double() for v in signs[1:]]
+    scores = proxies.trainabilities(e.model, e.noises[0], signs, at_inputs=True)
+    return scores[e.blocks[1:]].mean().item()
+
+
+def az_nas(e: Excited) -> float:
+    """Logarithms of the four, progressivity behind a sigmoid and trainability turned around."""
+    entropy = entropies(e)
+    progress = 1 / (1 + math.exp(-entropy.diff().min()))
+    flops = sum(e.multiply_adds.values())
+    return math.log(entropy.sum() * progress * flops / abs(trainability(e)))
+
+
+def jacob_cov_x_params(e: Excited) -> float:
+    """The divergence of `jacob_cov` is at least 1 per image; the rest divides the parameters."""
+    divergence = -reference.jacob_cov(e.model, e.many)
+    return math.log(reference.params(e.model) / (divergence - e.sketch))
+
+
+def _noting(inputs: dict[str, Tensor], name: str) -> Callable[..., Any]:
+    """A hook that puts a view of its own in the place of a module's input, and keeps it."""
+
+    def see(_module: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+        inputs[name] = given[0].view_as(given[0])
+        return (inputs[name],)
+
+    return see
+
+
+def _watched(
+    model: nn.Module, images: Tensor, *kinds: type[nn.Module]
+) -> tuple[Tensor, list[tuple[str, nn.Module, Tensor]]]:
+    """Logits, and name, module and output of the modules of these kinds, of a copy."""
+    model = copy.deepcopy(model).train()
+    calls: list[tuple[str, nn.Module, Tensor]] = []
+
+    def keeping(name: str) -> Callable[..., None]:
+        return lambda module, _inputs, y: calls.append((name, module, y))
+
+    for name, module in model.named_modules():
+        if isinstance(module, kinds):
+            module.register_forward_hook(keeping(name))
+    return model(images), calls
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else -math.inf
+
+
+EXPECTED: dict[str, Callable[[Excited], float]] = {
+    "params": lambda e: reference.params(e.model),
+    "live_params": lambda e: sum(map(reference.params, e.layers.values())),
+    "flops": lambda e: sum(e.multiply_adds.values()),
+    "operations": operations,
+    "live_flops": lambda e: sum(map(e.multiply_adds.get, e.layers)),
+    "depth": lambda e: len(e.layers),
+    "l2_norm": lambda e: proxies.l2_norm(e.model),
+    "live_l2_norm": lambda e: sum(m.weight.norm().item() for m in e.layers.values()),
+    "plain": lambda e: proxies.plain(e.model, *e.first),
+    "snip": lambda e: proxies.snip(e.model, *e.first),
+    "grad_norm": lambda e: proxies.grad_norm(e.model, *e.first),
+    "fisher": lambda e: proxies.fisher(e.model, *e.first),
+    "grasp": lambda e: proxies.grasp(e.model, *e.first),
+    "synflow": lambda e: proxies.synflow(e.model, e.size),
+    "logsynflow": lambda e: reference.logsynflow(e.model, e.size),
+    "zico": lambda e: proxies.zico(e.model, *e.first, *e.second),
+    "gradsign": lambda e: proxies.gradsign(e.model, *e.first),
+    "naswot": lambda e: reference.naswot(e.model, e.many),
+    "live_naswot": live_naswot,
+    "jacob_cov": lambda e: reference.jacob_cov(e.model, e.many),
+    "epe_nas": lambda e: proxies.epe_nas(e.model, e.many, e.labels[: e.sketch]),
+    "zen": lambda e: proxies.zen(e.wild, *e.noises),
+    "meco": lambda e: proxies.meco(e.model, e.images[:1]),
+    "swap": lambda e: proxies.swap(e.model, e.few),
+    "vkdnw_entropy": lambda e: proxies.vkdnw_entropy(e.model, e.few, smoothing=0.05),
+    "az_expressivity": lambda e: entropies(e).sum().item(),
+    "az_progressivity": lambda e: entropies(e).diff().min().item(),
+    "az_trainability": trainability,
+    "az_complexity": lambda e: sum(e.multiply_adds.values()),
+    "az_nas": az_nas,
+    "eznas_a": lambda e: _mean(eznas_a(e)),
+    "eznas_a_sum": lambda e: sum(eznas_a(e)),
+    "eznas_a_weights": lambda e: _mean(eznas_a_weights(e)),
+    "jacob_cov_x_params": jacob_cov_x_params,
+    "hybrid": lambda e: reference.hybrid(e.model, e.many, e.size, 2e-8, 0.0384 / e.sketch),
+}

@@ -1,0 +1,103 @@
+"""Scores, exports and lists; what goes to which stream."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eznas import api
+from eznas.discovery import BASELINES
+from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call
+
+
+def test_help_for_want_of_a_command_is_no_complaint():
+    outcome = call()
+    assert "evolve" in outcome.out
+    assert outcome.err == ""
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(api, "proxies", lambda: {}["bug"])
+    with pytest.raises(KeyError, match="bug"):
+        call("proxies")
+
+
+def test_a_program_of_its_own_says_the_same():
+    """In a process of its own: exit code, streams, and the same numbers to the last bit."""
+
+    def started(*arguments):
+        command = [sys.executable, "-c", "from eznas.cli import main; main()", *arguments]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = started("score", "naswot", "strangers:network", POOLS, *BATCH, "--json")
+    assert (code, err) == (0, "made\n")
+    here = answer("score", "naswot", "strangers:network", POOLS, *BATCH)
+    strip = [{k: v for k, v in r.items() if k != "seconds"} for r in here["scores"]]
+    there = json.loads(out)["scores"]
+    assert [{k: v for k, v in r.items() if k != "seconds"} for r in there] == strip
+    bad = started("correlate", "prams", "--json")
+    assert bad == (2, "", "eznas: unknown proxy 'prams'; did you mean 'params'?\n")
+
+
+def test_proxies_lists_formulas():
+    rows = answer("proxies")["proxies"]
+    assert [list(r) for r in rows] == [["proxy", "formula", "source", "note"]] * len(rows)
+    assert {"hybrid", *BASELINES} <= {r["proxy"] for r in rows}
+    shown = call("proxies").out
+    assert all(r["proxy"] in shown for r in rows)
+
+
+def test_score_ranks_and_says_why_there_is_no_score():
+    names = [NOTHING, "strangers:network", CONVOLUTIONS]
+    rows = answer("score", "naswot", *names, *BATCH)["scores"]
+    keys = ["model", "proxy", "score", "seconds", "reason"]
+    assert [list(r) for r in rows] == [keys] * 3
+    assert [r["model"] for r in rows] == [CONVOLUTIONS, "strangers:network", NOTHING]
+    assert rows[0]["score"] > rows[1]["score"]
+    assert (rows[2]["score"], rows[2]["reason"]) == (None, "lowest")
+    assert [r["reason"] for r in rows[:2]] == ["", ""]
+    assert all(r["proxy"] == "naswot" and r["seconds"] > 0 for r in rows)
+
+
+def test_undefined_comes_after_lowest():
+    """Few layers of POOLS have as many inputs as outputs; NOTHING has a singular kernel."""
+    formula = (
+        "sum_layers(sum(data_conv_input * data_conv_output)) "
+        "+ logdet(sum_all_layers(data_relu_agreement))"
+    )
+    rows = answer("score", formula, POOLS, NOTHING, CONVOLUTIONS, *BATCH)["scores"]
+    assert [r["model"] for r in rows] == [CONVOLUTIONS, NOTHING, POOLS]
+    assert [r["score"] is None for r in rows] == [False, True, True]
+    assert [r["reason"] for r in rows] == ["", "lowest", "coverage"]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["-1.0 * params", "-1e-05*params", "-(params)", "-log(params)", "-sum_layers(layer_params)"],
+)
+def test_a_formula_that_begins_with_a_minus_is_no_option(formula):
+    rows = answer("score", formula, POOLS, CONVOLUTIONS)["scores"]
+    assert [r["proxy"] for r in rows] == [formula] * 2
+    assert [r["model"] for r in rows] == [POOLS, CONVOLUTIONS]
+
+
+def test_what_a_model_prints_is_not_on_standard_output():
+    outcome = call("score", "params", "strangers:network", "--json")
+    assert "made" not in outcome.out
+    assert "made" in outcome.err
+
+
+def test_export_and_score_again():
+    written = answer("export", "naswot", "-o", "naswot.json")
+    assert json.loads(Path("naswot.json").read_text()) == written
+    assert not list(Path().glob(".*partial"))
+    names = (CONVOLUTIONS, POOLS)
+    before = answer("score", "naswot", *names)["scores"]
+    after = answer("score", "naswot.json", *names)["scores"]
+    assert [r["score"] for r in after] == [r["score"] for r in before]
+    assert [r["proxy"] for r in after] == ["naswot", "naswot"]

@@ -1,0 +1,136 @@
+"""A run on the command line, and what can be done with it afterwards."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eznas import api
+from eznas.discovery import BASELINES
+from tests.cli.calls import (
+    CONVOLUTIONS,
+    DIFFERENCE,
+    FEW,
+    POOLS,
+    ROW,
+    answer,
+    call,
+    complaint,
+    listing,
+)
+
+# One data set of small images and two statistics: seconds instead of a minute.
+TINY = {
+    "datasets": '["ImageNet16-120"]',
+    "statistics": '["data_relu_agreement", "layer_params"]',
+    "seeds": '["naswot", "live_params"]',
+    "generations": "1",
+    "population": "16",
+    "offspring": "16",
+    "start": "8",
+    "networks": "8",
+    "choice": "8",
+    "judged": "16",
+    "replicates": "20",
+    "raw_batch": "2",
+    "sketch_batch": "4",
+}
+EVOLVE = ("evolve", "--workers", "1", *(p for k, v in TINY.items() for p in ("--set", f"{k}={v}")))
+
+
+@pytest.fixture(scope="module")
+def finished(folder):
+    """What a small run answered."""
+    result = answer(*EVOLVE, "--name", "tiny")
+    yield result
+    shutil.rmtree("runs")  # tests of bad input see whether one appears
+
+
+def test_evolve_answers(finished):
+    keys = ["run", "champion", "formula", "seconds", "evaluations", "held_out", "difference"]
+    assert list(finished) == keys
+    assert finished["run"] == "tiny"
+    assert finished["seconds"] > 0
+    assert finished["evaluations"] >= 16
+    rows, differences = finished["held_out"], finished["difference"]
+    assert all(list(r) == ROW for r in rows)
+    assert [r["proxy"] for r in rows] == ["champion", *BASELINES, "greedy"]
+    for row in rows:
+        assert (row["dataset"], row["networks"]) == ("ImageNet16-120", 16)
+        assert (row["set"], row["accuracy"], row["seeds"]) == ("held-out, all", "validation", [0])
+    assert all(list(d) == DIFFERENCE for d in differences)
+    assert [d["against"] for d in differences] == [*BASELINES, "greedy"]
+    taus = {r["proxy"]: r["tau"] for r in rows}
+    for d in differences:
+        assert d["tau"] == pytest.approx(taus["champion"] - taus[d["against"]])
+    assert json.loads(Path("runs/tiny/result.json").read_text()) == finished
+
+
+def test_a_run_is_never_overwritten(finished):
+    before = listing(Path("runs"))
+    assert "'tiny' exists already" in complaint(*EVOLVE, "--name", "tiny")
+    assert listing(Path("runs")) == before
+
+
+def test_a_run_is_a_proxy(finished):
+    command = ("--dataset", "ImageNet16-120", *FEW)
+    rows = answer("correlate", "tiny", "runs/tiny", "tiny#1", finished["formula"], *command)["rows"]
+    names = ["tiny", "runs/tiny", "tiny#1", finished["formula"]]
+    assert [r["proxy"] for r in rows] == names
+    assert rows[0]["tau"] == rows[1]["tau"] == rows[3]["tau"]
+    archive = json.loads(Path("runs/tiny/archive.json").read_text())
+    assert api.load("tiny#1").formula.text == archive[0]["formula"]
+    last = f"#1 to #{len(archive)}"
+    for number in ("0", str(len(archive) + 1), "x", "", "²"):
+        line = complaint("correlate", f"tiny#{number}", *command)
+        assert last in line
+        assert f"#{number}" in line
+    assert "did you mean 'tiny'" in complaint("correlate", "tinny#1", *command)
+    assert "did you mean 'tiny'" in complaint("correlate", "tinny", *command)
+
+
+def test_export_of_a_run_says_how_it_was_judged(finished):
+    written = answer("export", "tiny", "-o", "champion.json")
+    judged = [r for r in finished["held_out"] if r["proxy"] == "champion"]
+    assert written["formula"] == finished["formula"]
+    assert written["judged"] == judged
+    assert 0.8 <= written["coverage"] <= 1
+    assert (written["raw_batch"], written["sketch_batch"]) == (2, 4)
+    environment = json.loads(Path("runs/tiny/environment.json").read_text())
+    assert written["fingerprint"] == environment["fingerprints"]
+    again = answer("export", "champion.json", "-o", "again.json")
+    assert again == written
+    names = (CONVOLUTIONS, POOLS)
+    run, file = (answer("score", p, *names)["scores"] for p in ("tiny", "champion.json"))
+    assert [r["score"] for r in run] == [r["score"] for r in file]
+
+
+def test_a_damaged_run_gets_one_line(finished):
+    Path("runs/half").mkdir()
+    for name, content in (("config.json", "{}"), ("archive.json", "[{")):
+        Path("runs/half", name).write_text(content)
+    line = complaint("correlate", "half", *FEW)
+    assert "archive.json" in line
+    assert "damaged" in line
+    Path("runs/half/archive.json").unlink()
+    assert "archive.json" in complaint("correlate", "half", *FEW)
+
+
+def test_evolve_shows_a_table_and_the_formula_in_one_line(finished):
+    outcome = call(*EVOLVE, "--name", "shown")
+    assert outcome.code == 0
+    assert finished["formula"] in outcome.out  # to be copied: not broken over lines
+    assert "tau of champion minus tau of another" in outcome.out
+    assert "runs/shown" in outcome.out
+    assert "generation   1" in outcome.err
+
+
+def test_dry_run_estimates_and_leaves_nothing(finished):
+    before = listing(Path())
+    content = answer(*EVOLVE, "--name", "dry", "--dry-run")
+    assert list(content) == ["seconds", "megabytes", "networks", "workers"]
+    assert content["networks"] == 8 + 8 + 16
+    assert content["workers"] == 1
+    assert content["seconds"] > 0
+    assert listing(Path()) == before
