@@ -21,7 +21,7 @@ from eznas.workers import Evaluator, Progress, Workers, start
 Array = npt.NDArray[np.float64]
 JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones
 FITTED, USED, FRESH = 500, 500, 1000  # of the study: see `study`
-SETS = ("all", "connected", "reachable", "search", "held-out", "study")
+SETS = ("all", "connected", "reachable", "search", "held-out", "study", "study-reachable")
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,15 +183,18 @@ def joined(first: Ground, second: Ground) -> Ground:
 def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
     """A sample of one of `SETS`; all of it where no count is given. The study comes in its own
     order, whatever the seed."""
-    if name == "study":
+    ordered = name.startswith("study")
+    if ordered and name in SETS:
         place = {a: i for i, a in enumerate(whole.architectures)}
         indices = np.array([place[a] for part in study(whole) for a in part.architectures])
+        if name == "study-reachable":
+            indices = indices[_members(whole, "reachable")[indices]]
     else:
         indices = np.flatnonzero(_members(whole, name))
     count = len(indices) if count is None else count
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
-    if name == "study":
+    if ordered:
         return whole.part(indices[:count], name)
     chosen = np.sort(indices) if count == len(indices) else sample(indices, count, seed)
     return whole.part(chosen, name)

@@ -142,6 +142,15 @@ def test_the_study_is_a_set_in_its_own_order(whole):
             assert accuracies.tolist() == everyone.accuracies[dataset][:510].tolist()
 
 
+def test_the_reachable_of_the_study(whole):
+    everyone = sampled(whole, "study", None, 0).architectures
+    some = sampled(whole, "study-reachable", None, 0)
+    assert some.architectures == tuple(a for a in everyone if SPACE.live_cell(a) == a)
+    assert some.name == "study-reachable"
+    few = sampled(whole, "study-reachable", 9, 5)
+    assert few.architectures == some.architectures[:9]
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_a_set_says_how_many_it_holds(whole, name):
     largest = len(sampled(whole, name, None, 0).architectures)
@@ -189,6 +198,8 @@ def test_samples(whole):
     assert part.architectures != sampled(whole, "connected", 20, 4).architectures
     with pytest.raises(InputError, match="set 'reachabel'; did you mean 'reachable'"):
         sampled(whole, "reachabel", 8, 0)
+    with pytest.raises(InputError, match="set 'study-reach'; did you mean 'study-reachable'"):
+        sampled(whole, "study-reach", 8, 0)
 
 
 def test_conditions_share_one_batch(whole):

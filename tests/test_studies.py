@@ -8,12 +8,13 @@ import pytest
 import eznas.workers
 from eznas import studies
 from eznas.benchmarks.published import Published
+from eznas.benchmarks.splits import sample as drawn
 from eznas.errors import InputError
 from eznas.evolution import trees
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
-from eznas.ground import Ground, ground, sampled
+from eznas.ground import Ground, ground, joined, sampled
 from eznas.metrics import kendall, spearman
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
 from eznas.resolve import resolve
@@ -275,6 +276,7 @@ def test_a_blend_with_nothing(value):
 
 
 LANGUAGES = ("tensor words", "sizes and paths", "all words")
+PARTED = ("components", "networks")
 MODELS = ("greedy", "greedy with products", "randomised trees")
 
 
@@ -323,31 +325,46 @@ def test_an_undefined_word_says_so():
     assert row == {"word": "params", "tau": {"one": None}, "coverage": 1.0}
 
 
-def test_yardsticks_are_judged_on_other_networks(words):
-    rows, yardsticks, _, judged = words
-    assert [(y["language"], y["model"]) for y in yardsticks] == [
-        (language, model) for language in LANGUAGES for model in MODELS
+def test_yardsticks_are_rows_of_models_languages_and_partings(words):
+    rows, yardsticks, *_ = words
+    assert [(y["parted"], y["language"], y["model"]) for y in yardsticks] == [
+        (parted, language, model) for parted in PARTED for language in LANGUAGES for model in MODELS
     ]
-    keys = ["model", "language", "words", "formula", "networks", "tau"]
-    assert [list(y) for y in yardsticks] == [keys] * 9
+    keys = {"parted", "language", "words", "model", "formula", "networks", "tau"}
+    assert all(set(y) == keys for y in yardsticks)
     assert {y["networks"] for y in yardsticks} == {16}
+    assert all(y["tau"][SMALL][1] <= y["tau"][SMALL][2] for y in yardsticks)
     every = [set(parse(r["word"]).statistics()) for r in rows]
-    paths, tensors = {"paths_params_mean"}, {"weight"}
-    sizes = {"params", "layer_flops"}
+    sizes, paths, tensors = {"params", "layer_flops"}, {"paths_params_mean"}, {"weight"}
     counts = {
         "tensor words": sum(not s & paths for s in every),
         "sizes and paths": sum(s <= sizes | paths for s in every),
         "all words": len(every),
     }
     assert {y["language"]: y["words"] for y in yardsticks} == counts
-    assert all(y["tau"][SMALL][1] <= y["tau"][SMALL][2] for y in yardsticks)
-    forests = [y for y in yardsticks if y["model"] == "randomised trees"]
-    assert [y["formula"] for y in forests] == [""] * 3
-    greedy = [y for y in yardsticks if y["model"] != "randomised trees"]
-    for row in greedy:
+    for row in yardsticks:
+        if row["model"] == "randomised trees":
+            assert row["formula"] == ""
+            continue
         used = set(parse(row["formula"]).statistics())
+        assert used
         assert not used & (paths if row["language"] == "tensor words" else set())
         assert not used & (tensors if row["language"] == "sizes and paths" else set())
-    for row, scores in zip(greedy, scores_of([y["formula"] for y in greedy], judged), strict=True):
-        tau = kendall(scores, judged.accuracies[SMALL])
-        assert row["tau"][SMALL][0] == pytest.approx(tau, abs=0.02)
+    with_products = [" * (" in y["formula"] for y in yardsticks]
+    assert with_products == [m == "greedy with products" for m in MODELS] * 6
+
+
+def test_yardsticks_are_judged_on_other_networks(words):
+    """On those of the second sample; and, parted by lot, on the rest of both."""
+    _, yardsticks, fitted, judged = words
+    both = joined(fitted, judged)
+    lot = drawn(np.arange(40), 40, 0)
+    assert 0 < sum(lot[24:] < 24) < 16
+    parts = {"components": judged, "networks": both.part(lot[24:], "lot")}
+    for parted, part in parts.items():
+        greedy = [y for y in yardsticks if y["parted"] == parted and y["formula"]]
+        assert len(greedy) == 6
+        scores = scores_of([y["formula"] for y in greedy], part)
+        for row, own in zip(greedy, scores, strict=True):
+            tau = kendall(own, part.accuracies[SMALL])
+            assert row["tau"][SMALL][0] == pytest.approx(tau, abs=0.02)

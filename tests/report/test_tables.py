@@ -210,6 +210,7 @@ def test_yardsticks_are_ranked_within_data_sets(width):
             "model": "a_random_forest_of_trees",
             "language": "quick_with_products_of_words",
             "words": 1234,
+            "parted": "components",
             "networks": 12345,
             "tau": {"cifar10": [0.5, 0.4, 0.6], "ImageNet16-120": [None, None, None]},
         },
@@ -217,18 +218,21 @@ def test_yardsticks_are_ranked_within_data_sets(width):
             "model": "[b]ridge",
             "language": "quick",
             "words": 120,
+            "parted": "[b]lot",
             "networks": 253,
             "tau": {"cifar10": [0.7, 0.65, 0.75], "cifar100": [-0.1, -0.2, 0.3]},
         },
     ]
     text = shown(yardstick_table(rows, "of [all]"), width)
     assert "of [all]" in text
-    assert all(dataset in text for dataset in THREE)
+    assert all(dataset in column(text, "model") for dataset in THREE)
     places = [text.index(t) for t in ("+0.700 [+0.650, +0.750]", "+0.500 [+0.400, +0.600]")]
     assert places == sorted(places)
     assert "-0.100 [-0.200, +0.300]" in text
     assert text.count("undefined") == 3
     assert column(text, "networks").count("12345") == len(THREE)
+    for parted in ("components", "[b]lot"):
+        assert column(text, "parted").count(parted) == len(THREE)
     for words in ("120", "1234"):
         assert column(text, "words").count(words) == len(THREE)
     for model in ("a_random_forest_of_trees", "[b]ridge"):

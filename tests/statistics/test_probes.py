@@ -139,7 +139,8 @@ def test_parts_of_images_and_saliency(network, measured) -> None:
     run = Run(network, PIXELS[:LABEL])
     above = run.gradients(run.outputs("layer"), LABELS[:LABEL])
     dead = 0
-    for place, ((layer, x, y), g) in enumerate(zip(run.calls["layer"], above, strict=True)):
+    calls = tuple(run.calls["layer"])  # which running a layer again adds to
+    for place, ((layer, x, y), g) in enumerate(zip(calls, above, strict=True)):
         parts = torch.stack(
             [
                 torch.autograd.grad(layer(x[i : i + 1].detach()), layer.weight, g[i : i + 1])[0]
@@ -157,9 +158,9 @@ def test_parts_of_images_and_saliency(network, measured) -> None:
         )
         assert near(std, shaped(parts.std(0, correction=0)))
         assert near(whole, shaped(parts.sum(0)))
-        certain = shaped((parts.abs() > 1e-12 * parts.abs().max()).all(0))
+        certain = shaped(((parts == 0) | (parts.abs() > 1e-12 * parts.abs().max())).all(0))
         assert torch.equal(signs[certain], shaped(parts.sign().sum(0))[certain])
-        assert certain.double().mean() > 0.9 or not parts.any()
+        assert certain.double().mean() > 0.99
         assert near(saliency, (y.detach() * g).reshape(*y.shape[:2], -1).sum(2))
         dead += not parts.any()
     assert 0 < dead < len(above)
@@ -244,7 +245,8 @@ def transfers(blocks: list[nn.Module], inputs: list[Tensor]) -> list[Tensor | No
     outputs = [block(x.clone()) for block, x in zip(blocks, inputs, strict=True)]
     rows: list[Tensor | None] = []
     for place, (x, y, v) in enumerate(zip(inputs, outputs, random_signs(outputs), strict=True)):
-        (g,) = torch.autograd.grad((y * v).sum(), x, allow_unused=True, materialize_grads=True)
+        objective = (y * v).sum() + 0 * x.sum()  # also where the output does not depend on it
+        (g,) = torch.autograd.grad(objective, x)
         (b, i, high, wide), (_, o, h, w) = g.shape, y.shape
         side = high // h
         if place == 0 or (h * side, w * side) != (high, wide):
@@ -443,9 +445,10 @@ def test_blocks_whose_positions_have_no_patch_of_their_own() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda y: y.detach() + 0 * y.mean() * 0,
+        lambda y: y.detach(),
+        lambda y: torch.zeros_like(y),
+        lambda y: torch.zeros_like(y, requires_grad=True) * 1,
         lambda y: y * 0,
-        lambda y: torch.zeros_like(y, requires_grad=True),
     ],
 )
 def test_a_block_through_which_nothing_comes(change: Callable[[Tensor], Tensor]) -> None:
@@ -463,7 +466,8 @@ def test_a_network_does_not_see_the_dead_blocks_of_its_company() -> None:
     alive = CELL
     dead = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"
     rows = [row for row in CATALOGUE.values() if row.kind.axis == "blocks"]
-    both = [measure(SPACES["nasbench201"].build(a), CONDITIONS, rows) for a in (alive, dead)]
+    networks = (SPACES["nasbench201"].build(a).double() for a in (alive, dead))
+    both = [measure(network, CONDITIONS, rows) for network in networks]
     alone, company = stack(both[:1]), stack(both)
     for row in rows:
         groups = zip(company.axes["blocks"].networks, company.blocks[row.name], strict=True)
