@@ -1,5 +1,6 @@
 """Records: what is read back is what was written, whatever became of the process that wrote it."""
 
+import gc
 import gzip
 import itertools
 import json
@@ -386,12 +387,29 @@ def test_where_no_folder_can_be_is_said(tmp_path, path):
     assert (tmp_path / "file.txt").read_text() == "text"
 
 
+def test_a_hole_in_the_middle_is_no_cut_end(three):
+    """Damage before a further member: nothing behind it is dropped for that."""
+    path, last = three
+    file = path / "measures.csv.gz"
+    data = file.read_bytes()
+    # The last is a block that claims all that follows for itself, so that no end is ever reached.
+    holes = [data[: last - size] + data[last:] for size in range(1, 400, 7)]
+    for damaged in (*holes, data[:10] + b"\x00\xff\xff\x00\x00" + data[15:]):
+        file.write_bytes(damaged)
+        assert str(read_or_said(path)).startswith(f"{file}: damaged at byte ")
+        with pytest.raises(InputError, match="damaged at byte"):
+            Records(path, SPACE).about(SETTINGS)
+        assert file.read_bytes() == damaged
+
+
 def test_one_handle_at_a_time_adds(opened):
     first = opened()
     second = Records(first.path, SPACE)
-    for _ in range(2):
+    for each in (second, second, Records(first.path, SPACE)):
         with pytest.raises(InputError, match="another process is adding"):
-            second.about(SETTINGS)
+            each.about(SETTINGS)
+    del each
+    gc.collect()  # a file that was left open would be warned of
     first.about(SETTINGS)  # it has it already
     first.close()
     second.about(SETTINGS)

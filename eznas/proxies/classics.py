@@ -136,7 +136,7 @@ _ROWS = (
         # distribution, on 500 networks of NAS-Bench-201's search part.
         f"log(sigmoid(0.133 * (sum_layers({_ENTROPY}) - 47.8))) "
         f"+ log(sigmoid(8.34 * (step_layers({_ENTROPY}) + 0.17))) "
-        f"+ log(sigmoid(2.77 * ({_TRAINABILITY} + 0.358))) "
+        f"+ log(sigmoid(2.46 * ({_TRAINABILITY} + 0.438))) "
         f"+ log(sigmoid(2.16 * (log({_FLOPS} / first_layer(layer_area)) - 10.66)))",
         "Lee & Ham, 2024 (AZ-NAS)",
         "logs of sigmoids in place of logs of ranks in a population; FLOPs per position",

@@ -51,8 +51,9 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def difference_table(proxy: str, rows: Sequence[Difference]) -> Table:
     """Paired differences of tau with 95 % intervals; ahead only where they exclude zero."""
-    table = Table(title=f"tau of {proxy} minus tau of another, paired", title_justify="left")
-    table.add_column("against")
+    title = f"tau of {proxy} minus tau of another, paired"
+    table = Table(title=_plain_title(title), title_justify="left")
+    table.add_column("against", overflow="fold")
     table.add_column("difference [95 %]", justify="right", no_wrap=True)
     table.add_column("")
     for dataset in dict.fromkeys(r["dataset"] for r in rows):

@@ -1,8 +1,9 @@
 """A model under measurement: traced passes on tensors that are not its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +43,14 @@ class Subject:
     def forward(self, image: Tensor, tracer: Tracer) -> Tensor:
         """The logits of one traced pass; `InputError` where the model's forward fails."""
         table = {name: tensor.clone() for name, tensor in self.table.items()}
+        # `functional_call` does not put back those of a module that is registered under two names.
+        own = [held for module in self.model.modules() for held in _tables(module)]
         try:
-            with _seeded(self.conditions.seed, image.device), tracer.following(self.model):
+            with (
+                _unchanged(own),
+                _seeded(self.conditions.seed, image.device),
+                tracer.following(self.model),
+            ):
                 logits = functional_call(self.model, table, (image.clone(),))
         except Exception as error:  # a stranger's forward may raise anything
             if error is tracer.fault:
@@ -107,15 +114,9 @@ def _reason(error: Exception) -> str:
 @contextmanager
 def as_found(model: nn.Module) -> Iterator[None]:
     """Train mode; afterwards every module has the mode and the attributes that it had."""
-    found = [(module, module.training, dict(vars(module))) for module in model.modules()]
-    model.train()
-    try:
+    with _unchanged([vars(module) for module in model.modules()]):
+        model.train()
         yield
-    finally:
-        for module, training, attributes in found:
-            vars(module).clear()
-            vars(module).update(attributes)
-            module.training = training
 
 
 @contextmanager
@@ -126,6 +127,24 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train()
+
+
+@contextmanager
+def _unchanged(tables: Iterable[dict[str, Any]]) -> Iterator[None]:
+    """Afterwards each dictionary holds what it held."""
+    found = [(table, dict(table)) for table in tables]
+    try:
+        yield
+    finally:
+        for table, content in found:
+            table.clear()
+            table.update(content)
+
+
+def _tables(module: nn.Module) -> list[dict[str, Any]]:
+    """Where a module keeps tensors and parts by name; a compiled one keeps them elsewhere."""
+    own = (module._parameters, module._buffers, module._modules)
+    return [table for table in own if isinstance(table, dict)]
 
 
 @contextmanager

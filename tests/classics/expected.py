@@ -192,11 +192,16 @@ def trainability(e: Excited) -> float:
 
 
 def az_nas(e: Excited) -> float:
-    """Logarithms of the four, progressivity behind a sigmoid and trainability turned around."""
+    """The four, each less its mean and in deviations over 1.7: the sum of ln sigmoid(z)."""
     entropy = entropies(e)
-    progress = 1 / (1 + math.exp(-entropy.diff().min()))
-    flops = sum(e.multiply_adds.values())
-    return math.log(entropy.sum() * progress * flops / abs(trainability(e)))
+    flops_of_position = sum(e.multiply_adds.values()) / e.size**2
+    standard = (
+        0.133 * (entropy.sum().item() - 47.8),
+        8.34 * (entropy.diff().min().item() + 0.17),
+        2.46 * (trainability(e) + 0.438),
+        2.16 * (math.log(flops_of_position) - 10.66),
+    )
+    return -sum(math.log1p(math.exp(-z)) for z in standard)
 
 
 def jacob_cov_x_params(e: Excited) -> float:

@@ -312,7 +312,6 @@ def test_differences_say_who_is_ahead(low, high, outcome):
     assert "undefined" in text if tau is None else f"{tau:+.3f} [{low:+.3f}, {high:+.3f}]" in text
 
 
-@pytest.mark.xfail(strict=True, reason="difference_table cuts a formula: fold its columns")
 def test_a_difference_from_a_formula_is_shown_to_its_end():
     rows = [{"against": FORMULA, "dataset": "cifar10", "tau": 0.1, "low": 0.05, "high": 0.2}]
     text = shown(difference_table(FORMULA, rows))

@@ -162,6 +162,8 @@ def test_a_shared_layer_counts_once() -> None:
     """And its gradient is that of both runs together."""
     torch.manual_seed(0)
     compare(lived_in(SharedConv()))
+    shared = nn.Sequential(conv(4, 4), nn.BatchNorm2d(4), nn.GELU())
+    compare(lived_in(Chain(conv(3, 4), shared, shared)))
 
 
 def test_frozen_parameters_take_part() -> None:

@@ -3,6 +3,7 @@
 import copy
 import math
 import statistics
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -739,6 +740,42 @@ def test_a_pass_that_fails_in_a_block_leaves_the_model_as_it_was(probe, batch) -
     measure(living(fuse=2 + 2 * passes), keep(), rows_of(probe, batch))
 
 
+class Tied(nn.Module):
+    """A module with two names, a weight with two modules, and a forward that adds to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        shared = nn.Sequential(nn.Conv2d(4, 4, 1), self.norm, nn.ReLU(inplace=True))
+        self.first, self.second, self.third = shared, shared, nn.Conv2d(4, 4, 1, bias=False)
+        self.third.weight = shared[0].weight
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.later = nn.Identity()
+        self.register_buffer("mean", x.mean().detach())
+        x = self.third(self.second(self.first(self.norm(self.stem(x)))))
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("initialisation", ["keep", "kaiming"])
+def test_what_has_two_names_is_left_as_it_was(initialisation) -> None:
+    torch.manual_seed(0)
+    model = Tied()
+    names = [*model.state_dict()]
+    with untouched(model):
+        found = measure(model, replace(CONDITIONS, initialisation=initialisation), ALL)
+    assert [*model.state_dict()] == names
+    assert model.first is model.second
+    assert model.third.weight is model.first[0].weight
+    assert all(p.is_leaf for p in model.parameters())
+    weights = found.tensors["weight"]
+    assert torch.equal(weights[1], weights[2])
+    assert torch.equal(weights[1], weights[3])
+    again = measure(model, replace(CONDITIONS, initialisation=initialisation), ALL)
+    assert differences(found, again) == []
+
+
 def test_without_rows_only_the_structure_is_traced() -> None:
     model = living(fuse=2)
     with untouched(model):
@@ -1000,6 +1037,21 @@ def test_a_forward_that_fails(error, reason) -> None:
     shape = "forward failed on an input of shape (2, 3, 8, 8)"
     assert str(caught.value) == f"model Broken: {shape}: {reason}"
     assert caught.value.__cause__ is error
+
+
+def test_a_compiled_model() -> None:
+    """Its tensors cannot be exchanged: said in one line. A compiled part has none of its own."""
+    model = TinyResNet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, which is still in use
+        whole, part = torch.jit.script(model), torch.jit.script(nn.Sequential(nn.ReLU()))
+    with pytest.raises(InputError, match=r"forward failed .*: The stateless API can't be used"):
+        measure(whole, CONDITIONS, ALL)
+    names = ("label_weight_grad", "fisher_deciles", "local_block_transfer")
+    model = nn.Sequential(model.stem, part, model.conv2, nn.Flatten(), nn.Linear(512, 10))
+    found = measure(model, CONDITIONS, [CATALOGUE[name] for name in names])
+    assert found.tensors["label_weight_grad"][0].abs().max() > 0
+    assert all(p.is_leaf for p in model.parameters())
 
 
 def test_an_interruption_is_not_the_models_failure() -> None:

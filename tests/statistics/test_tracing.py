@@ -480,11 +480,13 @@ def shapes(structure: Structure, axis: str) -> list[tuple[tuple[int, ...], tuple
 def test_blocks_are_rows_where_they_take_and_give_features() -> None:
     """In the order in which they end; what has no channels and positions is none."""
 
-    def wiring(x, a, b, c, head):
-        return head(pooled(c(b(x=a(x)))))
+    def wiring(x, a, b, c, d, head):
+        return head(d(c(b(x=a(x)))))
 
-    model = Wired(wiring, a=conv(3), b=Named(), c=conv(4, 6), head=nn.Linear(6, 10))
-    assert block_names(model) == [f"parts.{name}" for name in ("a", "b", "c", "head")]
+    pooling = Whole(conv(6, 6), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    parts = {"a": conv(3), "b": Named(), "c": conv(4, 6), "d": pooling, "head": nn.Linear(6, 10)}
+    model = Wired(wiring, **parts)
+    assert block_names(model) == [f"parts.{name}" for name in parts]
     assert shapes(traced(model), "blocks") == [
         ((3, 8, 8), (4, 8, 8)),
         ((4, 8, 8), (6, 8, 8)),
