@@ -50,7 +50,13 @@ _ROWS = (
         "depth", "sum_layers(ones(layer_params))", "number of live convolutions and linear layers"
     ),
     # Of weights and their gradients.
-    Classic("l2_norm", "sum_all_layers(norm(weight))", "Abdelfattah et al., 2021"),
+    Classic(
+        "l2_norm",
+        "sum_all_layers(norm(weight))",
+        "Abdelfattah et al., 2021",
+        "of fresh weights a norm depends on the channels alone: networks with as many convolutions "
+        "stand in the order of the draw",
+    ),
     Classic("live_l2_norm", "sum_layers(norm(weight))", "Abdelfattah et al., 2021; live layers"),
     Classic("plain", "sum_all_layers(sum(weight * label_weight_grad))", "Mozer & Smolensky, 1988"),
     Classic("snip", "sum_all_layers(sum(abs(weight * label_weight_grad)))", "Lee et al., 2019"),
