@@ -172,7 +172,7 @@ def words(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank every word alone and with each aggregation, and show what words can do together."""
+    """Rank short words, each with every aggregation, and show what they can do together."""
     with live() as shown:
         ranking, yardsticks = api.words(
             space=space,

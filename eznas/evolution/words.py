@@ -1,4 +1,4 @@
-"""Short measures: every statistic by every reduction of its form, by every aggregation.
+"""Short measures: statistics by the reductions of their form, by every aggregation.
 
 Data, not search: what can be said in a few words. They are what greedy least squares and
 randomised trees choose from, what random trees draw on, and what `eznas words` ranks.
@@ -11,7 +11,7 @@ from eznas.formulas.parser import parse
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from primitives import WORDS
 
-TENSORS = (  # what is worth measuring of the tensors: FACTS section 5 and the classics' own parts
+TENSORS = (  # of the tensors: what was known to carry signal, and the classics' own parts
     "data_conv_output_covariance",
     "noise_conv_output_covariance",
     "noise_block_output_covariance",
