@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from eznas.statistics.catalogue import Statistic
-from eznas.statistics.tracing import Event
+from eznas.statistics.tracing import Event, both
 from primitives import WORDS
 
 PORTION = 4  # images unfolded at a time: more fall out of cache
@@ -36,7 +36,7 @@ def contributions(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
         below, above = (t.flatten(1, -2) if t.dim() > 2 else t[:, None] for t in (x, gradient))
         return (above.mT @ below).reshape(len(x), *shape)
     x, padding = _padded(x, event)
-    given = {k: _both(event.geometry.get(k, 1)) for k in ("stride", "dilation")}
+    given = {k: both(event.geometry.get(k, 1)) for k in ("stride", "dilation")}
     groups = event.geometry.get("groups", 1)
     parts = []
     for start in range(0, len(x), PORTION):
@@ -85,21 +85,15 @@ _OWN: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _both(size: int | Sequence[int]) -> tuple[int, int]:
-    """Of height and width, where one number may stand for both."""
-    high, wide = (size, size) if isinstance(size, int) else (size[0], size[-1])
-    return high, wide
-
-
 def _padded(x: Tensor, event: Event) -> tuple[Tensor, tuple[int, int]]:
     """The input and the padding that is left to do: "same" may pad one side more."""
     assert event.weight is not None
     padding = event.geometry.get("padding", 0)
     if not isinstance(padding, str):
-        return x, _both(padding)
+        return x, both(padding)
     if padding == "valid":
         return x, (0, 0)
-    steps = _both(event.geometry.get("dilation", 1))
+    steps = both(event.geometry.get("dilation", 1))
     total = [d * (k - 1) for d, k in zip(steps, event.weight.shape[2:], strict=True)]
     sides = [(t // 2, t - t // 2) for t in total]
     return F.pad(x, (*sides[1], *sides[0])), (0, 0)

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from eznas.statistics.paths import Paths, paths
-from eznas.statistics.tracing import Event, Tracer
+from eznas.statistics.tracing import Event, Tracer, both
 
 CARRIED = ("convs", "pools", "field", "params", "length")  # what paths carry, see `_carried`
 Row = tuple[Hashable, bool]  # rows of one signature can be stacked; whether it is live
@@ -180,10 +180,16 @@ def _carried(event: Event, side: int) -> tuple[float, ...]:
     return (
         float(layer and image),
         float(event.role == "pool"),
-        (event.kernel - 1) * spread,
+        _reach(event) * spread,
         math.log(event.weight.numel()) if event.weight is not None and layer else 0.0,
         1.0,
     )
+
+
+def _reach(event: Event) -> int:
+    """Pixels of its input that an operation sees beyond one, along its longer side."""
+    steps = both(event.geometry.get("dilation", 1)) if event.role == "layer" else (1, 1)
+    return max((k - 1) * d for k, d in zip(event.window, steps, strict=True))
 
 
 def _operations(event: Event) -> int:
@@ -193,4 +199,4 @@ def _operations(event: Event) -> int:
     units = math.prod(event.output_shape[1:])
     if event.role == "layer" and event.weight is not None:
         return units * event.weight[0].numel()
-    return units * {"activation": 1, "norm": 2, "pool": event.kernel**2}[event.role]
+    return units * {"activation": 1, "norm": 2, "pool": math.prod(event.window)}[event.role]

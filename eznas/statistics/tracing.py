@@ -39,8 +39,8 @@ _ARGUMENTS = {  # beside the input, in the order of the functions that take them
 class Event:
     """One traced operation; the nodes are autograd functions, None for constants.
 
-    `kernel`: side of the window of a layer or pooling; `geometry`: the other arguments of a
-    layer or norm (stride, running_mean, ...), as far as they were given.
+    `window`: height and width of a convolution's or pooling's; `geometry`: the other arguments of
+    a layer or norm (stride, running_mean, ...), as far as they were given.
     """
 
     role: str
@@ -50,7 +50,7 @@ class Event:
     output_shape: tuple[int, ...]
     weight: Tensor | None = None
     bias: Tensor | None = None
-    kernel: int = 1
+    window: tuple[int, int] = (1, 1)
     geometry: dict[str, Any] = field(default_factory=dict)
 
 
@@ -128,7 +128,7 @@ class Tracer(TorchFunctionMode):
         y: Tensor = func(seen, *rest, **kwargs)
         event = Event(role, source, y.grad_fn, shape, tuple(y.shape))
         given = dict(zip(_ARGUMENTS.get(role, ()), rest, strict=False)) | kwargs
-        event.geometry, event.kernel = given, _kernel(given)
+        event.geometry, event.window = given, _window(given)
         if role in ("layer", "norm"):
             event.weight, event.bias = given.pop("weight", None), given.pop("bias", None)
         self.events[role].append(event)
@@ -183,13 +183,18 @@ def _parts(module: nn.Module) -> list[nn.Module]:
     return list(dict.fromkeys(found))  # one that is part of several is one
 
 
-def _kernel(given: dict[str, Any]) -> int:
-    """The side of the window of a convolution or pooling; 1 for everything else."""
+def _window(given: dict[str, Any]) -> tuple[int, int]:
+    """Height and width of the window of a convolution or pooling; 1 for everything else."""
     if "kernel_size" in given:
-        window = given["kernel_size"]
-        return int(window if isinstance(window, int) else window[0])
+        return both(given["kernel_size"])
     weight = given.get("weight")
-    return int((*weight.shape, 1, 1, 1)[2]) if isinstance(weight, Tensor) else 1
+    return both(weight.shape[2:]) if isinstance(weight, Tensor) and weight.dim() == 4 else (1, 1)
+
+
+def both(size: int | Sequence[int]) -> tuple[int, int]:
+    """Of height and width, where one number may stand for both."""
+    high, wide = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    return int(high), int(wide)
 
 
 def _in_place(func: Callable[..., Any], rest: Sequence[Any], kwargs: dict[str, Any]) -> bool:

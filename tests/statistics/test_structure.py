@@ -406,3 +406,24 @@ def test_operations_count_what_is_dead_too() -> None:
     again = 512 * (27 + 2 + 1)  # of the stem
     again += 512 * (72 + 2 + 1) + 8 * 16 * 4
     assert single(More(), "operations") == single(TinyResNet(), "operations") + again
+
+
+@pytest.mark.parametrize(
+    ("layer", "reach"),
+    [
+        (nn.Conv2d(3, 4, 3, padding=4, dilation=4), 8),
+        (nn.Conv2d(3, 4, (1, 7), padding=(0, 3)), 6),
+        (nn.Conv2d(3, 4, (5, 3), padding=(2, 2), dilation=(1, 2)), 4),
+        (nn.AvgPool2d((1, 3), 1, padding=(0, 1)), 2),
+    ],
+)
+def test_the_field_grows_with_the_longer_side_and_its_dilation(layer, reach) -> None:
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10))
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), layer, head)
+    model(torch.zeros(1, 3, 8, 8))
+    conditions = Conditions(generated(2, size=8), initialisation="keep")
+    rows = [CATALOGUE["paths_field_max"], CATALOGUE["operations"]]
+    found = measure(model, conditions, rows)
+    assert found.tensors["paths_field_max"][0] == reach
+    if isinstance(layer, nn.AvgPool2d):
+        assert found.tensors["operations"][0] == 64 * 9 + 3 * 64 * 3 + 30

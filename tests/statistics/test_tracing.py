@@ -591,7 +591,7 @@ def test_a_convolution_by_function(call, bias, geometry) -> None:
     assert sum(map(len, found.values())) == 1
     assert event.weight is W
     assert event.bias is (B if bias else None)
-    assert (event.kernel, event.geometry) == (3, geometry)
+    assert (event.window, event.geometry) == (tuple(W.shape[2:]), geometry)
     assert event.input_shape == tuple(X.shape)
     assert event.output_shape == tuple(call().shape)
 
@@ -602,7 +602,7 @@ def test_a_convolution_by_module(padding) -> None:
     (event,) = events(lambda: module(X))["layer"]
     pairs = padding if isinstance(padding, str) else nn.modules.utils._pair(padding)
     geometry = {"stride": (1, 1), "padding": pairs, "dilation": (1, 2), "groups": 2}
-    assert (event.kernel, event.geometry) == (5, geometry)
+    assert (event.window, event.geometry) == ((5, 3), geometry)
     assert event.weight is module.weight
     assert event.bias is None
 
@@ -626,7 +626,7 @@ def test_a_linear_layer_by_function(call) -> None:
     (event,) = events(lambda: call(x, w, b))["layer"]
     assert event.weight is w
     assert event.bias is b
-    assert (event.kernel, event.geometry) == (1, {})
+    assert (event.window, event.geometry) == ((1, 1), {})
     assert (event.input_shape, event.output_shape) == ((2, 5, 4), (2, 5, 6))
 
 
@@ -635,7 +635,7 @@ def test_a_batch_norm() -> None:
     (event,) = events(lambda: norm(X))["norm"]
     assert event.weight is norm.weight
     assert event.bias is norm.bias
-    assert event.kernel == 1
+    assert event.window == (1, 1)
     assert event.geometry["running_mean"] is norm.running_mean
     assert event.geometry["running_var"] is norm.running_var
     given = {k: event.geometry[k] for k in ("training", "momentum", "eps")}
@@ -647,22 +647,22 @@ def test_a_batch_norm() -> None:
 @pytest.mark.parametrize(
     ("call", "kernel", "side"),
     [
-        (nn.AvgPool2d(3, 1, padding=1), 3, 9),
-        (nn.MaxPool2d(2), 2, 4),
-        (nn.MaxPool2d((4, 3), stride=1), 4, 6),
-        (lambda x: F.avg_pool2d(x, 3), 3, 3),
-        (lambda x: F.avg_pool2d(x, (5, 5), stride=1), 5, 5),
-        (lambda x: F.avg_pool2d(input=x, kernel_size=3, stride=2), 3, 4),
-        (lambda x: F.max_pool2d(x, [3, 3]), 3, 3),
-        (lambda x: F.max_pool2d(x, kernel_size=3, stride=1, ceil_mode=True), 3, 7),
-        (lambda x: torch.max_pool2d(x, 3), 3, 3),
+        (nn.AvgPool2d(3, 1, padding=1), (3, 3), 9),
+        (nn.MaxPool2d(2), (2, 2), 4),
+        (nn.MaxPool2d((4, 3), stride=1), (4, 3), 6),
+        (lambda x: F.avg_pool2d(x, 3), (3, 3), 3),
+        (lambda x: F.avg_pool2d(x, (5, 5), stride=1), (5, 5), 5),
+        (lambda x: F.avg_pool2d(input=x, kernel_size=3, stride=2), (3, 3), 4),
+        (lambda x: F.max_pool2d(x, [3, 3]), (3, 3), 3),
+        (lambda x: F.max_pool2d(x, kernel_size=3, stride=1, ceil_mode=True), (3, 3), 7),
+        (lambda x: torch.max_pool2d(x, 3), (3, 3), 3),
     ],
 )
 def test_every_spelling_of_a_pooling_is_seen(call, kernel, side) -> None:
     found = events(lambda: call(X))
     (event,) = found["pool"]
     assert sum(map(len, found.values())) == 1
-    assert event.kernel == kernel
+    assert event.window == kernel
     assert event.input_shape == tuple(X.shape)
     assert event.output_shape[:3] == (2, 4, side)
     model = Wired(lambda x, a, head: head(pooled(call(a(x)))), a=conv(3), head=nn.Linear(4, 10))
