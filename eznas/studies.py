@@ -55,7 +55,7 @@ class How:
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Scores of proxies on a sample: data set -> float64 [seeds, proxies, networks]; `sizes`
-    [sizes, networks] by `SIZE_FORMULAS`."""
+    [sizes, networks] by `SIZE_FORMULAS`, at the input of the first data set."""
 
     sample: Ground
     names: list[str]
@@ -83,7 +83,7 @@ def score_all(proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watch
                 rows = sample.scores(formulas, team)
             for dataset, values in rows.items():
                 scores[dataset][number, own] = values[: len(own)]
-                measured_sizes = values[len(own) :]
+            measured_sizes = next(iter(rows.values()))[len(own) :]
     return Scored(sample, [p.name for p in proxies], how.seeds, scores, measured_sizes)
 
 
@@ -146,7 +146,7 @@ def blend(
 def words(
     space: str, how: How, batches: tuple[int, int], watcher: Watcher
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every word by the tau of its scores, and the yardsticks: two lists of rows.
+    """The short measures by the tau of their scores, and the yardsticks: two lists of rows.
 
     The yardsticks (greedy least squares with and without products, randomised trees) are fitted
     to some networks of the study, on which words are ranked, and judged on the others: once as
