@@ -144,7 +144,7 @@ def agree(
     proxies: Sequence[str] = (),
     *,
     space: str = "nasbench201",
-    datasets: Sequence[str] = ("cifar10",),
+    datasets: Sequence[str] = (),
     networks: int | None = 500,
     seed: int = 0,
     initialisations: int = 1,
@@ -153,11 +153,14 @@ def agree(
 ) -> list[dict[str, Any]]:
     """Spearman's rho between our scores and those that others published in a CSV file.
 
-    Without `proxies`, all of the file's columns that name a published proxy. The sample is drawn
-    from the file's networks; what is left are the fields of `How`.
+    Without `proxies`, all of the file's columns that name a published proxy; without `datasets`,
+    those that its columns name. The sample is drawn from the file's networks; what is left are
+    the fields of `How`.
     """
     whole = ground(space, datasets)
     published = read_published(file, SPACES[space])
+    if not datasets:
+        whole = ground(space, published.datasets(whole.accuracies, file))
     named = {published.proxy_of(c, d) for c in published.scores for d in (*whole.accuracies, "")}
     chosen = list(dict.fromkeys(p.strip() for p in proxies)) or [p for p in CLASSICS if p in named]
     if not chosen:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from eznas.errors import InputError, unknown
 
-# Sketches only: what the tensors of a layer condense to costs kilobytes and is known to carry
-# the signal; raw tensors cost megabytes per network and are measured for the seeds that need them.
+# Sketches and structure only: what the tensors of a layer condense to costs kilobytes and is known
+# to carry the signal, paths cost nothing; raw tensors cost megabytes per network and are measured
+# for the seeds that need them.
 SKETCHES = (
     "noise_conv_output_covariance",
     "noise_conv_input_gram",
@@ -22,6 +23,13 @@ SKETCHES = (
     "layer_channels",
     "layer_area",
     "params",
+    "operations",
+    "paths_count",
+    *(
+        f"paths_{quantity}_{over}"
+        for quantity in ("convs", "pools", "field", "params", "length")
+        for over in ("mean", "std", "min", "max", "soft")
+    ),
 )
 # The 22 tensors of EZNAS (Akhauri et al., 2022), section 3.
 ORIGINAL = (

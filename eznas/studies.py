@@ -15,7 +15,7 @@ from eznas.benchmarks.splits import sample as drawn
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
-from eznas.evolution.words import PATHS, SIZES, TENSORS, short_measures
+from eznas.evolution.words import SIZES, TENSORS, short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
@@ -26,6 +26,7 @@ from eznas.proxies.proxy import Proxy
 from eznas.records import RecordedWorkers, Records
 from eznas.runs import plain
 from eznas.spaces import SPACES
+from eznas.statistics.catalogue import PATHS
 from eznas.watching import Watcher
 from eznas.workers import Workers, one_thread
 

@@ -5,6 +5,7 @@ one this is. Every score leaves the model as it was.
 """
 
 import copy
+import hashlib
 import math
 
 import numpy as np
@@ -12,6 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def stream(purpose: str, seed: int) -> torch.Generator:
+    """The generator for a purpose ("noise", "signs"): apart from that of the weights."""
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
 def init(model: nn.Module, seed: int) -> nn.Module:

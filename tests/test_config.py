@@ -5,7 +5,7 @@ import pytest
 from eznas.config import ORIGINAL, PRESETS, SKETCHES, Config, read, setting
 from eznas.errors import InputError
 from eznas.proxies.classics import CLASSICS
-from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_the_hybrid_and_its_parts_are_seeds_by_default():
 
 
 def test_sketches_cost_no_raw_tensors():
+    assert set(PATHS) < set(SKETCHES)
     assert len(set(SKETCHES)) == len(SKETCHES)
     assert all(CATALOGUE[s].kind.form not in ("features", "weights") for s in SKETCHES)
 

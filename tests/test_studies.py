@@ -86,7 +86,9 @@ def test_scores_are_those_of_each_network_by_itself(sample):
             )[0]
             models = [SPACES["nasbench201"].build(a, setting.classes) for a in sample.architectures]
             alone = [proxy.measured(m, conditions).value for m in models]
-            np.testing.assert_allclose(scored.scores[SMALL][number, at], alone, rtol=1e-9)
+            np.testing.assert_allclose(
+                scored.scores[SMALL][number, at], alone, rtol=1e-5
+            )  # alone, float32 rounds otherwise
     np.testing.assert_array_equal(scored.means()[SMALL], scored.scores[SMALL].mean(0))
     assert (scored.scores[SMALL][0, :2] != scored.scores[SMALL][1, :2]).any(1).all()
     sizes = [resolve(name).formula for name in ("live_params", "flops")]

@@ -8,7 +8,7 @@ import csv
 import gzip
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,17 @@ class Published:
         chosen = [place.get(a, -1) for a in architectures]
         named = {c: s for c, s in self.scores.items() if self.proxy_of(c, dataset) == proxy}
         return {c: np.append(s, np.nan)[chosen] for c, s in named.items()}
+
+    def datasets(self, known: Iterable[str], file: str) -> list[str]:
+        """The data sets that columns name; `InputError` where none does."""
+        known = list(known)
+        named = [d for d in known if any(c.startswith(f"{d}_") for c in self.scores)]
+        if not named:
+            raise InputError(
+                f"{file}: no column names its data set; expected --dataset, one of "
+                + ", ".join(known)
+            )
+        return named
 
     @staticmethod
     def proxy_of(column: str, dataset: str = "") -> str:

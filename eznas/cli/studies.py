@@ -113,7 +113,7 @@ def agree(
             str(published),
             proxies or (),
             space=space,
-            datasets=dataset or ("cifar10",),
+            datasets=dataset or (),
             networks=count(networks),
             seed=seed,
             initialisations=initialisations,

@@ -32,7 +32,6 @@ TENSORS = (  # of the tensors: what was known to carry signal, and the classics'
     "weight",
 )
 SIZES = (*(n for n in CATALOGUE if n.startswith("layer_")), "params", "operations")
-PATHS = tuple(n for n in CATALOGUE if n.startswith("paths_"))
 
 _SPECTRUM = (
     "entropy(eigenvalues({}))",

@@ -133,23 +133,24 @@ _CARRIED = {
     "params": "ln parameters of the layers",
     "length": "layers, activations, norms and poolings",
 }
-_OVER_PATHS = {
+_SUMMARIES = {
     "mean": ("mean", "mean"),
     "std": ("std", "standard deviation"),
     "min": ("smallest", "smallest"),
     "max": ("largest", "largest"),
     "soft": ("soft", "-ln of the summed exp(-x)"),
 }
-PATHS: dict[str, tuple[str, str]] = {  # name -> quantity, attribute of `Paths`
+OVER_PATHS: dict[str, tuple[str, str]] = {  # name -> quantity, attribute of `Paths`
     f"paths_{quantity}_{short}": (quantity, attribute)
     for quantity in CARRIED
-    for short, (attribute, _) in _OVER_PATHS.items()
+    for short, (attribute, _) in _SUMMARIES.items()
 }
+PATHS = ("paths_count", *OVER_PATHS)
 
 
 def _path(name: str) -> Statistic:
     quantity, short = name.split("_")[1:]
-    meaning = f"{_OVER_PATHS[short][1]} of the {_CARRIED[quantity]} along the paths"
+    meaning = f"{_SUMMARIES[short][1]} of the {_CARRIED[quantity]} along the paths"
     return _size(name, f"{meaning} from image to logits", NET_SCALAR)
 
 
@@ -308,7 +309,7 @@ _ROWS = (
         NET_SCALAR,
     ),
     _size("paths_count", "ln of the number of paths from image to logits", NET_SCALAR),
-    *map(_path, PATHS),
+    *map(_path, OVER_PATHS),
 )
 
 CATALOGUE: dict[str, Statistic] = {row.name: row for row in _ROWS}

@@ -9,6 +9,7 @@ from eznas.errors import unknown
 from eznas.statistics.images import Images
 
 INITIALISATIONS = ("kaiming", "keep")
+DEFINITIONS = 2  # raised when a statistic changes its value, so that older records are not used
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class Conditions:
         sizes = {"raw": self.raw, "sketch": self.sketch, "label": self.sketch // 2, "single": 1}
         return sizes[resolution]
 
+    def generator(self, purpose: str) -> torch.Generator:
+        """A random stream of its own for each purpose, on the CPU: apart from the weights', which
+        are drawn from the bare seed."""
+        digest = hashlib.sha256(f"{purpose} {self.seed}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+
     def describe(self) -> dict[str, object]:
         """The conditions as plain data, for a run folder or an exported proxy."""
         return {
@@ -53,6 +60,8 @@ class Conditions:
             "sketch_batch": self.sketch,
             "initialisation": self.initialisation,
             "seed": self.seed,
+            "device": torch.device(self.device).type,
+            "definitions": DEFINITIONS,
             "torch": torch.__version__,
         }
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.statistics.catalogue import PATHS, SITES, Statistic
+from eznas.statistics.catalogue import OVER_PATHS, SITES, Statistic
 from eznas.statistics.condensing import distinct
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.initialisation import kaiming, kept
@@ -115,7 +115,7 @@ def _of_network(name: str, traced: Structure, conditions: Conditions) -> Tensor 
         return None
     if name == "paths_count":
         return _number(traced.paths.log_count)
-    quantity, what = PATHS[name]
+    quantity, what = OVER_PATHS[name]
     values: tuple[float, ...] = getattr(traced.paths, what)
     return _number(values[CARRIED.index(quantity)])
 

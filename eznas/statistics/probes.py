@@ -91,7 +91,7 @@ def _curvature(subject: Subject, count: int, rows: list[Statistic]) -> Captured:
 
 def _local(subject: Subject, count: int, rows: list[Statistic]) -> Captured:
     """Every block by itself on noise: random signs at its output, their gradient at its input."""
-    generator = torch.Generator().manual_seed(subject.conditions.seed)
+    generator = subject.conditions.generator("signs")
     inputs: dict[int, Tensor] = {}
     outputs: dict[int, Tensor] = {}
 
@@ -239,7 +239,7 @@ def _pass(
 def _normal(subject: Subject, count: int, draw: int = 0) -> Tensor:
     """Standard normal noise in place of `count` images: the first, or a later draw."""
     images = subject.conditions.images.pixels[:count]
-    generator = torch.Generator().manual_seed(subject.conditions.seed)
+    generator = subject.conditions.generator("noise")
     draws = [
         torch.empty(images.shape, dtype=images.dtype).normal_(generator=generator)
         for _ in range(draw + 1)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -165,8 +166,9 @@ class Tracer(TorchFunctionMode):
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
-    """The parts that a model is a chain of: its outermost modules with layers, where containers
-    (Sequential, ModuleList, ModuleDict) are opened, and a model's only such part is the model."""
+    """The parts that a model is a chain of: its outermost modules that are layers or are made of
+    modules, where containers (Sequential, ModuleList, ModuleDict) are opened, and a model's only
+    such part is the model."""
     found = _parts(model)
     while len(found) == 1 and (inside := _parts(found[0])):
         found = inside
@@ -178,7 +180,9 @@ def _parts(module: nn.Module) -> list[nn.Module]:
     for child in module.children():
         if isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict):
             found += _parts(child)
-        elif any(isinstance(m, nn.Conv2d | nn.Linear) for m in child.modules()):
+        elif isinstance(child, torch.jit.ScriptModule):
+            continue  # takes no hooks
+        elif isinstance(child, nn.Conv2d | nn.Linear) or any(True for _ in child.children()):
             found.append(child)
     return list(dict.fromkeys(found))  # one that is part of several is one
 

@@ -60,7 +60,7 @@ class Excited:
     @property
     def noises(self) -> tuple[Tensor, Tensor]:
         """Two batches, one after the other from one generator."""
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = reference.stream("noise", self.seed)
         first, second = (torch.empty_like(self.few).normal_(generator=generator) for _ in range(2))
         return first, second
 
@@ -97,13 +97,6 @@ class Excited:
         """The live ones."""
         found = {name: self.model.get_submodule(name) for name in self.live}
         return {name: module for name, module in found.items() if isinstance(module, LAYERS)}
-
-    @cached_property
-    def blocks(self) -> list[bool]:
-        """Which of the stem's convolution, cells and reductions have a layer inside: unlike in
-        AZ-NAS, a cell without one is no block."""
-        blocks = proxies.blocks(self.model)
-        return [any(isinstance(m, LAYERS) for m in block.modules()) for block in blocks]
 
     @cached_property
     def multiply_adds(self) -> dict[str, int]:
@@ -175,20 +168,17 @@ def _eznas(X: Tensor) -> float:
 
 def entropies(e: Excited) -> Tensor:
     """Of the output of each block."""
-    return proxies.entropies(e.model, e.noises[0])[e.blocks]
+    return proxies.entropies(e.model, e.noises[0])
 
 
 def trainability(e: Excited) -> float:
     """The mean over the blocks but the first; signs are drawn for that one, too."""
-    generator = torch.Generator().manual_seed(e.seed)
+    generator = reference.stream("signs", e.seed)
     outputs = proxies.block_outputs(e.model, e.few)
-    signs = [
-        torch.randint(0, 2, f.shape, generator=generator) * 2.0 - 1 if counts else f
-        for f, counts in zip(outputs, e.blocks, strict=True)
-    ]
+    signs = [torch.randint(0, 2, f.shape, generator=generator) * 2.0 - 1 for f in outputs]
     signs = [v.double() for v in signs[1:]]
     scores = proxies.trainabilities(e.model, e.noises[0], signs, at_inputs=True)
-    return scores[e.blocks[1:]].mean().item()
+    return scores.mean().item()
 
 
 def az_nas(e: Excited) -> float:

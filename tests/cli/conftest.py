@@ -119,8 +119,9 @@ ACCURACIES = {
     "stranger": [HEADER, "resnet18,70"],
 }
 SCORES = {
-    "scores.csv": f"architecture,naswot,loss\n{NOTHING},1,2\n{POOLS},2,1\n".encode(),
-    "losses.csv": f"architecture,loss\n{NOTHING},1\n{POOLS},2\n".encode(),
+    "scores.csv": f"architecture,cifar10_naswot,loss\n{NOTHING},1,2\n{POOLS},2,1\n".encode(),
+    "bare.csv": f"architecture,naswot\n{NOTHING},1\n{POOLS},2\n".encode(),
+    "losses.csv": f"architecture,cifar10_loss\n{NOTHING},1\n{POOLS},2\n".encode(),
     "text.csv": f"architecture,naswot\n{NOTHING},1\n{POOLS},high\n".encode(),
     "unnamed.csv": f"network,naswot\n{NOTHING},1\n".encode(),
     "cut.csv.gz": gzip.compress(b"architecture,naswot\n")[:-5],

@@ -209,6 +209,7 @@ def test_a_plot_that_cannot_be_written_after_all(folder):
         (["text.csv"], ["text.csv:3", "expected a number as score, found 'high'"]),
         (["cut.csv.gz"], ["cut.csv.gz", "cannot be read"]),
         (["stranger.csv"], ["stranger.csv:2", "'resnet18'"]),
+        (["bare.csv"], ["bare.csv", "no column names its data set", "--dataset", "cifar10"]),
         (["losses.csv"], ["losses.csv", "no published proxy's scores for cifar10"]),
         (["scores.csv", "params"], ["unknown published column 'params'"]),
         (["scores.csv", "naswto"], ["published column 'naswto'", "did you mean 'naswot'?"]),

@@ -36,7 +36,7 @@ def test_agree_answers(published):
     assert Path("agreed/measures.csv.gz").is_file()
 
 
-def test_agree_is_by_default_about_cifar10_and_says_null_for_failures(published):
+def test_agree_is_by_default_about_what_the_file_names_and_says_null_for_failures(published):
     command = ("agree", published, "synflow", *BATCH, "--workers", "1", "--networks", "2")
     [row] = answer(*command)["rows"]
     assert (row["dataset"], row["published"], row["networks"]) == ("cifar10", "cifar10_synflow", 0)

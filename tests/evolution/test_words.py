@@ -2,9 +2,9 @@
 
 import pytest
 
-from eznas.evolution.words import PATHS, SIZES, TENSORS, scalars, short_measures
+from eznas.evolution.words import SIZES, TENSORS, scalars, short_measures
 from eznas.formulas.parser import parse
-from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 from primitives import NET_SCALAR, WORDS
 from tests.evolution.made_up import STATISTICS
 

@@ -7,7 +7,7 @@ import pytest
 
 from eznas.formulas.parser import parse_any
 from eznas.statistics import condensing, probes
-from eznas.statistics.catalogue import CATALOGUE, PATHS, SITES, Statistic
+from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS, SITES, Statistic
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
@@ -246,13 +246,14 @@ def test_published_proxies_have_their_tensors() -> None:
 
 def test_every_quantity_has_every_statistic_of_its_paths() -> None:
     """And each is an attribute of `Paths`, none of them named twice."""
-    assert len(PATHS) == len(CARRIED) * (len(fields(Paths)) - 1)
-    assert {quantity for quantity, _ in PATHS.values()} == set(CARRIED)
-    attributes = {attribute for _, attribute in PATHS.values()}
+    assert len(OVER_PATHS) == len(CARRIED) * (len(fields(Paths)) - 1)
+    assert {quantity for quantity, _ in OVER_PATHS.values()} == set(CARRIED)
+    attributes = {attribute for _, attribute in OVER_PATHS.values()}
     assert attributes == {f.name for f in fields(Paths)} - {"log_count"}
-    assert len(set(PATHS.values())) == len(PATHS)
-    for name, (quantity, _) in PATHS.items():
+    assert len(set(OVER_PATHS.values())) == len(OVER_PATHS)
+    for name, (quantity, _) in OVER_PATHS.items():
         assert name.startswith(f"paths_{quantity}_")
         assert (CATALOGUE[name].kind, CATALOGUE[name].probe) == (NET_SCALAR, "structure")
-    others = {n for n in CATALOGUE if n.startswith("paths_")} - PATHS.keys()
+    assert set(PATHS) == {n for n in CATALOGUE if n.startswith("paths_")}
+    others = set(PATHS) - OVER_PATHS.keys()
     assert others == {"paths_count"}

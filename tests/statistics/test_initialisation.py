@@ -160,7 +160,6 @@ def test_conditions_batches() -> None:
 
 
 def test_fingerprint_covers_what_a_score_depends_on() -> None:
-    """And not the device, whose scores differ by rounding alone."""
     kinds: list[dict[str, object]] = [
         {},
         {"classes": 100},
@@ -168,12 +167,13 @@ def test_fingerprint_covers_what_a_score_depends_on() -> None:
         {"sketch": 16},
         {"initialisation": "keep"},
         {"seed": 1},
+        {"device": "cuda"},
     ]
     prints = [Conditions(IMAGES, **kind).fingerprint for kind in kinds]  # type: ignore[arg-type]
     prints.append(Conditions(generated(4, size=8, seed=1)).fingerprint)
     prints.append(Conditions(generated(4, size=16)).fingerprint)
     assert len(set(prints)) == len(prints)
-    assert Conditions(IMAGES, device="cuda").fingerprint == prints[0]
+    assert Conditions(IMAGES, device="cpu:0").fingerprint == prints[0]  # one of its kind
     assert Conditions(generated(4, size=8)).fingerprint == prints[0]
 
 
@@ -182,4 +182,6 @@ def test_conditions_as_plain_data() -> None:
     assert found["images"] == IMAGES.fingerprint
     assert found["input"] == [3, 8, 8]
     assert found["seed"] == 9
+    assert found["device"] == "cpu"
+    assert found["definitions"] >= 2
     assert found["torch"] == str(torch.__version__)

@@ -17,7 +17,7 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import Measurement, measure
-from tests.reference import SharedConv
+from tests.reference import SharedConv, stream
 
 RAW, SKETCH, LABEL = 4, 12, 6
 IMAGES = generated(SKETCH, size=8)
@@ -216,7 +216,7 @@ def test_same_class(measured) -> None:
 
 
 def noise() -> Tensor:
-    generator = torch.Generator().manual_seed(CONDITIONS.seed)
+    generator = stream("noise", CONDITIONS.seed)
     return torch.empty_like(PIXELS[:RAW]).normal_(generator=generator)
 
 
@@ -234,7 +234,7 @@ def test_covariance_of_blocks(network, measured) -> None:
 
 def random_signs(outputs: list[Tensor]) -> list[Tensor]:
     """One draw after the other for every block, the first one too."""
-    generator = torch.Generator().manual_seed(CONDITIONS.seed)
+    generator = stream("signs", CONDITIONS.seed)
     draws = [torch.randint(0, 2, y.shape, generator=generator) for y in outputs]
     return [2.0 * d.double() - 1.0 for d in draws]
 
@@ -286,7 +286,7 @@ def test_zen(network, measured) -> None:
             module.weight.data.fill_(1)
         if getattr(module, "bias", None) is not None:
             module.bias.data.zero_()
-    generator = torch.Generator().manual_seed(CONDITIONS.seed)
+    generator = stream("noise", CONDITIONS.seed)
     first, second = (torch.empty_like(PIXELS[:RAW]).normal_(generator=generator) for _ in range(2))
     plain, moved = Run(model, first), Run(model, first + 0.01 * second)
     pairs = zip(plain.outputs("activation"), moved.outputs("activation"), strict=True)

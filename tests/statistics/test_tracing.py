@@ -389,9 +389,8 @@ def test_nasbench201(architecture: str) -> None:
     if connected:
         assert (found.layers[0].activation, found.layers[0].norm) == (None, 0)
         assert (found.layers[-1].activation, found.layers[-1].norm) == (len(activated), None)
-    # A cell is a block if it has layers, and as alive as the network is.
-    cells = 15 if any("conv" in op for op in operations(architecture)) else 0
-    assert live(found, "blocks") == (connected,) * (3 + cells)
+    # A cell is a block, with layers or without, and as alive as the network is.
+    assert live(found, "blocks") == (connected,) * 18
 
 
 def test_nasbench201_counts() -> None:
@@ -433,6 +432,12 @@ class Parts(nn.Module):
 
 
 SHARED = conv()
+CELLS = [
+    "stem.0",
+    *(f"stage1.{i}" for i in range(5)),
+    *("reduction1", *(f"stage2.{i}" for i in range(5))),
+    *("reduction2", *(f"stage3.{i}" for i in range(5)), "classifier"),
+]
 
 
 @pytest.mark.parametrize(
@@ -459,14 +464,8 @@ SHARED = conv()
             ["0.0", "1"],
         ),
         (Parts(a=nn.Sequential(SHARED), b=nn.Sequential(SHARED)), ["a.0"]),
-        (
-            NB201.build(SPECIAL[3]),
-            ["stem.0"]
-            + [f"stage1.{i}" for i in range(5)]
-            + ["reduction1", *(f"stage2.{i}" for i in range(5))]
-            + ["reduction2", *(f"stage3.{i}" for i in range(5)), "classifier"],
-        ),
-        (NB201.build(SPECIAL[7]), ["stem.0", "reduction1", "reduction2", "classifier"]),
+        (NB201.build(SPECIAL[3]), CELLS),
+        (NB201.build(SPECIAL[7]), CELLS),  # not a layer in any cell
     ],
 )
 def test_blocks(model: nn.Module, names: list[str]) -> None:
