@@ -147,9 +147,7 @@ def _engine(config: Config, table: MeasureTable, sample: Ground, seeds: list[Exp
         limits=Limits(config.nodes, config.depth),
     )
     language = Language(config.statistics, short_measures(config.statistics))
-    space = SPACES[sample.space]
-    nothing = space.live_cell(space.architectures()[0])
-    live = [space.live_cell(a) != nothing for a in sample.architectures]
+    live = [SPACES[sample.space].connected(a) for a in sample.architectures]
     return Engine(language, table, sample.tasks(), search, seeds, live)
 
 

@@ -234,8 +234,6 @@ def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:
         own = parts.search if name == "search" else parts.held_out
         return np.isin(np.arange(len(whole.architectures)), own)
     space = SPACES[whole.space]
-    live = [space.live_cell(a) for a in whole.architectures]
     if name == "reachable":  # no operation off the paths from input to output
-        return np.array([a == b for a, b in zip(whole.architectures, live, strict=True)])
-    nothing = space.live_cell(whole.architectures[0])  # the first architecture has no edge
-    return np.array([cell != nothing for cell in live])
+        return np.array([a == space.live_cell(a) for a in whole.architectures])
+    return np.array([space.connected(a) for a in whole.architectures])

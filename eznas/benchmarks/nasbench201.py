@@ -32,24 +32,24 @@ def load() -> Benchmark:
     Raises `InputError` where the package or a table is missing or not as expected.
     """
     folder = _folder()
-    architectures = nasbench201.architectures()
+    space = nasbench201.SPACE
     return Benchmark(
-        space=nasbench201.name,
-        architectures=architectures,
+        space=space.name,
+        architectures=space.architectures(),
         settings=SETTINGS,
         trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
-        components=splits.components(architectures),
+        components=splits.components(space, space.architectures()),
     )
 
 
 def read_trials(path: Path) -> Trials:
-    """Validation accuracies in percent of one table, in the order of `architectures()`.
+    """Validation accuracies in percent of one table, in the order of the space.
 
     The table maps six digits (the operations of the edges, in string order) to a row with
     `val_acc`, one number per trial. `InputError` as `load`.
     """
     table = read_plain_pickle(path)
-    keys = nasbench201.table_keys()
+    keys = [*map(nasbench201.table_key, nasbench201.SPACE.architectures())]
     try:
         trials = tuple(tuple(map(float, table[key]["val_acc"])) for key in keys)
     except (KeyError, TypeError, ValueError) as error:

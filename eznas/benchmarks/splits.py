@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.errors import InputError
-from eznas.spaces import nasbench201
+from eznas.spaces import Space
 
 Integers = NDArray[np.int64]
 
@@ -19,18 +19,15 @@ SPLIT_SEED = 201
 HELD_OUT_SHARE = 0.4
 
 
-def components(architectures: Sequence[str]) -> Integers:
-    """Component of each NAS-Bench-201 architecture, int64 [networks], numbered from 0.
+def components(space: Space, architectures: Sequence[str]) -> Integers:
+    """Component of each architecture, int64 [networks], numbered from 0: linked are those that
+    share one of the space's `names`.
 
-    Linked are those of equal official isomorphism class (Dong & Yang, ICLR 2020) or equal live
-    cell, up to exchanging nodes 1 and 2: 5,615 components in the whole space. (Without the
+    In NAS-Bench-201 these are the official isomorphism class (Dong & Yang, ICLR 2020) and the
+    live cell, up to exchanging nodes 1 and 2: 5,615 components in the whole space. (Without the
     exchange it would be 6,226, and 2,388 networks would have a twin in another component.)
-    `InputError` for a string that is no architecture.
     """
-    return linked(
-        map(nasbench201.isomorphism_class, architectures),
-        map(nasbench201.function_name, architectures),
-    )
+    return linked(*zip(*map(space.names, architectures), strict=True))
 
 
 def linked(*namings: Iterable[Hashable]) -> Integers:

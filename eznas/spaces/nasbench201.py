@@ -10,14 +10,13 @@ import itertools
 import operator
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-
-name = "nasbench201"
+from eznas.spaces.base import Space
 
 # An operation's position is its digit in the published tables; edges stand in string order.
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -115,29 +114,23 @@ _MODULES: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-@functools.cache
-def architectures() -> tuple[str, ...]:
-    """All 15,625 strings, in the order of their six-digit table keys."""
-    return tuple(map(_text, itertools.product(OPERATIONS, repeat=len(EDGES))))
-
-
-@functools.cache
-def table_keys() -> tuple[str, ...]:
-    """The six-digit key of each of `architectures()` in the published tables."""
-    return tuple(map("".join, itertools.product("01234", repeat=len(EDGES))))
-
-
-def canonical(architecture: str) -> str:
-    """The architecture without surrounding blanks."""
-    text = architecture.strip()
-    if text not in _known():
-        raise _complaint(text)
-    return text
+def table_key(architecture: str) -> str:
+    """The six digits that stand for an architecture in the published tables."""
+    return "".join(str(OPERATIONS.index(op)) for op in operations(architecture))
 
 
 def operations(architecture: str) -> tuple[str, ...]:
     """The operation of each edge, in the order of `EDGES`."""
-    return _known()[canonical(architecture)]
+    stripped = architecture.strip()
+    if stripped not in _known():
+        raise _complaint(stripped)
+    return _known()[stripped]
+
+
+def text(chosen: Sequence[str]) -> str:
+    """The string of an operation for each edge."""
+    a, b, c, d, e, f = chosen
+    return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
 
 def live_cell(architecture: str) -> str:
@@ -154,9 +147,13 @@ def live_cell(architecture: str) -> str:
     for to, source in reversed(EDGES):
         if to in reaching and edges[to, source] != "none":
             reaching.add(source)
-    return _text(
-        op if source in reached and to in reaching else "none" for (to, source), op in edges.items()
-    )
+    alive = [source in reached and to in reaching for to, source in edges]
+    return text([op if a else "none" for op, a in zip(edges.values(), alive, strict=True)])
+
+
+def connected(architecture: str) -> bool:
+    """Whether a path leads from input to output."""
+    return any(op != "none" for op in operations(live_cell(architecture)))
 
 
 def mirrored(architecture: str) -> str:
@@ -165,7 +162,7 @@ def mirrored(architecture: str) -> str:
     first, second, between, direct, one, two = operations(architecture)
     if between != "none":
         return architecture
-    return _text((second, first, "none", direct, two, one))
+    return text((second, first, "none", direct, two, one))
 
 
 def function_name(architecture: str) -> str:
@@ -195,15 +192,9 @@ def _edge_name(source: str, op: str) -> str:
     return source if op == "skip_connect" else f"({source})@{op}"
 
 
-def _text(chosen: Iterable[str]) -> str:
-    a, b, c, d, e, f = chosen
-    return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
-
-
 @functools.cache
 def _known() -> dict[str, tuple[str, ...]]:
-    every = itertools.product(OPERATIONS, repeat=len(EDGES))
-    return dict(zip(architectures(), every, strict=True))
+    return {text(chosen): chosen for chosen in itertools.product(OPERATIONS, repeat=len(EDGES))}
 
 
 def _complaint(text: str) -> InputError:
@@ -225,3 +216,15 @@ def _complaint(text: str) -> InputError:
         f"NAS-Bench-201 architecture {shown}, edge {to}<-{source}: found {edge!r}, "
         f"expected op~{source}, op {_OPS}; nearest is '{near}~{source}'"
     )
+
+
+SPACE = Space(
+    name="nasbench201",
+    positions=(OPERATIONS,) * len(EDGES),
+    choices=operations,
+    text=text,
+    build=build,
+    live_cell=live_cell,
+    connected=connected,
+    names=lambda architecture: (isomorphism_class(architecture), function_name(architecture)),
+)

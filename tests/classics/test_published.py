@@ -3,7 +3,6 @@
 import csv
 import functools
 import gzip
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +12,9 @@ from scipy.stats import spearmanr
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated, load
 from tests.classics.made_up import FORMULAS, network, scored
+from tests.shared import shared
 
 Column = npt.NDArray[np.float64]
-DATA = Path(__file__).parents[3] / "shared" / "data"
 FREEREA = "nasbench201_freerea_scores.csv.gz"
 SUITE = "nasbench201_cifar10_zero_cost_suite.csv.gz"
 IMAGES = "cifar10_sample.npz"
@@ -49,9 +48,7 @@ OURS = {"flops": "operations", "nwot": "naswot", "jacov": "jacob_cov"}
 
 @functools.cache
 def table(name: str) -> list[dict[str, str]]:
-    if not (DATA / name).is_file():
-        pytest.skip(f"needs {name} in shared/data beside the checkout")
-    with gzip.open(DATA / name, "rt", newline="") as stream:
+    with gzip.open(shared(name), "rt", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -134,10 +131,9 @@ def test_published_sizes() -> None:
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Column], dict[str, Column]]:
     """Our scores and the suite's, on images of CIFAR-10."""
-    if not (DATA / IMAGES).is_file():
-        pytest.skip(f"needs {IMAGES} in shared/data beside the checkout")
+    images = load(shared(IMAGES), 64)
     architectures, theirs = suite(24, list(BARS))
-    conditions = Conditions(load(DATA / IMAGES, 64), raw=16, sketch=64)
+    conditions = Conditions(images, raw=16, sketch=64)
     return ours(list(BARS), architectures, conditions), theirs
 
 

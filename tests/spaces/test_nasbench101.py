@@ -1,0 +1,140 @@
+"""NAS-Bench-101: sizes of published networks, pruning, channels, isomorphism."""
+
+import csv
+import gzip
+import itertools
+
+import pytest
+import torch
+
+from eznas.errors import InputError
+from eznas.spaces import nasbench101
+from eznas.spaces.nasbench101 import Cell, cell, channels, function_name, pruned, spelled
+from tests.shared import shared
+
+SPACE = nasbench101.SPACE
+
+
+def params(architecture: str) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in SPACE.build(architecture).parameters())
+
+
+def test_sizes_of_500_published_networks():
+    """As NASLib lists them, in millions."""
+    names = {2: "m", 3: "1", 4: "3"}
+    with gzip.open(shared("nasbench101_sample.csv.gz"), "rt", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 500
+    for row in rows:
+        numbers = [int(n) for n in row["arch"].strip("()").split(",")]
+        edges = [divmod(i, 7) for i, bit in enumerate(numbers[:49]) if bit]
+        found = pruned(edges, "".join(names[n] for n in numbers[50:55]), "")
+        assert params(spelled(found)) / 1e6 == pytest.approx(float(row["params"]), abs=1e-9)
+
+
+def test_a_size_by_hand():
+    def norm(before: int, after: int, kernel: int) -> int:
+        return before * after * kernel**2 + 2 * after
+
+    want = norm(3, 128, 3) + 512 * 10 + 10
+    for before, after in [(128, 128)] * 3 + [(128, 256)] + [(256, 256)] * 2:
+        want += norm(before, after, 1) + norm(after, after, 3)
+    for before, after in [(256, 512)] + [(512, 512)] * 2:
+        want += norm(before, after, 1) + norm(after, after, 3)
+    assert params("101:3") == want
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("1:", "1:"),
+        ("101:3", "101:3"),
+        (" 111:m ", "111:m"),
+        ("010:3", "1:"),  # a vertex without edges
+        ("110:3", "1:"),  # that nobody reads
+        ("011:3", "1:"),  # that reads nothing
+        ("110011:3m", "110011:3m"),  # two in parallel
+        ("110010:3m", "101:3"),  # of which nobody reads the second
+    ],
+)
+def test_pruning(text, canonical):
+    assert SPACE.canonical(text) == canonical
+
+
+def test_channels_are_shared_among_the_last_vertices():
+    three = Cell(frozenset({(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)}), ("3", "3", "3"))
+    assert channels(three, 128, 128) == [128, 43, 43, 42, 128]
+    behind = Cell(frozenset({(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)}), ("1", "3", "m"))
+    assert channels(behind, 128, 255) == [128, 128, 128, 127, 255]
+    assert channels(Cell(frozenset({(0, 1)}), ()), 128, 256) == [128, 256]
+
+
+def permuted(found: Cell, order: tuple[int, ...]) -> Cell | None:
+    """The same cell with its inner vertices in another order, where edges still ascend."""
+    place = {0: 0, found.output: found.output} | {v: i for i, v in enumerate(order, 1)}
+    edges = frozenset((place[a], place[b]) for a, b in found.edges)
+    if any(a >= b for a, b in edges):
+        return None
+    return Cell(edges, tuple(found.operations[v - 1] for v in order))
+
+
+def test_isomorphic_cells_have_one_name():
+    pairs = 0
+    for architecture in SPACE.sample(40, seed=3):
+        found = cell(architecture)
+        for order in itertools.permutations(range(1, found.output)):
+            other = permuted(found, order)
+            if other is not None and spelled(other) != architecture:
+                assert function_name(spelled(other)) == function_name(architecture)
+                pairs += 1
+    assert pairs > 20
+
+
+def test_other_cells_have_other_names():
+    cells = {SPACE.text(SPACE.choices(a)) for a in SPACE.sample(60, seed=4)}
+    groups: dict[str, list[str]] = {}
+    for architecture in cells:
+        groups.setdefault(function_name(architecture), []).append(architecture)
+    for first, *others in groups.values():
+        own = cell(first)
+        reached = {
+            spelled(p)
+            for order in itertools.permutations(range(1, own.output))
+            if (p := permuted(own, order)) is not None
+        }
+        assert set(others) <= reached
+
+
+def test_vertices_are_cut_to_the_fewest_channels():
+    """The sum of a wide and a narrow input, on real weights."""
+    architecture = spelled(
+        pruned({(0, 1), (1, 2), (1, 3), (1, 4), (2, 5), (3, 5), (4, 5)}, "3311", "")
+    )
+    torch.manual_seed(0)
+    model = SPACE.build(architecture, classes=4)
+    assert model(torch.randn(2, 3, 16, 16)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("101", "expected BITS:OPERATIONS"),
+        ("101:5", "expected BITS:OPERATIONS"),
+        ("10:3", "expected BITS:OPERATIONS"),
+        ("121:3", "expected BITS:OPERATIONS"),
+        ("1" * 28 + ":333333", "expected BITS:OPERATIONS"),
+        ("0:", "no path from input to output"),
+        ("100:3", "no path from input to output"),
+        ("1" * 21 + ":33333", "21 edges, expected at most 9"),
+    ],
+)
+def test_errors(text, problem):
+    with pytest.raises(InputError, match=problem) as caught:
+        SPACE.canonical(text)
+    assert str(caught.value).startswith("NAS-Bench-101 architecture")
+
+
+def test_samples_reach_every_size():
+    sizes = {cell(a).output for a in SPACE.sample(200)}
+    assert sizes >= {3, 4, 5, 6}
