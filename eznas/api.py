@@ -101,8 +101,10 @@ def correlate(
         resolve(against)  # one proxy: "classics" is none
     named = _named(proxies if against is None else [*proxies, against])
     found = list(named.values())
-    whole = ground(space, datasets)
-    sample = given(whole, accuracy) if accuracy else sampled(whole, set_name, networks, seed)
+    if accuracy:
+        sample = given(space, accuracy, datasets)
+    else:
+        sample = sampled(ground(space, datasets), set_name, networks, seed)
     chosen = How(seeds=tuple(range(seed, seed + initialisations)), **how)
     scored = score_all(found, sample, chosen, watcher or Silent())
     judged = sample.judge(scored.means(), replicates, scored.sizes)

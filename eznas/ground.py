@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eznas.benchmarks import BENCHMARKS, Benchmark, Setting, read_accuracies
-from eznas.benchmarks.splits import sample, split
+from eznas.benchmarks import DATASETS, PACKAGED, Setting, load, read_accuracies
+from eznas.benchmarks.splits import components, sample, split
 from eznas.errors import InputError, unknown
 from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression
@@ -120,28 +120,30 @@ class Ground:
 
 def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
     """All networks of a benchmark with the accuracies of some data sets (none: all)."""
-    if space not in BENCHMARKS:
-        raise unknown("space", space, BENCHMARKS)
-    benchmark: Benchmark = BENCHMARKS[space]()
-    for dataset in datasets:
-        if dataset not in benchmark.datasets:
-            raise unknown("dataset", dataset, benchmark.datasets)
-    chosen = list(dict.fromkeys(datasets)) or list(benchmark.datasets)
+    if space not in SPACES:
+        raise unknown("space", space, SPACES)
+    benchmark = load(space)
+    settings = _presented(benchmark.settings, datasets)
     return Ground(
         space,
         benchmark.architectures,
-        {d: benchmark.accuracy[d] for d in chosen},
+        {d: benchmark.accuracy[d] for d in settings},
         benchmark.components,
-        {d: _shared(benchmark)[benchmark.settings[d].input_size] for d in chosen},
+        settings,
+        accuracy=benchmark.kind,
     )
 
 
-def _shared(benchmark: Benchmark) -> dict[int, Setting]:
-    """One setting per input size: that of the benchmark's first data set of the size."""
-    found: dict[int, Setting] = {}
-    for setting in benchmark.settings.values():
-        found.setdefault(setting.input_size, setting)
-    return found
+def _presented(settings: Mapping[str, Setting], datasets: Sequence[str]) -> dict[str, Setting]:
+    """How each of the data sets (none: all) is presented: one setting per input size, that of
+    the first of the size."""
+    for dataset in datasets:
+        if dataset not in settings:
+            raise unknown("dataset", dataset, settings)
+    first: dict[int, Setting] = {}
+    for setting in settings.values():
+        first.setdefault(setting.input_size, setting)
+    return {d: first[settings[d].input_size] for d in dict.fromkeys(datasets or settings)}
 
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
@@ -200,22 +202,26 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
     return whole.part(chosen, name)
 
 
-def given(whole: Ground, file: str) -> Ground:
-    """The networks of an accuracy file, with its accuracies in place of the benchmark's."""
-    architectures, accuracies = read_accuracies(file, SPACES[whole.space])
+def given(space: str, file: str, datasets: Sequence[str] = ()) -> Ground:
+    """The networks of an accuracy file, with its accuracies in place of a benchmark's.
+
+    Without data sets: those of the space's ground truth where a package has it, else CIFAR-10.
+    """
+    if space not in SPACES:
+        raise unknown("space", space, SPACES)
+    architectures, accuracies = read_accuracies(file, SPACES[space])
     if len(architectures) < 2:
         raise InputError(f"{file}: expected at least 2 rows, got {len(architectures)}")
-    place = {a: i for i, a in enumerate(whole.architectures)}
-    part = whole.part(np.array([place[a] for a in architectures]), "given")
-    return Ground(
-        part.space,
-        part.architectures,
-        dict.fromkeys(part.settings, accuracies),
-        part.components,
-        part.settings,
-        "given",
-        "given",
-    )
+    if space in PACKAGED:  # whose networks may be joined by others that are not in the file
+        whole = ground(space, datasets)
+        place = {a: i for i, a in enumerate(whole.architectures)}
+        settings = whole.settings
+        linked = whole.components[[place[a] for a in architectures]]
+    else:
+        settings = _presented(DATASETS, datasets or ("cifar10",))
+        linked = components(SPACES[space], architectures)
+    shown = dict.fromkeys(settings, accuracies)
+    return Ground(space, architectures, shown, linked, settings, "given", "given")
 
 
 def _enough(indices: npt.NDArray[np.int64], count: int, setting: str) -> npt.NDArray[np.int64]:

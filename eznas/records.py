@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.errors import InputError
-from eznas.proxies.files import write_whole
+from eznas.files import read_json, write_whole
 from eznas.statistics.conditions import Conditions
 from eznas.workers import Numbered, Workers
 
@@ -135,10 +135,7 @@ class Records:
         file = self.path / "conditions.json"
         if not file.is_file():
             return {}
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: damaged: {error}") from None
+        found = read_json(file)
         if not isinstance(found, dict) or not isinstance(found.get("conditions", {}), dict):
             raise InputError(f"{file}: damaged: expected a space and its conditions")
         if found.get("space", self.space) != self.space:

@@ -14,16 +14,14 @@ place. Nothing is ever overwritten by another run.
 """
 
 import json
-import math
 import os
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eznas.errors import InputError, unknown
+from eznas.files import plain, read_json, write_whole
 from eznas.proxies.classics import CLASSICS
-from eznas.proxies.files import write_whole
 
 ROOT = Path("runs")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -80,12 +78,7 @@ class RunFolder:
 
     def read(self, name: str) -> Any:
         """The content of a JSON file; `InputError` names a file that is missing or damaged."""
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{self.path / name}: {error.strerror}") from None
-        except ValueError as error:
-            raise InputError(f"{self.path / name}: damaged: {error}") from None
+        return read_json(self.path / name)
 
 
 def _made(root: Path, name: str | None, stem: str) -> Path:
@@ -101,14 +94,3 @@ def _made(root: Path, name: str | None, stem: str) -> Path:
             number += 1
         else:
             return path
-
-
-def plain(content: Any) -> Any:
-    """Content as JSON can say it: a number that is not finite becomes null."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, Mapping):
-        return {str(k): plain(v) for k, v in content.items()}
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        return [plain(v) for v in content]
-    return content

@@ -24,7 +24,7 @@ FLOORS = (
     ("workers", "formulas"),
     ("statistics",),
     ("spaces", "benchmarks", "metrics"),
-    ("config", "errors"),
+    ("config", "files", "errors"),
 )
 FLOOR = {room: -height for height, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = ("spaces", "benchmarks")
@@ -34,6 +34,7 @@ OPENERS = (
     "eznas/report/",
     "eznas/statistics/bank.py",
     "eznas/statistics/images.py",
+    "eznas/files.py",
     "eznas/proxies/files.py",
     "eznas/records.py",
     "eznas/runs.py",

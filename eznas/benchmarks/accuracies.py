@@ -1,7 +1,9 @@
-"""A user's own ground truth: a CSV file of architectures and accuracies."""
+"""A user's own ground truth: a CSV file of architectures and accuracies, plain or gzipped."""
 
 import csv
+import gzip
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from numpy.typing import NDArray
 from eznas.errors import InputError
 from eznas.spaces import Space
 
-COLUMNS = ("architecture", "accuracy")
+COLUMNS = {  # what is read -> under which names; the others are NASLib's
+    "architecture": ("architecture", "arch"),
+    "accuracy": ("accuracy", "val_accuracy"),
+}
 
 
 def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -53,24 +58,27 @@ def _accuracy(text: str, where: str) -> float:
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, architecture and accuracy of each row, as text."""
+    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="", skipinitialspace=True)
-            _check_header(path, reader.fieldnames or ())
+            architecture, accuracy = _columns(path, reader.fieldnames or ())
             for row in reader:
-                yield reader.line_num, row["architecture"].strip(), row["accuracy"].strip()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}; expected a CSV file"
-        ) from error
+                yield reader.line_num, row[architecture].strip(), row[accuracy].strip()
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be read: {why}; expected a CSV file") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
 
 
-def _check_header(path: Path, found: Sequence[str]) -> None:
-    missing = [column for column in COLUMNS if column not in found]
+def _columns(path: Path, found: Sequence[str]) -> list[str]:
+    """The columns that are read, by the names that they have here."""
+    named = {what: next((n for n in names if n in found), "") for what, names in COLUMNS.items()}
+    missing = [what for what, name in named.items() if not name]
     if missing:
         raise InputError(
             f"{path}:1: no column {' or '.join(missing)}; expected the header "
             f"{','.join(COLUMNS)}, found {','.join(found) or 'nothing'}"
         )
+    return list(named.values())

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Trials = tuple[tuple[float, ...], ...]
 
 
+KINDS = ("validation", "test", "surrogate")  # of an accuracy; the last was never trained
+
+
 class Setting(NamedTuple):
     """How a data set was presented: images of `input_size` x `input_size`, `classes` outputs."""
 
@@ -18,11 +21,35 @@ class Setting(NamedTuple):
     classes: int
 
 
+DATASETS: Mapping[str, Setting] = {
+    "cifar10": Setting(32, 10),
+    "cifar100": Setting(32, 100),
+    "ImageNet16-120": Setting(16, 120),
+    "imagenet": Setting(224, 1000),
+    # Taskonomy's classification tasks, as TransNAS-Bench-101 presents them (Duan et al., 2021).
+    "class_object": Setting(224, 75),
+    "class_scene": Setting(224, 47),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a reader finds in a file: accuracies in percent, larger is better.
+
+    `kind`: one of `KINDS`; `trials`: data set -> architecture (canonical) -> one or more runs.
+    Every data set has the same architectures, in one order.
+    """
+
+    space: str
+    kind: str
+    trials: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Accuracies of all architectures of one space, on one or more data sets.
+    """Accuracies of architectures of one space, on one or more data sets.
 
-    space: name in `eznas.spaces.SPACES`; architectures: in the space's order.
+    space: name in `eznas.spaces.SPACES`; kind: one of `KINDS`.
     settings: data set -> how it was presented; trials: data set -> accuracies in percent, a tuple
     of runs for each architecture; components: int64 [networks], equal for networks that must not
     be on both sides of a split.
@@ -33,6 +60,7 @@ class Benchmark:
     settings: Mapping[str, Setting]
     trials: Mapping[str, Trials]
     components: NDArray[np.int64]
+    kind: str = "validation"
     accuracy: Mapping[str, NDArray[np.float64]] = field(init=False)
     """Data set -> mean over trials in percent, float64 [networks], read-only."""
 

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from eznas.errors import InputError
 from eznas.evolution.engine import Generation
+from eznas.files import plain
 from eznas.ground import SETS
 from eznas.report import plots
-from eznas.runs import plain
 from eznas.workers import cores
 
 app = typer.Typer(

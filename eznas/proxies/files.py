@@ -1,13 +1,12 @@
 """Proxy files: a formula as JSON with all that its scores depend on, and how it was judged."""
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eznas.errors import InputError
+from eznas.files import write_whole
 from eznas.formulas.parser import parse
 from eznas.proxies.proxy import Proxy
 
@@ -54,16 +53,3 @@ def read(path: Path) -> tuple[Proxy, ProxyFile]:
     except InputError as error:
         raise InputError(f"proxy file {path}: {error}") from None
     return Proxy(content.name, formula, content.raw_batch, content.sketch_batch), content
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write to a new file beside, then rename: a reader never sees half of it."""
-    data = content.encode() if isinstance(content, str) else content
-    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # where it could not even be begun
-            partial.unlink()
-        raise InputError(f"{path}: cannot write: {error.strerror}") from None

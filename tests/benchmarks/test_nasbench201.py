@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from eznas.benchmarks import BENCHMARKS, Setting, nasbench201
+from eznas.benchmarks import Setting, load, nasbench201
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import SPACE, table_key
@@ -15,7 +15,7 @@ KEYS = [table_key(a) for a in SPACE.architectures()]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return BENCHMARKS["nasbench201"]()
+    return load("nasbench201")
 
 
 def test_the_best_means_are_the_published_ones(benchmark):
@@ -50,7 +50,7 @@ def test_shape_of_the_table(benchmark):
 
 
 def test_arrays_are_read_only_and_loaded_once(benchmark):
-    assert BENCHMARKS["nasbench201"]() is benchmark
+    assert load("nasbench201") is benchmark
     for array in (benchmark.components, *benchmark.accuracy.values()):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eznas.benchmarks import BENCHMARKS, splits
+from eznas.benchmarks import load, splits
 from eznas.errors import InputError
 from eznas.spaces.nasbench201 import function_name, isomorphism_class, live_cell
 
@@ -15,7 +15,7 @@ seeds = st.integers(0, 2**32)
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return BENCHMARKS["nasbench201"]()
+    return load("nasbench201")
 
 
 def test_linked_by_hand():

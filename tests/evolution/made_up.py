@@ -17,10 +17,10 @@ from eznas.evolution.fitness import Task
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
+from eznas.files import plain
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
 from eznas.proxies.classics import CLASSICS
-from eznas.runs import plain
 from primitives import NET_SCALAR
 
 STATISTICS = ("layer_params", "layer_flops", "params")

@@ -1,13 +1,12 @@
 """Proxy files: written whole, read strictly."""
 
 import json
-import os
 
 import pytest
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.proxies.files import ProxyFile, read, write, write_whole
+from eznas.proxies.files import ProxyFile, read, write
 
 CONTENT = ProxyFile(
     name="mine",
@@ -99,27 +98,3 @@ def test_what_is_no_file(tmp_path):
 def test_constants_in_the_order_of_the_text():
     text = "-3.0 * params + 1.5 * log(params) / 7.0"
     assert parse(text).constants() == [-3.0, 1.5, 7.0]
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    file = tmp_path / "mine.json"
-    write_whole(file, "old")
-
-    def fails(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(InputError, match=r"mine\.json: cannot write: No space left"):
-        write_whole(file, "new")
-    assert file.read_text() == "old"
-    assert os.listdir(tmp_path) == ["mine.json"]
-
-
-def test_where_nothing_can_be_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text("")
-    before = sorted(tmp_path.rglob("*"))
-    for place in ("none/mine.json", "text/mine.json", "x" * 300, ".", "..", ""):
-        with pytest.raises(InputError, match="cannot write"):
-            write_whole(type(tmp_path)(place), "text")
-    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,105 @@
+"""Imported ground truth: one gzipped JSON file for each space in a cache folder.
+
+Readers turn official files into it once; reading it back takes a second for the largest.
+"""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Table
+from eznas.benchmarks.splits import components
+from eznas.errors import InputError
+from eznas.files import write_whole
+from eznas.spaces import SPACES
+
+FORMAT = 1
+FOLDER = "EZNAS_DATA"  # the environment variable that names another folder
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a stored table comes from: the name and SHA-256 of the file that was imported."""
+
+    file: str
+    sha256: str
+
+
+def folder() -> Path:
+    """Where tables are kept."""
+    return Path(os.environ.get(FOLDER) or pooch.os_cache("eznas"))
+
+
+def path_of(space: str) -> Path:
+    """The file of a space's table."""
+    return folder() / f"{space}.json.gz"
+
+
+def store(table: Table, origin: Origin) -> Path:
+    """Write a table whole, in place of the one that was there."""
+    content = {
+        "format": FORMAT,
+        "space": table.space,
+        "kind": table.kind,
+        "origin": {"file": origin.file, "sha256": origin.sha256},
+        "trials": {d: {a: list(t) for a, t in rows.items()} for d, rows in table.trials.items()},
+    }
+    path = path_of(table.space)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write: {error.strerror}") from None
+    write_whole(path, gzip.compress(json.dumps(content).encode(), mtime=0))
+    return path
+
+
+def stored(space: str) -> tuple[Table, Origin]:
+    """The table of a space as it was imported; `InputError` where there is none or a damaged
+    one."""
+    path = path_of(space)
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()))
+        return _checked(content, space)
+    except FileNotFoundError:
+        raise InputError(
+            f"no ground truth of {space} here: `eznas data list` says where to get it, "
+            f"`eznas data import {space} FILE` takes it in, --accuracy FILE does without"
+        ) from None
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: damaged, import it again: {error}") from None
+
+
+def benchmark_of(table: Table) -> Benchmark:
+    """A table as ground truth."""
+    space, first = SPACES[table.space], next(iter(table.trials.values()))
+    architectures = tuple(first)
+    return Benchmark(
+        space=table.space,
+        architectures=architectures,
+        settings={d: DATASETS[d] for d in table.trials},
+        trials={d: tuple(rows[a] for a in architectures) for d, rows in table.trials.items()},
+        components=components(space, architectures),
+        kind=table.kind,
+    )
+
+
+def _checked(content: Mapping[str, Any], space: str) -> tuple[Table, Origin]:
+    if content["format"] != FORMAT or content["space"] != space or content["kind"] not in KINDS:
+        raise ValueError(f"expected format {FORMAT} of {space}")
+    trials = {
+        dataset: {a: tuple(map(float, t)) for a, t in rows.items()}
+        for dataset, rows in content["trials"].items()
+        if dataset in DATASETS
+    }
+    if not trials or any(
+        rows.keys() != trials[next(iter(trials))].keys() for rows in trials.values()
+    ):
+        raise ValueError("expected the same architectures on every data set")
+    return Table(space, content["kind"], trials), Origin(**content["origin"])
