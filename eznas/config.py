@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -52,8 +52,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    space: str = "nasbench201"
-    datasets: tuple[str, ...] = ("cifar10", "cifar100", "ImageNet16-120")
+    # What formulas are to rank, and what judges them besides: SPACE or SPACE/DATASET.
+    tasks: tuple[str, ...] = Field(default=("nasbench201",), min_length=1)
+    hold_out: tuple[str, ...] = ()
     seed: int = Field(default=1, ge=0, lt=2**32)
     statistics: tuple[str, ...] = Field(default=SKETCHES, min_length=1)
     seeds: tuple[str, ...] = (
@@ -76,6 +77,7 @@ class Config(BaseModel):
     networks: int = Field(default=160, ge=8)
     choice: int = Field(default=40, ge=0)
     greedy: int = Field(default=4, ge=0)
+    selection: Literal["tournament", "lexicase"] = "tournament"
     nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads
     depth: int = Field(default=14, ge=2, le=50)
     judged: int = Field(default=500, ge=8)

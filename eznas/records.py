@@ -168,8 +168,10 @@ class RecordedWorkers:
         """See `Workers.count`."""
         return self.workers.count
 
-    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
-        """See `Workers.evaluate`."""
+    def evaluate(
+        self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
+    ) -> tuple[Array, Array]:
+        """See `Workers.evaluate`; there is one place, the records' space."""
         for asked, missing in self._missing(shards, texts):
             step = PORTION * self.count
             for some in (missing[i : i + step] for i in range(0, len(missing), step)):

@@ -34,6 +34,14 @@ Progress = Callable[[int, int], None]  # shards done, shards in all
 _LIVES = 3  # how often one shard may take its worker down before the run gives up
 
 
+@dataclass(frozen=True)
+class Place:
+    """A space and the settings under which its networks are measured."""
+
+    space: str
+    settings: tuple[Conditions, ...]
+
+
 @dataclass
 class _Kept:
     shard: Shard
@@ -42,24 +50,27 @@ class _Kept:
 
 @dataclass(eq=False, repr=False)
 class Evaluator:
-    """Builds, measures and keeps shards of one space under each of the settings.
+    """Builds, measures and keeps shards of a few spaces, each under its settings.
 
     `statistics` are measured when a shard is first seen, and kept if `keep`; what a formula needs
     besides is measured for it and let go.
     """
 
-    space: str
-    settings: tuple[Conditions, ...]
+    places: tuple[Place, ...]
     statistics: tuple[str, ...] = ()
     keep: bool = True
-    _kept: dict[tuple[int, int], _Kept] = field(default_factory=dict)
+    _kept: dict[tuple[int, int, int], _Kept] = field(default_factory=dict)
     _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
 
-    def evaluate(self, shard: Numbered, texts: Sequence[str]) -> tuple[Array, Array]:
-        """Value and coverage of measures: two arrays [settings, measures, networks]."""
+    def evaluate(
+        self, shard: Numbered, texts: Sequence[str], place: int = 0
+    ) -> tuple[Array, Array]:
+        """Value and coverage of measures on a shard of one of the places: two arrays [settings,
+        measures, networks]."""
+        settings = range(len(self.places[place].settings))
         with one_thread():
             plan = self._planned(tuple(texts))
-            found = [self._on(shard, setting, plan) for setting in range(len(self.settings))]
+            found = [self._on(shard, place, setting, plan) for setting in settings]
         return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
 
     @property
@@ -74,32 +85,35 @@ class Evaluator:
             self._plan = (texts, Plan.of([parse(t) for t in texts]))
         return self._plan[1]
 
-    def _on(self, shard: Numbered, setting: int, plan: Plan) -> tuple[Array, Array]:
+    def _on(self, shard: Numbered, place: int, setting: int, plan: Plan) -> tuple[Array, Array]:
         number, architectures = shard
-        kept = self._kept.get((number, setting))
+        space, conditions = self.places[place].space, self.places[place].settings[setting]
+        kept = self._kept.get((place, number, setting))
         if kept is None:
             names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
-            kept = _Kept(self._measured(architectures, setting, names), Cache())
+            kept = _Kept(_measured(space, architectures, conditions, names), Cache())
         missing = plan.missing(kept.shard, kept.cache)
         whole = kept.shard
         if missing:
-            whole = whole.joined(self._measured(architectures, setting, missing))
+            whole = whole.joined(_measured(space, architectures, conditions, missing))
         found = evaluate(plan, whole, kept.cache)
         if self.keep:
-            self._kept[number, setting] = _Kept(whole.only(self.statistics), kept.cache)
+            self._kept[place, number, setting] = _Kept(whole.only(self.statistics), kept.cache)
         return found
 
-    def _measured(self, architectures: tuple[str, ...], setting: int, names: list[str]) -> Shard:
-        conditions, rows = self.settings[setting], [CATALOGUE[n] for n in names]
-        space, found = SPACES[self.space], []
-        for architecture in architectures:
-            with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
-                model = space.build(architecture, conditions.classes)
-            found.append(measure(model, conditions, rows))
-        shard = stack(found, conditions.device)
-        del found
-        _trim()
-        return shard
+
+def _measured(
+    space: str, architectures: tuple[str, ...], conditions: Conditions, names: list[str]
+) -> Shard:
+    rows, found = [CATALOGUE[n] for n in names], []
+    for architecture in architectures:
+        with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
+            model = SPACES[space].build(architecture, conditions.classes)
+        found.append(measure(model, conditions, rows))
+    shard = stack(found, conditions.device)
+    del found
+    _trim()
+    return shard
 
 
 class Workers(Protocol):
@@ -109,8 +123,11 @@ class Workers(Protocol):
     def count(self) -> int:
         """How many work at once."""
 
-    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
-        """Value and coverage: two arrays [settings, measures, networks of all these shards]."""
+    def evaluate(
+        self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
+    ) -> tuple[Array, Array]:
+        """Value and coverage on shards of one place: two arrays [settings, measures, networks of
+        all these shards]."""
 
     def close(self) -> None:
         """Let everything go."""
@@ -125,11 +142,13 @@ class Serial:
         self._evaluator = make()
         self._progress = progress
 
-    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
+    def evaluate(
+        self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
+    ) -> tuple[Array, Array]:
         """See `Workers.evaluate`."""
         found = []
         for done, shard in enumerate(shards, 1):
-            found.append(self._evaluator.evaluate(shard, texts))
+            found.append(self._evaluator.evaluate(shard, texts, place))
             if self._progress is not None:
                 self._progress(done, len(shards))
         return _joined(found)
@@ -154,12 +173,14 @@ class RayWorkers:
         self._started = _start_ray(count)
         self._actors = [self._actor() for _ in range(count)]
 
-    def evaluate(self, shards: Sequence[Numbered], texts: Sequence[str]) -> tuple[Array, Array]:
+    def evaluate(
+        self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
+    ) -> tuple[Array, Array]:
         """See `Workers.evaluate`."""
         import ray
 
         texts = list(texts)
-        waiting = {self._submit(shard, texts): i for i, shard in enumerate(shards)}
+        waiting = {self._submit(shard, texts, place): i for i, shard in enumerate(shards)}
         found: dict[int, tuple[Array, Array]] = {}
         lost = [0] * len(shards)
         while waiting:
@@ -174,7 +195,7 @@ class RayWorkers:
                 if lost[i] >= _LIVES:
                     raise
                 self._revive(shards[i][0])
-                waiting[self._submit(shards[i], texts)] = i
+                waiting[self._submit(shards[i], texts, place)] = i
             if self._progress is not None:
                 self._progress(len(found), len(shards))
         return _joined([found[i] for i in range(len(shards))])
@@ -194,10 +215,10 @@ class RayWorkers:
 
         remote = ray.remote(num_cpus=1, max_restarts=0)(Evaluator)
         made = self._make()
-        return remote.remote(made.space, made.settings, made.statistics, made.keep)
+        return remote.remote(made.places, made.statistics, made.keep)
 
-    def _submit(self, shard: Numbered, texts: list[str]) -> Any:
-        return self._actors[shard[0] % self.count].evaluate.remote(shard, texts)
+    def _submit(self, shard: Numbered, texts: list[str], place: int) -> Any:
+        return self._actors[shard[0] % self.count].evaluate.remote(shard, texts, place)
 
     def _revive(self, number: int) -> None:
         import ray

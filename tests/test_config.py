@@ -61,9 +61,11 @@ def test_a_preset_asked_for_comes_before_that_of_the_file(toml):
 
 
 def test_a_file_may_hold_lists(toml):
-    config = read(toml('statistics = ["weight", "params"]\nseeds = []\ndatasets = ["cifar10"]'))
+    config = read(
+        toml('statistics = ["weight", "params"]\nseeds = []\ntasks = ["nasbench201/cifar10"]')
+    )
     assert config.statistics == ("weight", "params")
-    assert (config.seeds, config.datasets) == ((), ("cifar10",))
+    assert (config.seeds, config.tasks) == ((), ("nasbench201/cifar10",))
 
 
 def test_an_empty_file_changes_nothing(toml):
@@ -133,7 +135,9 @@ def test_an_unknown_preset_names_the_nearest(toml):
         ("images", 3),
         ("nodes", 1000),  # more than the parser reads again
         ("depth", 60),
-        ("datasets", {"cifar10": 1}),
+        ("tasks", {"cifar10": 1}),
+        ("tasks", []),
+        ("selection", "roulette"),
     ],
 )
 def test_wrong_values_name_key_and_value(key, value):

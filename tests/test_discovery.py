@@ -7,15 +7,17 @@ import sys
 
 import pytest
 
+from eznas.benchmarks import Table, stored
 from eznas.config import Config
 from eznas.discovery import BASELINES, evolve
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.resolve import resolve
+from eznas.spaces import SPACES
 from eznas.watching import Silent
 
 TINY = {
-    "datasets": ("ImageNet16-120",),  # the smallest images
+    "tasks": ("nasbench201/ImageNet16-120",),  # the smallest images
     "statistics": ("layer_params", "data_relu_agreement", "data_conv_output_gram", "params"),
     "seeds": ("naswot", "live_params"),
     "generations": 2,
@@ -106,10 +108,11 @@ def test_a_run_that_is_out_of_time_is_judged(home):
     [
         ({"statistics": ("layer_param",)}, "did you mean 'layer_params'"),
         ({"seeds": ("naswott",)}, "did you mean 'naswot'"),
-        ({"datasets": ("cifar11",)}, "unknown dataset 'cifar11'"),
-        ({"space": "nasbench202"}, "did you mean 'nasbench201'"),
+        ({"tasks": ("nasbench201/cifar11",)}, "unknown dataset 'cifar11'"),
+        ({"tasks": ("nasbench202",)}, "did you mean 'nasbench201'"),
+        ({"hold_out": ("nasbench201",)}, "it cannot be held out"),
+        ({"hold_out": ("nasbench-macro",)}, "no ground truth of nasbench-macro here"),
         ({"networks": 100_000}, "at most "),
-        ({"judged": 100_000}, "at most "),
         ({"images": "nowhere.npz"}, "nowhere.npz"),
     ],
 )
@@ -117,6 +120,44 @@ def test_bad_input_leaves_no_folder(home, change, message):
     with pytest.raises(InputError, match=message):
         evolve(Config(**(TINY | change)))
     assert not (home / "runs").exists()
+
+
+@pytest.fixture
+def macro(tmp_path, monkeypatch):
+    """Made-up ground truth of another space, imported."""
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
+    networks = SPACES["nasbench-macro"].sample(60, seed=0)
+    rows = {a: (50.0 + sum(map(int, a)) + i / 100,) for i, a in enumerate(networks)}
+    stored.store(Table("nasbench-macro", "test", {"cifar10": rows}), stored.Origin("made.json", ""))
+
+
+@pytest.mark.usefixtures("macro")
+def test_tasks_of_two_spaces(home):
+    two = ("nasbench201/ImageNet16-120", "nasbench-macro")
+    result = evolve(Config(**(TINY | {"tasks": two, "selection": "lexicase", "generations": 1})))
+    assert result.run == "nasbench201-nasbench-macro-seed1-1"
+    labels = ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
+    assert list(dict.fromkeys(r["dataset"] for r in result.held_out)) == labels
+    assert {d["dataset"] for d in result.difference} == set(labels)
+    kinds = {r["dataset"]: r["accuracy"] for r in result.held_out}
+    assert kinds == dict(zip(labels, ("validation", "test"), strict=True))
+    for line in lines(result.run, home):
+        assert len(line["best"]["taus"]) == 2
+
+
+@pytest.mark.usefixtures("macro")
+def test_a_space_that_is_held_out_only_judges(home):
+    held = Config(**(TINY | {"hold_out": ("nasbench-macro",), "generations": 1}))
+    result = evolve(held, name="held")
+    alone = evolve(Config(**(TINY | {"generations": 1})), name="alone")
+    assert result.formula == alone.formula
+    assert books("held", home)["journal.jsonl"] == books("alone", home)["journal.jsonl"]
+    rows = {r["dataset"]: r for r in result.held_out if r["proxy"] == "champion"}
+    assert list(rows) == ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
+    assert rows["nasbench-macro/cifar10"]["networks"] == 16
+    assert [r["tau"] for r in alone.held_out] == [
+        r["tau"] for r in result.held_out if r["dataset"].startswith("nasbench201/")
+    ]
 
 
 def test_a_name_that_exists_costs_nothing(home):
@@ -127,6 +168,7 @@ def test_a_name_that_exists_costs_nothing(home):
 
 
 PROGRAM = f"""
+from eznas.benchmarks import Table, stored
 from eznas.config import Config
 from eznas.discovery import evolve
 evolve(Config(**{TINY!r}, seed=3), name="elsewhere")

@@ -148,7 +148,8 @@ PROGRAM = """
 from eznas.config import Config
 from eznas.discovery import evolve
 evolve(Config(
-    datasets=("ImageNet16-120",), statistics=("layer_params", "params"), seeds=("live_params",),
+    tasks=("nasbench201/ImageNet16-120",),
+    statistics=("layer_params", "params"), seeds=("live_params",),
     generations=10_000, population=16, offspring=16, start=8, networks=8, choice=0, judged=8,
     raw_batch=2, sketch_batch=4,
 ), name="killed")

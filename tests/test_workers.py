@@ -7,13 +7,14 @@ import torch
 from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
-from eznas.workers import Evaluator, RayWorkers, Serial, start
+from eznas.workers import Evaluator, Place, RayWorkers, Serial, start
 
 IMAGES = generated(4, size=16)
 SETTINGS = (
     Conditions(IMAGES, classes=10, raw=2, sketch=4),
     Conditions(IMAGES.resized(8), classes=5, raw=2, sketch=4),
 )
+PLACES = (Place("nasbench201", SETTINGS), Place("nasbench-macro", SETTINGS[1:]))
 STRINGS = (
     "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
     "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",  # disconnected
@@ -32,7 +33,7 @@ TEXTS = [
 
 
 def evaluator(statistics=KEPT, keep=True):
-    return Evaluator("nasbench201", SETTINGS, statistics, keep)
+    return Evaluator(PLACES, statistics, keep)
 
 
 def same(found, expected):
@@ -93,7 +94,7 @@ def test_statistics_beyond_those_kept_are_let_go():
     size = made.nbytes
     made.evaluate(SHARDS[1], TEXTS)
     assert made.nbytes == size > 0
-    assert set(made._kept) == {(1, 0), (1, 1)}
+    assert set(made._kept) == {(0, 1, 0), (0, 1, 1)}
     assert all(set(k.shard.blocks) == set(KEPT) for k in made._kept.values())
 
 
@@ -144,6 +145,16 @@ def test_threads_and_random_state_are_as_before(threads):
 def test_the_random_state_changes_no_number(reference):
     torch.manual_seed(77)
     same(evaluator().evaluate(SHARDS[1], TEXTS), part(reference, list(range(len(TEXTS))), [1]))
+
+
+def test_every_place_has_its_own_networks_and_settings(reference):
+    serial = Serial(evaluator)
+    same(serial.evaluate(SHARDS, TEXTS), reference)
+    macro = [(0, ("00000000", "12000002")), (1, ("22222222",))]
+    values, coverage = serial.evaluate(macro, ["params", *TEXTS[:1]], 1)
+    assert values.shape == coverage.shape == (1, 2, 3)
+    assert values[0, 0].tolist() == sorted(values[0, 0].tolist())
+    same(serial.evaluate(SHARDS, TEXTS), reference)  # numbers of shards do not meet
 
 
 def test_progress_is_told():

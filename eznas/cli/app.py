@@ -23,6 +23,14 @@ _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 def evolve(
     file: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml")] = None,
     preset: Annotated[str | None, typer.Option(help="quick (default) or paper.")] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPACE[/DATASET]", help="What to rank; may be repeated."),
+    ] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPACE", help="Judge on a space that the search never sees."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=SEEDS, help="Seed of the search.")] = None,
     workers: Workers = None,
     name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
@@ -37,6 +45,7 @@ def evolve(
     given = dict(config.setting(s) for s in settings or [])
     if seed is not None:
         given["seed"] = seed
+    given |= {k: v for k, v in (("tasks", tasks), ("hold_out", hold_out)) if v}
     chosen = config.read(file, preset, given)
     processes = workers or cores()
     if dry_run:

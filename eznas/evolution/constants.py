@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from eznas.evolution import chance
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.expression import Expression
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import Measures
 
 
 def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
@@ -23,7 +23,7 @@ def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
 
 def tune(
     formula: Expression,
-    table: MeasureTable,
+    table: Measures,
     tasks: Sequence[Task],
     networks: int,
     rounds: int = 4,

@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from deap import tools
-
 from eznas.evolution import chance
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
 from eznas.evolution.fitness import Judgement, Task, judge
 from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Individual, Language, grow, to_nodes
+from eznas.evolution.selection import lexicase, tournament
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import Measures
 from primitives import NET_SCALAR
 
 
@@ -30,6 +29,7 @@ class Search:
     many terms join generation 0 (longer ones fill it with one idea, and what evolves from them
     generalises no better). `tuned`: how many of the best get a local search on their constants
     per generation. `patience`: generations without progress before fresh blood comes in.
+    `selection`: by fitness and size, or task by task.
     """
 
     generations: int = 20
@@ -45,6 +45,7 @@ class Search:
     patience: int = 4
     tuned: int = 4
     greedy: int = 4
+    selection: str = "tournament"
     limits: Limits = field(default_factory=Limits)
 
     def sample(self, generation: int) -> int:
@@ -75,6 +76,7 @@ class Generation:
 class Engine:
     """Evolves formulas on a sample; iterate over `run()` for one `Generation` at a time.
 
+    `dead`: how many disconnected networks each further one of the sample brings, over all spaces.
     `words` are the short measures of the language and those of the seeds: what greedy least
     squares chooses from. The state between generations is the population, the archive and
     `chance`.
@@ -83,11 +85,11 @@ class Engine:
     def __init__(
         self,
         language: Language,
-        table: MeasureTable,
+        table: Measures,
         tasks: Sequence[Task],
         search: Search,
         seeds: Sequence[Expression],
-        live: Sequence[bool] = (),
+        dead: Sequence[int] = (),
     ) -> None:
         self.archive = Archive()
         self.words = _words(language, seeds)
@@ -95,7 +97,7 @@ class Engine:
         self._language, self._table, self._tasks = language, table, tasks
         self._search = search
         self._seeds = [Individual(to_nodes(s), "seed") for s in seeds]
-        self._live = live
+        self._dead = dead
         self._population: list[Individual] = []
         self._judged: dict[str, Judgement] = {}
         self._networks = 0
@@ -185,15 +187,13 @@ class Engine:
         return mutate(self._parents(1)[0], self._language)
 
     def _parents(self, count: int) -> list[Individual]:
-        """Parents by a double tournament: fitness first, then size (Luke & Panait, 2002)."""
-        chosen: list[Individual] = tools.selDoubleTournament(
-            self._population,
-            count,
-            fitness_size=self._search.tournament,
-            parsimony_size=self._search.parsimony,
-            fitness_first=True,
-        )
-        return chosen
+        return self._selected(self._population, count)
+
+    def _selected(self, individuals: list[Individual], count: int) -> list[Individual]:
+        search = self._search
+        if search.selection == "lexicase":
+            return lexicase(individuals, [self._judged[i.text].taus for i in individuals], count)
+        return tournament(individuals, count, search.tournament, search.parsimony)
 
     def _tuned(self, pool: list[Individual]) -> list[Individual]:
         """The best of the pool with their constants searched locally."""
@@ -211,15 +211,13 @@ class Engine:
         return found
 
     def _survivors(self, pool: list[Individual]) -> list[Individual]:
-        """The elite, and the rest by double tournament among all without repetition."""
+        """The elite, and the rest by selection among all without repetition."""
         ranked = _ranked(pool)
         elite = ranked[: round(self._search.elite * self._search.population)]
         rest = ranked[len(elite) :]
         kept = list(elite)
         while rest and len(kept) < self._search.population:
-            chosen = tools.selDoubleTournament(
-                rest, 1, self._search.tournament, self._search.parsimony, fitness_first=True
-            )[0]
+            [chosen] = self._selected(rest, 1)
             rest = [i for i in rest if i is not chosen]
             kept.append(chosen)
         return kept
@@ -261,7 +259,7 @@ class Engine:
             pairs,
             dict(sorted(reasons.items())),
             dict(sorted(Counter(i.origin for i in self._population).items())),
-            sum(not alive for alive in self._live[: self._networks]),
+            sum(self._dead[: self._networks]),
         )
 
 

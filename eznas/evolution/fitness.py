@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.scoring import Scores
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import Measures
 from eznas.metrics import kendall_many
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ class Judgement:
 
 
 def judge(
-    formulas: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
+    formulas: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
 ) -> list[Judgement]:
     """Judge formulas, whose measures are filled, on the first `networks` of the sample.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from eznas.evolution.fitness import Array, Task
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.parser import parse_any
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import Measures
 
 TERMS = 12
 FACTORS = 120  # words of which products are formed
@@ -43,7 +43,7 @@ class Fit:
 
 def pursue(
     candidates: Sequence[Expression],
-    table: MeasureTable,
+    table: Measures,
     tasks: Sequence[Task],
     networks: int,
     terms: int = TERMS,
@@ -70,7 +70,7 @@ def pursue(
 
 
 def fitted(
-    candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
+    candidates: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
 ) -> Fit | None:
     """The candidates that score every network that most of them score, as columns; None where
     none of them says anything."""
@@ -88,7 +88,7 @@ def fitted(
 
 
 def columns(
-    candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
+    candidates: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
 ) -> Tensor:
     """Scores [tasks x networks, candidates], float64, where undefined NaN."""
     settings = sorted({t.setting for t in tasks})

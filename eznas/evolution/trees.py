@@ -9,14 +9,14 @@ import numpy.typing as npt
 from eznas.evolution.fitness import Array, Task
 from eznas.evolution.greedy import columns, normal_scores
 from eznas.formulas.expression import Expression
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import Measures
 
 TREES = 500
 SHARE = 0.3  # of the words that a split looks at
 
 
 def forest_scores(
-    candidates: Sequence[Expression], table: MeasureTable, tasks: Sequence[Task], networks: int
+    candidates: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
 ) -> list[Array]:
     """Predictions of the accuracies' normal scores for every network of the table, one array for
     each task, by trees fitted to its first `networks`.

@@ -1,6 +1,7 @@
 """The table of measures: what the workers' networks say, filled as formulas ask for it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,24 @@ SHARD = 8  # networks; fixed, because the last bits of a result depend on what i
 # shards (number, architectures) and canonical measures -> value and coverage,
 # each [settings, measures, networks of these shards]
 Evaluate = Callable[[Sequence[tuple[int, tuple[str, ...]]], Sequence[str]], tuple[Array, Array]]
+
+
+class Measures(Protocol):
+    """What formulas are judged from: a `MeasureTable`, or several as a `JoinedTable`."""
+
+    networks: int
+
+    def __len__(self) -> int:
+        """How many measures are there."""
+
+    def fill(self, formulas: Iterable[Expression], networks: int) -> int:
+        """See to it that every measure of the formulas is there for the first `networks`.
+
+        Returns how many measure-network pairs had to be evaluated.
+        """
+
+    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
+        """The scores of a formula, filled before, on the first `networks` of the sample."""
 
 
 class MeasureTable:
@@ -35,10 +54,7 @@ class MeasureTable:
         return len(self._rows)
 
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
-        """See to it that every measure of the formulas is there for the first `networks`.
-
-        Returns how many measure-network pairs had to be evaluated.
-        """
+        """See `Measures.fill`."""
         wanted = dict.fromkeys(m.text for f in formulas for m in f.measures())
         need = -(-networks // SHARD)
         have: dict[int, list[str]] = {}
@@ -51,7 +67,7 @@ class MeasureTable:
         return evaluated
 
     def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
-        """The scores of a formula, filled before, on the first `networks` of the sample."""
+        """See `Measures.scores`."""
 
         def lookup(measure: str) -> tuple[Array, Array]:
             values, coverage = self._rows[measure]
@@ -81,6 +97,31 @@ class MeasureTable:
             both = new if old is None else tuple(map(_joined, old, new))
             self._rows[text] = (both[0], both[1])
         return int(values.shape[1] * values.shape[2])
+
+
+class JoinedTable:
+    """The tables of several samples as one: their settings stand one after the other.
+
+    `settings`: how many each table has. The samples grow together.
+    """
+
+    def __init__(self, tables: Sequence[MeasureTable], settings: Sequence[int]) -> None:
+        self.networks = min(t.networks for t in tables)
+        self._tables = list(tables)
+        self._of = [(t, s) for t, count in zip(tables, settings, strict=True) for s in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._tables[0])
+
+    def fill(self, formulas: Iterable[Expression], networks: int) -> int:
+        """See `Measures.fill`; `networks` of every sample."""
+        formulas = list(formulas)
+        return sum(t.fill(formulas, networks) for t in self._tables)
+
+    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
+        """See `Measures.scores`."""
+        table, own = self._of[setting]
+        return table.scores(formula, own, networks)
 
 
 def _refuse(shards: Sequence[object], texts: Sequence[str]) -> tuple[Array, Array]:

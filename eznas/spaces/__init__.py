@@ -3,11 +3,20 @@
 A new space is one file and one line in `SPACES`.
 """
 
-from eznas.spaces import macro, nasbench101, nasbench201
+from eznas.spaces import macro, nasbench101, nasbench201, nats_size, nds_anynet, nds_cells, transnas
 from eznas.spaces.base import Space
 
 SPACES: dict[str, Space] = {
-    space.name: space for space in (nasbench201.SPACE, nasbench101.SPACE, macro.SPACE)
+    space.name: space
+    for space in (
+        nasbench201.SPACE,
+        nasbench101.SPACE,
+        macro.SPACE,
+        nats_size.SPACE,
+        *nds_cells.SPACES,
+        *nds_anynet.SPACES,
+        *transnas.SPACES,
+    )
 }
 
 __all__ = ["SPACES", "Space"]

@@ -52,13 +52,18 @@ class Space:
     connected: Callable[[str], bool] = _always
     names: Callable[[str], tuple[Hashable, ...]] = _alone
 
+    @property
+    def _largest(self) -> int:
+        """The most architectures that there can be."""
+        return math.prod(map(len, self.positions))
+
     def canonical(self, architecture: str) -> str:
         """The one spelling of an architecture; `InputError` where the space has none such."""
         return self.text(self.choices(architecture))
 
     def architectures(self) -> tuple[str, ...]:
         """Every architecture, in the order of `positions`; `InputError` where they are too many."""
-        if math.prod(map(len, self.positions)) > LISTED:
+        if self._largest > LISTED:
             raise InputError(f"space {self.name}: too many architectures to list; draw a sample")
         return _listed(self)
 
@@ -68,7 +73,8 @@ class Space:
         few."""
         random = np.random.default_rng(seed)
         found: dict[str, None] = {}
-        for _ in range(_TRIES * max(count, 1)):
+        tries = _TRIES * count if count <= self._largest else 0
+        for _ in range(tries + 1):
             if len(found) == count:
                 return tuple(found)
             drawn = random.random(len(self.positions))

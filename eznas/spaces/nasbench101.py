@@ -4,6 +4,7 @@ Source: Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Se
 An architecture is `BITS:OPERATIONS`: the upper triangle of the adjacency matrix row by row, and
 a letter for each vertex between input and output: 3 (3x3 convolution), 1 (1x1 convolution),
 m (3x3 max pooling). Vertices on no path from input to output are left out, as the authors do.
+NASLib's spelling is understood too: `(...)`, the whole matrix and the number of each operation.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from eznas.spaces.base import Space
 
 VERTICES, EDGES = 7, 9  # at most
 OPERATIONS = ("3", "1", "m")
+NUMBERED = {"2": "m", "3": "1", "4": "3"}  # in NASLib; 0 is the input and 1 the output
 STEM, STACKS, MODULES = 128, 3, 3
 
 Edges = frozenset[tuple[int, int]]  # (from, to), from < to
@@ -47,6 +49,8 @@ class Cell:
 
 def cell(architecture: str) -> Cell:
     """The pruned cell of an architecture; `InputError` where it is none."""
+    if architecture.lstrip().startswith("("):
+        return _from_naslib(architecture)
     bits, mark, letters = architecture.strip().partition(":")
     count = len(letters) + 2
     pairs = list(itertools.combinations(range(count), 2))
@@ -55,6 +59,20 @@ def cell(architecture: str) -> Cell:
         raise _complaint(architecture, "expected BITS:OPERATIONS, as in 110101:3m")
     edges = frozenset(pair for pair, bit in zip(pairs, bits, strict=True) if bit == "1")
     return pruned(edges, letters, architecture)
+
+
+def _from_naslib(architecture: str) -> Cell:
+    """The pruned cell of 49 bits, the matrix row by row, and 7 numbers of operations."""
+    numbers = [number.strip() for number in architecture.strip().strip("()").split(",")]
+    bits, operations = numbers[: VERTICES**2], numbers[VERTICES**2 :]
+    edges = [divmod(place, VERTICES) for place, bit in enumerate(bits) if bit != "0"]
+    fits = len(operations) == VERTICES and set(bits) <= {"0", "1"}
+    ends = operations[:1] == ["0"] and operations[-1:] == ["1"]
+    inner = operations[1:-1]
+    if not (fits and ends and set(inner) <= NUMBERED.keys() and all(a < b for a, b in edges)):
+        wanted = f"{VERTICES**2} bits of edges that ascend and {VERTICES} numbers from 0 to 1"
+        raise _complaint(architecture, f"expected {wanted}, between them each 2, 3 or 4")
+    return pruned(edges, [NUMBERED[number] for number in inner], architecture)
 
 
 def pruned(edges: Iterable[tuple[int, int]], operations: Sequence[str], shown: str) -> Cell:

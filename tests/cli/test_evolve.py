@@ -22,7 +22,7 @@ from tests.cli.calls import (
 
 # One data set of small images and two statistics: seconds instead of a minute.
 TINY = {
-    "datasets": '["ImageNet16-120"]',
+    "tasks": '["nasbench201/ImageNet16-120"]',
     "statistics": '["data_relu_agreement", "layer_params"]',
     "seeds": '["naswot", "live_params"]',
     "generations": "1",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eznas.formulas.parser import parse
-from eznas.formulas.table import SHARD, MeasureTable
+from eznas.formulas.table import SHARD, JoinedTable, MeasureTable
 
 NAMES = tuple(f"network {i}" for i in range(2 * SHARD + 3))  # the last shard is not full
 NORMS = "sum_layers(norm(weight + 1))"
@@ -84,3 +84,18 @@ def test_order_of_growth_does_not_matter(workers):
     for f in formulas:
         a, b = (t.scores(f, 1, len(NAMES)).values for t in (at_once, step_by_step))
         np.testing.assert_array_equal(a, b)
+
+
+def test_joined_tables_count_their_settings_through():
+    first, second = _Workers(), _Workers()
+    joined = JoinedTable([MeasureTable(NAMES, first), MeasureTable(NAMES[:9], second)], [2, 2])
+    assert joined.networks == 9
+    formula = parse("params")
+    pairs = joined.fill(iter([formula]), SHARD)
+    assert first.asked == second.asked == [(0, "params")]
+    assert pairs == 2 * 2 * SHARD
+    for setting, start in enumerate((6, 1006, 6, 1006)):
+        values = joined.scores(formula, setting, 5).values
+        np.testing.assert_array_equal(values, start + np.arange(5))
+    assert len(joined) == 1
+    assert joined.fill([formula], SHARD) == 0

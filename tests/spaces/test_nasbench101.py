@@ -33,6 +33,48 @@ def test_sizes_of_500_published_networks():
         assert params(spelled(found)) / 1e6 == pytest.approx(float(row["params"]), abs=1e-9)
 
 
+def naslib(edges, operations) -> str:
+    """The spelling of NASLib: the whole matrix row by row, then a number for each vertex."""
+    bits = [int((a, b) in edges) for a in range(7) for b in range(7)]
+    return str((*bits, *operations))
+
+
+def test_naslibs_spelling_is_another_of_the_same_networks():
+    with gzip.open(shared("nasbench101_sample.csv.gz"), "rt", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows[:100]:
+        architecture = SPACE.canonical(row["arch"])
+        assert SPACE.canonical(architecture) == architecture
+        assert params(row["arch"]) / 1e6 == pytest.approx(float(row["params"]), abs=1e-9)
+
+
+def test_naslibs_spelling_by_hand():
+    # 0 -> 1 (pool) -> 3 (1x1) -> 6; 2 is read by nobody, 4 and 5 read nothing.
+    edges = {(0, 1), (1, 3), (3, 6), (0, 2), (4, 6), (5, 6)}
+    assert SPACE.canonical(naslib(edges, (0, 2, 4, 3, 4, 4, 1))) == "100101:m1"
+    assert SPACE.canonical(f" {naslib({(0, 6)}, (0, 2, 4, 3, 4, 4, 1))} ") == "1:"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("()", "expected 49 bits"),
+        ("(0, 1", "expected 49 bits"),
+        (naslib({(0, 6)}, (0, 2, 4, 3, 4, 4)), "expected 49 bits"),
+        (naslib({(0, 6)}, (0, 2, 4, 3, 4, 4, 1, 1)), "expected 49 bits"),
+        (naslib({(0, 6)}, (1, 2, 4, 3, 4, 4, 0)), "expected 49 bits"),
+        (naslib({(0, 6)}, (0, 2, 4, 5, 4, 4, 1)), "expected 49 bits"),
+        (naslib({(0, 6), (3, 3)}, (0, 2, 4, 3, 4, 4, 1)), "edges that ascend"),
+        (naslib({(0, 6)}, (0, 2, 4, 3, 4, 4, 1)).replace("1", "2", 1), "expected 49 bits"),
+        (naslib({(0, 1)}, (0, 2, 4, 3, 4, 4, 1)), "no path from input to output"),
+    ],
+)
+def test_errors_in_naslibs_spelling(text, problem):
+    with pytest.raises(InputError, match=problem) as caught:
+        SPACE.canonical(text)
+    assert str(caught.value).startswith("NAS-Bench-101 architecture '(")
+
+
 def test_a_size_by_hand():
     def norm(before: int, after: int, kernel: int) -> int:
         return before * after * kernel**2 + 2 * after

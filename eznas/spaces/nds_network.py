@@ -1,0 +1,197 @@
+"""The networks of cells in NDS: stems, cells whose nodes add two edges, and a classifier.
+
+Source: Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, as extended to the
+operations of other cells in pycls, the code of NDS; without the auxiliary head.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Edge = tuple[str, int]  # operation, source
+Edges = tuple[Edge, ...]  # those of the first node, of the second, ...: two each
+
+
+def build(
+    width: int, cells: Iterable[tuple[Edges, list[int], bool]], imagenet: bool, classes: int
+) -> nn.Module:
+    """[batch, 3, height, width] to logits [batch, classes], in torch's own initialisation.
+
+    `cells`: the edges, the nodes that make the output, and whether it is a reduction, which halves
+    height and width and doubles the channels. `imagenet`: stems that divide height and width by 8,
+    otherwise by 1.
+    """
+    stems = _imagenet_stems(width) if imagenet else _cifar_stems(width)
+    channels = (width, width) if imagenet else (3 * width, 3 * width)
+    halved, layers = imagenet, list[nn.Module]()
+    for edges, outputs, reduces in cells:
+        width *= 2 if reduces else 1
+        layers.append(Cell(edges, outputs, channels, width, 2 if reduces else 1, halved))
+        channels, halved = (channels[1], len(outputs) * width), reduces
+    return Network(stems, layers, channels[1], classes)
+
+
+class Network(nn.Module):
+    """Two stems, the second of which reads the first, cells, and a linear classifier."""
+
+    def __init__(
+        self, stems: Sequence[nn.Module], cells: Sequence[nn.Module], channels: int, classes: int
+    ) -> None:
+        super().__init__()
+        self.stems, self.cells = nn.ModuleList(stems), nn.ModuleList(cells)
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = self.stems[0](x)
+        last = self.stems[1](before)
+        for cell in self.cells:
+            before, last = last, cell(before, last)
+        logits: Tensor = self.classifier(self.pool(last))
+        return logits
+
+
+class Cell(nn.Module):
+    """The outputs of two cells, of `channels`, to [batch, outputs * width, height, width].
+
+    `stride`: of the edges from both inputs, the first of which is halved before where the last
+    cell `halved`. Every operation runs, `none` too, which multiplies by zero.
+    """
+
+    def __init__(
+        self,
+        edges: Edges,
+        outputs: Sequence[int],
+        channels: tuple[int, int],
+        width: int,
+        stride: int,
+        halved: bool,
+    ) -> None:
+        super().__init__()
+        self.sources, self.outputs = [source for _, source in edges], outputs
+        first = FactorizedReduction if halved else _projection
+        self.inputs = nn.ModuleList([first(channels[0], width), _projection(channels[1], width)])
+        self.operations = nn.ModuleList(
+            _MODULES[op](width, stride if source < 2 else 1) for op, source in edges
+        )
+
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        values = [self.inputs[0](before), self.inputs[1](last)]
+        for edge in range(0, len(self.sources), 2):
+            first, second = (self.operations[e](values[self.sources[e]]) for e in (edge, edge + 1))
+            values.append(first + second)
+        return torch.cat([values[output] for output in self.outputs], 1)
+
+
+class FactorizedReduction(nn.Module):
+    """Half the height and width: two 1x1 convolutions with stride 2, the second shifted by one."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(before, after // 2, 1, 2, bias=False)
+        self.odd = nn.Conv2d(before, after // 2, 1, 2, bias=False)
+        self.relu, self.norm = nn.ReLU(), nn.BatchNorm2d(after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        y: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
+        return y
+
+
+class Zero(nn.Module):
+    """Zeros in the shape that the stride leaves, through which a gradient of zeros flows."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+def _cifar_stems(width: int) -> list[nn.Module]:
+    conv = nn.Conv2d(3, 3 * width, 3, padding=1, bias=False)
+    return [nn.Sequential(conv, nn.BatchNorm2d(3 * width)), nn.Identity()]
+
+
+def _imagenet_stems(width: int) -> list[nn.Module]:
+    def halve(before: int, after: int) -> list[nn.Module]:
+        conv = nn.Conv2d(before, after, 3, 2, padding=1, bias=False)
+        return [conv, nn.BatchNorm2d(after)]
+
+    first = [*halve(3, width // 2), nn.ReLU(), *halve(width // 2, width)]
+    return [nn.Sequential(*first), nn.Sequential(nn.ReLU(), *halve(width, width))]
+
+
+def _projection(before: int, after: int) -> nn.Module:
+    conv = nn.Conv2d(before, after, 1, bias=False)
+    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(after))
+
+
+_Make = Callable[[int, int], nn.Module]  # of channels and stride
+
+
+def _skip(channels: int, stride: int) -> nn.Module:
+    return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
+
+
+def _average(kernel: int) -> _Make:
+    return lambda _, stride: nn.AvgPool2d(kernel, stride, kernel // 2, count_include_pad=False)
+
+
+def _largest(kernel: int) -> _Make:
+    return lambda _, stride: nn.MaxPool2d(kernel, stride, kernel // 2)
+
+
+def _full(kernel: int) -> _Make:
+    def make(channels: int, stride: int) -> nn.Module:
+        conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, bias=False)
+        return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(channels))
+
+    return make
+
+
+def _crossed(kernel: int) -> _Make:
+    """A row of weights, then a column; the name says it the other way round."""
+
+    def make(channels: int, stride: int) -> nn.Module:
+        pad, c = kernel // 2, channels
+        row = nn.Conv2d(c, c, (1, kernel), (1, stride), (0, pad), bias=False)
+        column = nn.Conv2d(c, c, (kernel, 1), (stride, 1), (pad, 0), bias=False)
+        return nn.Sequential(nn.ReLU(), row, column, nn.BatchNorm2d(c))
+
+    return make
+
+
+def _separable(kernel: int, dilation: int = 1, times: int = 1) -> _Make:
+    def make(channels: int, stride: int) -> nn.Module:
+        c, pad, parts = channels, dilation * (kernel // 2), list[nn.Module]()
+        for step in (stride, 1)[:times]:
+            depthwise = nn.Conv2d(c, c, kernel, step, pad, dilation, groups=c, bias=False)
+            pointwise = nn.Conv2d(c, c, 1, bias=False)
+            parts += [nn.ReLU(), depthwise, pointwise, nn.BatchNorm2d(c)]
+        return nn.Sequential(*parts)
+
+    return make
+
+
+_MODULES: dict[str, _Make] = {
+    "none": lambda _, stride: Zero(stride),
+    "skip_connect": _skip,
+    "avg_pool_3x3": _average(3),
+    "max_pool_3x3": _largest(3),
+    "max_pool_5x5": _largest(5),
+    "max_pool_7x7": _largest(7),
+    "conv_1x1": _full(1),
+    "conv_3x3": _full(3),
+    "conv_3x1_1x3": _crossed(3),
+    "conv_7x1_1x7": _crossed(7),
+    "sep_conv_3x3": _separable(3, times=2),
+    "sep_conv_5x5": _separable(5, times=2),
+    "sep_conv_7x7": _separable(7, times=2),
+    "dil_conv_3x3": _separable(3, dilation=2),
+    "dil_conv_5x5": _separable(5, dilation=2),
+    "dil_sep_conv_3x3": _separable(3, dilation=2, times=2),
+}
