@@ -1,4 +1,4 @@
-"""What `import eznas` offers: evolve, correlate, score, export, load."""
+"""What `import eznas` offers: evolve, correlate, score, export, load; and the ground truth."""
 
 import math
 from collections import Counter
@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from eznas.benchmarks.fetching import fetch, verify
+from eznas.benchmarks.importing import import_table, tables
 from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
 from eznas.discovery import Result, conditions_of, estimate, evolve
 from eznas.errors import InputError, unknown
-from eznas.ground import given, ground, sampled
+from eznas.ground import given, ground, grounds, sampled
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
 from eznas.proxies import files
@@ -39,9 +41,13 @@ __all__ = [
     "estimate",
     "evolve",
     "export",
+    "fetch",
+    "import_table",
     "load",
     "proxies",
     "score",
+    "tables",
+    "verify",
     "words",
 ]
 
@@ -302,7 +308,7 @@ def _described(proxy: str) -> files.ProxyFile:
             result = run.read("result.json")
             if result["formula"] == found.formula.text:
                 judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
-    conditions = conditions_of(ground(config.space, config.datasets), config)
+    conditions = [c for own in grounds(config.tasks)[0] for c in conditions_of(own, config)]
     return files.ProxyFile(
         name=found.name,
         formula=found.formula.text,

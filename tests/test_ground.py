@@ -86,8 +86,7 @@ def test_no_judge_shares_a_component_with_any_search(whole):
 def test_too_many_names_the_setting(whole):
     with pytest.raises(InputError, match=r"networks \+ choice: at most 9918, got 9919"):
         searched(whole, 9_919, 1)
-    with pytest.raises(InputError, match="judged: at most 5707, got 5708"):
-        held_out(whole, 5_708)
+    assert len(held_out(whole, 5_708).architectures) == 5_707  # as many as there are
 
 
 def test_sets(whole):

@@ -6,14 +6,21 @@ A new table is one reader and one line in `READERS`.
 from collections.abc import Callable
 from pathlib import Path
 
-from eznas.benchmarks import macro, nasbench201
+from eznas.benchmarks import macro, nasbench101, nasbench201, nats, nds, transnas
 from eznas.benchmarks.accuracies import read_accuracies
 from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Setting, Table
 from eznas.benchmarks.stored import benchmark_of, stored
 from eznas.spaces import Space
 
 PACKAGED: dict[str, Callable[[], Benchmark]] = {"nasbench201": nasbench201.load}
-READERS: dict[str, Callable[[Path, Space], Table]] = {"nasbench-macro": macro.read}
+READERS: dict[str, Callable[[Path, Space], Table]] = {
+    "nasbench101": nasbench101.read,
+    "nasbench-macro": macro.read,
+    "nats-size": nats.read,
+    "transnas-micro": transnas.read,
+    "transnas-macro": transnas.read,
+    **dict.fromkeys(nds.FILES, nds.read),
+}
 
 
 def load(space: str) -> Benchmark:

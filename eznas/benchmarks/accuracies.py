@@ -28,21 +28,39 @@ def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], ND
     """
     accuracies: dict[str, float] = {}
     lines: dict[str, int] = {}
-    for line, text, number in _rows(Path(path)):
-        try:
-            architecture = space.canonical(text)
-        except InputError as error:
-            raise InputError(f"{path}:{line}: {error}") from None
+    for line, architecture, accuracy in _parsed(Path(path), space):
         if architecture in lines:
             raise InputError(
                 f"{path}:{line}: expected each architecture once, but {architecture!r} "
                 f"already stands in line {lines[architecture]}"
             )
         lines[architecture] = line
-        accuracies[architecture] = _accuracy(number, f"{path}:{line}")
-    if not accuracies:
-        raise InputError(f"{path}: no rows; expected at least one below the header")
+        accuracies[architecture] = accuracy
     return tuple(accuracies), np.array(list(accuracies.values()))
+
+
+def read_runs(path: Path, space: Space) -> dict[str, tuple[float, ...]]:
+    """Architectures (canonical) and the accuracies of their runs, from a file as for
+    `read_accuracies` in which an architecture may stand again: with another accuracy it is a
+    further run, with the same one it is the same run."""
+    runs: dict[str, tuple[float, ...]] = {}
+    for _, architecture, accuracy in _parsed(path, space):
+        known = runs.get(architecture, ())
+        runs[architecture] = known if accuracy in known else (*known, accuracy)
+    return runs
+
+
+def _parsed(path: Path, space: Space) -> Iterator[tuple[int, str, float]]:
+    """Line number, architecture (canonical) and accuracy of each row, of which there is one."""
+    line = 0
+    for line, text, number in _rows(path):
+        try:
+            architecture = space.canonical(text)
+        except InputError as error:
+            raise InputError(f"{path}:{line}: {error}") from None
+        yield line, architecture, _accuracy(number, f"{path}:{line}")
+    if not line:
+        raise InputError(f"{path}: no rows; expected at least one below the header")
 
 
 def _accuracy(text: str, where: str) -> float:

@@ -7,13 +7,12 @@ plain data is admitted.
 
 import functools
 import importlib.util
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
 
 from eznas.benchmarks import splits
 from eznas.benchmarks.base import Benchmark, Setting, Trials
+from eznas.benchmarks.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 
@@ -61,28 +60,6 @@ def read_trials(path: Path) -> Trials:
         if not runs or not all(0 <= accuracy <= 100 for accuracy in runs):
             raise InputError(f"{path}: key {key}: expected accuracies in percent, found {runs}")
     return trials
-
-
-def read_plain_pickle(path: Path) -> Any:
-    """The content of a pickle of dicts, lists, strings and numbers; anything else is refused."""
-    try:
-        with path.open("rb") as file:
-            return _PlainUnpickler(file, path).load()
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except Exception as error:  # a damaged pickle may raise anything
-        raise InputError(f"{path}: not a readable pickle: {error}") from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        super().__init__(file)
-        self._path = path
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise InputError(f"{self._path}: refused {module}.{name}; expected plain data only")
 
 
 def _folder() -> Path:

@@ -1,7 +1,8 @@
 """Published scores of proxies, to compare ours with: a CSV file, plain or gzipped.
 
 A column is a proxy's score under the name that its authors use, or `dataset_name` where a file
-holds several data sets. A score of -1e8 or an infinite one marks a failure.
+holds several data sets. A score of -1e8 or an infinite one marks a failure. NASLib's files are
+read as they are: their `flops` and `params` count millions, which changes no rank.
 """
 
 import csv
@@ -19,6 +20,8 @@ from eznas.errors import InputError
 from eznas.spaces import Space
 
 FAILED = -1e8
+NAMES = ("architecture", "arch")  # of the column of architectures
+UNSCORED = {*NAMES, "index", "dataset", "val_accuracy"}  # columns that hold no scores
 ALIASES = {"jacov": "jacob_cov", "nwot": "naswot", "flops": "operations"}  # theirs -> ours
 
 
@@ -68,12 +71,14 @@ def read_published(path: str | Path, space: Space) -> Published:
         opened = gzip.open if file.suffix == ".gz" else open
         with opened(file, "rt", newline="", encoding="utf-8-sig") as text:
             reader = csv.DictReader(text, restval="")
-            if "architecture" not in (reader.fieldnames or ()):
+            found = reader.fieldnames or ()
+            column = next((n for n in NAMES if n in found), None)
+            if column is None:
                 raise InputError(f"{file}:1: no column architecture")
-            names = [n for n in reader.fieldnames or () if n not in ("architecture", "index")]
+            names = [n for n in found if n not in UNSCORED]
             for row in reader:
                 where = f"{file}:{reader.line_num}"
-                architectures.append(_canonical(row["architecture"], space, where))
+                architectures.append(_canonical(row[column], space, where))
                 rows.append([_score(row[n], where) for n in names])
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or str(error)

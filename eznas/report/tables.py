@@ -166,6 +166,46 @@ def blend_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
+def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Ground truth: a row for each space, `rows` as of `eznas.api.tables`."""
+    table = Table(title=_plain_title("ground truth"), title_justify="left")
+    for name in ("space", "here", "official file"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        source = row["source"]
+        official = "none known: a CSV file" if source is None else source["file"]
+        table.add_row(Text(row["space"]), Text(_here(row)), Text(official))
+    return table
+
+
+def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each official file: where it is, its licence and checksum, `rows` as of
+    `eznas.api.tables`."""
+    lines = {}
+    for source in (row["source"] for row in rows if row["source"]):
+        checksum = source["sha256"] and f"SHA-256 {source['sha256']}"
+        told = (source["url"], source["how"], f"licence {source['licence']}", checksum)
+        lines[source["file"]] = f"{source['file']}: {'; '.join(part for part in told if part)}"
+    return list(lines.values())
+
+
+def imported(summary: Mapping[str, Any]) -> str:
+    """One line of what an imported table holds."""
+    ranges = (f"{d} {low:.2f} to {high:.2f} %" for d, (low, high) in summary["datasets"].items())
+    origin, runs = summary["origin"], summary["runs"]
+    return (
+        f"{summary['networks']} networks, {f'up to {runs} runs, ' if runs > 1 else ''}"
+        f"{summary['kind']} accuracy: {', '.join(ranges)}; "
+        f"from {origin['file']}, SHA-256 {origin['sha256'][:12]}"
+    )
+
+
+def _here(row: Mapping[str, Any]) -> str:
+    if row["here"] == "imported":
+        return imported(row)
+    return f"damaged: {row['problem']}" if row["here"] == "damaged" else str(row["here"]) or "-"
+
+
 def _title(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "no rows"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from eznas.benchmarks import read_accuracies
+from eznas.benchmarks.accuracies import read_runs
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
@@ -69,3 +70,21 @@ def test_missing_file(tmp_path):
 def test_not_a_text_file(tmp_path):
     with pytest.raises(InputError, match=r"mine\.csv: not a CSV file in UTF-8"):
         read(tmp_path, HEADER + "é", encoding="latin-1")
+
+
+def test_naslibs_names_of_columns(tmp_path):
+    architectures, accuracies = read(tmp_path, f"dataset,arch,val_accuracy\ncifar10,{FIRST},91\n")
+    assert (architectures, accuracies.tolist()) == ((FIRST,), [91.0])
+
+
+def test_a_network_in_several_rows_has_several_runs(tmp_path):
+    path = tmp_path / "runs.csv"
+    rows = ((FIRST, 90), (SECOND, 5), (f" {FIRST}", 91.5), (FIRST, 90), (SECOND, 5))
+    path.write_text(HEADER + "".join(f"{a},{n}\n" for a, n in rows))
+    assert read_runs(path, SPACE) == {FIRST: (90.0, 91.5), SECOND: (5.0,)}
+    path.write_text(HEADER + f"{FIRST},90\n{FIRST},high\n")
+    with pytest.raises(InputError, match=r"runs\.csv:3: expected a finite number"):
+        read_runs(path, SPACE)
+    path.write_text(HEADER)
+    with pytest.raises(InputError, match=r"runs\.csv: no rows"):
+        read_runs(path, SPACE)

@@ -8,6 +8,7 @@ import pytest
 from eznas.benchmarks.published import read_published
 from eznas.errors import InputError
 from eznas.spaces import SPACES
+from tests.shared import shared
 
 SPACE = SPACES["nasbench201"]
 FIRST, SECOND, THIRD = (SPACE.architectures()[i] for i in (7, 4711, 9))
@@ -58,6 +59,36 @@ def test_names_of_others_stand_for_ours(tmp_path):
         assert list(columns(found, ours)) == [column]
         assert columns(found, column) == {}  # theirs is no name of ours
     assert columns(found, "synflow", architectures=(FIRST,)) == {"synflow": [4.0]}
+
+
+def test_naslibs_files_as_they_are(tmp_path):
+    text = f"dataset,arch,flops,nwot,val_accuracy\ncifar10,{SECOND},3.5,4,91\n"
+    found = read(tmp_path, text)
+    assert found.architectures == (SECOND,)
+    assert list(found.scores) == ["flops", "nwot"]
+    assert columns(found, "operations", architectures=(SECOND,)) == {"flops": [3.5]}
+
+
+@pytest.mark.parametrize(
+    ("file", "space"),
+    [
+        ("nasbench101_sample.csv.gz", "nasbench101"),
+        ("darts_nasbench301_sample.csv.gz", "nds-darts"),
+    ],
+)
+def test_naslibs_published_scores(file, space):
+    found = read_published(shared(file), SPACES[space])
+    assert len(found.architectures) == 500
+    assert {found.proxy_of(c) for c in found.scores} >= {"jacob_cov", "operations", "synflow"}
+    assert not {"arch", "dataset", "val_accuracy"} & found.scores.keys()
+    row = found.scores["snip"][:2].tolist()
+    assert row == pytest.approx(FIRST_SNIP[space], rel=1e-12)
+
+
+FIRST_SNIP = {
+    "nasbench101": [112.05493927001953, 105.1130599975586],
+    "nds-darts": [381.2330017089844, 191.61744689941406],
+}
 
 
 def test_columns_of_a_data_set(tmp_path):

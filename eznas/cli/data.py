@@ -1,0 +1,104 @@
+"""Commands for ground truth: what is here, where it can be had, how it is taken in."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from eznas import api
+from eznas.cli.shared import AsJson, app, emit, err, out
+from eznas.report import tables
+
+data = typer.Typer(help="Ground truth: what is here, and what can be had.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+Space = Annotated[str, typer.Argument(metavar="SPACE")]
+
+
+@data.command("list")
+def list_tables(as_json: AsJson = False) -> None:
+    """List the search spaces: which have ground truth here, and where the official files are."""
+
+    def show(content: dict[str, Any]) -> None:
+        out.print(tables.data_table(content["tables"]))
+        for line in tables.source_lines(content["tables"]):
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+    emit({"tables": api.tables()}, as_json, show)
+
+
+@data.command()
+def fetch(space: Space, as_json: AsJson = False) -> None:
+    """Download the official file of a space, compare its checksum and import it."""
+    with _bar() as progress:
+        found = api.fetch(space, progress)
+    emit(found, as_json, _show_imported)
+
+
+@data.command()
+def verify(
+    space: Annotated[str | None, typer.Argument(metavar="[SPACE]")] = None, as_json: AsJson = False
+) -> None:
+    """Read all ground truth that is here; exit code 2 where something is damaged."""
+    rows = api.verify(space)
+
+    def show(content: dict[str, Any]) -> None:
+        for row in content["verified"]:
+            said = f"{row['what']}: {row['problem'] or 'ok'}"
+            out.print(said, markup=False, highlight=False, soft_wrap=True)
+
+    emit({"verified": rows}, as_json, show)
+    if any(row["problem"] for row in rows):
+        sys.exit(2)
+
+
+@data.command("import")
+def import_file(
+    space: Space,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Official, or a CSV (.csv[.gz]).")],
+    kind: Annotated[
+        str | None, typer.Option(help="Of a CSV: validation (default), test or surrogate.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Of a CSV: cifar10 (default), ...")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in ground truth: an official file, or a CSV of architecture,accuracy in percent."""
+    emit(api.import_table(space, file, kind, dataset), as_json, _show_imported)
+
+
+def _show_imported(content: dict[str, Any]) -> None:
+    said = f"{content['space']}: {tables.imported(content)}"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """A progress bar on the error stream of a terminal, once the first bytes are here."""
+    bar = Progress(
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    task = bar.add_task("", total=None)
+    said = 0
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal said
+        bar.start()
+        bar.update(task, completed=done, total=total)
+        tenth = 10 * done // total if total else 0
+        if bar.disable and tenth > said:
+            said = tenth
+            err.print(f"downloaded {tenth}0 % of {total} bytes", highlight=False)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()

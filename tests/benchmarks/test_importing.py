@@ -1,0 +1,178 @@
+"""Tables taken in from files: official ones and CSV, refusals, what is told of them."""
+
+import gzip
+import hashlib
+import json
+
+import pytest
+
+from eznas.benchmarks import load
+from eznas.benchmarks.importing import import_table, problem_of, sha256_of, tables
+from eznas.benchmarks.sources import SOURCES, source_of
+from eznas.benchmarks.stored import path_of, stored
+from eznas.errors import InputError
+from eznas.spaces import SPACES
+from tests.shared import shared
+
+SPACE = "nasbench-macro"
+CSV = "architecture,accuracy\n00000000,50\n11111111,70.5\n00000000,60\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(CSV)
+    return path
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_csv_file_becomes_ground_truth(csv):
+    found = import_table(SPACE, csv)
+    assert found == {
+        "space": SPACE,
+        "networks": 2,
+        "runs": 2,
+        "datasets": {"cifar10": [50.0, 70.5]},
+        "kind": "validation",
+        "origin": {"file": "mine.csv", "sha256": sha256(CSV.encode())},
+    }
+    benchmark = load(SPACE)
+    assert (benchmark.architectures, benchmark.kind) == (("00000000", "11111111"), "validation")
+    assert benchmark.accuracy["cifar10"].tolist() == [55.0, 70.5]
+
+
+def test_kind_and_data_set_of_a_csv_file(tmp_path):
+    path = tmp_path / "mine.csv.gz"
+    path.write_bytes(gzip.compress(CSV.encode()))
+    found = import_table(SPACE, path, "surrogate", "imagenet")
+    assert (found["kind"], [*found["datasets"]]) == ("surrogate", ["imagenet"])
+    assert load(SPACE).settings["imagenet"].classes == 1000
+
+
+def test_an_official_file(tmp_path):
+    path = tmp_path / "macro.json"
+    path.write_text(json.dumps({"00000000": {"test_acc": [40, 50]}, "2": {}}))
+    with pytest.raises(InputError, match=r"macro\.json: NAS-Bench-Macro architecture '2'"):
+        import_table(SPACE, path)
+    path.write_text(json.dumps({"00000000": {"test_acc": [40, 50]}}))
+    found = import_table(SPACE, path)
+    assert (found["kind"], found["datasets"]) == ("test", {"cifar10": [40.0, 50.0]})
+
+
+def test_the_published_tables():
+    macro = import_table(SPACE, shared("nasbench_macro_cifar10.json"))
+    assert (macro["networks"], macro["runs"], macro["kind"]) == (6561, 3, "test")
+    assert macro["origin"]["sha256"] == source_of(SPACE).sha256
+    sample = import_table("nasbench101", shared("nasbench101_sample.csv.gz"))
+    # 301 of 500 rows are different networks, each with some of the three official runs.
+    assert (sample["networks"], sample["runs"]) == (301, 3)
+    assert stored("nasbench101")[0].trials["cifar10"]["111101:11"] == (83.74398946762085,)
+    darts = import_table("nds-darts", shared("darts_nasbench301_sample.csv.gz"), "surrogate")
+    assert (darts["networks"], darts["runs"], darts["kind"]) == (500, 1, "surrogate")
+    first = stored("nds-darts")[0].trials["cifar10"]
+    [(architecture, runs), *_] = first.items()
+    assert runs == (93.90106806339374,)
+    assert architecture.startswith(
+        "c32-l8:|sep_conv_5x5~0|sep_conv_3x3~1|+|skip_connect~0|sep_conv_3x3~2|+|"
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "content", "options", "message"),
+    [
+        ("nasbench", "mine.csv", CSV, (), "unknown space 'nasbench'; did you mean"),
+        ("nasbench201", "mine.csv", CSV, (), "nasbench201: its ground truth comes with a package"),
+        (SPACE, "mine.csv", CSV, ("tset",), "unknown kind 'tset'; did you mean 'test'"),
+        (SPACE, "mine.csv", CSV, (None, "cifar"), "unknown dataset 'cifar'; did you mean"),
+        (SPACE, "mine.csv", CSV.replace("7", "17"), (), "mine.csv: 11111111: expected accuracies"),
+        (SPACE, "mine.csv", CSV.replace("70.5", "-1"), (), "in percent on cifar10, found -1.0"),
+        (SPACE, "mine.csv", "arch,loss\n", (), "mine.csv:1: no column accuracy"),
+        (SPACE, "mine.csv", "arch,accuracy\n", (), "mine.csv: no rows"),
+        (SPACE, "mine.json", "{}", ("test",), "mine.json: kind and dataset are for CSV files"),
+        (SPACE, "mine.json", "{}", (), "mine.json: expected an object of architectures"),
+        (SPACE, "mine.json", '{"00000000": {"test_acc": []}}', (), "found nothing"),
+        (SPACE, "mine.json", '{"00000000": {"test_acc": [101]}}', (), "found 101.0"),
+        (SPACE, "mine.json", '{"00000000": {"test_acc": [NaN]}}', (), "found nan"),
+        (SPACE, "mine.json", "[" * 100_000, (), "mine.json: damaged: nested too deeply"),
+        ("nds-nasnet-fix", "mine.json", "{}", (), "mine.json: expected a CSV file"),
+    ],
+)
+def test_what_is_refused_leaves_the_earlier_table(
+    tmp_path, csv, space, name, content, options, message
+):
+    import_table(SPACE, csv)
+    before = path_of(SPACE).read_bytes()
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        import_table(space, tmp_path / name, *options)
+    assert "\n" not in str(caught.value)
+    assert path_of(SPACE).read_bytes() == before
+    assert [p.name for p in path_of(SPACE).parent.iterdir()] == [f"{SPACE}.json.gz"]
+
+
+def test_a_missing_file(tmp_path):
+    for name in ("none.csv", "none.json"):
+        with pytest.raises(InputError, match=f"{name}: .*No such file"):
+            import_table(SPACE, tmp_path / name)
+
+
+def test_the_hash_of_a_folder_is_that_of_its_files(tmp_path):
+    for name, text in (("b", "two"), ("a", "one")):
+        (tmp_path / name).write_text(text)
+    lines = f"{sha256(b'one')}  a\n{sha256(b'two')}  b\n"
+    assert sha256_of(tmp_path) == sha256(lines.encode())
+
+
+def test_what_is_here(csv):
+    import_table(SPACE, csv)
+    path_of("nasbench101").write_bytes(b"junk")
+    rows = {row["space"]: row for row in tables()}
+    assert list(rows) == list(SPACES)
+    assert {s: row["here"] for s, row in rows.items() if row["here"]} == {
+        "nasbench201": "packaged",
+        "nasbench101": "damaged",
+        SPACE: "imported",
+    }
+    assert (rows[SPACE]["networks"], rows[SPACE]["origin"]["file"]) == (2, "mine.csv")
+    assert "damaged, import it again" in rows["nasbench101"]["problem"]
+    assert rows["nds-darts"]["source"]["url"] == "https://dl.fbaipublicfiles.com/nds/data.zip"
+    assert rows["nds-nasnet-fix"]["source"] is None
+
+
+def rewritten(space, change):
+    path = path_of(space)
+    content = json.loads(gzip.decompress(path.read_bytes()))
+    change(content["trials"]["cifar10"])
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+    return problem_of(space)
+
+
+def test_what_is_damaged(csv):
+    assert problem_of("nasbench201") == ""
+    assert "no ground truth of nasbench-macro here" in problem_of(SPACE)
+    import_table(SPACE, csv)
+    assert problem_of(SPACE) == ""
+    assert "found nothing" in rewritten(SPACE, lambda t: t.update({"00000000": []}))
+    assert "found 200" in rewritten(SPACE, lambda t: t.update({"00000000": [200]}))
+    assert "architecture 'x'" in rewritten(SPACE, lambda t: t.update({"00000000": [1], "x": [1]}))
+    assert "cifar10: no networks" in rewritten(SPACE, lambda t: t.clear())
+
+
+def test_sources_are_of_spaces():
+    named = [space for source in SOURCES for space in source.spaces]
+    assert len(named) == len(set(named))
+    assert set(named) <= SPACES.keys()
+    for source in SOURCES:
+        assert source.url == "" or source.url.startswith("https://")
+        assert len(source.sha256) in (0, 64)
+        assert source.licence
+        assert source.how

@@ -1,0 +1,101 @@
+"""`eznas data`: list, fetch, verify, import; what they print and what they refuse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eznas.benchmarks.stored import path_of
+from eznas.spaces import SPACES
+from tests.cli.calls import BATCH, answer, call, complaint
+
+SPACE = "nasbench-macro"
+ROWS = {"00000000": {"test_acc": [40, 50.5]}, "11111111": {"test_acc": [60, 60]}}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    Path("macro.json").write_text(json.dumps(ROWS))
+    Path("macro.csv").write_text("architecture,accuracy\n00000000,50\n11111111,70\n22222222,60\n")
+
+
+def test_import_and_list():
+    found = answer("data", "import", SPACE, "macro.json")
+    assert (found["networks"], found["runs"], found["kind"]) == (2, 2, "test")
+    assert found["datasets"] == {"cifar10": [40, 60]}
+    rows = {row["space"]: row for row in answer("data", "list")["tables"]}
+    assert list(rows) == list(SPACES)
+    assert rows[SPACE]["here"] == "imported"
+    assert rows[SPACE]["origin"] == found["origin"]
+    assert rows[SPACE]["source"]["licence"] == "Apache-2.0"
+
+
+def test_import_of_a_csv_says_what_was_read():
+    outcome = call("data", "import", SPACE, "macro.csv", "--kind", "surrogate")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith(
+        "nasbench-macro: 3 networks, surrogate accuracy: cifar10 50.00 to 70.00 %; "
+        "from macro.csv, SHA-256 "
+    )
+    outcome = call("data", "import", SPACE, "macro.json")
+    assert "2 networks, up to 2 runs, test accuracy: cifar10 40.00 to 60.00 %" in outcome.out
+
+
+def test_the_list_is_shown():
+    path_of(SPACE).parent.mkdir()
+    path_of(SPACE).write_bytes(b"junk")
+    outcome = call("data", "list")
+    assert outcome.code == 0
+    shown = "".join(outcome.out.split())
+    assert "…" not in shown
+    for part in ("│packaged│", "│damaged", "noneknown", "nasbench_only108.tfrecord"):
+        assert part in shown
+    assert "https://dl.fbaipublicfiles.com/nds/data.zip" in outcome.out
+    assert "no checksum is published" in outcome.out
+
+
+def test_an_imported_table_is_ground_truth():
+    call("data", "import", SPACE, "macro.csv")
+    command = ("correlate", "params", "--space", SPACE, "--networks", "all", *BATCH)
+    [row] = answer(*command, "--workers", "1")["rows"]
+    assert (row["dataset"], row["networks"], row["accuracy"]) == ("cifar10", 3, "validation")
+    # 00000000 has the fewest parameters and 22222222 the most: two of three pairs are in order.
+    assert row["tau"] == pytest.approx(1 / 3)
+
+
+def test_verify():
+    call("data", "import", SPACE, "macro.json")
+    assert call("data", "verify", SPACE).out == "table of nasbench-macro: ok\n"
+    path_of(SPACE).write_bytes(b"junk")
+    outcome = call("data", "verify")
+    assert (outcome.code, outcome.err) == (2, "")
+    assert "table of nasbench201: ok\n" in outcome.out
+    assert "table of nasbench-macro: " in outcome.out
+    assert "damaged, import it again" in outcome.out
+    outcome = call("data", "verify", SPACE, "--json")
+    assert outcome.code == 2
+    [row] = json.loads(outcome.out)["verified"]
+    assert "damaged" in row["problem"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["import", "macro", "macro.json"], "unknown space 'macro'"),
+        (["import", SPACE, "none.json"], "none.json: No such file"),
+        (["import", SPACE, "none.csv"], "none.csv: cannot be read: No such file"),
+        (["import", SPACE, "macro.json", "--kind", "test"], "are for CSV files"),
+        (["import", SPACE, "macro.csv", "--kind", "trained"], "unknown kind 'trained'"),
+        (["import", SPACE, "macro.csv", "--dataset", "mnist"], "unknown dataset 'mnist'"),
+        (["import", "nasbench101", "macro.csv"], "macro.csv:2: NAS-Bench-101 architecture"),
+        (["import", "nasbench201", "macro.csv"], "--accuracy FILE"),
+        (["verify", "nothing"], "unknown space 'nothing'"),
+        (["verify", SPACE], "`eznas data list` says where to get it"),
+        (["fetch", "nothing"], "unknown space 'nothing'"),
+        (["fetch", "nats-size"], "the authors' Google Drive"),
+    ],
+)
+def test_bad_input(arguments, said):
+    assert said in complaint("data", *arguments)
