@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from eznas.benchmarks import Table, stored
+from eznas.benchmarks import Table
+from eznas.benchmarks.stored import Origin, store
 from eznas.config import Config
 from eznas.discovery import BASELINES, evolve
 from eznas.errors import InputError
@@ -128,7 +129,7 @@ def macro(tmp_path, monkeypatch):
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
     networks = SPACES["nasbench-macro"].sample(60, seed=0)
     rows = {a: (50.0 + sum(map(int, a)) + i / 100,) for i, a in enumerate(networks)}
-    stored.store(Table("nasbench-macro", "test", {"cifar10": rows}), stored.Origin("made.json", ""))
+    store(Table("nasbench-macro", "test", {"cifar10": rows}), Origin("made.json", ""))
 
 
 @pytest.mark.usefixtures("macro")
@@ -168,7 +169,6 @@ def test_a_name_that_exists_costs_nothing(home):
 
 
 PROGRAM = f"""
-from eznas.benchmarks import Table, stored
 from eznas.config import Config
 from eznas.discovery import evolve
 evolve(Config(**{TINY!r}, seed=3), name="elsewhere")

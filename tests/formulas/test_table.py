@@ -93,7 +93,7 @@ def test_joined_tables_count_their_settings_through():
     formula = parse("params")
     pairs = joined.fill(iter([formula]), SHARD)
     assert first.asked == second.asked == [(0, "params")]
-    assert pairs == 2 * 2 * SHARD
+    assert pairs == 2 * SHARD
     for setting, start in enumerate((6, 1006, 6, 1006)):
         values = joined.scores(formula, setting, 5).values
         np.testing.assert_array_equal(values, start + np.arange(5))
