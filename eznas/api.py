@@ -16,7 +16,7 @@ from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
 from eznas.discovery import Result, conditions_of, estimate, evolve
 from eznas.errors import InputError, unknown
-from eznas.ground import given, ground, grounds, sampled
+from eznas.ground import AtMost, given, ground, grounds, sampled
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
 from eznas.proxies import files
@@ -83,7 +83,7 @@ def correlate(
     *,
     space: str = "nasbench201",
     datasets: Sequence[str] = (),
-    networks: int | None = 1000,
+    networks: int | None = AtMost(1000),
     accuracy: str | None = None,
     set_name: str = "all",
     seed: int = 0,
@@ -94,19 +94,22 @@ def correlate(
     watcher: Watcher | None = None,
     **how: Any,
 ) -> Correlation:
-    """Rank correlation of proxies with accuracy on a sample of a benchmark (None: all of it).
+    """Rank correlation of proxies with accuracy on a sample of a benchmark.
 
-    A name "classics" stands for all published proxies. `seed` draws the sample and is the first
-    of the initialisation seeds; the scores of several initialisations are averaged, and rows say
-    how far they vary. `accuracy` is a CSV file in place of the ground truth: all of its networks.
-    `against`: the proxy that the others are compared with, pair by pair. `timed`: so many
-    networks are measured for each proxy by itself, for the seconds in its rows. What is left are
-    the fields of `How`: images, batches, device, workers, records.
+    `networks`: how many, `AtMost` so many, or None for all of them. A name "classics" stands for
+    all published proxies. `seed` draws the sample and is the first of the initialisation seeds;
+    the scores of several initialisations are averaged, and rows say how far they vary. `accuracy`
+    is a CSV file in place of the ground truth: all of its networks. `against`: the proxy that the
+    others are compared with, pair by pair. `timed`: so many networks are measured for each proxy
+    by itself, for the seconds in its rows. What is left are the fields of `How`: images, batches,
+    device, workers, records.
     """
     if against is not None:
         resolve(against)  # one proxy: "classics" is none
     named = _named(proxies if against is None else [*proxies, against])
     found = list(named.values())
+    if accuracy and set_name != "all":
+        raise InputError(f"set {set_name!r}: an accuracy file holds the networks itself")
     if accuracy:
         sample = given(space, accuracy, datasets)
     else:
@@ -153,7 +156,7 @@ def agree(
     *,
     space: str = "nasbench201",
     datasets: Sequence[str] = (),
-    networks: int | None = 500,
+    networks: int | None = AtMost(500),
     seed: int = 0,
     initialisations: int = 1,
     watcher: Watcher | None = None,
@@ -179,6 +182,8 @@ def agree(
     known = set(published.architectures)
     indices = np.flatnonzero([a in known for a in whole.architectures])
     count = len(indices) if networks is None else networks
+    if isinstance(networks, AtMost):
+        count = min(networks, len(indices))
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)}, as the file has")
     sample = whole.part(drawn(indices, count, seed), "published")
@@ -211,7 +216,7 @@ def blend(
     *,
     space: str = "nasbench201",
     datasets: Sequence[str] = (),
-    networks: int | None = 1000,
+    networks: int | None = AtMost(1000),
     set_name: str = "all",
     seed: int = 0,
     steps: int = 20,

@@ -22,7 +22,7 @@ from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import JoinedTable, Measures, MeasureTable
-from eznas.ground import Ground, grounds, held_out, searched
+from eznas.ground import Ground, grounds, held_out, searched, unseen
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.proxies.classics import CLASSICS
 from eznas.resolve import resolve
@@ -81,10 +81,11 @@ def evolve(
     config, watcher, begun = config or Config(), watcher or Silent(), time.monotonic()
     wholes, others = grounds(config.tasks, config.hold_out)
     samples = [searched(w, config.networks + config.choice, config.seed) for w in wholes]
-    judges = [held_out(w, config.judged) for w in (*wholes, *others)]
+    judges = [held_out(w, config.judged) for w in wholes]
+    judges += [unseen(w, config.judged) for w in others]
     seeds = [resolve(s).formula for s in config.seeds]
-    places = [Place(s.space, conditions_of(s, config)) for s in samples]
-    stem = "-".join(s.space for s in samples)
+    places = [Place(SPACES[s.space], conditions_of(s, config)) for s in samples]
+    stem = samples[0].space if len(samples) == 1 else f"{len(samples)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
     folder.write("config.json", config.model_dump())
     folder.write("environment.json", _environment(places, workers))
@@ -124,7 +125,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     for whole in (*wholes, *others):
         part = searched(whole, networks, config.seed)
         judging, _ = _timed(part, config, (), baselines)
-        judges = len(held_out(whole, config.judged).architectures)
+        judges = min(config.judged, len(whole.architectures))
         seconds, count = seconds + judging / networks * judges, count + judges
         if whole in wholes:
             each, kept = (n / networks for n in _timed(part, config, config.statistics, asked))
@@ -251,7 +252,7 @@ def _judged(
         named["greedy"] = greedy
     rows, differences = list[Row](), list[Difference]()
     for own in judges:
-        progress = watcher.phase("judging", len(own.architectures))
+        progress = watcher.phase(f"judging on {own.space}", len(own.architectures))
         team = own.workers(conditions_of(own, config), workers, progress=progress)
         try:
             scores = own.scores(list(named.values()), team)
@@ -299,7 +300,7 @@ def _timed(
     part: Ground, config: Config, statistics: tuple[str, ...], formulas: Sequence[Expression]
 ) -> tuple[float, float]:
     """Seconds for the formulas on a few networks, and bytes that were kept."""
-    evaluator = Evaluator((Place(part.space, conditions_of(part, config)),), statistics)
+    evaluator = Evaluator((Place(SPACES[part.space], conditions_of(part, config)),), statistics)
     texts = list(dict.fromkeys(m.text for f in formulas for m in f.measures()))
     begun = time.perf_counter()
     evaluator.evaluate((0, part.architectures), texts)

@@ -103,7 +103,7 @@ class Ground:
         progress: Progress | None = None,
     ) -> Workers:
         """Workers for networks of this space."""
-        places = (Place(self.space, conditions),)
+        places = (Place(SPACES[self.space], conditions),)
         return start(lambda: Evaluator(places, statistics, keep), count, progress)
 
     def scores(self, formulas: Sequence[Expression], workers: Workers) -> dict[str, Array]:
@@ -132,7 +132,7 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     benchmark = load(space)
-    settings = _presented(benchmark.settings, datasets)
+    settings = _presented(space, benchmark.settings, datasets)
     return Ground(
         space,
         benchmark.architectures,
@@ -168,12 +168,14 @@ def _asked(tasks: Sequence[str]) -> dict[str, list[str]]:
     return {s: [] if "" in d else d for s, d in found.items()}
 
 
-def _presented(settings: Mapping[str, Setting], datasets: Sequence[str]) -> dict[str, Setting]:
+def _presented(
+    space: str, settings: Mapping[str, Setting], datasets: Sequence[str]
+) -> dict[str, Setting]:
     """How each of the data sets (none: all) is presented: one setting per input size, that of
     the first of the size."""
     for dataset in datasets:
         if dataset not in settings:
-            raise unknown("dataset", dataset, settings)
+            raise unknown(f"{space} dataset", dataset, settings)
     first: dict[int, Setting] = {}
     for setting in settings.values():
         first.setdefault(setting.input_size, setting)
@@ -182,15 +184,27 @@ def _presented(settings: Mapping[str, Setting], datasets: Sequence[str]) -> dict
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
     """A sample for a search: networks that never judge."""
-    free = _enough(split(whole.components).search, count, "networks + choice")
+    free = split(whole.components).search
+    if count > len(free):
+        raise InputError(
+            f"configuration key networks + choice: at most {len(free)} in space {whole.space}, "
+            f"got {count}"
+        )
     return whole.part(sample(free, count, seed), "search")
 
 
 def held_out(whole: Ground, count: int) -> Ground:
-    """The judges, as many as there are up to a count: the same networks for every run, none of
-    which takes part in a search."""
+    """Networks that judge, as many as there are up to a count: the same for every run, none of
+    which takes part in a search of this space."""
     judges = split(whole.components).held_out
     return whole.part(sample(judges, min(count, len(judges)), JUDGES), "held-out, all")
+
+
+def unseen(whole: Ground, count: int) -> Ground:
+    """Networks of a space that no search has seen, as many as there are up to a count."""
+    indices = np.arange(len(whole.architectures))
+    chosen = sample(indices, min(count, len(indices)), JUDGES)
+    return whole.part(chosen, "space held out, all")
 
 
 def study(whole: Ground) -> tuple[Ground, Ground]:
@@ -200,6 +214,11 @@ def study(whole: Ground) -> tuple[Ground, Ground]:
     out ones beyond the first `USED`, which judge runs and were seen when presets were chosen.
     """
     judged = held_out(whole, USED + FRESH)
+    if len(judged.architectures) < USED + FRESH:
+        raise InputError(
+            f"space {whole.space}: the study needs {USED + FRESH} held-out networks, "
+            f"there are {len(judged.architectures)}"
+        )
     fresh = judged.part(np.arange(USED, USED + FRESH), "held-out, fresh")
     return searched(whole, FITTED, 0), fresh
 
@@ -217,6 +236,10 @@ def joined(first: Ground, second: Ground) -> Ground:
     )
 
 
+class AtMost(int):
+    """A number of networks, or as many as there are."""
+
+
 def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
     """A sample of one of `SETS`; all of it where no count is given. The study comes in its own
     order, whatever the seed."""
@@ -228,7 +251,8 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
             indices = indices[_members(whole, "reachable")[indices]]
     else:
         indices = np.flatnonzero(_members(whole, name))
-    count = len(indices) if count is None else count
+    if count is None or isinstance(count, AtMost):
+        count = min(len(indices), count or len(indices))
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
     if ordered:
@@ -240,7 +264,7 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
 def given(space: str, file: str, datasets: Sequence[str] = ()) -> Ground:
     """The networks of an accuracy file, with its accuracies in place of a benchmark's.
 
-    Without data sets: those of the space's ground truth where a package has it, else CIFAR-10.
+    Without data sets: all of the space's.
     """
     if space not in SPACES:
         raise unknown("space", space, SPACES)
@@ -253,16 +277,10 @@ def given(space: str, file: str, datasets: Sequence[str] = ()) -> Ground:
         settings = whole.settings
         linked = whole.components[[place[a] for a in architectures]]
     else:
-        settings = _presented(DATASETS, datasets or ("cifar10",))
+        settings = _presented(space, {d: DATASETS[d] for d in SPACES[space].datasets}, datasets)
         linked = components(SPACES[space], architectures)
     shown = dict.fromkeys(settings, accuracies)
     return Ground(space, architectures, shown, linked, settings, "given", "given")
-
-
-def _enough(indices: npt.NDArray[np.int64], count: int, setting: str) -> npt.NDArray[np.int64]:
-    if count > len(indices):
-        raise InputError(f"configuration key {setting}: at most {len(indices)}, got {count}")
-    return indices
 
 
 def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:

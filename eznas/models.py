@@ -22,15 +22,18 @@ def model_of(name: str, seed: int = 0) -> tuple[nn.Module, str]:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if name.startswith("|"):
+        space, mark, architecture = name.partition("/")
+        if name.startswith("|"):  # whose strings are known without their space
             return SPACES["nasbench201"].build(name), "kaiming"
+        if mark and space in SPACES:
+            return SPACES[space].build(architecture), "kaiming"
         return _made(name), "keep"
 
 
 def _made(name: str) -> nn.Module:
     module, mark, factory = name.partition(":")
     if not mark or not all(module.split(".")) or not factory.isidentifier():
-        raise InputError(f"model {name!r}: expected package.module:factory or an architecture")
+        raise InputError(f"model {name!r}: expected package.module:factory or SPACE/ARCHITECTURE")
     with _current_folder():
         home = _called(lambda: importlib.import_module(module), name, f"cannot import {module}")
         if not hasattr(home, factory):

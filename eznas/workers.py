@@ -21,7 +21,7 @@ import torch
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Cache, Plan, evaluate
-from eznas.spaces import SPACES
+from eznas.spaces import Space
 from eznas.statistics.bank import Shard, stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
@@ -36,9 +36,12 @@ _LIVES = 3  # how often one shard may take its worker down before the run gives 
 
 @dataclass(frozen=True)
 class Place:
-    """A space and the settings under which its networks are measured."""
+    """A space and the settings under which its networks are measured.
 
-    space: str
+    The space itself, not its name: one that a user has added is known in this process alone.
+    """
+
+    space: Space
     settings: tuple[Conditions, ...]
 
 
@@ -103,12 +106,12 @@ class Evaluator:
 
 
 def _measured(
-    space: str, architectures: tuple[str, ...], conditions: Conditions, names: list[str]
+    space: Space, architectures: tuple[str, ...], conditions: Conditions, names: list[str]
 ) -> Shard:
     rows, found = [CATALOGUE[n] for n in names], []
     for architecture in architectures:
         with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
-            model = SPACES[space].build(architecture, conditions.classes)
+            model = space.build(architecture, conditions.classes)
         found.append(measure(model, conditions, rows))
     shard = stack(found, conditions.device)
     del found

@@ -48,8 +48,9 @@ class Interrupts(Silent):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """Runs go to a folder of their own."""
+    """Runs go to a folder of their own, and no ground truth was imported."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
     return tmp_path
 
 
@@ -91,7 +92,7 @@ def test_a_run_that_is_out_of_time_is_judged(home):
             assert left <= 0 < seconds
 
     result = evolve(Config(**TINY, seed=2), seconds=0.0, watcher=Tells(), name="short")
-    assert told == [("search", 24), 0, ("judging", 16)]
+    assert told == [("search", 24), 0, ("judging on nasbench201", 16)]
     assert result.run == "short"
     assert result.evaluations >= 16
     rows = {(r["proxy"], r["networks"], r["dataset"]) for r in result.held_out}
@@ -109,7 +110,7 @@ def test_a_run_that_is_out_of_time_is_judged(home):
     [
         ({"statistics": ("layer_param",)}, "did you mean 'layer_params'"),
         ({"seeds": ("naswott",)}, "did you mean 'naswot'"),
-        ({"tasks": ("nasbench201/cifar11",)}, "unknown dataset 'cifar11'"),
+        ({"tasks": ("nasbench201/cifar11",)}, "dataset 'cifar11'"),
         ({"tasks": ("nasbench202",)}, "did you mean 'nasbench201'"),
         ({"hold_out": ("nasbench201",)}, "it cannot be held out"),
         ({"hold_out": ("nasbench-macro",)}, "no ground truth of nasbench-macro here"),
@@ -124,9 +125,8 @@ def test_bad_input_leaves_no_folder(home, change, message):
 
 
 @pytest.fixture
-def macro(tmp_path, monkeypatch):
+def macro():
     """Made-up ground truth of another space, imported."""
-    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
     networks = SPACES["nasbench-macro"].sample(60, seed=0)
     rows = {a: (50.0 + sum(map(int, a)) + i / 100,) for i, a in enumerate(networks)}
     store(Table("nasbench-macro", "test", {"cifar10": rows}), Origin("made.json", ""))
@@ -136,7 +136,7 @@ def macro(tmp_path, monkeypatch):
 def test_tasks_of_two_spaces(home):
     two = ("nasbench201/ImageNet16-120", "nasbench-macro")
     result = evolve(Config(**(TINY | {"tasks": two, "selection": "lexicase", "generations": 1})))
-    assert result.run == "nasbench201-nasbench-macro-seed1-1"
+    assert result.run == "2-spaces-seed1-1"
     labels = ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
     assert list(dict.fromkeys(r["dataset"] for r in result.held_out)) == labels
     assert {d["dataset"] for d in result.difference} == set(labels)
@@ -155,7 +155,8 @@ def test_a_space_that_is_held_out_only_judges(home):
     assert books("held", home)["journal.jsonl"] == books("alone", home)["journal.jsonl"]
     rows = {r["dataset"]: r for r in result.held_out if r["proxy"] == "champion"}
     assert list(rows) == ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
-    assert rows["nasbench-macro/cifar10"]["networks"] == 16
+    last = rows["nasbench-macro/cifar10"]
+    assert (last["networks"], last["set"]) == (16, "space held out, all")
     assert [r["tau"] for r in alone.held_out] == [
         r["tau"] for r in result.held_out if r["dataset"].startswith("nasbench201/")
     ]

@@ -4,20 +4,25 @@ import numpy as np
 import pytest
 import torch
 
+from eznas.benchmarks import Table
+from eznas.benchmarks.stored import Origin, store
 from eznas.errors import InputError
 from eznas.ground import (
     FITTED,
     FRESH,
     SETS,
     USED,
+    AtMost,
     Ground,
     given,
     ground,
+    grounds,
     held_out,
     joined,
     sampled,
     searched,
     study,
+    unseen,
 )
 from eznas.metrics import partial_spearman
 from eznas.spaces import SPACES
@@ -84,7 +89,9 @@ def test_no_judge_shares_a_component_with_any_search(whole):
 
 
 def test_too_many_names_the_setting(whole):
-    with pytest.raises(InputError, match=r"networks \+ choice: at most 9918, got 9919"):
+    with pytest.raises(
+        InputError, match=r"networks \+ choice: at most 9918 in space nasbench201, got 9919"
+    ):
         searched(whole, 9_919, 1)
     assert len(held_out(whole, 5_708).architectures) == 5_707  # as many as there are
 
@@ -241,3 +248,56 @@ def test_given_accuracies_replace_all_others(whole, tmp_path):
     assert mine.components.tolist() == whole.components[[15_000, 3, 77]].tolist()
     assert {d: a.tolist() for d, a in mine.accuracies.items()} == {d: [0, 1, 2] for d in SIZES}
     assert (mine.name, mine.accuracy) == ("given", "given")
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """Made-up ground truth of 60 networks of another space."""
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
+    networks = SPACES["nasbench-macro"].sample(60, seed=0)
+    rows = {a: (50.0 + i,) for i, a in enumerate(networks)}
+    store(Table("nasbench-macro", "test", {"cifar10": rows}), Origin("made.json", ""))
+    return ground("nasbench-macro")
+
+
+def test_sets_of_a_space_with_few_networks(few):
+    for name in ("all", "connected", "reachable", "search", "held-out"):
+        assert len(sampled(few, name, AtMost(1000), 0).architectures) <= 60
+    assert len(sampled(few, "all", AtMost(9), 0).architectures) == 9
+    for name in ("study", "study-reachable"):
+        with pytest.raises(InputError, match="nasbench-macro: the study needs 1500 held-out"):
+            sampled(few, name, None, 0)
+    with pytest.raises(InputError, match=r"at most \d+ in space nasbench-macro, got 61"):
+        searched(few, 61, 0)
+    assert len(unseen(few, 500).architectures) == 60
+    assert unseen(few, 9).name == "space held out, all"
+
+
+def test_spaces_together_name_their_data_sets(few):
+    tasks, others = grounds(["nasbench201/cifar10", "nasbench201/cifar100"], ["nasbench-macro"])
+    assert [list(g.accuracies) for g in tasks] == [["nasbench201/cifar10", "nasbench201/cifar100"]]
+    assert [list(g.settings) for g in others] == [["nasbench-macro/cifar10"]]
+    [alone], _ = grounds(["nasbench201", "nasbench201/cifar10"])
+    assert list(alone.accuracies) == list(SIZES)
+    with pytest.raises(InputError, match="cannot be held out"):
+        grounds(["nasbench-macro"], ["nasbench-macro/cifar10"])
+
+
+@pytest.mark.parametrize(
+    ("space", "dataset", "setting"),
+    [
+        ("nasbench-macro", "cifar10", (32, 10)),
+        ("nds-darts-in", "imagenet", (224, 1000)),
+        ("transnas-micro", "class_object", (224, 75)),
+    ],
+)
+def test_accuracies_without_a_table_are_of_the_data_sets_of_the_space(
+    space, dataset, setting, tmp_path
+):
+    rows = [f"{a},{i}" for i, a in enumerate(SPACES[space].sample(3))]
+    (tmp_path / "mine.csv").write_text("\n".join(["architecture,accuracy", *rows]))
+    mine = given(space, str(tmp_path / "mine.csv"), [dataset])
+    assert mine.settings == {dataset: setting}
+    assert (mine.name, mine.accuracy) == ("given", "given")
+    with pytest.raises(InputError, match=f"unknown {space} dataset 'cifar11'"):
+        given(space, str(tmp_path / "mine.csv"), ["cifar11"])

@@ -88,3 +88,14 @@ def test_a_factory_may_change_the_folder(module):
 def test_the_nearest_factory(module):
     with pytest.raises(InputError, match=r"unknown factory 'plan'; did you mean 'plain'\?"):
         model_of(f"{module}:plan")
+
+
+@pytest.mark.parametrize("space", ["nasbench-macro", "nasbench101", "nats-size", "transnas-macro"])
+def test_architectures_of_other_spaces_have_the_name_of_the_space_in_front(space):
+    [architecture] = SPACES[space].sample(1)
+    model, usual = model_of(f"{space}/{architecture}")
+    assert usual == "kaiming"
+    shapes = [p.shape for p in SPACES[space].build(architecture).parameters()]
+    assert [p.shape for p in model.parameters()] == shapes
+    with pytest.raises(InputError, match="'nothing'"):
+        model_of(f"{space}/nothing")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from eznas.records import DIGITS, RecordedWorkers, Records
+from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.workers import Evaluator, Place, RayWorkers, Serial, start
@@ -14,7 +15,10 @@ SETTINGS = (
     Conditions(IMAGES, classes=10, raw=2, sketch=4),
     Conditions(IMAGES.resized(8), classes=5, raw=2, sketch=4),
 )
-PLACES = (Place("nasbench201", SETTINGS), Place("nasbench-macro", SETTINGS[1:]))
+PLACES = (
+    Place(SPACES["nasbench201"], SETTINGS),
+    Place(SPACES["nasbench-macro"], SETTINGS[1:]),
+)
 STRINGS = (
     "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
     "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",  # disconnected

@@ -10,7 +10,7 @@ from pooch import file_hash
 
 from eznas.benchmarks import PACKAGED, READERS, load
 from eznas.benchmarks.accuracies import read_runs
-from eznas.benchmarks.base import DATASETS, KINDS, Table
+from eznas.benchmarks.base import KINDS, Table
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.stored import Origin, path_of, store, stored
 from eznas.errors import InputError, unknown
@@ -24,7 +24,7 @@ def import_table(
 ) -> dict[str, Any]:
     """Store the ground truth of a space from its official file, or from a CSV file of
     architectures and accuracies in percent, of which `kind` (default: validation) and `dataset`
-    (default: cifar10) say what they are.
+    (default: the space's first) say what they are.
 
     Returns what `summary` tells of it. `InputError` where the file cannot be used: the table that
     was there stays.
@@ -134,11 +134,12 @@ def sha256_of(path: Path) -> str:
 
 
 def _from_csv(path: Path, space: str, kind: str | None, dataset: str | None) -> Table:
-    kind, dataset = kind or KINDS[0], dataset or next(iter(DATASETS))
+    known = SPACES[space].datasets
+    kind, dataset = kind or KINDS[0], dataset or known[0]
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
-    if dataset not in DATASETS:
-        raise unknown("dataset", dataset, DATASETS)
+    if dataset not in known:
+        raise unknown(f"{space} dataset", dataset, known)
     return Table(space, kind, {dataset: read_runs(path, SPACES[space])})
 
 

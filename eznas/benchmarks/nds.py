@@ -45,10 +45,11 @@ ENTRY = "net (a configuration) and test_ep_top1 (errors in percent)"
 def read(path: Path, space: Space) -> Table:
     """The table of a published file, or of the space's file in the archive; `InputError` names
     the file and the entry, counted from 1, where it is not as expected."""
-    dataset = "imagenet" if space.name.endswith("-in") else "cifar10"
-    content = _unpacked(path, space) if zipfile.is_zipfile(path) else _single(path, dataset)
+    [dataset] = space.datasets
+    content = _unpacked(path, space) if zipfile.is_zipfile(path) else _single(path, space)
     if isinstance(content, dict) and {"top", "mid"} <= content.keys():
-        content = [*content["top"], *content["mid"]]
+        parts = [content["top"], content["mid"]]
+        content = parts[0] + parts[1] if all(isinstance(p, list) for p in parts) else None
     if not isinstance(content, list) or not content:
         raise InputError(f"{path}: expected a list of networks with {ENTRY}")
     trials: dict[str, tuple[float, ...]] = {}
@@ -70,10 +71,10 @@ def _architecture(net: Mapping[str, Any], space: Space) -> str:
     return nds_anynet.architecture_of(net)
 
 
-def _single(path: Path, dataset: str) -> Any:
-    # The configurations of both data sets are alike: only the name of the file tells them apart.
-    if path.stem.endswith("_in") != (dataset == "imagenet"):
-        raise InputError(f"{path}: expected a file of {dataset}; those of imagenet end in _in.json")
+def _single(path: Path, space: Space) -> Any:
+    # Configurations of several spaces are alike: only the name of the file tells them apart.
+    if path.stem != FILES[space.name]:
+        raise InputError(f"{path}: expected the file {FILES[space.name]}.json for {space.name}")
     return read_json(path)
 
 

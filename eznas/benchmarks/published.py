@@ -45,9 +45,10 @@ class Published:
         return {c: np.append(s, np.nan)[chosen] for c, s in named.items()}
 
     def datasets(self, known: Iterable[str], file: str) -> list[str]:
-        """The data sets that columns name; `InputError` where none does."""
+        """The data sets that columns name, or the only one; `InputError` where there is none."""
         known = list(known)
         named = [d for d in known if any(c.startswith(f"{d}_") for c in self.scores)]
+        named = known if len(known) == 1 else named
         if not named:
             raise InputError(
                 f"{file}: no column names its data set; expected --dataset, one of "

@@ -1,6 +1,6 @@
 """Imported ground truth: one gzipped JSON file for each space in a cache folder.
 
-Readers turn official files into it once; reading it back takes a second for the largest.
+Readers turn official files into it once.
 """
 
 import gzip
@@ -21,6 +21,7 @@ from eznas.files import write_whole
 from eznas.spaces import SPACES
 
 FORMAT = 1
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
 FOLDER = "EZNAS_DATA"  # the environment variable that names another folder
 
 
@@ -70,9 +71,9 @@ def stored(space: str) -> tuple[Table, Origin]:
     except FileNotFoundError:
         raise InputError(
             f"no ground truth of {space} here: `eznas data list` says where to get it, "
-            f"`eznas data import {space} FILE` takes it in, --accuracy FILE does without"
+            f"`eznas data import {space} FILE` takes it in"
         ) from None
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path}: damaged, import it again: {error}") from None
 
 
@@ -98,8 +99,9 @@ def _checked(content: Mapping[str, Any], space: str) -> tuple[Table, Origin]:
         for dataset, rows in content["trials"].items()
         if dataset in DATASETS
     }
-    if not trials or any(
-        rows.keys() != trials[next(iter(trials))].keys() for rows in trials.values()
-    ):
+    first = next(iter(trials.values()), {})
+    if not first or not all(rows.keys() == first.keys() for rows in trials.values()):
         raise ValueError("expected the same architectures on every data set")
+    if not all(runs for rows in trials.values() for runs in rows.values()):
+        raise ValueError("expected an accuracy of every architecture")
     return Table(space, content["kind"], trials), Origin(**content["origin"])

@@ -16,6 +16,7 @@ from eznas.report import tables
 from eznas.runs import ROOT
 from eznas.workers import cores
 
+INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
 
@@ -73,7 +74,8 @@ def score(
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score models, ranked: MODEL is package.module:factory or an architecture string."""
+    """Score models, ranked: MODEL is package.module:factory, SPACE/ARCHITECTURE, or a NAS-Bench-201
+    string."""
     with redirect_stdout(sys.stderr):  # what a stranger's model prints
         rows = api.score(
             proxy,
@@ -111,20 +113,22 @@ def main() -> None:
     try:
         # A blank before a formula that begins with a minus tells the parser that it is no option.
         given = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
-        app(given, standalone_mode=False)
+        code = app(given, standalone_mode=False)
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
     except (typer.Exit, SystemExit) as done:
         sys.exit(getattr(done, "exit_code", getattr(done, "code", 0)))
     except (KeyboardInterrupt, typer.Abort):
-        err.print("eznas: interrupted")
-        sys.exit(130)
+        code = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # usage: what typer's parser complains of
             _complain(error.format_message())
             sys.exit(2)
         raise
+    if code == INTERRUPTED:  # which typer returns where it caught the interrupt itself
+        err.print("eznas: interrupted")
+        sys.exit(INTERRUPTED)
 
 
 def _complain(problem: str) -> None:

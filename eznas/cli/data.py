@@ -63,7 +63,9 @@ def import_file(
     kind: Annotated[
         str | None, typer.Option(help="Of a CSV: validation (default), test or surrogate.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of a CSV: cifar10 (default), ...")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Of a CSV; by default the first of the space.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take in ground truth: an official file, or a CSV of architecture,accuracy in percent."""

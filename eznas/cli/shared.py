@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eznas.errors import InputError
 from eznas.evolution.engine import Generation
 from eznas.files import plain
-from eznas.ground import SETS
+from eznas.ground import SETS, AtMost
 from eznas.report import plots
 from eznas.workers import cores
 
@@ -36,7 +36,7 @@ ImagesPath = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, ...")]
 Datasets = Annotated[list[str] | None, typer.Option(help="A data set; may be repeated.")]
-Networks = Annotated[str, typer.Option(help="How many networks, or all.")]
+Networks = Annotated[str, typer.Option(help="How many networks: a number, up to a number, or all.")]
 SetName = Annotated[str, typer.Option("--set", help="One of " + ", ".join(SETS) + ".")]
 SpaceName = Annotated[str, typer.Option("--space", help="The search space.")]
 Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of sample and initialisation.")]
@@ -154,6 +154,7 @@ def drawable(plot: Path | None) -> None:
 def count(text: str) -> int | None:
     if text == "all":
         return None
-    if not text.isdecimal():
+    number = text.removeprefix("up to ")
+    if not number.isdecimal():
         raise InputError(f"networks {text!r}: expected a number or all")
-    return int(text)
+    return AtMost(number) if number != text else int(number)

@@ -39,7 +39,7 @@ def correlate(
         list[str], typer.Argument(metavar="PROXY...", help="`classics` stands for all of them.")
     ],
     dataset: Datasets = None,
-    networks: Networks = "1000",
+    networks: Networks = "up to 1000",
     accuracy: Annotated[
         Path | None, typer.Option(help="CSV of architecture,accuracy in place of the benchmark.")
     ] = None,
@@ -96,7 +96,7 @@ def agree(
         list[str] | None, typer.Argument(metavar="[PROXY...]", help="Default: all it names.")
     ] = None,
     dataset: Datasets = None,
-    networks: Networks = "500",
+    networks: Networks = "up to 500",
     space: SpaceName = "nasbench201",
     seed: Seed = 0,
     initialisations: Initialisations = 1,
@@ -128,7 +128,7 @@ def blend(
     first: Annotated[str, typer.Argument(metavar="PROXY")],
     second: Annotated[str, typer.Argument(metavar="PROXY")],
     dataset: Datasets = None,
-    networks: Networks = "1000",
+    networks: Networks = "up to 1000",
     set_name: SetName = "all",
     space: SpaceName = "nasbench201",
     seed: Seed = 0,

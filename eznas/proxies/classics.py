@@ -140,9 +140,9 @@ _ROWS = (
         "az_nas",
         # Means and deviations, times 1.7 the slope at which a sigmoid follows a normal
         # distribution, on 500 networks of NAS-Bench-201's search part.
-        f"log(sigmoid(0.133 * (sum_layers({_ENTROPY}) - 47.8))) "
-        f"+ log(sigmoid(8.34 * (step_layers({_ENTROPY}) + 0.17))) "
-        f"+ log(sigmoid(2.46 * ({_TRAINABILITY} + 0.438))) "
+        f"log(sigmoid(0.181 * (sum_layers({_ENTROPY}) - 49.4))) "
+        f"+ log(sigmoid(11.9 * (step_layers({_ENTROPY}) + 0.168))) "
+        f"+ log(sigmoid(2.35 * ({_TRAINABILITY} + 0.465))) "
         f"+ log(sigmoid(2.16 * (log({_FLOPS} / first_layer(layer_area)) - 10.66)))",
         "Lee & Ham, 2024 (AZ-NAS)",
         "logs of sigmoids in place of logs of ranks in a population; FLOPs per position",

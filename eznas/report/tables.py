@@ -40,7 +40,7 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for dataset in dict.fromkeys(r["dataset"] for r in rows):
         own = [r for r in rows if r["dataset"] == dataset]
         table.add_section()
-        table.add_row(Text(dataset, style="bold"))
+        table.add_row(Text(_heading(dataset, own, rows), style="bold"))
         for row in sorted(own, key=lambda r: _key(r["tau"]), reverse=True):
             tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
             rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
@@ -209,10 +209,23 @@ def _here(row: Mapping[str, Any]) -> str:
 def _title(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "no rows"
-    row = rows[0]
-    seeds = ", ".join(map(str, row["seeds"]))
-    what = f"{row['networks']} networks ({row['set']}), {row['accuracy']} accuracy"
-    return f"{what}, initialisation seeds {seeds}"
+    seeds = f"initialisation seeds {', '.join(map(str, rows[0]['seeds']))}"
+    return f"{_judged_by(rows[0])}, {seeds}" if _alike(rows) else seeds
+
+
+def _heading(
+    dataset: str, own: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> str:
+    """The data set, and what its networks are where the title cannot say it of all."""
+    return dataset if _alike(rows) else f"{dataset}: {_judged_by(own[0])}"
+
+
+def _judged_by(row: Mapping[str, Any]) -> str:
+    return f"{row['networks']} networks ({row['set']}), {row['accuracy']} accuracy"
+
+
+def _alike(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return len({_judged_by(row) for row in rows}) == 1
 
 
 def _plain_title(title: str) -> Text:

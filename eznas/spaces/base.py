@@ -38,6 +38,8 @@ class Space:
     `InputError` where they make no network. `build(architecture, classes)`: the network in
     torch's own initialisation, [batch, 3, height, width] to logits [batch, classes].
 
+    `datasets`: on which its networks were trained, the usual one first.
+
     The rest take an architecture in its one spelling. `live_cell`: less what lies on no path from
     input to output (the measuring key). `connected`: whether there is such a path. `names`: under
     which the function is known; networks that share one are never on both sides of a split.
@@ -50,6 +52,7 @@ class Space:
     build: Callable[..., nn.Module]
     live_cell: Callable[[str], str] = _itself
     connected: Callable[[str], bool] = _always
+    datasets: tuple[str, ...] = ("cifar10",)
     names: Callable[[str], tuple[Hashable, ...]] = _alone
 
     @property

@@ -226,5 +226,6 @@ SPACE = Space(
     build=build,
     live_cell=live_cell,
     connected=connected,
+    datasets=("cifar10", "cifar100", "ImageNet16-120"),
     names=lambda architecture: (isomorphism_class(architecture), function_name(architecture)),
 )

@@ -114,4 +114,5 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
+    datasets=("cifar10", "cifar100", "ImageNet16-120"),
 )

@@ -232,6 +232,7 @@ SPACES = tuple(
         choices=design.choices,
         text=design.text,
         build=design.build,
+        datasets=("imagenet",) if design.stem is stem_imagenet else ("cifar10",),
     )
     for design in DESIGNS
 )

@@ -79,6 +79,7 @@ class CellSpace:
             text=self.text,
             build=self.build,
             connected=self.connected,
+            datasets=("imagenet",) if self.imagenet else ("cifar10",),
             names=self.names,
         )
 

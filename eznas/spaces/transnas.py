@@ -35,6 +35,8 @@ PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # from node 0 to node 3, as places in
 # The limits of a macro network, which 3,256 skeletons are within, as many as were published.
 LENGTHS, HALVINGS, DOUBLINGS = range(4, 7), range(1, 5), range(1, 4)
 
+TASKS = ("class_object", "class_scene")  # those with classification heads
+
 Block = Callable[[int, int, int], nn.Module]  # channels before and after, stride
 
 
@@ -243,6 +245,7 @@ MICRO = Space(
     build=micro_build,
     live_cell=live_cell,
     connected=connected,
+    datasets=TASKS,
     names=lambda architecture: (function_name(architecture),),
 )
 MACRO = Space(
@@ -251,5 +254,6 @@ MACRO = Space(
     choices=macro_choices,
     text=macro_text,
     build=macro_build,
+    datasets=TASKS,
 )
 SPACES = (MICRO, MACRO)

@@ -53,9 +53,11 @@ def test_a_csv_file_becomes_ground_truth(csv):
 def test_kind_and_data_set_of_a_csv_file(tmp_path):
     path = tmp_path / "mine.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode()))
-    found = import_table(SPACE, path, "surrogate", "imagenet")
-    assert (found["kind"], [*found["datasets"]]) == ("surrogate", ["imagenet"])
-    assert load(SPACE).settings["imagenet"].classes == 1000
+    found = import_table(SPACE, path, "surrogate", "cifar10")
+    assert (found["kind"], [*found["datasets"]]) == ("surrogate", ["cifar10"])
+    assert load(SPACE).kind == "surrogate"
+    with pytest.raises(InputError, match="unknown nasbench-macro dataset 'imagenet'"):
+        import_table(SPACE, path, dataset="imagenet")
 
 
 def test_an_official_file(tmp_path):
@@ -92,7 +94,7 @@ def test_the_published_tables():
         ("nasbench", "mine.csv", CSV, (), "unknown space 'nasbench'; did you mean"),
         ("nasbench201", "mine.csv", CSV, (), "nasbench201: its ground truth comes with a package"),
         (SPACE, "mine.csv", CSV, ("tset",), "unknown kind 'tset'; did you mean 'test'"),
-        (SPACE, "mine.csv", CSV, (None, "cifar"), "unknown dataset 'cifar'; did you mean"),
+        (SPACE, "mine.csv", CSV, (None, "cifar"), "dataset 'cifar'"),
         (SPACE, "mine.csv", CSV.replace("7", "17"), (), "mine.csv: 11111111: expected accuracies"),
         (SPACE, "mine.csv", CSV.replace("70.5", "-1"), (), "in percent on cifar10, found -1.0"),
         (SPACE, "mine.csv", "arch,loss\n", (), "mine.csv:1: no column accuracy"),
@@ -161,10 +163,10 @@ def test_what_is_damaged(csv):
     assert "no ground truth of nasbench-macro here" in problem_of(SPACE)
     import_table(SPACE, csv)
     assert problem_of(SPACE) == ""
-    assert "found nothing" in rewritten(SPACE, lambda t: t.update({"00000000": []}))
+    assert "an accuracy of every" in rewritten(SPACE, lambda t: t.update({"00000000": []}))
     assert "found 200" in rewritten(SPACE, lambda t: t.update({"00000000": [200]}))
     assert "architecture 'x'" in rewritten(SPACE, lambda t: t.update({"00000000": [1], "x": [1]}))
-    assert "cifar10: no networks" in rewritten(SPACE, lambda t: t.clear())
+    assert "the same architectures" in rewritten(SPACE, lambda t: t.clear())
 
 
 def test_sources_are_of_spaces():

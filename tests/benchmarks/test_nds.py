@@ -31,8 +31,8 @@ def stages(widths, errors):
     return {"net": net, "rng_seed": 1, "test_ep_top1": errors}
 
 
-def read(tmp_path, space, content, name="file.json"):
-    path = tmp_path / name
+def read(tmp_path, space, content, name=""):
+    path = tmp_path / (name or f"{nds.FILES[space]}.json")
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return nds.read(path, SPACES[space])
 
@@ -90,9 +90,9 @@ def test_a_damaged_archive_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", r"file\.json: damaged"),
-        ([], r"file\.json: expected a list of networks"),
-        ({"top": []}, r"file\.json: expected a list of networks"),
+        ("[", r"DARTS\.json: damaged"),
+        ([], r"DARTS\.json: expected a list of networks"),
+        ({"top": []}, r"DARTS\.json: expected a list of networks"),
         ([cells(16, 8, [1.0]), 3], r"entry 2: expected net .* and test_ep_top1"),
         ([cells(16, 8, [])], r"entry 1: expected net"),
         ([cells(16, 8, ["low"])], r"entry 1: expected net"),
@@ -105,15 +105,26 @@ def test_a_damaged_archive_is_named(tmp_path):
 def test_errors_name_file_and_entry(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         read(tmp_path, "nds-darts", content)
-    assert str(caught.value).startswith(str(tmp_path / "file.json"))
+    assert str(caught.value).startswith(str(tmp_path / "DARTS.json"))
 
 
 @pytest.mark.parametrize(
-    ("space", "name"), [("nds-darts", "DARTS_in.json"), ("nds-darts-in", "DARTS.json")]
+    ("space", "name"),
+    [
+        ("nds-darts", "DARTS_in.json"),
+        ("nds-darts-in", "DARTS.json"),
+        ("nds-vanilla", "ResNet.json"),  # of equal configurations
+    ],
 )
-def test_the_file_of_the_other_data_set_is_refused(tmp_path, space, name):
-    with pytest.raises(InputError, match="those of imagenet end in _in"):
+def test_the_file_of_another_space_is_refused(tmp_path, space, name):
+    with pytest.raises(InputError, match=rf"expected the file {nds.FILES[space]}\.json"):
         read(tmp_path, space, [cells(16, 8, [1.0])], name)
+
+
+@pytest.mark.parametrize("content", [{"top": None, "mid": None}, {"top": 3, "mid": []}])
+def test_lists_that_are_none(tmp_path, content):
+    with pytest.raises(InputError, match="expected a list of networks"):
+        read(tmp_path, "nds-darts", content)
 
 
 def test_every_file_is_of_a_space():

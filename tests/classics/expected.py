@@ -186,9 +186,9 @@ def az_nas(e: Excited) -> float:
     entropy = entropies(e)
     flops_of_position = sum(e.multiply_adds.values()) / e.size**2
     standard = (
-        0.133 * (entropy.sum().item() - 47.8),
-        8.34 * (entropy.diff().min().item() + 0.17),
-        2.46 * (trainability(e) + 0.438),
+        0.181 * (entropy.sum().item() - 49.4),
+        11.9 * (entropy.diff().min().item() + 0.168),
+        2.35 * (trainability(e) + 0.465),
         2.16 * (math.log(flops_of_position) - 10.66),
     )
     return -sum(math.log1p(math.exp(-z)) for z in standard)

@@ -72,6 +72,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """No ground truth was imported."""
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "cache"))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def folder(tmp_path_factory):
     """The current folder of all tests here, with a user's files in it."""

@@ -88,7 +88,7 @@ def test_verify():
         (["import", SPACE, "none.csv"], "none.csv: cannot be read: No such file"),
         (["import", SPACE, "macro.json", "--kind", "test"], "are for CSV files"),
         (["import", SPACE, "macro.csv", "--kind", "trained"], "unknown kind 'trained'"),
-        (["import", SPACE, "macro.csv", "--dataset", "mnist"], "unknown dataset 'mnist'"),
+        (["import", SPACE, "macro.csv", "--dataset", "mnist"], "dataset 'mnist'"),
         (["import", "nasbench101", "macro.csv"], "macro.csv:2: NAS-Bench-101 architecture"),
         (["import", "nasbench201", "macro.csv"], "--accuracy FILE"),
         (["verify", "nothing"], "unknown space 'nothing'"),

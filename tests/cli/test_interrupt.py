@@ -1,0 +1,15 @@
+"""Ctrl-C on the command line."""
+
+from eznas import api
+from tests.cli.calls import FEW, call
+
+
+def test_an_interrupt_is_said_and_has_its_own_exit_code(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "correlate", interrupted)
+    outcome = call("correlate", "params", *FEW)
+    assert outcome.code == 130
+    assert "interrupted" in outcome.err
+    assert outcome.out == ""
