@@ -14,7 +14,7 @@ from torch import nn
 from eznas.errors import InputError
 
 LISTED = 1_000_000  # architectures that are listed at most
-_TRIES = 1000  # per architecture that is drawn
+_TRIES = 100  # per architecture that is drawn
 
 
 def _itself(architecture: str) -> str:

@@ -236,7 +236,7 @@ def test_the_median_is_that_of_the_population():
 
 def test_disconnected_networks_are_counted_within_the_sample():
     run = engine(1)
-    run._live = [i % 4 != 0 for i in range(len(NAMES))]
+    run._dead = [int(i % 4 == 0) for i in range(len(NAMES))]
     assert [g.disconnected for g in run.run()] == [4, 4, 8, 8, 8]
 
 
