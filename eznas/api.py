@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from eznas.benchmarks.fetching import fetch, verify
 from eznas.benchmarks.importing import import_table, tables
@@ -30,6 +31,7 @@ from eznas.studies import blend as blended
 from eznas.studies import words as ranked_words
 from eznas.watching import Silent, Watcher
 
+Array = npt.NDArray[np.float64]
 __all__ = [
     "Blend",
     "Correlation",
@@ -90,6 +92,7 @@ def correlate(
     initialisations: int = 1,
     replicates: int = 1000,
     against: str | None = None,
+    within: str | None = None,
     timed: int = 0,
     watcher: Watcher | None = None,
     **how: Any,
@@ -97,16 +100,18 @@ def correlate(
     """Rank correlation of proxies with accuracy on a sample of a benchmark.
 
     `networks`: how many, `AtMost` so many, or None for all of them. A name "classics" stands for
-    all published proxies. `seed` draws the sample and is the first of the initialisation seeds;
-    the scores of several initialisations are averaged, and rows say how far they vary. `accuracy`
-    is a CSV file in place of the ground truth: all of its networks. `against`: the proxy that the
-    others are compared with, pair by pair. `timed`: so many networks are measured for each proxy
-    by itself, for the seconds in its rows. What is left are the fields of `How`: images, batches,
-    device, workers, records.
+    all published proxies. `seed` draws the sample and is the first of the initialisation seeds; the
+    scores of several initialisations are averaged, and rows say how far they vary. `accuracy` is a
+    CSV file in place of the ground truth: all of its networks. `against`: the proxy that the others
+    are compared with, pair by pair. `within`: the proxy (params, depth) among whose equals tau is
+    told as well: what is left when size says nothing. `timed`: so many networks are measured for
+    each proxy by itself, for the seconds in its rows. What is left are the fields of `How`: images,
+    batches, device, workers, records.
     """
-    if against is not None:
-        resolve(against)  # one proxy: "classics" is none
-    named = _named(proxies if against is None else [*proxies, against])
+    besides = [p for p in (against, within) if p is not None]
+    for proxy in besides:
+        resolve(proxy)  # one proxy: "classics" is none
+    named = _named([*proxies, *besides])
     found = list(named.values())
     if accuracy and set_name != "all":
         raise InputError(f"set {set_name!r}: an accuracy file holds the networks itself")
@@ -116,7 +121,8 @@ def correlate(
         sample = sampled(ground(space, datasets), set_name, networks, seed)
     chosen = How(seeds=tuple(range(seed, seed + initialisations)), **how)
     scored = score_all(found, sample, chosen, watcher or Silent())
-    judged = sample.judge(scored.means(), replicates, scored.sizes)
+    groups = None if within is None else _groups(scored, named[within.strip()].name)
+    judged = sample.judge(scored.means(), replicates, scored.sizes, groups)
     rows = correlation_rows(
         scored.names, judged, set_name=sample.name, accuracy=sample.accuracy, seeds=chosen.seeds
     )
@@ -131,6 +137,12 @@ def correlate(
     if against is not None:
         differences = difference_rows(scored.names, judged, named[against.strip()].name)
     return Correlation(rows, differences, scored)
+
+
+def _groups(scored: Scored, proxy: str) -> Array:
+    """The scores of a proxy on the first data set, which make networks equals."""
+    first: Array = next(iter(scored.means().values()))[scored.names.index(proxy)]
+    return first
 
 
 def _named(proxies: Sequence[str]) -> dict[str, Proxy]:

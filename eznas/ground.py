@@ -116,11 +116,17 @@ class Ground:
         }
 
     def judge(
-        self, scores: Mapping[str, Array], replicates: int, sizes: Array | None = None
+        self,
+        scores: Mapping[str, Array],
+        replicates: int,
+        sizes: Array | None = None,
+        groups: Array | None = None,
     ) -> dict[str, Bootstrap]:
         """Correlations with bootstrap replicates over components; `sizes` [sizes, networks] are
-        what partial correlations hold fixed."""
-        return judge(scores, self.accuracies, self.components, replicates, sizes=sizes)
+        what partial correlations hold fixed, `groups` [networks] what ties networks together."""
+        return judge(
+            scores, self.accuracies, self.components, replicates, sizes=sizes, groups=groups
+        )
 
     def _row(self, table: MeasureTable, formula: Expression, setting: int) -> Array:
         values = table.scores(formula, setting, table.networks).values

@@ -50,6 +50,10 @@ def correlate(
     against: Annotated[
         str | None, typer.Option(metavar="PROXY", help="Its tau and rho less the others', paired.")
     ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="PROXY", help="Tau among its equals as well: params, depth, ..."),
+    ] = None,
     timed: Annotated[
         int, typer.Option(min=0, help="Time every proxy by itself on so many networks.")
     ] = 0,
@@ -74,6 +78,7 @@ def correlate(
             seed=seed,
             initialisations=initialisations,
             against=against,
+            within=within,
             timed=timed,
             watcher=shown,
             **how(images, batch, device, workers, records),

@@ -10,6 +10,7 @@ all accuracies are equal (so also for fewer than two networks): a constant has n
 
 from eznas.metrics.correlations import (
     Variation,
+    kendall_within,
     partial_spearman,
     pearson,
     top_kendall,
@@ -42,6 +43,7 @@ __all__ = [
     "judge",
     "kendall",
     "kendall_many",
+    "kendall_within",
     "ndcg",
     "paired_difference",
     "partial_spearman",

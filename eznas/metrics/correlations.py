@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import weightedtau
 
+from eznas.errors import InputError
 from eznas.metrics.ranks import (
     Core,
     Floats,
@@ -26,6 +27,7 @@ from eznas.metrics.ranks import (
     taus,
     top_weights,
     undefined,
+    within_taus,
 )
 
 # A vector of ranks is explained by others if no more than this share of its length is left: far
@@ -105,6 +107,15 @@ def variation(scores: ArrayLike, accuracies: ArrayLike) -> Variation:
         float(each.std(ddof=1)) if each.size > 1 else np.nan,
         float(among.mean()) if among.size else np.nan,
     )
+
+
+def kendall_within(scores: ArrayLike, accuracies: ArrayLike, groups: ArrayLike) -> float:
+    """Kendall's tau-b over the pairs of networks that have one label in `groups` [networks]: does
+    a score still order networks of one size? NaN where no pair is left."""
+    _, labels = np.unique(np.asarray(groups), return_inverse=True)
+    if labels.size != np.asarray(accuracies).size:
+        raise InputError(f"groups of {labels.size} networks, expected one label for each")
+    return single(partial(within_taus, groups=labels), scores, accuracies)
 
 
 def pearsons(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:

@@ -86,6 +86,24 @@ def taus(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
     return result
 
 
+def within_taus(scores: Floats, accuracies: Floats, weights: Floats, groups: Ranks) -> Floats:
+    """Weighted tau-b over the pairs of networks of one group, `groups` [networks]: [proxies,
+    replicates].
+
+    Concordances and untied pairs are added up over the groups; with one group it is tau-b itself.
+    """
+    numerator = np.zeros((len(scores), len(weights)))
+    ours, theirs = np.zeros_like(numerator), np.zeros(len(weights))
+    for group in np.unique(groups):
+        own = groups == group
+        orders, target = [Order.of(row[own]) for row in scores], Order.of(accuracies[own])
+        numerator += _concordance([o.ranks for o in orders], target.ranks, weights[:, own])
+        ours += np.stack([_untied(o.ties(weights[:, own])) for o in orders])
+        theirs += _untied(target.ties(weights[:, own]))
+    fine = comparable(scores, accuracies)
+    return np.where(fine[:, None], ratio(numerator, ours * theirs), np.nan)
+
+
 def rhos(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
     """Weighted rho, Pearson's correlation of average ranks: [proxies, replicates]."""
     theirs, their_spread = centred_ranks(Order.of(accuracies), weights)

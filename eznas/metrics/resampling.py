@@ -17,7 +17,7 @@ from eznas.metrics.correlations import (
     top_taus,
     weighted_taus,
 )
-from eznas.metrics.ranks import Core, Floats, array, blocks, checked, rhos, taus
+from eznas.metrics.ranks import Core, Floats, array, blocks, checked, rhos, taus, within_taus
 from eznas.metrics.selection import ndcgs, precisions, regrets
 
 WEIGHTS = 1 << 22  # weights held at once in float64 (32 MB)
@@ -78,14 +78,19 @@ class Bootstrap:
 
 
 def bootstrap(
-    scores: ArrayLike, accuracies: ArrayLike, weights: ArrayLike, sizes: ArrayLike | None = None
+    scores: ArrayLike,
+    accuracies: ArrayLike,
+    weights: ArrayLike,
+    sizes: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> Bootstrap:
     """All metrics of scores [proxies, networks] under integer weights [replicates, networks].
 
     A network of weight k counts k times and its copies tie: exactly as if rows were repeated. A
     proxy with an undefined score is undefined in all replicates. The partial rho is there if
-    `sizes` [covariates, networks] are. Raises `InputError` if shapes do not match, for weights that
-    are negative or no integers, and for 2**24 or more in a replicate.
+    `sizes` [covariates, networks] are, the tau within groups if `groups` [networks] are. Raises
+    `InputError` if shapes do not match, for weights that are negative or no integers, and for 2**24
+    or more in a replicate.
     """
     matrix, target = checked(scores, accuracies)
     counts = _checked_weights(weights, target.size)
@@ -93,6 +98,9 @@ def bootstrap(
     if sizes is not None:
         covariates, _ = checked(sizes, target, "sizes")
         resampled["partial_rho"] = partial(partial_rhos, covariates=covariates)
+    if groups is not None:
+        _, labels = np.unique(np.asarray(groups), return_inverse=True)
+        resampled["within_tau"] = partial(within_taus, groups=labels)
     once = np.ones((1, target.size), counts.dtype)
     none = np.empty((len(matrix), 0))
 

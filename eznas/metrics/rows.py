@@ -21,7 +21,8 @@ class Row(TypedDict):
 
     `partial_rho` is given the sizes of the networks; `top10` and `top50` are among the best 10 and
     50 % by accuracy, `precision10` is of the best 10 % by score; `regret5` is what training the
-    best 5 by score loses, in units of accuracy. Where they were asked for: `seconds` per network
+    best 5 by score loses, in units of accuracy. Where they were asked for: `within_tau` among
+    networks that another proxy scores equally, `seconds` per network
     of the proxy by itself, and the `Variation` over initialisations.
     """
 
@@ -57,6 +58,9 @@ class Row(TypedDict):
     set: str
     accuracy: str
     seeds: list[int]
+    within_tau: NotRequired[float | None]
+    within_tau_low: NotRequired[float | None]
+    within_tau_high: NotRequired[float | None]
     seconds: NotRequired[float]
     variation: NotRequired[dict[str, float | None]]
 
@@ -82,19 +86,21 @@ def judge(
     replicates: int = 1000,
     seed: int = 0,
     sizes: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Bootstrap]:
     """The `Bootstrap` of each dataset, from which rows are made.
 
     `scores` maps datasets to [proxies, networks], `accuracies` to [networks]; `components`
-    [networks], the weights and `sizes` [covariates, networks] (without them there is no partial
-    rho) are common: replicate r draws the same networks for every proxy and dataset. Raises
-    `InputError` for a dataset without accuracies or shapes that do not match.
+    [networks], the weights, `sizes` [covariates, networks] (without them there is no partial rho)
+    and `groups` [networks] (no tau within) are common: replicate r draws the same networks for
+    every proxy and dataset. Raises `InputError` for a dataset without accuracies or shapes that do
+    not match.
     """
     weights = bootstrap_weights(components, replicates, seed)
     for dataset in scores:
         if dataset not in accuracies:
             raise unknown("dataset", dataset, accuracies)
-    return {name: bootstrap(scores[name], accuracies[name], weights, sizes) for name in scores}
+    return {d: bootstrap(scores[d], accuracies[d], weights, sizes, groups) for d in scores}
 
 
 def correlation_rows(
@@ -152,6 +158,9 @@ def correlation_rows(
             accuracy=accuracy,
             seeds=list(seeds),
         )
+        if "within_tau" in one.more:
+            value, low, high = _with_interval(one, at, "within_tau")
+            row |= {"within_tau": value, "within_tau_low": low, "within_tau_high": high}
         rows.append(row)
     return rows
 

@@ -13,6 +13,7 @@ from eznas.metrics import Difference, verdict
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
 _FURTHER = {  # key of a row -> heading, format
     "partial_rho": ("partial\nrho", "+.3f"),
+    "within_tau": ("tau among\nequals", "+.3f"),
     "top10_rho": ("top-10 %\nrho", "+.3f"),
     "ndcg": ("nDCG", ".3f"),
     "regret1": ("regret\n@1", ".3f"),

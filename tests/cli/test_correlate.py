@@ -133,3 +133,14 @@ def test_a_difference_is_shown():
     assert "tau of params minus tau of another, paired" in outcome.out
     assert "8 networks (all)" in outcome.out
     assert "minus tau" not in call("correlate", "depth", "params", *ONE).out
+
+
+def test_correlate_among_equals():
+    sample = ("--networks", "40", *BATCH, "--workers", "1", "--dataset", SMALL)
+    rows = answer("correlate", "naswot", *sample, "--within", "depth")["rows"]
+    assert [r["proxy"] for r in rows] == ["naswot", "depth"]
+    assert list(rows[0]) == [*ROW, "within_tau", "within_tau_low", "within_tau_high"]
+    assert -1 <= rows[0]["within_tau_low"] <= rows[0]["within_tau"] <= rows[0]["within_tau_high"]
+    assert rows[1]["within_tau"] is None  # equals are equal
+    assert "among" in call("correlate", "naswot", *sample, "--within", "depth").out
+    assert "unknown proxy 'prams'" in complaint("correlate", "naswot", *sample, "--within", "prams")

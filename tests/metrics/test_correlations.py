@@ -306,3 +306,43 @@ def test_variation_does_not_hide_what_is_undefined():
     assert same(metrics.variation([[1, 2, 3], [1, -INF, 3]], [5, 5, 5]), [NAN, NAN, 1 / 3])
     with pytest.raises(InputError, match="scores of 3 networks"):
         metrics.variation([[1, 2, 3]], [1, 2])
+
+
+# Among equals
+
+
+def test_kendall_within_by_hand():
+    # Group a: three networks, of whose pairs two agree and one does not; group b: one pair.
+    groups = ["a", "a", "a", "b", "b"]
+    scores, accuracies = [1, 2, 3, 9, 0], [10, 30, 20, 1, 2]
+    assert metrics.kendall_within(scores, accuracies, groups) == pytest.approx((2 - 1 - 1) / 4)
+    # A tie of scores in a is no untied pair of the scores: (1 + 0 + 1) - 1 of sqrt(3 * 4).
+    tied = metrics.kendall_within([1, 2, 2, 9, 0], accuracies, groups)
+    assert tied == pytest.approx((2 - 1) / math.sqrt(3 * 4))
+
+
+@settings(deadline=None)
+@given(vectors(2))
+def test_kendall_within_one_group_is_kendall(pair):
+    groups = np.zeros(len(pair[0]))
+    assert same(metrics.kendall_within(*pair, groups), metrics.kendall(*pair))
+
+
+def test_kendall_within_asks_for_pairs():
+    assert math.isnan(metrics.kendall_within([1, 2], [1, 2], [0, 1]))
+    assert math.isnan(metrics.kendall_within([1, NAN, 3], [1, 2, 3], [0, 1, 0]))
+    with pytest.raises(InputError, match="groups of 3 networks"):
+        metrics.kendall_within([1, 2], [1, 2], [0, 1, 1])
+
+
+def test_the_tau_within_groups_is_resampled_like_rows():
+    scores, accuracies, _ = noisy(40, 2)
+    groups = np.arange(40) % 3
+    weights = np.random.default_rng(0).integers(0, 3, size=(5, 40))
+    found = metrics.bootstrap(scores, accuracies, weights, groups=groups)
+    value, replicates = found.more["within_tau"]
+    for row, own, each in zip(scores, value, replicates, strict=True):
+        assert own == pytest.approx(metrics.kendall_within(row, accuracies, groups))
+        for counts, one in zip(weights, each, strict=True):
+            again = [np.repeat(v, counts) for v in (row, accuracies, groups)]
+            assert one == pytest.approx(metrics.kendall_within(*again))
