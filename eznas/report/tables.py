@@ -41,7 +41,7 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for dataset in dict.fromkeys(r["dataset"] for r in rows):
         own = [r for r in rows if r["dataset"] == dataset]
         table.add_section()
-        table.add_row(Text(_heading(dataset, own, rows), style="bold"))
+        table.add_row(Text(dataset, style="bold"))
         for row in sorted(own, key=lambda r: _key(r["tau"]), reverse=True):
             tau = _interval(row["tau"], row["tau_low"], row["tau_high"])
             rho = _interval(row["rho"], row["rho_low"], row["rho_high"])
@@ -211,22 +211,13 @@ def _title(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "no rows"
     seeds = f"initialisation seeds {', '.join(map(str, rows[0]['seeds']))}"
-    return f"{_judged_by(rows[0])}, {seeds}" if _alike(rows) else seeds
-
-
-def _heading(
-    dataset: str, own: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
-) -> str:
-    """The data set, and what its networks are where the title cannot say it of all."""
-    return dataset if _alike(rows) else f"{dataset}: {_judged_by(own[0])}"
-
-
-def _judged_by(row: Mapping[str, Any]) -> str:
-    return f"{row['networks']} networks ({row['set']}), {row['accuracy']} accuracy"
-
-
-def _alike(rows: Sequence[Mapping[str, Any]]) -> bool:
-    return len({_judged_by(row) for row in rows}) == 1
+    told = {
+        row["dataset"]: f"{row['networks']} networks ({row['set']}), {row['accuracy']} accuracy"
+        for row in rows
+    }
+    if len(set(told.values())) == 1:
+        return f"{next(iter(told.values()))}, {seeds}"
+    return "\n".join([f"{dataset}: {what}" for dataset, what in told.items()] + [seeds])
 
 
 def _plain_title(title: str) -> Text:

@@ -346,3 +346,14 @@ def test_proxies_show_formulas_to_their_end():
         found = column(text, heading)
         assert all(r[name].replace(" ", "") in found for r in rows)
     assert any(r["note"] for r in rows)
+
+
+def test_rows_of_several_spaces_are_told_apart_in_the_title():
+    other = row("found", "macro/cifar10", 0.5) | {"networks": 60, "accuracy": "test"}
+    text = shown(correlation_table([row("found", "cifar10", 0.4), other]))
+    lines = [line.strip() for line in text.splitlines()[:3]]
+    assert lines == [
+        "cifar10: 500 networks (held-out, all), validation accuracy",
+        "macro/cifar10: 60 networks (held-out, all), test accuracy",
+        "initialisation seeds 0, 1, 2",
+    ]
