@@ -17,7 +17,7 @@ from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
 from eznas.discovery import Result, conditions_of, estimate, evolve
 from eznas.errors import InputError, unknown
-from eznas.ground import AtMost, given, ground, grounds, sampled
+from eznas.ground import AtMost, counted, given, ground, grounds, sampled
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
 from eznas.proxies import files
@@ -193,9 +193,7 @@ def agree(
             raise unknown("published column", proxy, named)
     known = set(published.architectures)
     indices = np.flatnonzero([a in known for a in whole.architectures])
-    count = len(indices) if networks is None else networks
-    if isinstance(networks, AtMost):
-        count = min(networks, len(indices))
+    count = counted(networks, len(indices))
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)}, as the file has")
     sample = whole.part(drawn(indices, count, seed), "published")

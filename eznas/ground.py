@@ -246,6 +246,13 @@ class AtMost(int):
     """A number of networks, or as many as there are."""
 
 
+def counted(asked: int | None, there: int) -> int:
+    """How many networks were asked for: a number, `AtMost` one, or None for all that are there."""
+    if asked is None:
+        return there
+    return min(asked, there) if isinstance(asked, AtMost) else asked
+
+
 def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
     """A sample of one of `SETS`; all of it where no count is given. The study comes in its own
     order, whatever the seed."""
@@ -257,8 +264,7 @@ def sampled(whole: Ground, name: str, count: int | None, seed: int) -> Ground:
             indices = indices[_members(whole, "reachable")[indices]]
     else:
         indices = np.flatnonzero(_members(whole, name))
-    if count is None or isinstance(count, AtMost):
-        count = min(len(indices), count or len(indices))
+    count = counted(count, len(indices))
     if not 2 <= count <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
     if ordered:

@@ -86,6 +86,7 @@ def _unpacked(path: Path, space: Space) -> Any:
             if len(members) != 1:
                 raise InputError(f"{path}: expected one file {wanted}, found {len(members)}")
             return json.loads(archive.read(members[0]))
+    # zipfile's own: RuntimeError for an encrypted member, NotImplementedError for its compression.
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     except InputError:

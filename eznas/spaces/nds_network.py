@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from eznas.spaces.parts import FactorizedReduction
+
 Edge = tuple[str, int]  # operation, source
 Edges = tuple[Edge, ...]  # those of the first node, of the second, ...: two each
 
@@ -82,22 +84,6 @@ class Cell(nn.Module):
             first, second = (self.operations[e](values[self.sources[e]]) for e in (edge, edge + 1))
             values.append(first + second)
         return torch.cat([values[output] for output in self.outputs], 1)
-
-
-class FactorizedReduction(nn.Module):
-    """Half the height and width: two 1x1 convolutions with stride 2, the second shifted by one."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.even = nn.Conv2d(before, after // 2, 1, 2, bias=False)
-        self.odd = nn.Conv2d(before, after // 2, 1, 2, bias=False)
-        self.relu, self.norm = nn.ReLU(), nn.BatchNorm2d(after)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(x)
-        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        y: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
-        return y
 
 
 class Zero(nn.Module):

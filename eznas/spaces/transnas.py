@@ -13,11 +13,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.spaces.base import Space
+from eznas.spaces.parts import FactorizedReduction
 
 STEM = 64  # channels
 BLOCKS = 2  # in each module
@@ -201,23 +201,6 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         total: Tensor = self.shortcut(x) + self.body(x)
         return total
-
-
-class FactorizedReduction(nn.Module):
-    """The skip connection where the shape changes: half of the channels read every second row and
-    column, the other half those between."""
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.even = nn.Conv2d(before, after // 2, 1, stride, bias=False)
-        self.odd = nn.Conv2d(before, after - after // 2, 1, stride, bias=False)
-        self.relu, self.norm = nn.ReLU(), nn.BatchNorm2d(after)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(x)
-        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        y: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
-        return y
 
 
 def _edge(op: str, before: int, after: int, stride: int) -> nn.Module:
