@@ -121,6 +121,9 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     seeds = [resolve(s).formula for s in config.seeds]
     asked = [*seeds, *short_measures(config.statistics)]
     baselines = [resolve(b).formula for b in BASELINES]
+    sample = config.networks + config.choice
+    for whole in wholes:
+        searched(whole, sample, config.seed)  # a run that could not begin takes no time
     seconds, bank, count = 0.0, 0.0, 0
     for whole in (*wholes, *others):
         part = searched(whole, networks, config.seed)
@@ -129,7 +132,6 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         seconds, count = seconds + judging / networks * judges, count + judges
         if whole in wholes:
             each, kept = (n / networks for n in _timed(part, config, config.statistics, asked))
-            sample = config.networks + config.choice
             new = config.networks * NEW_MEASURES * config.generations
             seconds, bank, count = (
                 seconds + each * (sample + new),
