@@ -17,7 +17,7 @@ from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
 from eznas.discovery import Result, conditions_of, estimate, evolve
 from eznas.errors import InputError, unknown
-from eznas.ground import AtMost, counted, given, ground, grounds, sampled
+from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
 from eznas.proxies import files
@@ -180,23 +180,22 @@ def agree(
     those that its columns name. The sample is drawn from the file's networks; what is left are
     the fields of `How`.
     """
-    whole = ground(space, datasets)
+    untrained(space, (), datasets)
     published = read_published(file, SPACES[space])
-    if not datasets:
-        whole = ground(space, published.datasets(whole.accuracies, file))
-    named = {published.proxy_of(c, d) for c in published.scores for d in (*whole.accuracies, "")}
+    datasets = datasets or published.datasets(SPACES[space].datasets, file)
+    named = {published.proxy_of(c, d) for c in published.scores for d in (*datasets, "")}
     chosen = list(dict.fromkeys(p.strip() for p in proxies)) or [p for p in CLASSICS if p in named]
     if not chosen:
-        raise InputError(f"{file}: no published proxy's scores for {', '.join(whole.accuracies)}")
+        raise InputError(f"{file}: no published proxy's scores for {', '.join(datasets)}")
     for proxy in chosen:
         if proxy not in named:
             raise unknown("published column", proxy, named)
-    known = set(published.architectures)
-    indices = np.flatnonzero([a in known for a in whole.architectures])
-    count = counted(networks, len(indices))
-    if not 2 <= count <= len(indices):
-        raise InputError(f"networks {count}: expected 2 to {len(indices)}, as the file has")
-    sample = whole.part(drawn(indices, count, seed), "published")
+    there = published.architectures
+    count = counted(networks, len(there))
+    if not 2 <= count <= len(there):
+        raise InputError(f"networks {count}: expected 2 to {len(there)}, as the file has")
+    chosen_at = drawn(np.arange(len(there)), count, seed)
+    sample = untrained(space, [there[i] for i in chosen_at], datasets)
     seeds = tuple(range(seed, seed + initialisations))
     found = [resolve(p) for p in chosen]
     return agreement(published, found, sample, How(seeds=seeds, **how), watcher or Silent())
@@ -323,7 +322,11 @@ def _described(proxy: str) -> files.ProxyFile:
             result = run.read("result.json")
             if result["formula"] == found.formula.text:
                 judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
-    conditions = [c for own in grounds(config.tasks)[0] for c in conditions_of(own, config)]
+    conditions = [
+        c
+        for space, datasets in asked(config.tasks).items()
+        for c in conditions_of(untrained(space, (), datasets), config)
+    ]
     return files.ProxyFile(
         name=found.name,
         formula=found.formula.text,

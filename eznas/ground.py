@@ -155,7 +155,7 @@ def grounds(tasks: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Grou
     With more than one space in all, data sets are named SPACE/DATASET. `InputError` for a space
     that is in both.
     """
-    found, more = (_asked(texts) for texts in (tasks, others))
+    found, more = (asked(texts) for texts in (tasks, others))
     if both := found.keys() & more.keys():
         raise InputError(f"space {min(both)}: among the tasks, it cannot be held out")
     alone = len(found.keys() | more.keys()) == 1
@@ -166,8 +166,8 @@ def grounds(tasks: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Grou
     return first, second
 
 
-def _asked(tasks: Sequence[str]) -> dict[str, list[str]]:
-    """The data sets of each space, none for all of them."""
+def asked(tasks: Sequence[str]) -> dict[str, list[str]]:
+    """Space -> its data sets, none for all of them, of texts SPACE or SPACE/DATASET."""
     found: dict[str, list[str]] = {}
     for space, _, dataset in (t.partition("/") for t in tasks):
         found.setdefault(space, []).append(dataset)
@@ -289,10 +289,24 @@ def given(space: str, file: str, datasets: Sequence[str] = ()) -> Ground:
         settings = whole.settings
         linked = whole.components[[place[a] for a in architectures]]
     else:
-        settings = _presented(space, {d: DATASETS[d] for d in SPACES[space].datasets}, datasets)
+        settings = _presented(space, _known(space), datasets)
         linked = components(SPACES[space], architectures)
     shown = dict.fromkeys(settings, accuracies)
     return Ground(space, architectures, shown, linked, settings, "given", "given")
+
+
+def untrained(space: str, architectures: Sequence[str], datasets: Sequence[str] = ()) -> Ground:
+    """Networks as their data sets (none: all of the space's) present them, without accuracies."""
+    if space not in SPACES:
+        raise unknown("space", space, SPACES)
+    settings = _presented(space, _known(space), datasets)
+    unknown_to = np.full(len(architectures), np.nan)
+    apart = np.arange(len(architectures))
+    return Ground(space, tuple(architectures), dict.fromkeys(settings, unknown_to), apart, settings)
+
+
+def _known(space: str) -> dict[str, Setting]:
+    return {d: DATASETS[d] for d in SPACES[space].datasets}
 
 
 def _members(whole: Ground, name: str) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from eznas.benchmarks import macro, nasbench101, nasbench201, nats, nds, transnas
 from eznas.benchmarks.accuracies import read_accuracies
 from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Setting, Table
-from eznas.benchmarks.stored import benchmark_of, stored
+from eznas.benchmarks.stored import stored
 from eznas.spaces import Space
 
 PACKAGED: dict[str, Callable[[], Benchmark]] = {"nasbench201": nasbench201.load}
@@ -28,7 +28,7 @@ def load(space: str) -> Benchmark:
     there is none."""
     if space in PACKAGED:
         return PACKAGED[space]()
-    return benchmark_of(stored(space)[0])
+    return stored(space).benchmark()
 
 
 __all__ = [

@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,45 +21,35 @@ COLUMNS = {  # what is read -> under which names; the others are NASLib's
 
 
 def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Architectures (canonical) and their accuracies, float64 [networks], in file order.
-
-    The first line is a header with the columns `architecture` and `accuracy`; others are
-    ignored. Any scale will do, larger is better. Raises `InputError` with file and line for
-    whatever cannot be used, duplicates included.
-    """
-    accuracies: dict[str, float] = {}
-    lines: dict[str, int] = {}
-    for line, architecture, accuracy in _parsed(Path(path), space):
-        if architecture in lines:
-            raise InputError(
-                f"{path}:{line}: expected each architecture once, but {architecture!r} "
-                f"already stands in line {lines[architecture]}"
-            )
-        lines[architecture] = line
-        accuracies[architecture] = accuracy
-    return tuple(accuracies), np.array(list(accuracies.values()))
+    """Architectures (canonical) and the means of their runs' accuracies, float64 [networks], in
+    file order: see `read_runs`. Any scale will do, larger is better."""
+    runs = read_runs(Path(path), space)
+    return tuple(runs), np.array([fmean(own) for own in runs.values()])
 
 
 def read_runs(path: Path, space: Space) -> dict[str, tuple[float, ...]]:
-    """Architectures (canonical) and the accuracies of their runs, from a file as for
-    `read_accuracies` in which an architecture may stand again: with another accuracy it is a
-    further run, with the same one it is the same run."""
+    """Architectures (canonical) and the accuracies of their runs, in file order.
+
+    The first line is a header with the columns `architecture` and `accuracy`; others are ignored.
+    An architecture that stands again with another accuracy has a further run; with the same one
+    it is the same run. `InputError` with file and line for whatever cannot be used.
+    """
     runs: dict[str, tuple[float, ...]] = {}
-    for _, architecture, accuracy in _parsed(path, space):
+    for architecture, accuracy in _parsed(path, space):
         known = runs.get(architecture, ())
         runs[architecture] = known if accuracy in known else (*known, accuracy)
     return runs
 
 
-def _parsed(path: Path, space: Space) -> Iterator[tuple[int, str, float]]:
-    """Line number, architecture (canonical) and accuracy of each row, of which there is one."""
+def _parsed(path: Path, space: Space) -> Iterator[tuple[str, float]]:
+    """Architecture (canonical) and accuracy of each row, of which there is one."""
     line = 0
     for line, text, number in _rows(path):
         try:
             architecture = space.canonical(text)
         except InputError as error:
             raise InputError(f"{path}:{line}: {error}") from None
-        yield line, architecture, _accuracy(number, f"{path}:{line}")
+        yield architecture, _accuracy(number, f"{path}:{line}")
     if not line:
         raise InputError(f"{path}: no rows; expected at least one below the header")
 

@@ -24,7 +24,7 @@ BLOCK = 1 << 18  # bytes at a time
 Progress = Callable[[int, int | None], None]  # bytes that are here, and of how many if known
 
 
-def fetch(space: str, progress: Progress | None = None) -> dict[str, Any]:
+def fetch(space: str, progress: Progress | None = None, replace: bool = False) -> dict[str, Any]:
     """Download the official file of a space, unless it is here, and import it.
 
     Returns what `import_table` does. `InputError` where there is nothing to download, where it
@@ -43,7 +43,8 @@ def fetch(space: str, progress: Progress | None = None) -> dict[str, Any]:
             f"space {space}: {source.file} cannot be downloaded from here; it is to be had thus: "
             f"{source.how}"
         )
-    return import_table(space, download(source, progress or (lambda done, total: None)))
+    file = download(source, progress or (lambda done, total: None))
+    return import_table(space, file, replace=replace)
 
 
 def verify(space: str | None = None) -> list[dict[str, Any]]:

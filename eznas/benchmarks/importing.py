@@ -20,14 +20,18 @@ CSV = (".csv", ".csv.gz")
 
 
 def import_table(
-    space: str, file: str | Path, kind: str | None = None, dataset: str | None = None
+    space: str,
+    file: str | Path,
+    kind: str | None = None,
+    dataset: str | None = None,
+    replace: bool = False,
 ) -> dict[str, Any]:
     """Store the ground truth of a space from its official file, or from a CSV file of
     architectures and accuracies in percent, of which `kind` (default: validation) and `dataset`
     (default: the space's first) say what they are.
 
-    Returns what `summary` tells of it. `InputError` where the file cannot be used: the table that
-    was there stays.
+    Returns what `summary` tells of it. `InputError` where the file cannot be used, or where
+    another table is there and `replace` was not said: that one stays.
     """
     importable(space)
     path = Path(file)
@@ -41,6 +45,8 @@ def import_table(
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     origin = Origin(path.resolve().name, sha256_of(path))
+    if not replace:
+        _vacant(space, table, origin)
     store(table, origin)
     return summary(table, origin)
 
@@ -86,7 +92,8 @@ def tables() -> list[dict[str, Any]]:
             row["here"] = "packaged"
         elif path_of(space).exists():
             try:
-                row |= summary(*stored(space)) | {"here": "imported"}
+                here = stored(space)
+                row |= summary(here.table, here.origin) | {"here": "imported"}
             except InputError as error:
                 row |= {"here": "damaged", "problem": str(error)}
         rows.append(row | {"source": None if source is None else asdict(source)})
@@ -116,7 +123,7 @@ def problem_of(space: str) -> str:
         if space in PACKAGED:
             load(space)
         else:
-            check(stored(space)[0])
+            check(stored(space).table)
     except InputError as error:
         return str(error)
     return ""
@@ -131,6 +138,18 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     return hashlib.sha256("".join(listed).encode()).hexdigest()
+
+
+def _vacant(space: str, table: Table, origin: Origin) -> None:
+    """`InputError` where another table than this one is there and can be read."""
+    if not path_of(space).exists() or problem_of(space):
+        return
+    here = stored(space)
+    if (here.table, here.origin.sha256) != (table, origin.sha256):
+        raise InputError(
+            f"space {space}: ground truth from {here.origin.file} is here "
+            f"({here.table.kind} accuracy); --replace takes the new one in its place"
+        )
 
 
 def _from_csv(path: Path, space: str, kind: str | None, dataset: str | None) -> Table:

@@ -64,7 +64,8 @@ class Published:
 
 
 def read_published(path: str | Path, space: Space) -> Published:
-    """Published scores of one space; `InputError` names file and line for what cannot be used."""
+    """Published scores of one space, of a network in several rows their mean; `InputError` names
+    file and line for what cannot be used."""
     file = Path(path)
     architectures: list[str] = []
     rows: list[list[float]] = []
@@ -88,8 +89,18 @@ def read_published(path: str | Path, space: Space) -> Published:
         raise InputError(f"{file}: not a CSV file in UTF-8: {error}") from error
     if not rows:
         raise InputError(f"{file}: no rows; expected at least one below the header")
-    scores = np.array(rows).T
-    return Published(tuple(architectures), dict(zip(names, scores, strict=True)))
+    first = {a: i for i, a in enumerate(dict.fromkeys(architectures))}
+    scores = _means(np.array(rows), np.array([first[a] for a in architectures]))
+    return Published(tuple(first), dict(zip(names, scores.T, strict=True)))
+
+
+def _means(rows: NDArray[np.float64], networks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of each network's rows, failed ones left out: [networks, columns]."""
+    there = np.isfinite(rows)
+    total, count = np.zeros((2, networks.max() + 1, rows.shape[1]))
+    np.add.at(total, networks, np.where(there, rows, 0.0))
+    np.add.at(count, networks, there)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _canonical(text: str, space: Space, where: str) -> str:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pooch
+from numpy.typing import NDArray
 
 from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Table
 from eznas.benchmarks.splits import components
@@ -20,7 +22,7 @@ from eznas.errors import InputError
 from eznas.files import write_whole
 from eznas.spaces import SPACES
 
-FORMAT = 1
+FORMAT = 2
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
 FOLDER = "EZNAS_DATA"  # the environment variable that names another folder
 
@@ -31,6 +33,28 @@ class Origin:
 
     file: str
     sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """An imported table, where it is from, and the component of each of its networks."""
+
+    table: Table
+    origin: Origin
+    components: NDArray[np.int64]
+
+    def benchmark(self) -> Benchmark:
+        """The table as ground truth."""
+        trials = self.table.trials
+        architectures = tuple(next(iter(trials.values())))
+        return Benchmark(
+            space=self.table.space,
+            architectures=architectures,
+            settings={d: DATASETS[d] for d in trials},
+            trials={d: tuple(rows[a] for a in architectures) for d, rows in trials.items()},
+            components=self.components,
+            kind=self.table.kind,
+        )
 
 
 def folder() -> Path:
@@ -45,11 +69,14 @@ def path_of(space: str) -> Path:
 
 def store(table: Table, origin: Origin) -> Path:
     """Write a table whole, in place of the one that was there."""
+    architectures = [*next(iter(table.trials.values()))]
     content = {
         "format": FORMAT,
         "space": table.space,
         "kind": table.kind,
         "origin": {"file": origin.file, "sha256": origin.sha256},
+        # Which networks have one function takes long to find out where there are many.
+        "components": components(SPACES[table.space], architectures).tolist(),
         "trials": {d: {a: list(t) for a, t in rows.items()} for d, rows in table.trials.items()},
     }
     path = path_of(table.space)
@@ -61,7 +88,7 @@ def store(table: Table, origin: Origin) -> Path:
     return path
 
 
-def stored(space: str) -> tuple[Table, Origin]:
+def stored(space: str) -> Stored:
     """The table of a space as it was imported; `InputError` where there is none or a damaged
     one."""
     path = path_of(space)
@@ -77,21 +104,7 @@ def stored(space: str) -> tuple[Table, Origin]:
         raise InputError(f"{path}: damaged, import it again: {error}") from None
 
 
-def benchmark_of(table: Table) -> Benchmark:
-    """A table as ground truth."""
-    space, first = SPACES[table.space], next(iter(table.trials.values()))
-    architectures = tuple(first)
-    return Benchmark(
-        space=table.space,
-        architectures=architectures,
-        settings={d: DATASETS[d] for d in table.trials},
-        trials={d: tuple(rows[a] for a in architectures) for d, rows in table.trials.items()},
-        components=components(space, architectures),
-        kind=table.kind,
-    )
-
-
-def _checked(content: Mapping[str, Any], space: str) -> tuple[Table, Origin]:
+def _checked(content: Mapping[str, Any], space: str) -> Stored:
     if content["format"] != FORMAT or content["space"] != space or content["kind"] not in KINDS:
         raise ValueError(f"expected format {FORMAT} of {space}")
     trials = {
@@ -104,4 +117,7 @@ def _checked(content: Mapping[str, Any], space: str) -> tuple[Table, Origin]:
         raise ValueError("expected the same architectures on every data set")
     if not all(runs for rows in trials.values() for runs in rows.values()):
         raise ValueError("expected an accuracy of every architecture")
-    return Table(space, content["kind"], trials), Origin(**content["origin"])
+    linked = np.array([*map(int, content["components"])], dtype=np.int64)
+    if linked.shape != (len(first),):
+        raise ValueError("expected a component of every architecture")
+    return Stored(Table(space, content["kind"], trials), Origin(**content["origin"]), linked)

@@ -17,6 +17,7 @@ data = typer.Typer(help="Ground truth: what is here, and what can be had.", no_a
 app.add_typer(data, name="data")
 
 Space = Annotated[str, typer.Argument(metavar="SPACE")]
+Replace = Annotated[bool, typer.Option("--replace", help="In place of what is here.")]
 
 
 @data.command("list")
@@ -32,10 +33,10 @@ def list_tables(as_json: AsJson = False) -> None:
 
 
 @data.command()
-def fetch(space: Space, as_json: AsJson = False) -> None:
+def fetch(space: Space, replace: Replace = False, as_json: AsJson = False) -> None:
     """Download the official file of a space, compare its checksum and import it."""
     with _bar() as progress:
-        found = api.fetch(space, progress)
+        found = api.fetch(space, progress, replace)
     emit(found, as_json, _show_imported)
 
 
@@ -66,10 +67,11 @@ def import_file(
     dataset: Annotated[
         str | None, typer.Option(help="Of a CSV; by default the first of the space.")
     ] = None,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Take in ground truth: an official file, or a CSV of architecture,accuracy in percent."""
-    emit(api.import_table(space, file, kind, dataset), as_json, _show_imported)
+    emit(api.import_table(space, file, kind, dataset, replace), as_json, _show_imported)
 
 
 def _show_imported(content: dict[str, Any]) -> None:

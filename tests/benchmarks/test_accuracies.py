@@ -41,7 +41,6 @@ HEADER = "architecture,accuracy\n"
         ("architecture,score\n", r":1: no column accuracy; expected the header arch.*,score"),
         (f"{FIRST},91\n", r":1: no column architecture or accuracy"),
         (HEADER, r": no rows"),
-        (HEADER + f"{FIRST},1\n{SECOND},2\n\n{FIRST},1\n", r":5: .*already stands in line 2"),
         (HEADER + f"{FIRST},1\n{SECOND},high\n", r":3: expected a finite number.*found 'high'"),
         (HEADER + f"{FIRST},nan\n", r":2: expected a finite number.*found 'nan'"),
         (HEADER + f"{FIRST},-inf\n", r":2: expected a finite number.*found '-inf'"),
@@ -57,9 +56,10 @@ def test_errors_name_file_and_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_duplicates_are_found_behind_blanks(tmp_path):
-    with pytest.raises(InputError, match=r":3: .* line 2"):
-        read(tmp_path, HEADER + f"{FIRST},1\n  {FIRST} ,1\n")
+def test_of_several_runs_the_mean_counts(tmp_path):
+    rows = f"{FIRST},1\n{SECOND},7\n\n  {FIRST} ,4\n{FIRST},1\n"
+    architectures, accuracies = read(tmp_path, HEADER + rows)
+    assert (architectures, accuracies.tolist()) == ((FIRST, SECOND), [2.5, 7.0])
 
 
 def test_missing_file(tmp_path):

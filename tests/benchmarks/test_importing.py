@@ -9,6 +9,7 @@ import pytest
 from eznas.benchmarks import load
 from eznas.benchmarks.importing import import_table, problem_of, sha256_of, tables
 from eznas.benchmarks.sources import SOURCES, source_of
+from eznas.benchmarks.splits import components
 from eznas.benchmarks.stored import path_of, stored
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -70,6 +71,31 @@ def test_an_official_file(tmp_path):
     assert (found["kind"], found["datasets"]) == ("test", {"cifar10": [40.0, 50.0]})
 
 
+def test_another_table_takes_the_place_only_when_told(csv, tmp_path):
+    import_table(SPACE, csv)
+    assert import_table(SPACE, csv)["networks"] == 2  # the same again
+    other = tmp_path / "other.csv"
+    other.write_text(CSV + "22222222,80\n")
+    for options in ({"file": other}, {"file": csv, "kind": "test"}):
+        with pytest.raises(InputError, match=r"from mine\.csv is here \(validation.*--replace"):
+            import_table(SPACE, **options)
+        assert len(load(SPACE).architectures) == 2
+    assert import_table(SPACE, other, replace=True)["networks"] == 3
+    path_of(SPACE).write_bytes(b"damaged")
+    assert import_table(SPACE, csv)["networks"] == 2
+
+
+def test_components_are_kept(csv):
+    import_table(SPACE, csv)
+    expected = components(SPACES[SPACE], ("00000000", "11111111")).tolist()
+    assert load(SPACE).components.tolist() == expected
+    content = json.loads(gzip.decompress(path_of(SPACE).read_bytes()))
+    assert content["components"] == expected
+    content["components"].append(0)
+    path_of(SPACE).write_bytes(gzip.compress(json.dumps(content).encode()))
+    assert "a component of every architecture" in problem_of(SPACE)
+
+
 def test_the_published_tables():
     macro = import_table(SPACE, shared("nasbench_macro_cifar10.json"))
     assert (macro["networks"], macro["runs"], macro["kind"]) == (6561, 3, "test")
@@ -77,10 +103,10 @@ def test_the_published_tables():
     sample = import_table("nasbench101", shared("nasbench101_sample.csv.gz"))
     # 301 of 500 rows are different networks, each with some of the three official runs.
     assert (sample["networks"], sample["runs"]) == (301, 3)
-    assert stored("nasbench101")[0].trials["cifar10"]["111101:11"] == (83.74398946762085,)
+    assert stored("nasbench101").table.trials["cifar10"]["111101:11"] == (83.74398946762085,)
     darts = import_table("nds-darts", shared("darts_nasbench301_sample.csv.gz"), "surrogate")
     assert (darts["networks"], darts["runs"], darts["kind"]) == (500, 1, "surrogate")
-    first = stored("nds-darts")[0].trials["cifar10"]
+    first = stored("nds-darts").table.trials["cifar10"]
     [(architecture, runs), *_] = first.items()
     assert runs == (93.90106806339374,)
     assert architecture.startswith(
@@ -165,7 +191,7 @@ def test_what_is_damaged(csv):
     assert problem_of(SPACE) == ""
     assert "an accuracy of every" in rewritten(SPACE, lambda t: t.update({"00000000": []}))
     assert "found 200" in rewritten(SPACE, lambda t: t.update({"00000000": [200]}))
-    assert "architecture 'x'" in rewritten(SPACE, lambda t: t.update({"00000000": [1], "x": [1]}))
+    assert "architecture 'x'" in rewritten(SPACE, lambda t: t.update({"x": t.pop("00000000")}))
     assert "the same architectures" in rewritten(SPACE, lambda t: t.clear())
 
 

@@ -116,7 +116,6 @@ def folder(tmp_path_factory):
 
 ACCURACIES = {
     "missing": [HEADER, f"{POOLS},"],
-    "twice": [HEADER, f"{POOLS},1", f"{NOTHING},2", f"{POOLS},3"],
     "words": [HEADER, f"{POOLS},high"],
     "infinite": [HEADER, f"{POOLS},inf"],
     "rows": [HEADER],

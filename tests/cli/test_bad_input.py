@@ -82,7 +82,6 @@ def test_bad_proxy(formula, said):
         (["--images", "empty"], ["empty", "0 image sets", "cifar-10-batches-py"]),
         (["--accuracy", "nofile.csv"], ["nofile.csv", "No such file"]),
         (["--accuracy", "missing.csv"], ["missing.csv:2", "a finite number", "nothing"]),
-        (["--accuracy", "twice.csv"], ["twice.csv:4", "line 2"]),
         (["--accuracy", "words.csv"], ["words.csv:2", "'high'"]),
         (["--accuracy", "infinite.csv"], ["infinite.csv:2", "'inf'"]),
         (["--accuracy", "rows.csv"], ["rows.csv", "no rows"]),

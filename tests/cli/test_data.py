@@ -39,7 +39,7 @@ def test_import_of_a_csv_says_what_was_read():
         "nasbench-macro: 3 networks, surrogate accuracy: cifar10 50.00 to 70.00 %; "
         "from macro.csv, SHA-256 "
     )
-    outcome = call("data", "import", SPACE, "macro.json")
+    outcome = call("data", "import", SPACE, "macro.json", "--replace")
     assert "2 networks, up to 2 runs, test accuracy: cifar10 40.00 to 60.00 %" in outcome.out
 
 
