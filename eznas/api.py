@@ -26,6 +26,7 @@ from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
 from eznas.resolve import resolve, run_of
 from eznas.spaces import SPACES
+from eznas.speed.benchmark import benchmark
 from eznas.studies import How, Scored, agreement, score_all, seconds_each
 from eznas.studies import blend as blended
 from eznas.studies import words as ranked_words
@@ -38,6 +39,7 @@ __all__ = [
     "Result",
     "Watcher",
     "agree",
+    "benchmark",
     "blend",
     "correlate",
     "estimate",

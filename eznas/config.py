@@ -73,12 +73,13 @@ class Config(BaseModel):
     generations: int = Field(default=20, ge=0)
     population: int = Field(default=150, ge=8)
     offspring: int = Field(default=160, ge=1)
-    start: int = Field(default=96, ge=8)
-    networks: int = Field(default=160, ge=8)
-    choice: int = Field(default=40, ge=0)
+    start: int = Field(default=160, ge=8)
+    networks: int = Field(default=280, ge=8)
+    choice: int = Field(default=60, ge=0)
     greedy: int = Field(default=4, ge=0)
+    stepwise: float = Field(default=0.3, ge=0, le=1)
     selection: Literal["tournament", "lexicase"] = "tournament"
-    nodes: int = Field(default=60, ge=3, le=400)  # what the parser still reads
+    nodes: int = Field(default=80, ge=3, le=400)  # what the parser still reads
     depth: int = Field(default=14, ge=2, le=50)
     judged: int = Field(default=500, ge=8)
     replicates: int = Field(default=1000, ge=10)
@@ -105,7 +106,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "offspring": 50,
         "start": 80,
         "networks": 80,
+        "choice": 20,
+        "nodes": 60,
         "greedy": 0,
+        "stepwise": 0.0,
     },
 }
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from eznas.config import Config
-from eznas.errors import unknown
+from eznas.errors import InputError, unknown
 from eznas.evolution import chance
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Search
@@ -23,6 +23,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import JoinedTable, Measures, MeasureTable
 from eznas.ground import Ground, grounds, held_out, searched, unseen
+from eznas.machine import cores
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.proxies.classics import CLASSICS
 from eznas.resolve import resolve
@@ -31,7 +32,7 @@ from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.watching import Silent, Watcher
-from eznas.workers import Evaluator, Place, Workers, cores, one_thread, start
+from eznas.workers import Evaluator, Place, Workers, one_thread, start
 
 BASELINES = (
     "hybrid",
@@ -71,12 +72,15 @@ def evolve(
     workers: int = 1,
     name: str | None = None,
     seconds: float | None = None,
+    memory: int | None = None,
     watcher: Watcher | None = None,
 ) -> Result:
     """Evolve a proxy in a new run folder, judge it on held-out networks and return the result.
 
-    `seconds` ends the search early; so does Ctrl-C, after which nothing is judged. Equal
-    configurations give equal journals and champions for any number of workers.
+    `seconds` ends the search early; so does Ctrl-C, after which nothing is judged. `memory`: the
+    megabytes that all processes may take together; measured networks beyond that lie on disk.
+    Equal configurations give equal journals and champions for any number of workers and any
+    memory.
     """
     config, watcher, begun = config or Config(), watcher or Silent(), time.monotonic()
     wholes, others = grounds(config.tasks, config.hold_out)
@@ -85,13 +89,14 @@ def evolve(
     judges += [unseen(w, config.judged) for w in others]
     seeds = [resolve(s).formula for s in config.seeds]
     places = [Place(SPACES[s.space], conditions_of(s, config)) for s in samples]
+    budget = None if memory is None else _share(memory, workers)
     stem = samples[0].space if len(samples) == 1 else f"{len(samples)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
     folder.write("config.json", config.model_dump())
     folder.write("environment.json", _environment(places, workers))
 
     progress = watcher.phase("search", sum(len(s.architectures) for s in samples))
-    made = partial(Evaluator, tuple(places), config.statistics, True)
+    made = partial(Evaluator, tuple(places), config.statistics, True, budget)
     team = start(made, workers, progress)
     champion, rows, differences = None, list[Row](), list[Difference]()
     before = chance.state()
@@ -147,6 +152,15 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     }
 
 
+def _share(memory: int, workers: int) -> int:
+    """Bytes for each worker of the megabytes for all; `InputError` where they are too few."""
+    helpers = RAY_MB * (workers > 1)
+    least = WORKER_MB * workers + helpers
+    if memory < least:
+        raise InputError(f"memory {memory} MB: expected at least {least} for {workers} workers")
+    return (memory - helpers) * 2**20 // workers
+
+
 def _tables(samples: Sequence[Ground], team: Workers) -> Measures:
     """The measures of all samples, each at its place among the workers'."""
     tables = [
@@ -180,6 +194,7 @@ def _engine(
         start=config.start,
         networks=config.networks,
         greedy=config.greedy,
+        stepwise=config.stepwise,
         selection=config.selection,
         limits=Limits(config.nodes, config.depth),
     )

@@ -142,7 +142,7 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
     return Ground(
         space,
         benchmark.architectures,
-        {d: benchmark.accuracy[d] for d in settings},
+        {d: benchmark.accuracy[d.partition("@")[0]] for d in settings},
         benchmark.components,
         settings,
         accuracy=benchmark.kind,
@@ -150,7 +150,8 @@ def ground(space: str, datasets: Sequence[str] = ()) -> Ground:
 
 
 def grounds(tasks: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Ground], list[Ground]]:
-    """The ground of each space among the tasks, and among others: texts SPACE or SPACE/DATASET.
+    """The ground of each space among the tasks, and among others: texts SPACE, SPACE/DATASET or
+    SPACE/DATASET@SIZE.
 
     With more than one space in all, data sets are named SPACE/DATASET. `InputError` for a space
     that is in both.
@@ -178,14 +179,23 @@ def _presented(
     space: str, settings: Mapping[str, Setting], datasets: Sequence[str]
 ) -> dict[str, Setting]:
     """How each of the data sets (none: all) is presented: one setting per input size, that of
-    the first of the size."""
-    for dataset in datasets:
-        if dataset not in settings:
-            raise unknown(f"{space} dataset", dataset, settings)
+    the first of the size. DATASET@SIZE is a data set with its images at another size."""
     first: dict[int, Setting] = {}
     for setting in settings.values():
         first.setdefault(setting.input_size, setting)
-    return {d: first[settings[d].input_size] for d in dict.fromkeys(datasets or settings)}
+    asked = {d: _sized(space, d, settings) for d in dict.fromkeys(datasets or settings)}
+    return {d: first.setdefault(s.input_size, s) for d, s in asked.items()}
+
+
+def _sized(space: str, text: str, settings: Mapping[str, Setting]) -> Setting:
+    dataset, at, size = text.partition("@")
+    if dataset not in settings:
+        raise unknown(f"{space} dataset", dataset, settings)
+    if not at:
+        return settings[dataset]
+    if not size.isdecimal() or not 8 <= int(size) <= 512:
+        raise InputError(f"data set {text!r}: expected DATASET@SIZE, size 8 to 512 pixels")
+    return settings[dataset]._replace(input_size=int(size))
 
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:

@@ -5,11 +5,9 @@ run does not depend on the number of workers. Texts go in, numbers come out; no 
 a process border. This is the only file that imports ray.
 """
 
-import ctypes
 import logging
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,17 +18,21 @@ import torch
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.formulas.plan import Cache, Plan, evaluate
+from eznas.formulas.plan import Plan, evaluate
+from eznas.formulas.values import Cache
+from eznas.machine import keep_pages, resident, trim
 from eznas.spaces import Space
 from eznas.statistics.bank import Shard, stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
+from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import measure
 
 Array = npt.NDArray[np.float64]
 Numbered = tuple[int, tuple[str, ...]]
 Progress = Callable[[int, int], None]  # shards done, shards in all
 
+MEASURING = 1.5  # what measuring a shard takes, in sizes of a shard
 _LIVES = 3  # how often one shard may take its worker down before the run gives up
 
 
@@ -47,8 +49,11 @@ class Place:
 
 @dataclass
 class _Kept:
-    shard: Shard
-    cache: Cache
+    shard: Shard | Mapped
+    cache: Cache = field(default_factory=Cache)
+
+    def opened(self) -> Shard:
+        return self.shard.shard() if isinstance(self.shard, Mapped) else self.shard
 
 
 @dataclass(eq=False, repr=False)
@@ -56,14 +61,19 @@ class Evaluator:
     """Builds, measures and keeps shards of a few spaces, each under its settings.
 
     `statistics` are measured when a shard is first seen, and kept if `keep`; what a formula needs
-    besides is measured for it and let go.
+    besides is measured for it and let go. A shard goes to disk where this process, with it and
+    while another one is measured, would take more than `budget` bytes (None: no limit).
     """
 
     places: tuple[Place, ...]
     statistics: tuple[str, ...] = ()
     keep: bool = True
+    budget: int | None = None
     _kept: dict[tuple[int, int, int], _Kept] = field(default_factory=dict)
     _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
+
+    def __post_init__(self) -> None:
+        keep_pages()
 
     def evaluate(
         self, shard: Numbered, texts: Sequence[str], place: int = 0
@@ -78,10 +88,17 @@ class Evaluator:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tensors that are kept."""
-        shards = [k.shard for k in self._kept.values()]
-        blocks = [b for s in shards for blocks in s.blocks.values() for b in blocks]
-        return sum(b.nbytes for b in blocks if b is not None)
+        """Bytes of the tensors that are kept in memory."""
+        return sum(k.shard.nbytes() for k in self._kept.values() if isinstance(k.shard, Shard))
+
+    def touched(self, statistics: Collection[str]) -> int:
+        """Bytes of these statistics, in memory or on disk."""
+        return sum(k.opened().nbytes(statistics) for k in self._kept.values())
+
+    def forget(self) -> None:
+        """Drop what was computed; what was measured stays."""
+        for kept in self._kept.values():
+            kept.cache = Cache()
 
     def _planned(self, texts: tuple[str, ...]) -> Plan:
         if self._plan[0] != texts:
@@ -94,15 +111,26 @@ class Evaluator:
         kept = self._kept.get((place, number, setting))
         if kept is None:
             names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
-            kept = _Kept(_measured(space, architectures, conditions, names), Cache())
-        missing = plan.missing(kept.shard, kept.cache)
-        whole = kept.shard
+            kept = _Kept(_measured(space, architectures, conditions, names))
+        whole = kept.opened()
+        missing = plan.missing(whole, kept.cache)
         if missing:
             whole = whole.joined(_measured(space, architectures, conditions, missing))
         found = evaluate(plan, whole, kept.cache)
-        if self.keep:
-            self._kept[place, number, setting] = _Kept(whole.only(self.statistics), kept.cache)
+        if isinstance(kept.shard, Mapped):
+            kept.shard.release()
+        elif self.keep:
+            kept.shard = self._placed(whole.only(self.statistics))
+            self._kept[place, number, setting] = kept
         return found
+
+    def _placed(self, shard: Shard) -> Shard | Mapped:
+        """In memory while there is room, else on disk."""
+        if self.budget is None or resident() + MEASURING * shard.nbytes() <= self.budget:
+            return shard
+        mapped = Mapped(shard)
+        trim()
+        return mapped
 
 
 def _measured(
@@ -115,7 +143,7 @@ def _measured(
         found.append(measure(model, conditions, rows))
     shard = stack(found, conditions.device)
     del found
-    _trim()
+    trim()
     return shard
 
 
@@ -218,7 +246,7 @@ class RayWorkers:
 
         remote = ray.remote(num_cpus=1, max_restarts=0)(Evaluator)
         made = self._make()
-        return remote.remote(made.places, made.statistics, made.keep)
+        return remote.remote(made.places, made.statistics, made.keep, made.budget)
 
     def _submit(self, shard: Numbered, texts: list[str], place: int) -> Any:
         return self._actors[shard[0] % self.count].evaluate.remote(shard, texts, place)
@@ -231,13 +259,6 @@ class RayWorkers:
             ray.get(self._actors[place].__ray_ready__.remote())
         except ray.exceptions.RayActorError:
             self._actors[place] = self._actor()
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
@@ -267,13 +288,6 @@ def _start_ray(count: int) -> bool:
 def _joined(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     values, coverage = zip(*found, strict=True)
     return np.concatenate(values, axis=2), np.concatenate(coverage, axis=2)
-
-
-def _trim() -> None:
-    """Give freed memory back: glibc would keep the pages of every network's tensors."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 @contextmanager

@@ -23,6 +23,13 @@ def peak(x: Tensor) -> Tensor:
     return torch.where(top == 0, torch.ones_like(top), top)
 
 
+def over_peak(x: Tensor) -> tuple[Tensor, Tensor]:
+    """A fresh float64 [rows, everything else] of x over its peak, and the peak, [rows, 1]."""
+    rows = x.reshape(len(x), -1)
+    top = peak(rows).double()
+    return rows / top, top  # promoted while it is divided
+
+
 def unit(x: Tensor) -> Tensor:
     """|x| over its sum per row, [rows, n]: a distribution; 0 where the sum is 0."""
     magnitude = x.abs() / peak(x)
@@ -33,14 +40,14 @@ def unit(x: Tensor) -> Tensor:
 def centred(x: Tensor) -> Tensor:
     """x [rows, n] over its peak, less the mean."""
     x = x / peak(x)
-    return x - x.mean(1, keepdim=True)
+    return x.sub_(x.mean(1, keepdim=True))
 
 
 def direction(x: Tensor) -> Tensor:
     """x [rows, n] over its Euclidean length; 0 where the length is."""
     x = x / peak(x)
     length = x.square().sum(1, keepdim=True).sqrt()
-    return x / torch.where(length == 0, torch.ones_like(length), length)
+    return x.div_(torch.where(length == 0, torch.ones_like(length), length))
 
 
 @word("tensor -> scalar", name="sum")
@@ -58,28 +65,28 @@ def mean(x: Tensor) -> Tensor:
 @word("tensor -> scalar")
 def mean_abs(x: Tensor) -> Tensor:
     """The mean of |x|; may overflow to infinity."""
-    return flat(x).abs().mean(1)
+    return flat(x.abs()).mean(1)
 
 
 @word("tensor -> scalar")
 def sum_abs(x: Tensor) -> Tensor:
     """The sum of |x|; may overflow to infinity."""
-    return flat(x).abs().sum(1)
+    return flat(x.abs()).sum(1)
 
 
 @word("tensor -> scalar")
 def std(x: Tensor) -> Tensor:
     """The standard deviation (population)."""
-    rows = flat(x)
-    return centred(rows).square().mean(1).sqrt() * peak(rows)[:, 0]
+    rows, top = over_peak(x)
+    rows -= rows.mean(1, keepdim=True)
+    return rows.square_().mean(1).sqrt() * top[:, 0]
 
 
 @word("tensor -> scalar")
 def norm(x: Tensor) -> Tensor:
     """The Frobenius norm, scaled against overflow."""
-    rows = flat(x)
-    top = peak(rows)
-    finite = (rows / top).square().sum(1).sqrt() * top[:, 0]
+    rows, top = over_peak(x)
+    finite = rows.square_().sum(1).sqrt() * top[:, 0]
     return torch.where(top[:, 0].isinf(), top[:, 0], finite)
 
 
@@ -98,7 +105,7 @@ def smallest(x: Tensor) -> Tensor:
 @word("tensor -> scalar")
 def numel(x: Tensor) -> Tensor:
     """The number of entries."""
-    return torch.full((len(x),), float(flat(x).shape[1]), dtype=torch.float64, device=x.device)
+    return torch.full((len(x),), float(x[0].numel()), dtype=torch.float64, device=x.device)
 
 
 @word("vector -> scalar")
@@ -140,7 +147,7 @@ def channel_variance(x: Tensor) -> Tensor:
 @word("tensor tensor -> scalar", commutative=True)
 def hamming(x: Tensor, y: Tensor) -> Tensor:
     """The share of entries whose signs differ."""
-    return (flat(x).sign() != flat(y).sign()).double().mean(1)
+    return flat(x.sign() != y.sign()).mean(1)
 
 
 @word("tensor tensor -> scalar", commutative=True)

@@ -17,14 +17,15 @@ LONGEST = 400  # lines; a file is meant to have about 120
 FLOORS = (
     ("cli",),
     ("api",),
-    ("discovery", "studies"),  # a run from beginning to end; what proxies and words are worth
+    # A run from beginning to end; what proxies and words are worth; how fast it goes.
+    ("discovery", "studies", "speed"),
     # From what a user names to the proxy and the networks behind it; who is told meanwhile.
     ("resolve", "ground", "models", "watching"),
     ("report", "runs", "records", "evolution", "proxies"),
     ("workers", "formulas"),
     ("statistics",),
     ("spaces", "benchmarks", "metrics"),
-    ("config", "files", "errors"),
+    ("config", "files", "machine", "errors"),
 )
 FLOOR = {room: -height for height, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = ("spaces", "benchmarks")
@@ -39,6 +40,8 @@ OPENERS = (
     "eznas/records.py",
     "eznas/runs.py",
     "eznas/config.py",
+    "eznas/machine.py",  # what the kernel tells of this process
+    "eznas/speed/loops.py",  # the original way reads networks from disk
 )
 OPENING = {
     *("open", "read_text", "write_text", "read_bytes", "write_bytes", "mkdir", "unlink", "touch"),

@@ -12,9 +12,9 @@ import typer
 from eznas import api, config
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
 from eznas.errors import InputError
+from eznas.machine import cores
 from eznas.report import tables
 from eznas.runs import ROOT
-from eznas.workers import cores
 
 INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
@@ -36,6 +36,9 @@ def evolve(
     workers: Workers = None,
     name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
     time: Annotated[str | None, typer.Option(help="End the search after, say, 30m.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A single setting.")
@@ -54,7 +57,14 @@ def evolve(
         return
     seconds = None if time is None else _seconds(time)
     with live() as shown:
-        result = api.evolve(chosen, workers=processes, name=name, seconds=seconds, watcher=shown)
+        result = api.evolve(
+            chosen,
+            workers=processes,
+            name=name,
+            seconds=seconds,
+            memory=None if memory is None else _megabytes(memory),
+            watcher=shown,
+        )
     emit(asdict(result), as_json, _show_result)
 
 
@@ -161,6 +171,13 @@ def _seconds(text: str) -> float:
     if found is None or float(found[1]) == 0:
         raise InputError(f"time {text!r}: expected a number with s, m or h, as in 30m")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _megabytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])B?", text.strip(), re.IGNORECASE)
+    if found is None or float(found[1]) == 0:
+        raise InputError(f"memory {text!r}: expected a number with M or G, as in 4G")
+    return round(float(found[1]) * {"M": 1, "G": 1024}[found[2].upper()])
 
 
 def _size(text: str) -> tuple[int, int, int]:

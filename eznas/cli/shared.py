@@ -15,8 +15,8 @@ from eznas.errors import InputError
 from eznas.evolution.engine import Generation
 from eznas.files import plain
 from eznas.ground import SETS, AtMost
+from eznas.machine import cores
 from eznas.report import plots
-from eznas.workers import cores
 
 app = typer.Typer(
     help="Discover zero-cost proxies: formulas that rank untrained networks.",

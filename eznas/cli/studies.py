@@ -193,3 +193,15 @@ def words(
         out.print(tables.yardstick_table(content["yardsticks"], judged))
 
     emit({"words": ranking, "yardsticks": yardsticks}, as_json, show)
+
+
+@app.command()
+def benchmark(
+    networks: Annotated[int, typer.Option(min=8, max=256, help="Networks to score.")] = 16,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Measure how fast recorded formulas are scored, beside the original way; takes minutes."""
+    with live() as shown:
+        found = api.benchmark(networks, device, shown)
+    emit(found, as_json, lambda c: out.print(tables.benchmark_table(c)))

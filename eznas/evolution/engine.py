@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from eznas.evolution import chance
+from eznas.evolution.additive import Dictionary
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
 from eznas.evolution.fitness import Judgement, Task, judge
@@ -25,9 +26,10 @@ class Search:
     """How to search.
 
     `start` and `networks`: the sample of the first third of the generations and that of the rest
-    (one step, because all workers share in measuring it). `greedy`: pursuit formulas of up to so
-    many terms join generation 0 (longer ones fill it with one idea, and what evolves from them
-    generalises no better). `tuned`: how many of the best get a local search on their constants
+    (one step, because all workers share in measuring it). `stepwise`: how often a child that is no
+    crossover gets its next term and all constants by least squares. `greedy`: pursuit formulas of
+    up to so many terms join generation 0 (longer ones fill it with one idea, and what evolves from
+    them generalises no better). `tuned`: how many of the best get a local search on their constants
     per generation. `patience`: generations without progress before fresh blood comes in.
     `selection`: by fitness and size, or task by task.
     """
@@ -35,15 +37,16 @@ class Search:
     generations: int = 20
     population: int = 150
     offspring: int = 160
-    start: int = 96
-    networks: int = 160
+    start: int = 160
+    networks: int = 280
     crossover: float = 0.4
+    stepwise: float = 0.3
     tournament: int = 4
     parsimony: float = 1.3
     elite: float = 0.1
     fresh: float = 0.05
     patience: int = 4
-    tuned: int = 4
+    tuned: int = 2
     greedy: int = 4
     selection: str = "tournament"
     limits: Limits = field(default_factory=Limits)
@@ -101,6 +104,7 @@ class Engine:
         self._population: list[Individual] = []
         self._judged: dict[str, Judgement] = {}
         self._networks = 0
+        self._dictionary: Dictionary | None = None
         self._stale = 0
 
     def run(self) -> Iterator[Generation]:
@@ -128,7 +132,11 @@ class Engine:
         self._judged = {}
         kept = self.archive.ranked()
         again = [Individual(to_nodes(parse(e.formula)), e.origin) for e in kept]
-        pairs = self._tell([*self._population, *again])
+        pairs = 0
+        if self._search.stepwise or (self._search.greedy and not generation):
+            pairs += self._table.fill(self.words, networks)  # one visit to every network
+            self._dictionary = Dictionary.of(self.words, self._table, self._tasks, networks)
+        pairs += self._tell([*self._population, *again])
         self.archive.renew(self._entry(i, e.generation) for i, e in zip(again, kept, strict=True))
         return pairs
 
@@ -148,7 +156,6 @@ class Engine:
         """Seeds, greedy formulas, and random trees for the rest."""
         found = list(self._seeds)
         if self._search.greedy:
-            self._table.fill(self.words, self._networks)  # one visit to every network
             fitted = pursue(
                 self.words, self._table, self._tasks, self._networks, self._search.greedy
             )
@@ -184,7 +191,14 @@ class Engine:
         if chance.happens(self._search.crossover):
             first, second = self._parents(2)
             return crossover(first, second, self._language)
+        if chance.happens(self._search.stepwise):
+            return self._stepped(self._parents(1)[0])
         return mutate(self._parents(1)[0], self._language)
+
+    def _stepped(self, parent: Individual) -> Individual:
+        """A parent with its constants refitted and one more word, as least squares choose."""
+        assert self._dictionary is not None
+        return Individual(to_nodes(self._dictionary.step(parent.expression)), "stepwise")
 
     def _parents(self, count: int) -> list[Individual]:
         return self._selected(self._population, count)

@@ -7,6 +7,7 @@ cold population needs long for, so its formulas may also seed one.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -60,12 +61,10 @@ def pursue(
         return []
     if factors:
         fit = _with_products(fit, factors)
-    order = _chosen(fit.x, fit.y, terms)
+    order = chosen(fit.x, fit.y, terms)
     found = []
     for length in range(1, len(order) + 1):
-        some = order[:length]
-        slopes = (_ridge(fit.x[:, some], fit.y) / fit.spreads[some]).tolist()
-        found.append(_linear([fit.names[i] for i in some], slopes))
+        found.append(linear(fit, order[:length]))
     return found
 
 
@@ -74,7 +73,13 @@ def fitted(
 ) -> Fit | None:
     """The candidates that score every network that most of them score, as columns; None where
     none of them says anything."""
-    found = columns(candidates, table, tasks, networks)
+    return fit_of(columns(candidates, table, tasks, networks), candidates, tasks, networks)
+
+
+def fit_of(
+    found: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
+) -> Fit | None:
+    """`fitted` on `columns` that are at hand."""
     rows = found.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
     usable = found[rows].isfinite().all(0)
     if not rows.any() or not usable.any():
@@ -127,7 +132,7 @@ def _scaled(x: Tensor, y: Tensor, task: Tensor, names: list[Expression]) -> Fit:
     )
 
 
-def _chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
+def chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
     """Columns, each the one that lessens the squared error most beside those before it."""
     x, residual, chosen = x.clone(), y.clone(), list[int]()
     start = x.square().sum(0)
@@ -146,23 +151,23 @@ def _chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
 
 def _with_products(fit: Fit, factors: int) -> Fit:
     """The words, and the products of two of the factors, each less its mean."""
-    first = _chosen(fit.x, fit.y, factors // 2)
+    first = chosen(fit.x, fit.y, factors // 2)
     ranked = (fit.x.T @ fit.y).abs().argsort(descending=True, stable=True).tolist()
-    chosen = list(first)
+    picked = list(first)
     for i in ranked:
-        if len(chosen) >= min(factors, len(ranked)):
+        if len(picked) >= min(factors, len(ranked)):
             break
-        same = (fit.x[:, chosen].T @ fit.x[:, i]).abs().max() / len(fit.x) if chosen else 0.0
-        if i not in chosen and same < _SAME:
-            chosen.append(i)
-    raw = fit.raw[:, chosen]
-    pairs = torch.triu_indices(len(chosen), len(chosen))
+        same = (fit.x[:, picked].T @ fit.x[:, i]).abs().max() / len(fit.x) if picked else 0.0
+        if i not in picked and same < _SAME:
+            picked.append(i)
+    raw = fit.raw[:, picked]
+    pairs = torch.triu_indices(len(picked), len(picked))
     products = raw[:, pairs[0]] * raw[:, pairs[1]]
-    centred = [_less_mean(fit, i) for i in chosen]
+    centred = [_less_mean(fit, i) for i in picked]
     names = [
         call("mul", centred[i], centred[j]) for i, j in zip(*map(list, pairs.tolist()), strict=True)
     ]
-    scale = fit.spreads[chosen]
+    scale = fit.spreads[picked]
     more = _scaled(products, fit.y, fit.task, names)
     kept = {n: k for k, n in enumerate(names)}
     size = (scale[pairs[0]] * scale[pairs[1]])[[kept[n] for n in more.names]]
@@ -198,12 +203,11 @@ def _ridge(x: Tensor, y: Tensor) -> Tensor:
     return solution
 
 
-def _linear(measures: Sequence[Expression], slopes: Sequence[float]) -> Expression:
+def linear(fit: Fit, some: Sequence[int]) -> Expression:
+    """The sum of some of the columns' words, with the constants that fit best."""
+    slopes = (_ridge(fit.x[:, some], fit.y) / fit.spreads[some]).tolist()
     terms = [
-        call("mul", constant(float(f"{slope:.6g}")), measure)
-        for measure, slope in zip(measures, slopes, strict=True)
+        call("mul", constant(float(f"{slope:.6g}")), fit.names[i])
+        for i, slope in zip(some, slopes, strict=True)
     ]
-    total = terms[0]
-    for term in terms[1:]:
-        total = call("add", total, term)
-    return parse_any(total.text)
+    return parse_any(reduce(lambda total, term: call("add", total, term), terms).text)

@@ -10,52 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from eznas.formulas import chunks
 from eznas.formulas.expression import Expression
+from eznas.formulas.values import Cache, Value, applied
 from eznas.statistics.bank import Axis, Blocks, Shard
 from eznas.statistics.catalogue import CATALOGUE
 from primitives import CONSTANT, WORDS, Word
-
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """What an expression is on a shard.
-
-    `blocks`: a stacked tensor per group (one group along networks), None where the expression
-    is absent. `carried`: the groups that have all its statistics, absent or not. `coverage`,
-    along networks only: the least share of carried rows at which it applied, float64
-    [networks]; NaN for a network without anything to aggregate.
-    """
-
-    blocks: Blocks
-    carried: tuple[bool, ...] = ()
-    coverage: Tensor | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the tensors, and a few for the value itself."""
-        held = [*self.blocks, self.coverage]
-        return 64 + sum(t.nbytes for t in held if t is not None)
-
-
-class Cache:
-    """Small values (numbers and vectors) of one shard by canonical text, oldest out first."""
-
-    def __init__(self, limit: int = 4 << 20) -> None:
-        self._values: dict[str, Value] = {}
-        self._limit = self._room = limit
-
-    def get(self, text: str) -> Value | None:
-        """The value, if it is still there."""
-        return self._values.get(text)
-
-    def put(self, expression: Expression, value: Value) -> None:
-        """Remember a value, unless it is of a kind that takes much room."""
-        if expression.kind.form not in ("scalar", "vector") or value.nbytes > self._limit:
-            return
-        self._values[expression.text] = value
-        self._room -= value.nbytes
-        while self._room < 0:
-            self._room += self._values.pop(next(iter(self._values))).nbytes
 
 
 @dataclass(frozen=True)
@@ -92,8 +52,17 @@ class Plan:
         known = self._cached(cache)
         needed = self._needed(known)
         todo = [s for s in self.steps if s.text in needed and s.text not in known]
-        uses = Counter([a.text for s in todo for a in s.arguments] + [r.text for r in self.roots])
-        for step in todo:
+        for step in (s for s in todo if not s.arguments or s.kind == CONSTANT):
+            known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
+        todo = [s for s in todo if s.text not in known]
+        large = chunks.large(todo)
+        small = [s for s in todo if s.text not in large]
+        uses = Counter([a.text for s in small for a in s.arguments] + [r.text for r in self.roots])
+        made = chunks.run([s for s in todo if s.text in large], known, shard, uses)
+        for step in (s for s in todo if s.text in made):
+            cache.put(step, made[step.text])
+        known = {t: v for t, v in known.items() if t in uses} | made
+        for step in small:
             known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
             cache.put(step, known[step.text])
             uses.subtract(a.text for a in step.arguments)
@@ -155,7 +124,7 @@ def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
     if word.aggregation:
         kind = step.arguments[0].kind
         return _aggregate(word, arguments, shard.axes[kind.axis], kind.form)
-    return _apply(word, step, arguments)
+    return _apply(step, arguments)
 
 
 def _statistic(step: Expression, shard: Shard) -> Value:
@@ -167,22 +136,16 @@ def _statistic(step: Expression, shard: Shard) -> Value:
     return Value(blocks, (True,), coverage)
 
 
-def _apply(word: Word, step: Expression, arguments: list[Value]) -> Value:
+def _apply(step: Expression, arguments: list[Value]) -> Value:
     real = [a for a, e in zip(arguments, step.arguments, strict=True) if e.kind != CONSTANT]
     groups = len((real or arguments)[0].blocks)
     blocks: Blocks = []
     for g in range(groups):
         tensors = [a.blocks[g] if a in real else a.blocks[0] for a in arguments]
-        blocks.append(_applied(word, tensors))
+        blocks.append(applied(step.name, tensors))
     carried = tuple(all(c) for c in zip(*(a.carried for a in real), strict=True))
     covered = [a.coverage for a in real if a.coverage is not None]
     return Value(blocks, carried, reduce(torch.minimum, covered) if covered else None)
-
-
-def _applied(word: Word, tensors: list[Tensor | None]) -> Tensor | None:
-    found = [t for t in tensors if t is not None]
-    fits = len(found) == len(tensors) and word.applies(*(tuple(t.shape) for t in found))
-    return word.function(*found) if fits else None
 
 
 def _aggregate(word: Word, arguments: list[Value], axis: Axis, form: str) -> Value:

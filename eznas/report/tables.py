@@ -167,6 +167,26 @@ def blend_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
+def benchmark_table(content: Mapping[str, Any]) -> Table:
+    """What `eznas benchmark` found, a row for each figure."""
+    title = f"{content['formulas']} formulas on {content['networks']} networks, {content['device']}"
+    table = Table(title=_plain_title(title), title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    rows = {f"{name}, formulas x networks / s": rate for name, rate in content["rates"].items()}
+    rows |= content["ratios"]
+    rows["time of plan_cold over reading its statistics once"] = content["floor_ratio"]
+    rows["bandwidth of one thread, GB/s"] = content["bandwidth_gb_s"]
+    rows["peak memory of this process, MB"] = content["peak_mb"]
+    probes = content["measure_seconds"].items()
+    rows |= {f"probe {probe}, s per network": seconds for probe, seconds in probes}
+    slopes = content["slopes"].items()
+    rows |= {f"time against {quantity}, log-log slope": slope for quantity, slope in slopes}
+    for name, figure in rows.items():
+        table.add_row(Text(name), str(figure))
+    return table
+
+
 def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Ground truth: a row for each space, `rows` as of `eznas.api.tables`."""
     table = Table(title=_plain_title("ground truth"), title_justify="left")

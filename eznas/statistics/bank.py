@@ -5,6 +5,7 @@ activations, ... of all its networks) are parted into groups; a statistic holds 
 per group, or None for a group without that site.
 """
 
+import math
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,11 +24,13 @@ class Axis:
     """Rows of a shard in groups.
 
     `networks` and `places`: per group, the network of each row and its place in depth order,
-    int64 [rows]; `live`: bool [networks, places], False beyond a network's last row.
+    int64 [rows]; `extents`: per group, the units of the largest shape in its signature; `live`:
+    bool [networks, places], False beyond a network's last row.
     """
 
     networks: list[Tensor]
     places: list[Tensor]
+    extents: list[int]
     live: Tensor
 
     @staticmethod
@@ -40,12 +43,12 @@ class Axis:
                 groups.setdefault(signature, []).append((network, place))
                 live[network, place] = alive
         index = [torch.tensor(pairs).T for pairs in groups.values()]
-        return Axis([i[0] for i in index], [i[1] for i in index], live)
+        return Axis([i[0] for i in index], [i[1] for i in index], [*map(_extent, groups)], live)
 
     def to(self, device: str) -> "Axis":
         """The axis on another device."""
         networks, places = ([t.to(device) for t in group] for group in (self.networks, self.places))
-        return Axis(networks, places, self.live.to(device))
+        return Axis(networks, places, self.extents, self.live.to(device))
 
     def stack(self, tensors: Sequence[Sequence[Tensor | None]]) -> Blocks:
         """Stack each group's tensors `[network][place]`; None where the group has no such site."""
@@ -74,18 +77,26 @@ class Shard:
             self, blocks=self.blocks | other.blocks, present=self.present | other.present
         )
 
+    def nbytes(self, statistics: Collection[str] | None = None) -> int:
+        """Bytes of the tensors of these statistics (None: of all)."""
+        some = (b for n, b in self.blocks.items() if statistics is None or n in statistics)
+        return sum(b.nbytes for blocks in some for b in blocks if b is not None)
+
     def only(self, statistics: Collection[str]) -> "Shard":
         """Without the tensors of all other statistics."""
         return replace(self, blocks={k: b for k, b in self.blocks.items() if k in statistics})
 
 
 def stack(measurements: Sequence[Measurement], device: str = "cpu") -> Shard:
-    """A shard from the measurements of its networks, which have the same statistics."""
+    """A shard from the measurements of its networks, which have the same statistics.
+
+    The tensors are taken out of the measurements: there is no room for both.
+    """
     structures = [m.structure for m in measurements]
     axes = {axis: Axis.of([s.along(axis) for s in structures]) for axis in AXES[:-1]}
     shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
-    for name in measurements[0].tensors:
-        _admit(shard, CATALOGUE[name], [m.tensors[name] for m in measurements], axes)
+    for name in [*measurements[0].tensors]:
+        _admit(shard, CATALOGUE[name], [m.tensors.pop(name) for m in measurements], axes)
     return shard
 
 
@@ -101,6 +112,12 @@ def _admit(
     shard.blocks[row.name] = [torch.stack(filled)]
     present = torch.tensor([t is not None for t in flat], device=some.device)
     shard.present[row.name] = present
+
+
+def _extent(signature: Hashable) -> int:
+    """The largest product of numbers in a tuple of shapes."""
+    shapes = [s for s in signature if isinstance(s, tuple)] if isinstance(signature, tuple) else []
+    return max([1, *(math.prod(map(int, s)) for s in shapes)])
 
 
 def _stacked(tensors: list[Tensor | None]) -> Tensor | None:

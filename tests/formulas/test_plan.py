@@ -11,7 +11,8 @@ import torch
 
 from eznas.formulas.expression import call, statistic
 from eznas.formulas.parser import parse, parse_any
-from eznas.formulas.plan import Cache, Plan, Value, evaluate
+from eznas.formulas.plan import Plan, evaluate
+from eznas.formulas.values import Cache, Value
 from eznas.statistics.bank import Axis, Shard
 from primitives import WORDS
 

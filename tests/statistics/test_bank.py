@@ -1,5 +1,7 @@
 """The bank: rows of one signature stacked, and nothing of a network changed by its neighbours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,13 +39,18 @@ def network(architecture: str) -> nn.Module:
     return SPACES["nasbench201"].build(architecture)
 
 
+def copies(measurements: list[Measurement]) -> list[Measurement]:
+    """The same, for `stack` to take the tensors out of."""
+    return [replace(m, tensors=dict(m.tensors)) for m in measurements]
+
+
 class Bank:
     """A plain class: what pytest would show of a data class where a test fails takes minutes."""
 
     def __init__(self, models: list[nn.Module]) -> None:
         rows = list(CATALOGUE.values())
         self.measurements: list[Measurement] = [measure(m, CONDITIONS, rows) for m in models]
-        self.shard: Shard = stack(self.measurements)
+        self.shard: Shard = stack(copies(self.measurements))
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,25 @@ def rows(axis: Axis) -> list[tuple[int, int, int, int]]:
         for g, (networks, places) in enumerate(zip(axis.networks, axis.places, strict=True))
         for r, (n, p) in enumerate(zip(networks.tolist(), places.tolist(), strict=True))
     )
+
+
+def test_stacking_takes_the_tensors_out_of_the_measurements() -> None:
+    measured = measure(network(STRINGS[0]), CONDITIONS, [CATALOGUE["weight"]])
+    assert stack([measured]).blocks.keys() == {"weight"}
+    assert not measured.tensors
+
+
+def test_the_extent_of_a_group_is_that_of_its_largest_shape() -> None:
+    wide, narrow = ((3, 8, 8), (4, 2, 2), None, (4, 3, 9, 9)), ((2, 2), True)
+    axis = Axis.of([[(wide, True), (narrow, True), ("a", True)]])
+    assert axis.extents == [4 * 3 * 81, 4, 1]
+
+
+def test_bytes_are_those_of_the_blocks() -> None:
+    names = ("weight", "params")
+    shard = stack([measure(network(STRINGS[0]), CONDITIONS, [CATALOGUE[n] for n in names])])
+    weights = sum(p.numel() * 4 for p in network(STRINGS[0]).parameters() if p.dim() > 1)
+    assert (shard.nbytes(), shard.nbytes(["params"])) == (weights + 8, 8)
 
 
 def test_axis_by_hand() -> None:
@@ -193,7 +219,7 @@ TEXTS = [
 def test_a_shard_equals_its_networks_on_their_own(text: str, bank: Bank) -> None:
     plan = Plan.of([parse_any(text)])
     values, coverage = evaluate(plan, bank.shard)
-    alone = [evaluate(plan, stack([m])) for m in bank.measurements]
+    alone = [evaluate(plan, stack(copies([m]))) for m in bank.measurements]
     assert np.isfinite(values).any()
     # Reductions over blocks of other sizes may round differently.
     np.testing.assert_allclose(values, np.hstack([v for v, _ in alone]), rtol=1e-6)

@@ -1,0 +1,108 @@
+"""The part of a plan that touches raw tensors, a few rows at a time, so that they stay in cache.
+
+Whole blocks fall out of cache between two words, and most of the time goes into memory traffic;
+what is left of a layer afterwards is small.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from eznas.formulas.expression import Expression
+from eznas.formulas.values import Value, applied
+from eznas.statistics.bank import Axis, Shard
+from primitives import CONSTANT
+from primitives.kinds import AXES
+
+LARGE = ("features", "weights")
+ROWS = AXES[:-1]
+UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits depend on it
+_FULL = {torch.bfloat16: torch.float32}  # as stored -> as computed with
+
+
+def large(steps: Sequence[Expression]) -> set[str]:
+    """The texts of those words to run in chunks: what gives something large, what is made of it,
+    and what that needs besides."""
+    own = [s for s in steps if s.kind.axis in ROWS]
+    found = {s.text for s in own if any(e.kind.form in LARGE for e in (s, *s.arguments))}
+    for step in reversed(own):
+        if step.text in found:
+            found |= {a.text for a in step.arguments}
+    return found & {s.text for s in own}
+
+
+def run(
+    steps: Sequence[Expression],
+    known: Mapping[str, Value],
+    shard: Shard,
+    wanted: Collection[str],
+) -> dict[str, Value]:
+    """The values of those steps that are small or wanted; `known` are leaves and other values."""
+    found: dict[str, Value] = {}
+    for name, axis in shard.axes.items():
+        own = [s for s in steps if s.kind.axis == name]
+        if own:
+            found |= _Program(own, known, wanted).run(axis)
+    return found
+
+
+class _Program:
+    """Steps along one axis, ready to be run on any chunk of any group."""
+
+    def __init__(
+        self, steps: Sequence[Expression], known: Mapping[str, Value], wanted: Collection[str]
+    ) -> None:
+        made = {s.text for s in steps}
+        given = {a.text: a for s in steps for a in s.arguments if a.text not in made}
+        self._steps = [(s.text, s.name, [a.text for a in s.arguments]) for s in steps]
+        self._inputs = {t: known[t].blocks for t, a in given.items() if a.kind != CONSTANT}
+        self._constants = {t: known[t].blocks[0] for t, a in given.items() if a.kind == CONSTANT}
+        self._outputs = [s.text for s in steps if s.text in wanted or s.kind.form not in LARGE]
+        self._uses = Counter([t for *_, texts in self._steps for t in texts] + self._outputs)
+        self._carried = {t: known[t].carried for t in self._inputs}
+        for step in steps:
+            own = [self._carried[a.text] for a in step.arguments if a.kind != CONSTANT]
+            self._carried[step.text] = tuple(all(c) for c in zip(*own, strict=True))
+
+    def run(self, axis: Axis) -> dict[str, Value]:
+        """The values of the outputs."""
+        groups = [self._group(g, len(rows), axis) for g, rows in enumerate(axis.networks)]
+        return {t: Value([own[t] for own in groups], self._carried[t]) for t in self._outputs}
+
+    def _group(self, group: int, rows: int, axis: Axis) -> dict[str, Tensor | None]:
+        size = max(1, UNITS // axis.extents[group])
+        while True:
+            try:
+                chunks = [self._chunk(group, i, i + size) for i in range(0, rows, size)]
+                return {t: _joined([c[t] for c in chunks]) for t in self._outputs}
+            except torch.OutOfMemoryError:  # of a GPU: smaller chunks
+                if size == 1:
+                    raise
+                size = max(1, size // 2)
+
+    def _chunk(self, group: int, start: int, stop: int) -> dict[str, Tensor | None]:
+        here: dict[str, Tensor | None] = dict(self._constants)
+        for text, blocks in self._inputs.items():
+            block = blocks[group]
+            here[text] = None if block is None else _as_computed(block[start:stop])
+        left = self._uses.copy()
+        for made, word, texts in self._steps:
+            here[made] = applied(word, [here[t] for t in texts])
+            for text in texts:
+                left[text] -= 1
+                if not left[text] and text not in self._constants:
+                    del here[text]
+        return here
+
+
+def _as_computed(block: Tensor) -> Tensor:
+    return block.to(_FULL.get(block.dtype, block.dtype))
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    there = [p for p in parts if p is not None]
+    if len(there) < len(parts):
+        return None
+    return there[0] if len(there) == 1 else torch.cat(there)

@@ -1,0 +1,1 @@
+"""How fast formulas are evaluated, beside the way it was done before."""

@@ -1,0 +1,60 @@
+"""Shards on disk: their tensors in one unnamed file, mapped into memory while they are read.
+
+The file has no name, so that nothing is left behind however a process ends.
+"""
+
+import mmap
+import tempfile
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from eznas.errors import InputError
+from eznas.statistics.bank import Shard
+
+ALIGNED = 64  # bytes to which every tensor is aligned
+
+
+class Mapped:
+    """A shard whose tensors are in a file; `InputError` where it cannot be written."""
+
+    def __init__(self, shard: Shard) -> None:
+        tensors = [b for blocks in shard.blocks.values() for b in blocks if b is not None]
+        starts, end = [], 0
+        for tensor in tensors:
+            starts.append(end)
+            end += -(-tensor.nbytes // ALIGNED) * ALIGNED
+        try:
+            with tempfile.TemporaryFile() as file:
+                file.truncate(max(end, ALIGNED))
+                for start, tensor in zip(starts, tensors, strict=True):
+                    file.seek(start)
+                    file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+                file.flush()
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except OSError as error:
+            place = tempfile.gettempdir()
+            raise InputError(f"{place}: cannot hold the bank: {error.strerror}") from None
+        places = iter(starts)
+        self._layout = {
+            name: [None if b is None else (b.dtype, b.shape, next(places)) for b in blocks]
+            for name, blocks in shard.blocks.items()
+        }
+        self._bare = replace(shard, blocks={})
+
+    def shard(self) -> Shard:
+        """The shard, its tensors views of the file."""
+        blocks = {
+            name: [None if at is None else self._view(*at) for at in groups]
+            for name, groups in self._layout.items()
+        }
+        return replace(self._bare, blocks=blocks)
+
+    def release(self) -> None:
+        """Give back the memory of what was read."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+    def _view(self, dtype: torch.dtype, shape: torch.Size, start: int) -> Tensor:
+        flat = torch.frombuffer(self._map, dtype=dtype, count=shape.numel(), offset=start)
+        return flat.reshape(shape)

@@ -1,0 +1,51 @@
+"""`eznas benchmark`, as small as it goes: its keys, and that its figures are those of a run."""
+
+import pytest
+
+from eznas.speed import benchmark as module
+from eznas.speed.benchmark import bandwidth, benchmark, measuring
+from eznas.statistics.catalogue import CATALOGUE
+
+KEYS = {"formulas", "networks", "rates", "floor_ratio", "peak_mb", "measure_seconds", "device"}
+RATES = {"disk_loop", "memory_loop", "plan_cold", "plan_evolving"}
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Twelve formulas of three generations, one core."""
+    generations = [generation[:12] for generation in module.recorded()[:3]]
+    monkeypatch.setattr(module, "recorded", lambda: generations)
+    monkeypatch.setattr(module, "cores", lambda: 1)
+    monkeypatch.setattr(module, "measuring", lambda device: {"data": 0.1})
+
+
+@pytest.mark.usefixtures("few")
+def test_a_small_benchmark():
+    steps = []
+
+    class Watching(module.Silent):
+        def phase(self, name, networks):
+            return lambda done, total: steps.append((done, total))
+
+    found = benchmark(8, watcher=Watching())
+    assert found.keys() >= KEYS
+    assert found["rates"].keys() == RATES
+    assert all(rate > 0 for rate in found["rates"].values())
+    assert (found["formulas"], found["networks"], found["device"]) == (12, 8, "cpu")
+    assert found["recorded"] == {"formulas": 36, "distinct": 36}
+    assert found["slopes"].keys() == {"networks", "formulas", "batch"}
+    seconds = found["formulas"] * found["networks"] / found["rates"]["plan_cold"]
+    floor = found["touched_mb"] * 2**20 / (found["bandwidth_gb_s"] * 1e9)
+    assert found["floor_ratio"] == pytest.approx(seconds / floor, rel=0.3)
+    assert steps == [(i, 5) for i in range(1, 6)]
+
+
+def test_bandwidth_is_that_of_memory():
+    assert 1e8 < bandwidth() < 1e13
+
+
+@pytest.mark.slow
+def test_every_probe_is_timed():
+    found = measuring(networks=1)
+    assert found.keys() == {row.probe for row in CATALOGUE.values()}
+    assert all(seconds > 0 for seconds in found.values())
