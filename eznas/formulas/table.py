@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.scoring import Scores, combine
+from eznas.formulas.simplify import simplified
 
 Array = npt.NDArray[np.float64]
 SHARD = 8  # networks; fixed, because the last bits of a result depend on what is stacked
@@ -40,7 +41,7 @@ class MeasureTable:
 
     Networks stand in sampling order and are parted into shards of fixed membership, so a value
     depends neither on the number of workers nor on how far the sample has grown. Every measure
-    is evaluated once on every shard.
+    is evaluated once on every shard, in its simplified form.
     """
 
     def __init__(self, architectures: Sequence[str], evaluate: Evaluate) -> None:
@@ -55,7 +56,7 @@ class MeasureTable:
 
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
         """See `Measures.fill`."""
-        wanted = dict.fromkeys(m.text for f in formulas for m in f.measures())
+        wanted = dict.fromkeys(simplified(m).text for f in formulas for m in f.measures())
         need = -(-networks // SHARD)
         have: dict[int, list[str]] = {}
         for text in wanted:
@@ -69,8 +70,10 @@ class MeasureTable:
     def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
         """See `Measures.scores`."""
 
+        names = {m.text: simplified(m).text for m in formula.measures()}
+
         def lookup(measure: str) -> tuple[Array, Array]:
-            values, coverage = self._rows[measure]
+            values, coverage = self._rows[names[measure]]
             return values[setting, :networks], coverage[setting, :networks]
 
         return combine(formula, lookup)
