@@ -70,6 +70,7 @@ class Config(BaseModel):
     sketch_batch: int = Field(default=32, ge=2)
     initialisation_seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = "cpu"
+    storage: Literal["single", "half"] = "single"
     generations: int = Field(default=20, ge=0)
     population: int = Field(default=150, ge=8)
     offspring: int = Field(default=160, ge=1)

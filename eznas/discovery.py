@@ -298,6 +298,7 @@ def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
         seed=config.initialisation_seed,
         images=config.images,
         device=config.device,
+        storage=config.storage,
     )
 
 

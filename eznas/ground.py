@@ -68,7 +68,14 @@ class Ground:
         return list(found.values())
 
     def conditions(
-        self, *, raw: int, sketch: int, seed: int, images: str | None, device: str = "cpu"
+        self,
+        *,
+        raw: int,
+        sketch: int,
+        seed: int,
+        images: str | None,
+        device: str = "cpu",
+        storage: str = "single",
     ) -> tuple[Conditions, ...]:
         """The conditions of each distinct setting: one batch of images, area-resized."""
         distinct = self.distinct_settings()
@@ -83,6 +90,7 @@ class Ground:
                 sketch,
                 seed=seed,
                 device=device,
+                storage=storage,
             )
             for s in distinct
         )

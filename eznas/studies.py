@@ -37,14 +37,15 @@ SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed
 @dataclass(frozen=True)
 class How:
     """How networks are measured: initialisation seeds, images, batches of raw tensors and of
-    sketches (0: the proxy's own), device, workers, and a folder of records to look into and to
-    add to."""
+    sketches (0: the proxy's own), device, storage (see `Conditions`), workers, and a folder of
+    records to look into and to add to."""
 
     seeds: tuple[int, ...] = (0,)
     images: str | None = None
     raw: int = 0
     sketch: int = 0
     device: str = "cpu"
+    storage: str = "single"
     workers: int = 1
     records: str | None = None
 
@@ -217,7 +218,12 @@ def _team(
 ) -> Iterator[Workers]:
     """Workers for the sample, which look into the records first where there are some."""
     conditions = sample.conditions(
-        raw=raw, sketch=sketch, seed=seed, images=how.images, device=how.device
+        raw=raw,
+        sketch=sketch,
+        seed=seed,
+        images=how.images,
+        device=how.device,
+        storage=how.storage,
     )
     with ExitStack() as opened:
         records = None if how.records is None else Records(Path(how.records), sample.space)

@@ -32,6 +32,7 @@ Array = npt.NDArray[np.float64]
 Numbered = tuple[int, tuple[str, ...]]
 Progress = Callable[[int, int], None]  # shards done, shards in all
 
+ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
 MEASURING = 1.5  # what measuring a shard takes, in sizes of a shard
 _LIVES = 3  # how often one shard may take its worker down before the run gives up
 
@@ -141,7 +142,7 @@ def _measured(
         with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
             model = space.build(architecture, conditions.classes)
         found.append(measure(model, conditions, rows))
-    shard = stack(found, conditions.device)
+    shard = stack(found, conditions.device, conditions.storage)
     del found
     trim()
     return shard
@@ -267,13 +268,20 @@ def start(make: Callable[[], Evaluator], count: int, progress: Progress | None =
 
 
 def _start_ray(count: int) -> bool:
-    """Join a cluster that is up in this process, or start a lean one; True if started."""
+    """Join a cluster that is up in this process or that `RAY_ADDRESS` names, or start a lean one;
+    True if this process is to leave it again."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
     if ray.is_initialized():
         return False
+    if address := os.environ.get(ADDRESS):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError) as error:
+            raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
+        return True
     ray.init(
         address="local",
         num_cpus=count,

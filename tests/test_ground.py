@@ -23,6 +23,7 @@ from eznas.ground import (
     searched,
     study,
     unseen,
+    untrained,
 )
 from eznas.metrics import partial_spearman
 from eznas.spaces import SPACES
@@ -55,6 +56,32 @@ def test_ground_of_some_data_sets():
         ground("nasbench201", ["cifar"])
     with pytest.raises(InputError, match="space 'nasbench'; did you mean 'nasbench"):
         ground("nasbench")
+
+
+def test_a_data_set_at_another_size():
+    some = ground("nasbench201", ["cifar10@24", "cifar10", "ImageNet16-120@24"])
+    assert {d: s.input_size for d, s in some.settings.items()} == {
+        "cifar10@24": 24,
+        "cifar10": 32,
+        "ImageNet16-120@24": 24,
+    }
+    np.testing.assert_array_equal(some.accuracies["cifar10@24"], some.accuracies["cifar10"])
+    conditions = some.conditions(raw=2, sketch=2, seed=0, images=None)
+    assert [c.size for c in conditions] == [24, 32]
+    [labelled], _ = grounds(["nasbench201/cifar10@24"])
+    assert list(labelled.settings) == ["cifar10@24"]
+    for text in ("cifar10@", "cifar10@x", "cifar10@4", "cifar10@1024", "cifar@24"):
+        with pytest.raises(InputError, match="cifar"):
+            ground("nasbench201", [text])
+
+
+def test_networks_without_accuracies():
+    some = untrained("nats-size", ("8:8:8:8:8", "16:8:8:8:8"))
+    assert list(some.settings) == ["cifar10", "cifar100", "ImageNet16-120"]
+    assert all(np.isnan(a).all() for a in some.accuracies.values())
+    assert len(set(some.components.tolist())) == 2
+    with pytest.raises(InputError, match="unknown space 'nats'"):
+        untrained("nats", ())
 
 
 def test_part_keeps_rows_together(whole):

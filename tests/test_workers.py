@@ -1,13 +1,20 @@
 """Workers: the same numbers however many there are, whatever they were asked before."""
 
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from eznas.errors import InputError
 from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
+from eznas.statistics.mapped import Mapped
 from eznas.workers import Evaluator, Place, RayWorkers, Serial, start
 
 IMAGES = generated(4, size=16)
@@ -100,6 +107,49 @@ def test_statistics_beyond_those_kept_are_let_go():
     assert made.nbytes == size > 0
     assert set(made._kept) == {(0, 1, 0), (0, 1, 1)}
     assert all(set(k.shard.blocks) == set(KEPT) for k in made._kept.values())
+
+
+def test_beyond_the_budget_shards_go_to_disk_and_no_number_changes(reference):
+    made = Evaluator(PLACES, KEPT, True, budget=0)
+    for _ in range(2):
+        for at, shard in enumerate(SHARDS):
+            same(made.evaluate(shard, TEXTS), part(reference, range(len(TEXTS)), [at]))
+    assert all(isinstance(k.shard, Mapped) for k in made._kept.values())
+    assert made.nbytes == 0
+    free = Evaluator(PLACES, KEPT, True, budget=1 << 50)
+    free.evaluate(SHARDS[0], TEXTS)
+    assert free.nbytes == free.touched(KEPT) > free.touched(KEPT[1:]) > 0
+    made = Evaluator(PLACES, KEPT, True, budget=0)
+    made.evaluate(SHARDS[0], TEXTS)
+    assert made.touched(KEPT) == free.touched(KEPT)
+
+
+def test_what_was_computed_can_be_forgotten(reference):
+    made = evaluator()
+    made.evaluate(SHARDS[1], TEXTS)
+    held = made.nbytes
+    made.forget()
+    assert made.nbytes == held
+    assert all(not k.cache._values for k in made._kept.values())
+    same(made.evaluate(SHARDS[1], TEXTS), part(reference, range(len(TEXTS)), [1]))
+
+
+def test_half_storage_changes_raw_features_alone():
+    texts = ["mean_layers(norm(data_conv_output))", "sum_layers(norm(weight))", TEXTS[0]]
+    half = [replace(s, storage="half") for s in SETTINGS]
+    single, rounded = (
+        Evaluator((Place(SPACES["nasbench201"], tuple(s)),), ("data_conv_output",)).evaluate(
+            SHARDS[1], texts
+        )[0]
+        for s in (SETTINGS, half)
+    )
+    np.testing.assert_array_equal(single[:, 1:], rounded[:, 1:])
+    np.testing.assert_allclose(single[:, 0], rounded[:, 0], rtol=0.01)
+    assert (single[:, 0] != rounded[:, 0]).all()
+    assert half[0].fingerprint != SETTINGS[0].fingerprint
+    assert "storage" not in SETTINGS[0].describe()
+    with pytest.raises(InputError, match="storage 'quarter'"):
+        replace(SETTINGS[0], storage="quarter")
 
 
 def test_without_keeping_nothing_stays():
@@ -225,6 +275,37 @@ def test_any_number_of_actors_gives_the_same_bits(reference, count):
         same(found, part(reference, [1, 2], order))
     finally:
         workers.close()
+
+
+@pytest.mark.ray
+@from_ray
+def test_two_places_on_two_actors(ray_workers):
+    networks = tuple(SPACES["nasbench-macro"].sample(3, seed=0))
+    shards, texts = [(0, networks[:2]), (1, networks[2:])], ["sum_layers(log(layer_params))"]
+    expected = Serial(evaluator).evaluate(shards, texts, place=1)
+    workers = ray_workers(2)
+    workers.evaluate(SHARDS, texts)
+    same(workers.evaluate(shards, texts, place=1), expected)
+
+
+@pytest.mark.ray
+@from_ray
+def test_a_cluster_that_is_up_is_joined_and_stays(reference, monkeypatch):
+    import ray
+
+    port = "46379"
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", f"--port={port}"]
+    lean = ["--num-cpus=2", "--include-dashboard=false", "--object-store-memory=100000000"]
+    subprocess.run([*command, *lean, "--disable-usage-stats"], check=True, capture_output=True)
+    try:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        for _ in range(2):
+            workers = RayWorkers(evaluator, 2)
+            same(workers.evaluate(SHARDS, TEXTS), reference)
+            workers.close()
+            assert not ray.is_initialized()
+    finally:
+        subprocess.run([command[0], "stop", "--force"], check=True, capture_output=True)
 
 
 @pytest.mark.ray

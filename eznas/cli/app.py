@@ -1,5 +1,6 @@
 """The commands around a run, and the way in: bad input is one line and exit code 2."""
 
+import os
 import re
 import sys
 from contextlib import redirect_stdout
@@ -15,6 +16,7 @@ from eznas.errors import InputError
 from eznas.machine import cores
 from eznas.report import tables
 from eznas.runs import ROOT
+from eznas.workers import ADDRESS
 
 INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
@@ -39,6 +41,9 @@ def evolve(
     memory: Annotated[
         str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
     ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster to work on, as HOST:PORT.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A single setting.")
@@ -56,6 +61,8 @@ def evolve(
         emit(api.estimate(chosen, processes), as_json, _show_estimate)
         return
     seconds = None if time is None else _seconds(time)
+    if address is not None:
+        os.environ[ADDRESS] = address
     with live() as shown:
         result = api.evolve(
             chosen,

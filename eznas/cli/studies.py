@@ -62,6 +62,9 @@ def correlate(
     images: ImagesPath = None,
     records: RecordsPath = None,
     device: Device = "cpu",
+    storage: Annotated[
+        str, typer.Option(help="Of raw features: single, or half the bytes (half).")
+    ] = "single",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,6 +84,7 @@ def correlate(
             within=within,
             timed=timed,
             watcher=shown,
+            storage=storage,
             **how(images, batch, device, workers, records),
         )
     drawn = [] if plot is None else found.plot(str(plot))

@@ -87,16 +87,22 @@ class Shard:
         return replace(self, blocks={k: b for k, b in self.blocks.items() if k in statistics})
 
 
-def stack(measurements: Sequence[Measurement], device: str = "cpu") -> Shard:
+def stack(
+    measurements: Sequence[Measurement], device: str = "cpu", storage: str = "single"
+) -> Shard:
     """A shard from the measurements of its networks, which have the same statistics.
 
-    The tensors are taken out of the measurements: there is no room for both.
+    The tensors are taken out of the measurements: there is no room for both. `storage`: see
+    `Conditions`.
     """
     structures = [m.structure for m in measurements]
     axes = {axis: Axis.of([s.along(axis) for s in structures]) for axis in AXES[:-1]}
     shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
     for name in [*measurements[0].tensors]:
-        _admit(shard, CATALOGUE[name], [m.tensors.pop(name) for m in measurements], axes)
+        row, own = CATALOGUE[name], [m.tensors.pop(name) for m in measurements]
+        if storage == "half" and row.kind.form == "features":
+            own = [[None if t is None else t.bfloat16() for t in tensors] for tensors in own]
+        _admit(shard, row, own, axes)
     return shard
 
 

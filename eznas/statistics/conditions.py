@@ -9,6 +9,7 @@ from eznas.errors import unknown
 from eznas.statistics.images import Images
 
 INITIALISATIONS = ("kaiming", "keep")
+STORAGES = ("single", "half")
 DEFINITIONS = 2  # raised when a statistic changes its value, so that older records are not used
 
 
@@ -18,7 +19,9 @@ class Conditions:
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
     condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
-    the width of the head that a search space builds (a user's model has its own).
+    the width of the head that a search space builds (a user's model has its own). `storage`:
+    "single", or "half" where raw features are kept in half the bytes (bfloat16: the range of
+    float32) and computed with in single precision.
     """
 
     images: Images
@@ -28,10 +31,13 @@ class Conditions:
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
+    storage: str = "single"
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
             raise unknown("initialisation", self.initialisation, INITIALISATIONS)
+        if self.storage not in STORAGES:
+            raise unknown("storage", self.storage, STORAGES)
 
     @property
     def size(self) -> int:
@@ -63,6 +69,7 @@ class Conditions:
             "device": torch.device(self.device).type,
             "definitions": DEFINITIONS,
             "torch": torch.__version__,
+            **({"storage": self.storage} if self.storage != STORAGES[0] else {}),
         }
 
     @property
