@@ -180,6 +180,8 @@ def benchmark_table(content: Mapping[str, Any]) -> Table:
     rows["peak memory of this process, MB"] = content["peak_mb"]
     probes = content["measure_seconds"].items()
     rows |= {f"probe {probe}, s per network": seconds for probe, seconds in probes}
+    scoring = content["scoring"].items()
+    rows |= {f"scoring with {name} over its bare passes": ratio for name, ratio in scoring}
     slopes = content["slopes"].items()
     rows |= {f"time against {quantity}, log-log slope": slope for quantity, slope in slopes}
     for name, figure in rows.items():

@@ -1,5 +1,6 @@
 """`eznas benchmark`: formulas x networks per second, ours and the original way, in one run."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
@@ -16,9 +18,10 @@ from eznas.formulas.plan import Plan
 from eznas.formulas.table import MeasureTable
 from eznas.machine import cores, most_resident
 from eznas.proxies.proxy import batch_of, device_of
+from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.speed.loops import Loose, loaded, on_disk, score
-from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.measuring import measure
 from eznas.watching import Silent, Watcher
@@ -26,6 +29,7 @@ from eznas.workers import Evaluator, Place, Serial, Workers, one_thread, start
 
 SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two
+SCORED = ("jacob_cov", "hybrid", "naswot", "eznas_a_sum", "az_expressivity")
 SMALL = 8  # networks, where cost is measured against something else
 
 
@@ -71,7 +75,7 @@ def benchmark(
         evolving = _timed(_scored, table, *generations)
         distinct = len(_distinct([f for g in generations for f in g]))
         rates["plan_evolving"] = distinct * networks / evolving
-        floor = touched / bandwidth(device)
+        speed = bandwidth(device)
         report(4, 5)
         slopes = _slopes(generations, architectures, device)
         report(5, 5)
@@ -83,12 +87,13 @@ def benchmark(
             f"plan_evolving / {name}": round(rates["plan_evolving"] / rates[name], 1)
             for name in ("disk_loop", "memory_loop")
         },
-        "floor_ratio": round(cold / floor, 2),
+        "floor_ratio": round(cold * speed / touched, 2),
         "touched_mb": round(touched / 2**20, 1),
-        "bandwidth_gb_s": round(bandwidth(device) / 1e9, 2),
+        "bandwidth_gb_s": round(speed / 1e9, 2),
         "recorded": {"formulas": sum(map(len, generations)), "distinct": distinct},
         "peak_mb": most_resident() >> 20,
         "measure_seconds": measuring(device),
+        "scoring": scoring(device),
         "slopes": slopes,
         "device": _named(device),
     }
@@ -112,6 +117,48 @@ def measuring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
         seconds = [_timed(measure, model, conditions, rows) for model in models]
         found[probe] = round(sum(seconds) / networks, 4)
     return found
+
+
+def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
+    """What scoring a network costs, over the bare forward and backward passes of the formula's
+    probes: the median over a few networks, the best of three times each."""
+    models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
+    found = {}
+    for name in SCORED:
+        proxy = resolve(name)
+        conditions = proxy.conditions(init="kaiming", device=device)
+        rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.measures()).statistics()]
+        ratios = [
+            min(_timed(proxy.measured, model, conditions) for _ in range(3))
+            / min(_passes(model, conditions, rows) for _ in range(3))
+            for model in models
+        ]
+        found[name] = round(float(np.median(ratios)), 2)
+    return found
+
+
+def _passes(model: nn.Module, conditions: Conditions, rows: Sequence[Statistic]) -> float:
+    """Seconds of the bare passes of the probes of some statistics, on the model as it is."""
+    seconds = 0.0
+    for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
+        own = [r for r in rows if r.excitation == (probe, batch)]
+        images = conditions.images.pixels[: conditions.batch(batch)].to(conditions.device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        ran = copy.deepcopy(model).to(conditions.device).train()
+        if probe == "flow":
+            ran, images = ran.double(), images[:1].double()
+        seconds += _timed(_pass, ran, images, any(r.gradient for r in own))
+    return seconds
+
+
+def _pass(model: nn.Module, images: Tensor, backward: bool) -> None:
+    images.requires_grad_(backward)
+    with torch.set_grad_enabled(backward):
+        logits = model(images)
+    if backward:
+        torch.autograd.grad(logits.sum(), [images, *model.parameters()])
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
 
 
 def _slopes(

@@ -14,7 +14,7 @@ from eznas.statistics.conditions import Conditions
 from eznas.statistics.initialisation import kaiming, kept
 from eznas.statistics.probes import Captured, excite
 from eznas.statistics.structure import CARRIED, Layer, Structure, structure
-from eznas.statistics.subject import Subject, as_found
+from eznas.statistics.subject import Subject, as_found, ties
 from eznas.statistics.tracing import Tracer
 
 
@@ -55,7 +55,9 @@ def measure(
     fresh = conditions.initialisation == "kaiming"
     with as_found(model), torch.inference_mode(False), torch.enable_grad():
         table = kaiming(model, conditions.seed) if fresh else kept(model)
-        traced, weights, subject = _trace(Subject(model, {}, conditions).with_table(table))
+        traced, weights, subject = _trace(
+            Subject(model, {}, conditions, tied=ties(model)).with_table(table)
+        )
         captured: Captured = {}
         for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
             wanted = [r for r in rows if r.excitation == (probe, batch)]

@@ -19,12 +19,16 @@ from eznas.statistics.tracing import Tracer
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, the tensors that it runs on, and how its input lies in memory."""
+    """A model, the tensors that it runs on, and how its input lies in memory.
+
+    `tied`: whether it may hold a tensor under two names, for which every pass has to look.
+    """
 
     model: nn.Module
     table: Parameters
     conditions: Conditions
     layout: torch.memory_format = torch.channels_last  # faster on a CPU
+    tied: bool = True
 
     def laid_out(self, images: Tensor) -> Tensor:
         """The images, on the device and in the layout, as a tensor of their own."""
@@ -51,7 +55,7 @@ class Subject:
                 _seeded(self.conditions.seed, image.device),
                 tracer.following(self.model),
             ):
-                logits = functional_call(self.model, table, (image.clone(),))
+                logits = functional_call(self.model, table, (image.clone(),), tie_weights=self.tied)
         except Exception as error:  # a stranger's forward may raise anything
             if error is tracer.fault:
                 raise
@@ -104,6 +108,13 @@ class Subject:
     def error(self, problem: str) -> InputError:
         """An error that names the model."""
         return InputError(f"model {type(self.model).__name__}: {problem}")
+
+
+def ties(model: nn.Module) -> bool:
+    """Whether a model holds a parameter or buffer under two names."""
+    own: list[tuple[str, Tensor]] = [*model.named_parameters(remove_duplicate=False)]
+    own += model.named_buffers(remove_duplicate=False)
+    return len({id(tensor) for _, tensor in own}) < len(own)
 
 
 def _reason(error: Exception) -> str:

@@ -467,8 +467,9 @@ def test_a_network_does_not_see_the_dead_blocks_of_its_company() -> None:
     dead = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"
     rows = [row for row in CATALOGUE.values() if row.kind.axis == "blocks"]
     networks = (SPACES["nasbench201"].build(a).double() for a in (alive, dead))
-    both = [measure(network, CONDITIONS, rows) for network in networks]
-    alone, company = stack(both[:1]), stack(both)
+    first, second = (measure(network, CONDITIONS, rows) for network in networks)
+    copied = replace(first, tensors=dict(first.tensors))  # stacking takes the tensors out
+    alone, company = stack([copied]), stack([first, second])
     for row in rows:
         groups = zip(company.axes["blocks"].networks, company.blocks[row.name], strict=True)
         own = [b[n == 0] for n, b in groups if b is not None and (n == 0).any()]
@@ -503,7 +504,7 @@ def test_what_compares_images_leaves_out_what_has_none() -> None:
     model, seen = Windows(), []
     conditions = Conditions(generated(70, size=8), raw=70, sketch=70, initialisation="keep")
     result = measure(model, conditions, list(CATALOGUE.values()))
-    stack([result])
+    stack([replace(result, tensors=dict(result.tensors))])
     kernels = result.tensors["data_relu_agreement"]
     assert [x is None for x in kernels] == [False, True, True, False]
     gram = result.tensors["data_conv_input_gram"]
