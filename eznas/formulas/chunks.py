@@ -19,6 +19,7 @@ from primitives.kinds import AXES
 LARGE = ("features", "weights")
 ROWS = AXES[:-1]
 UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits depend on it
+BYTES = 4096  # on a GPU, for a unit: of some tensors of some images at a time
 _FULL = {torch.bfloat16: torch.float32}  # as stored -> as computed with
 
 
@@ -72,7 +73,7 @@ class _Program:
         return {t: Value([own[t] for own in groups], self._carried[t]) for t in self._outputs}
 
     def _group(self, group: int, rows: int, axis: Axis) -> dict[str, Tensor | None]:
-        size = max(1, UNITS // axis.extents[group])
+        size = max(1, _units(axis.live.device) // axis.extents[group])
         while True:
             try:
                 chunks = [self._chunk(group, i, i + size) for i in range(0, rows, size)]
@@ -95,6 +96,15 @@ class _Program:
                 if not left[text] and text not in self._constants:
                     del here[text]
         return here
+
+
+def _units(device: torch.device) -> int:
+    """Units in a chunk: on a GPU as many as its free memory should hold, for which bits of the
+    last place do not matter."""
+    if device.type != "cuda":
+        return UNITS
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(UNITS, free // BYTES)
 
 
 def _as_computed(block: Tensor) -> Tensor:

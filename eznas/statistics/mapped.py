@@ -30,7 +30,7 @@ class Mapped:
                 file.truncate(max(end, ALIGNED))
                 for start, tensor in zip(starts, tensors, strict=True):
                     file.seek(start)
-                    file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+                    file.write(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
                 file.flush()
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except OSError as error:
@@ -41,6 +41,7 @@ class Mapped:
             name: [None if b is None else (b.dtype, b.shape, next(places)) for b in blocks]
             for name, blocks in shard.blocks.items()
         }
+        self._device = tensors[0].device if tensors else torch.empty(0).device
         self._bare = replace(shard, blocks={})
 
     def shard(self) -> Shard:
@@ -57,4 +58,4 @@ class Mapped:
 
     def _view(self, dtype: torch.dtype, shape: torch.Size, start: int) -> Tensor:
         flat = torch.frombuffer(self._map, dtype=dtype, count=shape.numel(), offset=start)
-        return flat.reshape(shape)
+        return flat.reshape(shape).to(self._device)
