@@ -324,18 +324,19 @@ def _described(proxy: str) -> files.ProxyFile:
             result = run.read("result.json")
             if result["formula"] == found.formula.text:
                 judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
-    conditions = [
-        c
-        for space, datasets in asked(config.tasks).items()
-        for c in conditions_of(untrained(space, (), datasets), config)
-    ]
+    told = {} if run is None else run.read("environment.json")
+    conditions, fingerprints = told.get("conditions", []), told.get("fingerprints", [])
+    if not conditions:
+        grounds = [untrained(space, (), d) for space, d in asked(config.tasks).items()]
+        given = [c for own in grounds for c in conditions_of(own, config)]
+        conditions, fingerprints = [c.describe() for c in given], [c.fingerprint for c in given]
     return files.ProxyFile(
         name=found.name,
         formula=found.formula.text,
         constants=found.formula.constants(),
         statistics=found.formula.statistics(),
-        conditions=[c.describe() for c in conditions],
-        fingerprint=[c.fingerprint for c in conditions],
+        conditions=conditions,
+        fingerprint=fingerprints,
         raw_batch=found.raw_batch,
         sketch_batch=found.sketch_batch,
         judged=judged,

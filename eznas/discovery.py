@@ -31,6 +31,7 @@ from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
+from eznas.statistics.measuring import measure
 from eznas.watching import Silent, Watcher
 from eznas.workers import Evaluator, Place, Workers, one_thread, start
 
@@ -80,7 +81,7 @@ def evolve(
     `seconds` ends the search early; so does Ctrl-C, after which nothing is judged. `memory`: the
     megabytes that all processes may take together; measured networks beyond that lie on disk.
     Equal configurations give equal journals and champions for any number of workers and any
-    memory.
+    memory (on a CPU: a GPU's chunks depend on its free memory).
     """
     config, watcher, begun = config or Config(), watcher or Silent(), time.monotonic()
     wholes, others = grounds(config.tasks, config.hold_out)
@@ -90,6 +91,8 @@ def evolve(
     seeds = [resolve(s).formula for s in config.seeds]
     places = [Place(SPACES[s.space], conditions_of(s, config)) for s in samples]
     budget = None if memory is None else _share(memory, workers)
+    for sample, place in zip(samples, places, strict=True):
+        _runs(sample.architectures[0], place)
     stem = samples[0].space if len(samples) == 1 else f"{len(samples)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
     folder.write("config.json", config.model_dump())
@@ -150,6 +153,13 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         "networks": count,
         "workers": workers,
     }
+
+
+def _runs(architecture: str, place: Place) -> None:
+    """`InputError` where a network of the space cannot run at one of the input sizes."""
+    for conditions in place.settings:
+        model = place.space.build(architecture, conditions.classes)
+        measure(model, conditions, [CATALOGUE["params"]])
 
 
 def _share(memory: int, workers: int) -> int:
@@ -311,6 +321,7 @@ def _environment(places: Sequence[Place], workers: int) -> dict[str, Any]:
         "cores": cores(),
         "workers": workers,
         "fingerprints": [c.fingerprint for p in places for c in p.settings],
+        "conditions": [c.describe() for p in places for c in p.settings],
     }
 
 

@@ -16,6 +16,7 @@ from eznas.metrics import Bootstrap, judge
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
+from eznas.statistics.images import Images
 from eznas.workers import Evaluator, Place, Progress, Workers, start
 
 Array = npt.NDArray[np.float64]
@@ -80,11 +81,21 @@ class Ground:
         """The conditions of each distinct setting: one batch of images, area-resized."""
         distinct = self.distinct_settings()
         device = device_of(device)
-        largest = max(s.input_size for s in distinct)
+        # One batch at the data sets' own largest size, whatever else is asked for beside them.
+        own = [s.input_size for d, s in self.settings.items() if "@" not in d]
+        largest = max(own or [s.input_size for s in distinct])
         batch = batch_of(images, max(raw, sketch), largest, seed=0)
+
+        def at(size: int) -> Images:
+            if size == largest:
+                return batch
+            if size < largest:
+                return batch.resized(size)
+            return batch_of(images, max(raw, sketch), size, seed=0)
+
         return tuple(
             Conditions(
-                batch if s.input_size == largest else batch.resized(s.input_size),
+                at(s.input_size),
                 s.classes,
                 raw,
                 sketch,
@@ -201,9 +212,14 @@ def _sized(space: str, text: str, settings: Mapping[str, Setting]) -> Setting:
         raise unknown(f"{space} dataset", dataset, settings)
     if not at:
         return settings[dataset]
-    if not size.isdecimal() or not 8 <= int(size) <= 512:
-        raise InputError(f"data set {text!r}: expected DATASET@SIZE, size 8 to 512 pixels")
-    return settings[dataset]._replace(input_size=int(size))
+    native = [str(s.input_size) for s in settings.values()]
+    if not size.isdecimal() or not 8 <= int(size) <= 512 or size[0] == "0" or size in native:
+        raise InputError(
+            f"data set {text!r}: expected DATASET@SIZE, size 8 to 512 pixels and none of "
+            f"{', '.join(dict.fromkeys(native))}, which its data sets have"
+        )
+    head = next(iter(settings.values())).classes
+    return Setting(int(size), head)
 
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
@@ -212,9 +228,15 @@ def searched(whole: Ground, count: int, seed: int) -> Ground:
     if count > len(free):
         raise InputError(
             f"configuration key networks + choice: at most {len(free)} in space {whole.space}, "
-            f"got {count}"
+            f"got {count}; try {_fitting(len(free))}"
         )
     return whole.part(sample(free, count, seed), "search")
+
+
+def _fitting(free: int) -> str:
+    choice = free // 6
+    settings = {"start": (free - choice) // 2, "networks": free - choice, "choice": choice}
+    return " ".join(f"--set {key}={value}" for key, value in settings.items())
 
 
 def held_out(whole: Ground, count: int) -> Ground:

@@ -72,6 +72,7 @@ class Evaluator:
     budget: int | None = None
     _kept: dict[tuple[int, int, int], _Kept] = field(default_factory=dict)
     _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
+    _largest: int = 0  # bytes of a shard with all that was measured for it
 
     def __post_init__(self) -> None:
         keep_pages()
@@ -121,17 +122,24 @@ class Evaluator:
         if isinstance(kept.shard, Mapped):
             kept.shard.release()
         elif self.keep:
-            kept.shard = self._placed(whole.only(self.statistics))
+            self._largest = max(self._largest, whole.nbytes())
+            kept.shard = whole.only(self.statistics)
             self._kept[place, number, setting] = kept
+            del whole
+            if not self._roomy():
+                kept.shard = Mapped(kept.shard)
+                trim()
         return found
 
-    def _placed(self, shard: Shard) -> Shard | Mapped:
-        """In memory while there is room, else on disk."""
-        if self.budget is None or resident() + MEASURING * shard.nbytes() <= self.budget:
-            return shard
-        mapped = Mapped(shard)
-        trim()
-        return mapped
+    def _roomy(self) -> bool:
+        """Whether another shard can be measured within the budget."""
+        if self.budget is None or self._fits(self.budget):
+            return True
+        trim()  # what is free already does not count
+        return self._fits(self.budget)
+
+    def _fits(self, budget: int) -> bool:
+        return resident() + MEASURING * self._largest <= budget
 
 
 def _measured(
@@ -171,6 +179,7 @@ class Serial:
     count = 1
 
     def __init__(self, make: Callable[[], Evaluator], progress: Progress | None = None) -> None:
+        self._make = make
         self._evaluator = make()
         self._progress = progress
 
@@ -186,7 +195,8 @@ class Serial:
         return _joined(found)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Let the bank go."""
+        self._evaluator = self._make()
 
 
 class RayWorkers:
@@ -263,8 +273,10 @@ class RayWorkers:
 
 
 def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
-    """Serial for one worker, Ray for more."""
-    return Serial(make, progress) if count == 1 else RayWorkers(make, count, progress)
+    """Serial for one worker, Ray for more or on a cluster that is named."""
+    if count == 1 and ADDRESS not in os.environ:
+        return Serial(make, progress)
+    return RayWorkers(make, count, progress)
 
 
 def _start_ray(count: int) -> bool:
@@ -281,6 +293,10 @@ def _start_ray(count: int) -> bool:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
+        there = int(ray.available_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        if there < count:  # actors beyond that would wait for ever
+            ray.shutdown()
+            raise InputError(f"Ray cluster {address!r}: {there} free CPUs for {count} workers")
         return True
     ray.init(
         address="local",

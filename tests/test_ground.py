@@ -60,17 +60,24 @@ def test_ground_of_some_data_sets():
 
 def test_a_data_set_at_another_size():
     some = ground("nasbench201", ["cifar10@24", "cifar10", "ImageNet16-120@24"])
-    assert {d: s.input_size for d, s in some.settings.items()} == {
-        "cifar10@24": 24,
-        "cifar10": 32,
-        "ImageNet16-120@24": 24,
-    }
+    sizes = {"cifar10@24": 24, "cifar10": 32, "ImageNet16-120@24": 24}
+    assert {d: s.input_size for d, s in some.settings.items()} == sizes
     np.testing.assert_array_equal(some.accuracies["cifar10@24"], some.accuracies["cifar10"])
     conditions = some.conditions(raw=2, sketch=2, seed=0, images=None)
     assert [c.size for c in conditions] == [24, 32]
     [labelled], _ = grounds(["nasbench201/cifar10@24"])
     assert list(labelled.settings) == ["cifar10@24"]
-    for text in ("cifar10@", "cifar10@x", "cifar10@4", "cifar10@1024", "cifar@24"):
+    alone, company = (ground("nasbench201", d) for d in (["cifar10"], ["cifar10@64", "cifar10"]))
+    prints = [
+        {c.size: c.fingerprint for c in g.conditions(raw=2, sketch=2, seed=0, images=None)}
+        for g in (alone, company)
+    ]
+    assert prints[0][32] == prints[1][32]
+    both = ["ImageNet16-120@24", "cifar10@24"]
+    heads = {ground("nasbench201", d).settings["cifar10@24"].classes for d in (both, both[::-1])}
+    assert heads == {10}
+    wrong = ("cifar10@", "cifar10@x", "cifar10@4", "cifar10@1024", "cifar@24", "cifar10@32")
+    for text in (*wrong, "cifar10@024"):
         with pytest.raises(InputError, match="cifar"):
             ground("nasbench201", [text])
 

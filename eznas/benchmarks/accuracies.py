@@ -32,7 +32,8 @@ def read_runs(path: Path, space: Space) -> dict[str, tuple[float, ...]]:
 
     The first line is a header with the columns `architecture` and `accuracy`; others are ignored.
     An architecture that stands again with another accuracy has a further run; with the same one
-    it is the same run. `InputError` with file and line for whatever cannot be used.
+    it is the same run (samples of tables repeat rows). `InputError` with file and line for
+    whatever cannot be used.
     """
     runs: dict[str, tuple[float, ...]] = {}
     for architecture, accuracy in _parsed(path, space):

@@ -46,7 +46,7 @@ def import_table(
         raise InputError(f"{path}: {error}") from None
     origin = Origin(path.resolve().name, sha256_of(path))
     if not replace:
-        _vacant(space, table, origin)
+        _vacant(space, table)
     store(table, origin)
     return summary(table, origin)
 
@@ -140,12 +140,12 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256("".join(listed).encode()).hexdigest()
 
 
-def _vacant(space: str, table: Table, origin: Origin) -> None:
+def _vacant(space: str, table: Table) -> None:
     """`InputError` where another table than this one is there and can be read."""
     if not path_of(space).exists() or problem_of(space):
         return
     here = stored(space)
-    if (here.table, here.origin.sha256) != (table, origin.sha256):
+    if here.table != table:
         raise InputError(
             f"space {space}: ground truth from {here.origin.file} is here "
             f"({here.table.kind} accuracy); --replace takes the new one in its place"

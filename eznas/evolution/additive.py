@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eznas.errors import InputError
 from eznas.evolution import chance
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import chosen, columns, fit_of, linear
-from eznas.formulas.expression import Expression
+from eznas.formulas.expression import Expression, KindError
 from eznas.formulas.table import Measures
 
 OFFERED = 0.1  # the share of the words that a step chooses from
@@ -60,7 +61,11 @@ class Dictionary:
             return formula
         place = {name.text: i for i, name in enumerate(fit.names)}
         kept = [place[t.text] for t in own if t.text in place]
-        return linear(fit, _with_next(fit.x, fit.y, kept))
+        chosen_terms = _with_next(fit.x, fit.y, kept)
+        try:
+            return linear(fit, chosen_terms) if chosen_terms else formula
+        except (KindError, InputError):  # a constant beyond the finite numbers; a sum too deep
+            return formula
 
 
 def terms(formula: Expression) -> list[Expression]:

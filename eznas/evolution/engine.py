@@ -100,6 +100,7 @@ class Engine:
         self._language, self._table, self._tasks = language, table, tasks
         self._search = search
         self._seeds = [Individual(to_nodes(s), "seed") for s in seeds]
+        self._of_seeds = {m.text for s in seeds for m in s.measures()}
         self._dead = dead
         self._population: list[Individual] = []
         self._judged: dict[str, Judgement] = {}
@@ -183,9 +184,17 @@ class Engine:
         while len(found) < self._search.offspring and attempts < 20 * self._search.offspring:
             attempts += 1
             child = self._child()
-            if self._search.limits.admit(child) and child.text not in self._judged:
+            if self._admits(child) and child.text not in self._judged:
                 found.setdefault(child.text, child)
         return list(found.values())
+
+    def _admits(self, child: Individual) -> bool:
+        """Whether a child is within the limits, and names what is beyond the language only in
+        measures that the seeds have: any other would have every network measured anew."""
+        if not self._search.limits.admit(child):
+            return False
+        measures = (m for m in child.expression.measures() if m.text not in self._of_seeds)
+        return all(s in self._language.statistics for m in measures for s in m.statistics())
 
     def _child(self) -> Individual:
         if chance.happens(self._search.crossover):

@@ -24,14 +24,10 @@ _FULL = {torch.bfloat16: torch.float32}  # as stored -> as computed with
 
 
 def large(steps: Sequence[Expression]) -> set[str]:
-    """The texts of those words to run in chunks: what gives something large, what is made of it,
-    and what that needs besides."""
+    """The texts of those words to run in chunks: what gives something large or takes it (all
+    arguments of a word are of one form, so that what these need is large as well)."""
     own = [s for s in steps if s.kind.axis in ROWS]
-    found = {s.text for s in own if any(e.kind.form in LARGE for e in (s, *s.arguments))}
-    for step in reversed(own):
-        if step.text in found:
-            found |= {a.text for a in step.arguments}
-    return found & {s.text for s in own}
+    return {s.text for s in own if any(e.kind.form in LARGE for e in (s, *s.arguments))}
 
 
 def run(

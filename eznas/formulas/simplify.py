@@ -4,7 +4,7 @@ A rule holds to the bit for all numbers, infinities and NaN among them (a test i
 so that an expression may stand for another without changing a score.
 """
 
-from functools import cache
+from functools import lru_cache
 
 from eznas.formulas.expression import Expression, call
 
@@ -17,7 +17,6 @@ _KEEPING = ("neg", "abs", "square", "sqrt", "exp", "log", "log1p", "sigmoid", "r
 
 RULES: tuple[tuple[Pattern, Pattern], ...] = (
     (("neg", ("neg", "x")), "x"),
-    (("transpose", ("transpose", "x")), "x"),
     (("min", "x", "x"), "x"),
     (("max", "x", "x"), "x"),
     *(((word, ("neg", "x")), (word, "x")) for word in _SIGNLESS),
@@ -34,13 +33,13 @@ RULES: tuple[tuple[Pattern, Pattern], ...] = (
     (("positive", ("relu", "x")), ("positive", "x")),
     (("trace", ("transpose", "x")), ("trace", "x")),
     (("sub", "x", ("neg", "y")), ("add", "x", "y")),
-    (("add", "x", ("neg", "y")), ("sub", "x", "y")),
+    (("add", ("neg", "y"), "x"), ("sub", "x", "y")),  # as canonical order has it
     (("mul", ("neg", "x"), ("neg", "y")), ("mul", "x", "y")),
     (("div", ("neg", "x"), ("neg", "y")), ("div", "x", "y")),
 )
 
 
-@cache
+@lru_cache(1 << 16)
 def simplified(expression: Expression) -> Expression:
     """The canonical form of an expression after all rules, innermost first."""
     node = expression.canonical

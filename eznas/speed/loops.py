@@ -78,7 +78,7 @@ def _of_network(node: Expression, network: Loose) -> Tensor | None:
                 column.append(value[0].double())
     if not columns[0]:
         return None
-    mask = torch.ones((1, len(columns[0])), dtype=torch.bool)
+    mask = torch.ones((1, len(columns[0])), dtype=torch.bool, device=columns[0][0].device)
     return word.function(*(torch.stack(c)[None] for c in columns), mask)
 
 

@@ -102,7 +102,7 @@ def stack(
         row, own = CATALOGUE[name], [m.tensors.pop(name) for m in measurements]
         if storage == "half" and row.kind.form == "features":
             own = [[None if t is None else t.bfloat16() for t in tensors] for tensors in own]
-        _admit(shard, row, own, axes)
+        _admit(shard, row, [[None if t is None else t.to(device) for t in ts] for ts in own], axes)
     return shard
 
 

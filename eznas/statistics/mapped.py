@@ -57,5 +57,7 @@ class Mapped:
         self._map.madvise(mmap.MADV_DONTNEED)
 
     def _view(self, dtype: torch.dtype, shape: torch.Size, start: int) -> Tensor:
+        if not shape.numel():
+            return torch.empty(shape, dtype=dtype, device=self._device)
         flat = torch.frombuffer(self._map, dtype=dtype, count=shape.numel(), offset=start)
         return flat.reshape(shape).to(self._device)

@@ -89,3 +89,12 @@ def test_where_nothing_can_be_fitted_the_formula_comes_back():
     flat = {name: [1.0] * COUNT for name in (c.text for c in CANDIDATES)}
     formula = parse(A)
     assert dictionary(filled(PLANTED | flat)).step(formula) is formula
+
+
+@pytest.mark.usefixtures("every_word")
+def test_a_constant_beyond_the_finite_numbers_leaves_the_formula():
+    tiny = {name: (5e-324 * (1 + (i % 3)) for i in range(COUNT)) for name in (A,)}
+    planted = {name: [*values] for name, values in tiny.items()}
+    formula = parse(A)
+    with_huge = Dictionary.of([parse(A)], filled(planted, [parse(A)]), TASKS, COUNT)
+    assert with_huge.step(formula).text == formula.text

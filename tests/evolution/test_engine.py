@@ -100,6 +100,17 @@ def test_measures_and_pairs_are_counted():
     assert set(evaluate.asked.values()) == {1}
 
 
+def test_what_is_beyond_the_language_stays_in_the_measures_of_seeds(judged):
+    list(engine(1, generations=8).run())
+    foreign = {
+        m.text
+        for _, text, _ in judged
+        for m in parse(text).measures()
+        if not set(m.statistics()) <= set(made_up.STATISTICS)
+    }
+    assert foreign == {parse(made_up.SEEDS[1]).canonical.text}
+
+
 def test_seeds_are_judged_in_generation_0(judged):
     next(iter(engine(1).run()))
     texts = {text for _, text, _ in judged}

@@ -76,6 +76,10 @@ def test_a_rule_holds_to_the_bit(rule, dtype):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("params + -operations", "params - operations"),
+        ("-operations + params", "params - operations"),
+        ("params - -operations", "operations + params"),
+        ("sum_layers(norm(transpose(transpose(weight))))",) * 2,  # absent where it is not square
         ("sum_layers(norm(abs(-weight)))", "sum_layers(norm(weight))"),
         ("sum_layers(mean(-(-(-weight))))", "sum_layers(mean(-weight))"),
         ("min(params, params)", "params"),
