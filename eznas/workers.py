@@ -111,6 +111,7 @@ class Evaluator:
         number, architectures = shard
         space, conditions = self.places[place].space, self.places[place].settings[setting]
         kept = self._kept.get((place, number, setting))
+        new = kept is None
         if kept is None:
             names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
             kept = _Kept(_measured(space, architectures, conditions, names))
@@ -126,6 +127,8 @@ class Evaluator:
             kept.shard = whole.only(self.statistics)
             self._kept[place, number, setting] = kept
             del whole
+            if missing or new:
+                trim()
             if not self._roomy():
                 kept.shard = Mapped(kept.shard)
                 trim()
@@ -293,10 +296,10 @@ def _start_ray(count: int) -> bool:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
-        there = int(ray.available_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        there = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
         if there < count:  # actors beyond that would wait for ever
             ray.shutdown()
-            raise InputError(f"Ray cluster {address!r}: {there} free CPUs for {count} workers")
+            raise InputError(f"Ray cluster {address!r}: {there} CPUs for {count} workers")
         return True
     ray.init(
         address="local",

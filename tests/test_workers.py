@@ -1,9 +1,6 @@
 """Workers: the same numbers however many there are, whatever they were asked before."""
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,26 +283,6 @@ def test_two_places_on_two_actors(ray_workers):
     workers = ray_workers(2)
     workers.evaluate(SHARDS, texts)
     same(workers.evaluate(shards, texts, place=1), expected)
-
-
-@pytest.mark.ray
-@from_ray
-def test_a_cluster_that_is_up_is_joined_and_stays(reference, monkeypatch):
-    import ray
-
-    port = "46379"
-    command = [Path(sys.executable).with_name("ray"), "start", "--head", f"--port={port}"]
-    lean = ["--num-cpus=2", "--include-dashboard=false", "--object-store-memory=100000000"]
-    subprocess.run([*command, *lean, "--disable-usage-stats"], check=True, capture_output=True)
-    try:
-        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
-        for _ in range(2):
-            workers = RayWorkers(evaluator, 2)
-            same(workers.evaluate(SHARDS, TEXTS), reference)
-            workers.close()
-            assert not ray.is_initialized()
-    finally:
-        subprocess.run([command[0], "stop", "--force"], check=True, capture_output=True)
 
 
 @pytest.mark.ray
