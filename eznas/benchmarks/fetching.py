@@ -11,7 +11,13 @@ from typing import Any
 import pooch
 
 from eznas.benchmarks import PACKAGED
-from eznas.benchmarks.importing import import_table, importable, problem_of, sha256_of
+from eznas.benchmarks.importing import (
+    import_table,
+    importable,
+    problem_of,
+    sha256_of,
+    vacant,
+)
 from eznas.benchmarks.sources import SOURCES, Source, source_of
 from eznas.benchmarks.stored import folder, path_of, stored
 from eznas.errors import InputError, unknown
@@ -43,6 +49,8 @@ def fetch(space: str, progress: Progress | None = None, replace: bool = False) -
             f"space {space}: {source.file} cannot be downloaded from here; it is to be had thus: "
             f"{source.how}"
         )
+    if not replace:
+        vacant(space, lambda here: here.origin.file == source.file)
     file = download(source, progress or (lambda done, total: None))
     return import_table(space, file, replace=replace)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from eznas.benchmarks import PACKAGED, READERS, load
 from eznas.benchmarks.accuracies import read_runs
 from eznas.benchmarks.base import KINDS, Table
 from eznas.benchmarks.sources import source_of
-from eznas.benchmarks.stored import Origin, path_of, store, stored
+from eznas.benchmarks.stored import Origin, Stored, path_of, store, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
@@ -46,7 +47,7 @@ def import_table(
         raise InputError(f"{path}: {error}") from None
     origin = Origin(path.resolve().name, sha256_of(path))
     if not replace:
-        _vacant(space, table)
+        vacant(space, lambda here: here.table == table)
     store(table, origin)
     return summary(table, origin)
 
@@ -140,15 +141,15 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256("".join(listed).encode()).hexdigest()
 
 
-def _vacant(space: str, table: Table) -> None:
-    """`InputError` where another table than this one is there and can be read."""
+def vacant(space: str, same: Callable[[Stored], bool]) -> None:
+    """`InputError` where a table is here that can be read and is not the same."""
     if not path_of(space).exists() or problem_of(space):
         return
     here = stored(space)
-    if here.table != table:
+    if not same(here):
         raise InputError(
             f"space {space}: ground truth from {here.origin.file} is here "
-            f"({here.table.kind} accuracy); --replace takes the new one in its place"
+            f"({here.table.kind} accuracy); --replace takes another in its place"
         )
 
 

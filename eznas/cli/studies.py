@@ -41,7 +41,8 @@ def correlate(
     dataset: Datasets = None,
     networks: Networks = "up to 1000",
     accuracy: Annotated[
-        Path | None, typer.Option(help="CSV of architecture,accuracy in place of the benchmark.")
+        Path | None,
+        typer.Option(help="CSV of architecture,accuracy, all of it, in place of the benchmark."),
     ] = None,
     set_name: SetName = "all",
     space: SpaceName = "nasbench201",

@@ -76,6 +76,20 @@ def test_accuracies_of_ones_own(folder):
     assert [(r["networks"], r["set"], r["accuracy"]) for r in rows] == [(6, "given", "given")] * 2
 
 
+def test_accuracies_of_nds_networks_of_ones_own():
+    """No table of NDS is needed: a made file of four networks, ordered by their size."""
+    cells = [f"{op}~0|{op}~1" for op in ("none", "skip_connect", "sep_conv_3x3", "sep_conv_5x5")]
+    lines = [
+        f"c16-l4:{'+'.join([f'|{cell}|'] * 4)}:{'+'.join([f'|{cell}|'] * 4)},{90 + i}"
+        for i, cell in enumerate(cells)
+    ]
+    Path("nds.csv").write_text("\n".join(["architecture,accuracy", *lines]))
+    command = ("correlate", "params", "depth", "--space", "nds-darts", "--accuracy", "nds.csv")
+    params, depth = answer(*command, *BATCH, "--workers", "1")["rows"]
+    assert (params["tau"], params["networks"], params["accuracy"]) == (1, 4, "given")
+    assert depth["tau"] > 0
+
+
 def test_tables_go_to_standard_output_and_progress_to_the_error_stream():
     outcome = call("correlate", "params", *FEW, "--dataset", SMALL)
     assert outcome.code == 0

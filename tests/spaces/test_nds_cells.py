@@ -97,6 +97,20 @@ def test_two_published_networks_were_larger(space, found, width, depth, count, p
     assert 0.8 < count / 1e6 / published < 0.95
 
 
+def test_nasnet_as_its_authors_stacked_it(monkeypatch):
+    """Their normal cell gives one of its inputs too (`used_hiddenstates` of the published code):
+    six parts, where the genotype that NDS and DARTS write names five. 3.3 M, as in the paper."""
+    architecture = architecture_of("nds-nasnet", NASNET, 32, 20)
+    outputs = nds_cells.CellSpace.outputs
+
+    def with_an_input(space, edges):
+        own = outputs(space, edges)
+        return [0, *own] if own == ALL5 else own
+
+    monkeypatch.setattr(nds_cells.CellSpace, "outputs", with_an_input)
+    assert params("nds-nasnet", architecture) == 3_287_274
+
+
 def test_sizes_of_500_networks_of_naslib():
     """In millions; the search network that NASLib counts normalises operations without weights."""
     with gzip.open(shared("darts_nasbench301_sample.csv.gz"), "rt", newline="") as stream:
