@@ -156,7 +156,8 @@ def _pass(model: nn.Module, images: Tensor, backward: bool) -> None:
     with torch.set_grad_enabled(backward):
         logits = model(images)
     if backward:
-        torch.autograd.grad(logits.sum(), [images, *model.parameters()])
+        found = [images, *model.parameters()]
+        torch.autograd.grad(logits.sum(), found, allow_unused=True)  # some lead to no logits
     if images.is_cuda:
         torch.cuda.synchronize(images.device)
 

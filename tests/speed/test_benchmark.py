@@ -17,7 +17,7 @@ def few(monkeypatch):
     monkeypatch.setattr(module, "recorded", lambda: generations)
     monkeypatch.setattr(module, "cores", lambda: 1)
     monkeypatch.setattr(module, "measuring", lambda device: {"data": 0.1})
-    monkeypatch.setattr(module, "SCORED", ("az_expressivity",))
+    monkeypatch.setattr(module, "SCORED", ("az_expressivity", "synflow"))
 
 
 @pytest.mark.usefixtures("few")
@@ -34,7 +34,8 @@ def test_a_small_benchmark():
     assert all(rate > 0 for rate in found["rates"].values())
     assert (found["formulas"], found["networks"], found["device"]) == (12, 8, "cpu")
     assert found["recorded"] == {"formulas": 36, "distinct": 36}
-    assert found["scoring"]["az_expressivity"] > 0.5
+    assert found["scoring"].keys() == {"az_expressivity", "synflow"}
+    assert all(ratio > 0.5 for ratio in found["scoring"].values())
     assert found["slopes"].keys() == {"networks", "formulas", "batch"}
     seconds = found["formulas"] * found["networks"] / found["rates"]["plan_cold"]
     floor = found["touched_mb"] * 2**20 / (found["bandwidth_gb_s"] * 1e9)
