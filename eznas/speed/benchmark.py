@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan
-from eznas.formulas.table import MeasureTable
+from eznas.formulas.table import SHARD, MeasureTable
 from eznas.machine import cores, most_resident
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.resolve import resolve
@@ -179,7 +179,7 @@ def _slopes(
         "formulas": _slope({f: cold(BATCH, most, f) for f in (len(last) // 4, len(last))}),
         "batch": _slope({b: cold(b, most, len(last)) for b in (BATCH, 2 * BATCH)}),
     }
-    if cores() > 1:
+    if 1 < cores() <= len(architectures) // SHARD:  # or they have nothing to share
         slopes["workers"] = _slope(
             {w: _shared(w, generations, architectures, device) for w in (1, cores())}
         )
