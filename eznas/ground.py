@@ -187,7 +187,7 @@ def grounds(tasks: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Grou
 
 
 def asked(tasks: Sequence[str]) -> dict[str, list[str]]:
-    """Space -> its data sets, none for all of them, of texts SPACE or SPACE/DATASET."""
+    """Space -> its data sets, none for all of them: of texts as `grounds` takes them."""
     found: dict[str, list[str]] = {}
     for space, _, dataset in (t.partition("/") for t in tasks):
         found.setdefault(space, []).append(dataset)
@@ -202,8 +202,8 @@ def _presented(
     first: dict[int, Setting] = {}
     for setting in settings.values():
         first.setdefault(setting.input_size, setting)
-    asked = {d: _sized(space, d, settings) for d in dict.fromkeys(datasets or settings)}
-    return {d: first.setdefault(s.input_size, s) for d, s in asked.items()}
+    sized = {d: _sized(space, d, settings) for d in dict.fromkeys(datasets or settings)}
+    return {d: first.setdefault(s.input_size, s) for d, s in sized.items()}
 
 
 def _sized(space: str, text: str, settings: Mapping[str, Setting]) -> Setting:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from eznas.formulas.expression import Expression
+from eznas.formulas.values import applied
 from eznas.statistics.measuring import Measurement
 from primitives import CONSTANT, WORDS
 from primitives.kinds import AXES
@@ -65,7 +66,7 @@ def _of_network(node: Expression, network: Loose) -> Tensor | None:
         return None if found is None else found[None]
     word = WORDS[node.name]
     if not word.aggregation:
-        return _applied(node, [_of_network(a, network) for a in node.arguments])
+        return applied(node.name, [_of_network(a, network) for a in node.arguments])
     live = network.live[node.arguments[0].kind.axis]
     columns: list[list[Tensor]] = [[] for _ in node.arguments]
     for row, alive in enumerate(live):
@@ -91,10 +92,4 @@ def _of_row(node: Expression, network: Loose, row: int) -> Tensor | None:
         return None if found is None else found[None]
     if node.kind == CONSTANT:
         return _of_network(node, network)
-    return _applied(node, [_of_row(a, network, row) for a in node.arguments])
-
-
-def _applied(node: Expression, tensors: list[Tensor | None]) -> Tensor | None:
-    word, found = WORDS[node.name], [t for t in tensors if t is not None]
-    fits = len(found) == len(tensors) and word.applies(*(tuple(t.shape) for t in found))
-    return word.function(*found) if fits else None
+    return applied(node.name, [_of_row(a, network, row) for a in node.arguments])
