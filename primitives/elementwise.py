@@ -31,8 +31,7 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
 @word("any any -> same", symbol="/")
 def div(x: Tensor, y: Tensor) -> Tensor:
     """x / y, and 0 where y is 0; may overflow to infinity."""
-    quotient = x / y
-    return torch.where(y == 0, torch.zeros_like(quotient), quotient)
+    return (x / y).masked_fill_(y == 0, 0)
 
 
 @word("any any -> same", commutative=True, name="min")
@@ -119,7 +118,7 @@ def sqrt(x: Tensor) -> Tensor:
 @word("any -> same")
 def reciprocal(x: Tensor) -> Tensor:
     """1 / x, and 0 where x is 0; may overflow to infinity."""
-    return torch.where(x == 0, torch.zeros_like(x), 1 / x)
+    return (1 / x).masked_fill_(x == 0, 0)
 
 
 @word("any -> same")
@@ -137,7 +136,8 @@ def sign(x: Tensor) -> Tensor:
 @word("any -> same")
 def heaviside(x: Tensor) -> Tensor:
     """1 where x > 0, 1/2 where it is 0, else 0."""
-    return torch.where(x.isnan(), x, (x.sign() + 1) / 2)
+    bounded = x.clamp(-1, 1)
+    return x.sign().add_(1).mul_(0.5).add_(bounded - bounded)  # which is NaN where x is, else 0
 
 
 @word("any -> same")

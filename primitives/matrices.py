@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from primitives.reductions import centred, direction, flat, unit
+from primitives.reductions import flat, standard, unit
 from primitives.registry import word
 
 
@@ -20,7 +20,8 @@ def agreement(x: Tensor) -> Tensor:
 
     The kernel of Mellor et al., 2021; exact in float32 up to 2^24 units.
     """
-    units = x.detach().movedim(2, -1).flatten(2)  # no copy where channels come last in memory
+    x = x.detach()
+    units = (x if x.is_contiguous() else x.movedim(2, -1)).flatten(2)  # as they lie in memory
     on = torch.gt(units, 0, out=torch.empty_like(units, dtype=torch.float32))
     both = (on @ on.mT).double()
     each = both.diagonal(dim1=-2, dim2=-1)
@@ -38,15 +39,15 @@ def covariance(x: Tensor) -> Tensor:
 @word("features|weights -> matrix")
 def channel_correlation(x: Tensor) -> Tensor:
     """Pearson correlation between channels (of weights: input channels); 0 for a constant one."""
-    channels = x.movedim(2, 1).flatten(2).double()
-    rows = direction(centred(channels.flatten(0, 1))).reshape(channels.shape)
+    channels = x.movedim(2, 1).flatten(2)
+    rows = standard(channels.flatten(0, 1)).reshape(channels.shape)
     return (rows @ rows.mT).clamp(-1, 1)
 
 
 @word("samples -> same", "matrix -> matrix")
 def correlation(x: Tensor) -> Tensor:
     """Pearson correlation between the matrix's own rows; NaN for a row that is constant."""
-    rows = direction(centred(x.double().flatten(0, 1))).reshape(x.shape)
+    rows = standard(x.flatten(0, 1)).reshape(x.shape)
     r = (rows @ rows.mT).clamp(-1, 1)
     constant = (rows == 0).all(2)
     undefined = constant[:, :, None] | constant[:, None, :]

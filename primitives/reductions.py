@@ -7,6 +7,8 @@ from torch import Tensor
 
 from primitives.registry import word
 
+SHORT = 16  # below this, torch goes faster across many short rows than along each
+
 
 def flat(x: Tensor) -> Tensor:
     """x as float64 [rows, everything else]."""
@@ -23,11 +25,24 @@ def peak(x: Tensor) -> Tensor:
     return torch.where(top == 0, torch.ones_like(top), top)
 
 
-def over_peak(x: Tensor) -> tuple[Tensor, Tensor]:
-    """A fresh float64 [rows, everything else] of x over its peak, and the peak, [rows, 1]."""
+def scaled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """A fresh float64 [rows, everything else] that can be summed and squared without overflow, and
+    the scale, [rows, 1], that it is to be multiplied with.
+
+    What was float32 is so as it is, and the mean of a constant row of it is exact; float64 goes
+    over its peak.
+    """
     rows = x.reshape(len(x), -1)
+    if rows.dtype == torch.float32:
+        return rows.double(), rows.new_ones((len(rows), 1), dtype=torch.float64)
     top = peak(rows).double()
-    return rows / top, top  # promoted while it is divided
+    return rows / top, top
+
+
+def lengths(x: Tensor) -> Tensor:
+    """The Euclidean length of each row, [rows, 1]."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return length
 
 
 def unit(x: Tensor) -> Tensor:
@@ -37,69 +52,73 @@ def unit(x: Tensor) -> Tensor:
     return torch.where(total == 0, torch.zeros_like(x), magnitude / total)
 
 
-def centred(x: Tensor) -> Tensor:
-    """x [rows, n] over its peak, less the mean."""
-    x = x / peak(x)
-    return x.sub_(x.mean(1, keepdim=True))
-
-
 def direction(x: Tensor) -> Tensor:
-    """x [rows, n] over its Euclidean length; 0 where the length is."""
-    x = x / peak(x)
-    length = x.square().sum(1, keepdim=True).sqrt()
-    return x.div_(torch.where(length == 0, torch.ones_like(length), length))
+    """x as float64 [rows, n] over its Euclidean length; 0 where the length is."""
+    return _shortened(scaled(x)[0])
+
+
+def standard(x: Tensor) -> Tensor:
+    """The direction of x less its mean, float64 [rows, n]; 0 where the row is constant."""
+    rows, _ = scaled(x)
+    return _shortened(rows.sub_(rows.mean(1, keepdim=True)))
+
+
+def _shortened(rows: Tensor) -> Tensor:
+    """The rows, in place, over their lengths."""
+    length = lengths(rows)
+    return rows.div_(length.masked_fill_(length == 0, 1))
 
 
 @word("tensor -> scalar", name="sum")
 def total(x: Tensor) -> Tensor:
     """The sum; may overflow to infinity."""
-    return flat(x).sum(1)
+    return x.reshape(len(x), -1).sum(1, dtype=torch.float64)
 
 
 @word("tensor -> scalar")
 def mean(x: Tensor) -> Tensor:
     """The mean; may overflow to infinity."""
-    return flat(x).mean(1)
+    return x.reshape(len(x), -1).mean(1, dtype=torch.float64)
 
 
 @word("tensor -> scalar")
 def mean_abs(x: Tensor) -> Tensor:
     """The mean of |x|; may overflow to infinity."""
-    return flat(x.abs()).mean(1)
+    return mean(x.abs())
 
 
 @word("tensor -> scalar")
 def sum_abs(x: Tensor) -> Tensor:
     """The sum of |x|; may overflow to infinity."""
-    return flat(x.abs()).sum(1)
+    return total(x.abs())
 
 
 @word("tensor -> scalar")
 def std(x: Tensor) -> Tensor:
     """The standard deviation (population)."""
-    rows, top = over_peak(x)
+    rows, scale = scaled(x)
     rows -= rows.mean(1, keepdim=True)
-    return rows.square_().mean(1).sqrt() * top[:, 0]
+    return (lengths(rows) / math.sqrt(rows.shape[1]) * scale)[:, 0]
 
 
 @word("tensor -> scalar")
 def norm(x: Tensor) -> Tensor:
     """The Frobenius norm, scaled against overflow."""
-    rows, top = over_peak(x)
-    finite = rows.square_().sum(1).sqrt() * top[:, 0]
-    return torch.where(top[:, 0].isinf(), top[:, 0], finite)
+    rows, scale = scaled(x)
+    length = lengths(rows) * scale
+    return torch.where(scale.isinf(), scale, length)[:, 0]
 
 
 @word("tensor -> scalar")
 def largest(x: Tensor) -> Tensor:
     """The largest entry."""
-    return flat(x).amax(1)
+    return x.reshape(len(x), -1).amax(1).double()
 
 
 @word("tensor -> scalar")
 def smallest(x: Tensor) -> Tensor:
     """The smallest entry."""
-    return flat(x).amin(1)
+    return x.reshape(len(x), -1).amin(1).double()
 
 
 @word("tensor -> scalar")
@@ -141,19 +160,21 @@ def saliency(x: Tensor, y: Tensor) -> Tensor:
 @word("features -> vector")
 def channel_variance(x: Tensor) -> Tensor:
     """Variance of each channel over batch and positions (population); may overflow to infinity."""
-    return x.double().var((1, 3, 4), correction=0)
+    rows = x.double()
+    rows = rows - rows.mean((1, 3, 4), keepdim=True)  # not in place: it may be x itself
+    return rows.square_().mean((1, 3, 4))
 
 
 @word("tensor tensor -> scalar", commutative=True)
 def hamming(x: Tensor, y: Tensor) -> Tensor:
     """The share of entries whose signs differ."""
-    return flat(x.sign() != y.sign()).mean(1)
+    return mean((x.sign() - y.sign()).abs_().clamp_max_(1))
 
 
 @word("tensor tensor -> scalar", commutative=True)
 def cosine(x: Tensor, y: Tensor) -> Tensor:
     """The cosine of the angle between x and y; 0 where either is all zero."""
-    return (direction(flat(x)) * direction(flat(y))).sum(1)
+    return direction(x).mul_(direction(y)).sum(1)
 
 
 @word("tensor tensor -> scalar")
@@ -167,12 +188,13 @@ def kl(x: Tensor, y: Tensor) -> Tensor:
 @word("tensor -> same")
 def softmax(x: Tensor) -> Tensor:
     """Softmax along the last axis."""
-    return x.softmax(-1)
+    if x.shape[-1] >= SHORT:
+        return x.softmax(-1)
+    return x.movedim(-1, 0).contiguous().softmax(0).movedim(0, -1).contiguous()
 
 
 @word("tensor -> same")
 def normalise(x: Tensor) -> Tensor:
     """Zero mean and unit standard deviation over the row; 0 where it is constant."""
-    rows = flat(x)
-    standard = direction(centred(rows)) * math.sqrt(rows.shape[1])
-    return standard.reshape(x.shape).to(x.dtype)
+    rows = standard(x)
+    return rows.mul_(math.sqrt(rows.shape[1])).reshape(x.shape).to(x.dtype)

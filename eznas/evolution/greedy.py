@@ -22,6 +22,7 @@ from eznas.formulas.table import Measures
 TERMS = 12
 FACTORS = 120  # words of which products are formed
 _SAME = 1 - 1e-9  # correlation at which two words say the same
+_EQUAL = 1e-9  # shares of a gain that are rounding
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,11 @@ def chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
     for _ in range(terms):
         left = x.square().sum(0)
         gain = torch.where(left > 1e-6 * start, (x.T @ residual).square() / left, -1.0)
-        best = int(gain.argmax())
-        if gain[best] <= 0:
+        most = gain.max()
+        if most <= 0:
             break
+        # The first of those that say the same, whatever their last bits are.
+        best = int((gain > most * (1 - _EQUAL)).nonzero()[0, 0])
         chosen.append(best)
         unit = x[:, best] / left[best].sqrt()
         residual -= unit * (unit @ residual)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.statistics.catalogue import OVER_PATHS, SITES, Statistic
+from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
 from eznas.statistics.condensing import distinct
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.initialisation import kaiming, kept
@@ -55,9 +55,9 @@ def measure(
     fresh = conditions.initialisation == "kaiming"
     with as_found(model), torch.inference_mode(False), torch.enable_grad():
         table = kaiming(model, conditions.seed) if fresh else kept(model)
-        traced, weights, subject = _trace(
-            Subject(model, {}, conditions, tied=ties(model)).with_table(table)
-        )
+        subject = Subject(model, {}, conditions, tied=ties(model)).with_table(table)
+        with_paths = any(r.name in PATHS for r in rows)
+        traced, weights, subject = _trace(subject, with_paths)
         captured: Captured = {}
         for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
             wanted = [r for r in rows if r.excitation == (probe, batch)]
@@ -66,7 +66,7 @@ def measure(
     return Measurement(traced, {r.name: _arrange(r, traced, captured, conditions) for r in rows})
 
 
-def _trace(subject: Subject) -> tuple[Structure, list[Tensor], Subject]:
+def _trace(subject: Subject, with_paths: bool) -> tuple[Structure, list[Tensor], Subject]:
     """The structure, the weight of each layer as [out, in, kernel height, kernel width], and the
     subject in a layout that its forward can read (a `view` may ask for plain rows)."""
     image = subject.laid_out(subject.conditions.images.pixels[:2]).requires_grad_()
@@ -76,13 +76,14 @@ def _trace(subject: Subject) -> tuple[Structure, list[Tensor], Subject]:
     except InputError:
         if subject.layout == torch.contiguous_format:
             raise
-        return _trace(replace(subject, layout=torch.contiguous_format))
+        return _trace(replace(subject, layout=torch.contiguous_format), with_paths)
     if not tracer.events["layer"]:
         raise subject.error("its forward pass meets no convolution or linear layer")
     params = sum(p.numel() for p in subject.model.parameters())
     weights = [e.weight.detach() for e in tracer.events["layer"] if e.weight is not None]
     shaped = [w.reshape(w.shape + (1,) * (4 - w.dim())) for w in weights]
-    return structure(tracer, image, logits, params), shaped, subject
+    traced = structure(tracer, image, logits, params, with_paths=with_paths)
+    return traced, shaped, subject
 
 
 def _arrange(

@@ -102,7 +102,7 @@ class Structure:
 
     `rows`: signature and liveness along the axes activations, norms and blocks; `operations`: for
     one image, see `_operations`; `paths`: over all ways from the image to the logits, with
-    `CARRIED` as quantities; None where there is none.
+    `CARRIED` as quantities; None where there is none, or none was asked for.
     """
 
     layers: tuple[Layer, ...]
@@ -118,7 +118,9 @@ class Structure:
         return self.rows[axis]
 
 
-def structure(tracer: Tracer, image: Tensor, logits: Tensor, params: int) -> Structure:
+def structure(
+    tracer: Tracer, image: Tensor, logits: Tensor, params: int, *, with_paths: bool = True
+) -> Structure:
     """The structure behind one traced pass, for which the image and all weights had gradients.
 
     An operation is live when its node lies between the image and the logits; the layer's
@@ -159,7 +161,7 @@ def structure(tracer: Tracer, image: Tensor, logits: Tensor, params: int) -> Str
         for role in ("activation", "norm", "block")
     }
     found = None
-    if between:
+    if between and with_paths:
         inside = {n: [p for p in graph.parents[n] if p in between] for n in between}
         side = image.shape[-1]
         carried = {e.node: _carried(e, side) for role in _ON_PATHS for e in events[role]}

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import EDGES, live_cell, operations
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
@@ -31,8 +32,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def traced(model: nn.Module) -> Structure:
-    return measure(model, Conditions(IMAGES, initialisation="keep"), ()).structure
+def traced(model: nn.Module, names: Sequence[str] = ()) -> Structure:
+    rows = [CATALOGUE[name] for name in names]
+    return measure(model, Conditions(IMAGES, initialisation="keep"), rows).structure
 
 
 def live(structure: Structure, axis: str = "activations") -> tuple[bool, ...]:
@@ -665,7 +667,7 @@ def test_every_spelling_of_a_pooling_is_seen(call, kernel, side) -> None:
     assert event.input_shape == tuple(X.shape)
     assert event.output_shape[:3] == (2, 4, side)
     model = Wired(lambda x, a, head: head(pooled(call(a(x)))), a=conv(3), head=nn.Linear(4, 10))
-    longest = traced(model).paths.largest  # convolutions, poolings, ...
+    longest = traced(model, PATHS).paths.largest  # convolutions, poolings, ...
     assert longest[:2] == (1.0, 1.0)
 
 
