@@ -16,6 +16,7 @@ from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
 from eznas.discovery import Result, conditions_of, estimate, evolve
+from eznas.doctor import examine
 from eznas.errors import InputError, unknown
 from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
@@ -44,6 +45,7 @@ __all__ = [
     "correlate",
     "estimate",
     "evolve",
+    "examine",
     "export",
     "fetch",
     "import_table",

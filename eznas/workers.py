@@ -7,6 +7,7 @@ a process border. This is the only file that imports ray.
 
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,9 @@ Progress = Callable[[int, int], None]  # shards done, shards in all
 
 ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
 MEASURING = 1.5  # what measuring a shard takes, in sizes of a shard
+OBJECT_STORE = 100 << 20  # bytes of shared memory for Ray: only numbers pass through it
 _LIVES = 3  # how often one shard may take its worker down before the run gives up
+_PATIENCE = 120  # seconds for a task that does nothing but import what workers import
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,37 @@ def start(make: Callable[[], Evaluator], count: int, progress: Progress | None =
     return RayWorkers(make, count, progress)
 
 
+def try_ray(count: int) -> tuple[float, int]:
+    """Start Ray for so many workers or join the cluster that is named, have as many tasks done,
+    and leave it again.
+
+    Seconds until all tasks were back, and bytes of memory of the largest process that did one,
+    with all imported that workers import. `InputError` where that fails.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(f"Ray: cannot be imported: {error}") from None
+
+    began, started = time.monotonic(), False
+    try:
+        started = _start_ray(count)
+        task = ray.remote(num_cpus=1)(resident)
+        told = ray.get([task.remote() for _ in range(count)], timeout=_PATIENCE)
+        return time.monotonic() - began, max(told)
+    except InputError:
+        raise
+    except Exception as error:
+        known = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+        # Where one of its processes does not come up, Ray raises Exception itself.
+        if type(error) is not Exception and not isinstance(error, known):
+            raise
+        raise InputError(f"Ray: {' '.join(str(error).split())}") from None
+    finally:
+        if started:
+            ray.shutdown()
+
+
 def _start_ray(count: int) -> bool:
     """Join a cluster that is up in this process or that `RAY_ADDRESS` names, or start a lean one;
     True if this process is to leave it again."""
@@ -304,7 +338,7 @@ def _start_ray(count: int) -> bool:
     ray.init(
         address="local",
         num_cpus=count,
-        object_store_memory=100 << 20,  # only numbers pass through it
+        object_store_memory=OBJECT_STORE,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -17,8 +17,9 @@ LONGEST = 400  # lines; a file is meant to have about 120
 FLOORS = (
     ("cli",),
     ("api",),
-    # A run from beginning to end; what proxies and words are worth; how fast it goes.
-    ("discovery", "studies", "speed"),
+    # A run from beginning to end; what proxies and words are worth; how fast it goes; whether
+    # this machine is fit for it.
+    ("discovery", "studies", "speed", "doctor"),
     # From what a user names to the proxy and the networks behind it; who is told meanwhile.
     ("resolve", "ground", "models", "watching"),
     ("report", "runs", "records", "evolution", "proxies"),

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from eznas import workers as module
 from eznas.errors import InputError
 from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.mapped import Mapped
-from eznas.workers import Evaluator, Place, RayWorkers, Serial, start
+from eznas.workers import Evaluator, Place, RayWorkers, Serial, start, try_ray
 
 IMAGES = generated(4, size=16)
 SETTINGS = (
@@ -307,6 +308,46 @@ def test_a_lost_actor_is_made_anew(reference, ray_workers):
 def test_an_error_in_a_worker_reaches_the_driver(ray_workers):
     with pytest.raises(ValueError, match="no_such_statistic"):
         ray_workers(2).evaluate(SHARDS, ["no_such_statistic"])
+
+
+@pytest.mark.ray
+@from_ray
+def test_ray_is_tried_and_ends_again():
+    import ray
+
+    seconds, largest = try_ray(2)
+    assert 0 < seconds < 120
+    assert largest > 100 << 20  # torch was imported there
+    assert not ray.is_initialized()
+
+
+@pytest.mark.ray
+@from_ray
+def test_a_task_that_does_not_come_back_is_bad_input(monkeypatch):
+    import ray
+
+    monkeypatch.setattr(module, "_PATIENCE", 0)
+    with pytest.raises(InputError, match="Ray: Get timed out"):
+        try_ray(2)
+    assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    "error", [Exception("no\nraylet"), ConnectionError("no\nraylet"), RuntimeError("no\nraylet")]
+)
+def test_ray_that_does_not_start_is_bad_input(monkeypatch, error):
+    def fails(count):
+        raise error
+
+    monkeypatch.setattr(module, "_start_ray", fails)
+    with pytest.raises(InputError, match=r"^Ray: no raylet$"):
+        try_ray(2)
+
+
+def test_a_fault_of_our_own_in_trying_ray_is_raised(monkeypatch):
+    monkeypatch.setattr(module, "_start_ray", lambda count: {}["bug"])
+    with pytest.raises(KeyError, match="bug"):
+        try_ray(2)
 
 
 @pytest.mark.ray

@@ -18,6 +18,7 @@ from eznas.report import tables
 from eznas.runs import ROOT
 from eznas.workers import ADDRESS
 
+FAULT = 1  # the exit code where `doctor` finds one
 INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
@@ -123,6 +124,21 @@ def export(
 def proxies(as_json: AsJson = False) -> None:
     """List the published proxies as formulas."""
     emit({"proxies": api.proxies()}, as_json, lambda c: out.print(tables.proxy_table(c["proxies"])))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check whether this machine is fit to run eznas; exit code 1 where something is at fault."""
+    checks = api.examine()
+
+    def show(content: dict[str, Any]) -> None:
+        out.print(tables.check_table(content["checks"]))
+        for line in tables.remedy_lines(content["checks"]):
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+    emit({"checks": [asdict(check) for check in checks]}, as_json, show)
+    if any(check.state == "fault" for check in checks):
+        sys.exit(FAULT)
 
 
 def main() -> None:

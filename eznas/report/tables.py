@@ -11,6 +11,7 @@ from rich.text import Text
 from eznas.metrics import Difference, verdict
 
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
+_STATE = {"ok": "dim", "note": "bold blue", "fault": "bold red"}
 _FURTHER = {  # key of a row -> heading, format
     "partial_rho": ("partial\nrho", "+.3f"),
     "within_tau": ("tau among\nequals", "+.3f"),
@@ -210,6 +211,23 @@ def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         told = (source["url"], source["how"], f"licence {source['licence']}", checksum)
         lines[source["file"]] = f"{source['file']}: {'; '.join(part for part in told if part)}"
     return list(lines.values())
+
+
+def check_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """The checks of a machine, a row for each, `rows` as `eznas.doctor.Check` has them."""
+    table = Table(title=_plain_title("this machine"), title_justify="left")
+    table.add_column("check", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for row in rows:
+        state = Text(row["state"], style=_STATE[row["state"]])
+        table.add_row(Text(row["name"]), state, Text(row["found"]))
+    return table
+
+
+def remedy_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """One line for each check that is not ok: how to mend it."""
+    return [f"{row['name']}: {row['remedy']}" for row in rows if row["remedy"]]
 
 
 def imported(summary: Mapping[str, Any]) -> str:
