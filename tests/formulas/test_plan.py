@@ -394,10 +394,12 @@ def test_a_network_has_its_value_whatever_it_is_stacked_with():
         together = np.stack(evaluate(plan, _shard(*numbers)))
         apart = np.concatenate([np.stack(evaluate(plan, _shard(n))) for n in numbers], axis=2)
         np.testing.assert_array_equal(together[1], apart[1])
-        known = ~np.isnan(apart[1])  # without anything to aggregate, the value has no meaning
-        np.testing.assert_allclose(
-            together[0][known], apart[0][known], rtol=4 * np.finfo(float).eps
-        )
+        for text, both, each, covered in zip(VARIED, together[0], apart[0], apart[1], strict=True):
+            known = ~np.isnan(covered)  # without anything to aggregate, it has no meaning
+            # torch's exp of float32 differs in the last bit at the end of a tensor
+            single = "sigmoid" in text or "softmax" in text
+            near = 4 * np.finfo(np.float32 if single else np.float64).eps
+            np.testing.assert_allclose(both[known], each[known], rtol=near)
 
 
 def test_dead_layers_do_not_change_what_live_ones_say():
