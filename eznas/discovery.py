@@ -11,6 +11,7 @@ from typing import Any
 
 from eznas.config import Config
 from eznas.errors import InputError, unknown
+from eznas.evaluator import Evaluator, Place, one_thread
 from eznas.evolution import chance
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Search
@@ -33,7 +34,7 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.measuring import measure
 from eznas.watching import Silent, Watcher
-from eznas.workers import Evaluator, Place, Workers, one_thread, start
+from eznas.workers import Workers, start
 
 BASELINES = (
     "hybrid",

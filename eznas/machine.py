@@ -12,6 +12,8 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
+import torch
+
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")  # of Linux; what is missing tells nothing
 
 
@@ -80,6 +82,13 @@ def most_resident() -> int:
     """Bytes of physical memory that this process took at its highest."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory could not be had: torch has several ways to."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def trim() -> None:

@@ -24,8 +24,9 @@ import numpy.typing as npt
 
 from eznas.errors import InputError
 from eznas.files import read_json, write_whole
+from eznas.formulas.table import Numbered
 from eznas.statistics.conditions import Conditions
-from eznas.workers import Numbered, Workers
+from eznas.workers import Workers
 
 Array = npt.NDArray[np.float64]
 DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank

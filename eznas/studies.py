@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
+from eznas.evaluator import one_thread
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
@@ -28,7 +29,7 @@ from eznas.records import RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import PATHS
 from eznas.watching import Watcher
-from eznas.workers import Workers, one_thread
+from eznas.workers import Workers
 
 Array = npt.NDArray[np.float64]
 SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed

@@ -1,165 +1,37 @@
-"""Workers: they own networks, in shards of fixed membership, and evaluate measures on them.
+"""Workers: evaluators, one in this process or one in each of several that Ray runs.
 
-A shard is built, measured and evaluated on its own with one torch thread, in every mode, so a
-run does not depend on the number of workers. Texts go in, numbers come out; no tensor crosses
-a process border. This is the only file that imports ray.
+Texts go in, numbers come out; no tensor crosses a process border. This is the only file that
+imports ray.
 """
 
 import logging
 import os
+import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from eznas.errors import InputError
-from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan, evaluate
-from eznas.formulas.values import Cache
-from eznas.machine import keep_pages, resident, trim
-from eznas.spaces import Space
-from eznas.statistics.bank import Shard, stack
-from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
-from eznas.statistics.mapped import Mapped
-from eznas.statistics.measuring import measure
+from eznas.evaluator import Evaluator, Partial
+from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
+from eznas.formulas.table import Numbered
+from eznas.machine import resident
 
 Array = npt.NDArray[np.float64]
-Numbered = tuple[int, tuple[str, ...]]
+Answer = tuple[Array, Array]  # value and coverage
 Progress = Callable[[int, int], None]  # shards done, shards in all
 
 ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
-MEASURING = 1.5  # what measuring a shard takes, in sizes of a shard
 OBJECT_STORE = 100 << 20  # bytes of shared memory for Ray: only numbers pass through it
-_LIVES = 3  # how often one shard may take its worker down before the run gives up
+HUNG = 1800.0  # seconds after which a worker that evaluates one shard is taken to hang
+_LIVES = 3  # how often what a worker is asked may take it down before it is blamed
+_HARMLESS = "params"  # no worker dies of this measure, unless of the networks
 _PATIENCE = 120  # seconds for a task that does nothing but import what workers import
-
-
-@dataclass(frozen=True)
-class Place:
-    """A space and the settings under which its networks are measured.
-
-    The space itself, not its name: one that a user has added is known in this process alone.
-    """
-
-    space: Space
-    settings: tuple[Conditions, ...]
-
-
-@dataclass
-class _Kept:
-    shard: Shard | Mapped
-    cache: Cache = field(default_factory=Cache)
-
-    def opened(self) -> Shard:
-        return self.shard.shard() if isinstance(self.shard, Mapped) else self.shard
-
-
-@dataclass(eq=False, repr=False)
-class Evaluator:
-    """Builds, measures and keeps shards of a few spaces, each under its settings.
-
-    `statistics` are measured when a shard is first seen, and kept if `keep`; what a formula needs
-    besides is measured for it and let go. A shard goes to disk where this process, with it and
-    while another one is measured, would take more than `budget` bytes (None: no limit).
-    """
-
-    places: tuple[Place, ...]
-    statistics: tuple[str, ...] = ()
-    keep: bool = True
-    budget: int | None = None
-    _kept: dict[tuple[int, int, int], _Kept] = field(default_factory=dict)
-    _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
-    _largest: int = 0  # bytes of a shard with all that was measured for it
-
-    def __post_init__(self) -> None:
-        keep_pages()
-
-    def evaluate(
-        self, shard: Numbered, texts: Sequence[str], place: int = 0
-    ) -> tuple[Array, Array]:
-        """Value and coverage of measures on a shard of one of the places: two arrays [settings,
-        measures, networks]."""
-        settings = range(len(self.places[place].settings))
-        with one_thread():
-            plan = self._planned(tuple(texts))
-            found = [self._on(shard, place, setting, plan) for setting in settings]
-        return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the tensors that are kept in memory."""
-        return sum(k.shard.nbytes() for k in self._kept.values() if isinstance(k.shard, Shard))
-
-    def touched(self, statistics: Collection[str]) -> int:
-        """Bytes of these statistics, in memory or on disk."""
-        return sum(k.opened().nbytes(statistics) for k in self._kept.values())
-
-    def forget(self) -> None:
-        """Drop what was computed; what was measured stays."""
-        for kept in self._kept.values():
-            kept.cache = Cache()
-
-    def _planned(self, texts: tuple[str, ...]) -> Plan:
-        if self._plan[0] != texts:
-            self._plan = (texts, Plan.of([parse(t) for t in texts]))
-        return self._plan[1]
-
-    def _on(self, shard: Numbered, place: int, setting: int, plan: Plan) -> tuple[Array, Array]:
-        number, architectures = shard
-        space, conditions = self.places[place].space, self.places[place].settings[setting]
-        kept = self._kept.get((place, number, setting))
-        new = kept is None
-        if kept is None:
-            names = [n for n in CATALOGUE if n in self.statistics or n in plan.statistics()]
-            kept = _Kept(_measured(space, architectures, conditions, names))
-        whole = kept.opened()
-        missing = plan.missing(whole, kept.cache)
-        if missing:
-            whole = whole.joined(_measured(space, architectures, conditions, missing))
-        found = evaluate(plan, whole, kept.cache)
-        if isinstance(kept.shard, Mapped):
-            kept.shard.release()
-        elif self.keep:
-            self._largest = max(self._largest, whole.nbytes())
-            kept.shard = whole.only(self.statistics)
-            self._kept[place, number, setting] = kept
-            del whole
-            if missing or new:
-                trim()
-            if not self._roomy():
-                kept.shard = Mapped(kept.shard)
-                trim()
-        return found
-
-    def _roomy(self) -> bool:
-        """Whether another shard can be measured within the budget."""
-        if self.budget is None or self._fits(self.budget):
-            return True
-        trim()  # what is free already does not count
-        return self._fits(self.budget)
-
-    def _fits(self, budget: int) -> bool:
-        return resident() + MEASURING * self._largest <= budget
-
-
-def _measured(
-    space: Space, architectures: tuple[str, ...], conditions: Conditions, names: list[str]
-) -> Shard:
-    rows, found = [CATALOGUE[n] for n in names], []
-    for architecture in architectures:
-        with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
-            model = space.build(architecture, conditions.classes)
-        found.append(measure(model, conditions, rows))
-    shard = stack(found, conditions.device, conditions.storage)
-    del found
-    trim()
-    return shard
+_NEAR = 5  # seconds to reach the port of a cluster
 
 
 class Workers(Protocol):
@@ -208,44 +80,55 @@ class Serial:
 class RayWorkers:
     """One Ray actor per worker; shard i belongs to actor i modulo their number.
 
-    A lost actor is made anew and measures its shards again; a shard that takes down its worker
-    `_LIVES` times ends the run.
+    A lost actor is made anew and measures its shards again. What takes its worker down, or holds
+    it for longer than `limit` seconds, again and again is searched for, first among the networks,
+    then among the texts, and becomes a code (see `formulas.reasons`); the rest goes on.
     """
 
     def __init__(
-        self, make: Callable[[], Evaluator], count: int, progress: Progress | None = None
+        self,
+        make: Callable[[], Evaluator],
+        count: int,
+        progress: Progress | None = None,
+        limit: float = HUNG,
     ) -> None:
         self.count = count
         self._make = make
         self._progress = progress
+        self._limit = limit
         self._started = _start_ray(count)
         self._actors = [self._actor() for _ in range(count)]
 
     def evaluate(
         self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
     ) -> tuple[Array, Array]:
-        """See `Workers.evaluate`."""
+        """See `Workers.evaluate`; every actor has one shard at a time."""
         import ray
 
         texts = list(texts)
-        waiting = {self._submit(shard, texts, place): i for i, shard in enumerate(shards)}
+        waiting: list[deque[int]] = [deque() for _ in self._actors]
+        for i, (number, _) in enumerate(shards):
+            waiting[number % self.count].append(i)
         found: dict[int, tuple[Array, Array]] = {}
-        lost = [0] * len(shards)
-        while waiting:
-            ready, _ = ray.wait(list(waiting))
-            i = waiting.pop(ready[0])
-            try:
-                found[i] = ray.get(ready[0])
-            except ray.exceptions.RayTaskError as error:
-                raise (error.cause if isinstance(error.cause, InputError) else error) from None
-            except ray.exceptions.RayActorError:
-                lost[i] += 1
-                if lost[i] >= _LIVES:
-                    raise
-                self._revive(shards[i][0])
-                waiting[self._submit(shards[i], texts, place)] = i
-            if self._progress is not None:
-                self._progress(len(found), len(shards))
+        running: dict[int, tuple[int, Any, float]] = {}  # actor -> shard, answer, deadline
+        while len(found) < len(shards):
+            for actor, own in enumerate(waiting):
+                if own and actor not in running:
+                    i = own.popleft()
+                    running[actor] = i, self._ask(actor, shards[i], texts, place), self._deadline()
+            soonest = min(deadline for *_, deadline in running.values())
+            answers = [answer for _, answer, _ in running.values()]
+            ray.wait(answers, timeout=max(soonest - time.monotonic(), 0))
+            for actor, (i, answer, deadline) in list(running.items()):
+                outcome = self._outcome(actor, answer, deadline)
+                if outcome is None:
+                    continue
+                del running[actor]
+                if isinstance(outcome, str):
+                    outcome = self._survived(actor, shards[i], texts, place)
+                found[i] = outcome
+                if self._progress is not None:
+                    self._progress(len(found), len(shards))
         return _joined([found[i] for i in range(len(shards))])
 
     def close(self) -> None:
@@ -263,19 +146,102 @@ class RayWorkers:
 
         remote = ray.remote(num_cpus=1, max_restarts=0)(Evaluator)
         made = self._make()
-        return remote.remote(made.places, made.statistics, made.keep, made.budget)
+        return remote.remote(made.places, made.statistics, made.keep, made.budget, made.lenient)
 
-    def _submit(self, shard: Numbered, texts: list[str], place: int) -> Any:
-        return self._actors[shard[0] % self.count].evaluate.remote(shard, texts, place)
+    def _ask(self, actor: int, shard: Partial, texts: list[str], place: int) -> Any:
+        return self._actors[actor].evaluate.remote(shard, texts, place)
 
-    def _revive(self, number: int) -> None:
+    def _deadline(self) -> float:
+        return time.monotonic() + self._limit
+
+    def _outcome(
+        self, actor: int, answer: Any, deadline: float
+    ) -> tuple[Array, Array] | str | None:
+        """What a worker answered; "killed" or "hung" where it did not and was made anew; None
+        where it is still at it."""
         import ray
 
-        place = number % self.count
         try:
-            ray.get(self._actors[place].__ray_ready__.remote())
-        except ray.exceptions.RayActorError:
-            self._actors[place] = self._actor()
+            found: tuple[Array, Array] = ray.get(answer, timeout=0)
+            return found
+        except ray.exceptions.GetTimeoutError:
+            if time.monotonic() < deadline:
+                return None
+            ray.kill(self._actors[actor])
+            why = "hung"
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, InputError) else error) from None
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError):
+            why = "killed"
+        self._actors[actor] = self._actor()
+        return why
+
+    def _tried(
+        self, actor: int, shard: Partial, texts: list[str], place: int, lives: int
+    ) -> Answer | str:
+        """The answer of a worker that has so many lives, or what happened to the last."""
+        import ray
+
+        outcome: Answer | str | None = None
+        for _ in range(lives):
+            answer, deadline = self._ask(actor, shard, texts, place), self._deadline()
+            ray.wait([answer], timeout=self._limit)
+            outcome = None
+            while outcome is None:
+                outcome = self._outcome(actor, answer, deadline)
+            if not isinstance(outcome, str):
+                break
+        assert outcome is not None
+        return outcome
+
+    def _survived(
+        self, actor: int, shard: Partial, texts: list[str], place: int
+    ) -> tuple[Array, Array]:
+        """What a worker says of a shard that has taken it down, with codes where it keeps dying."""
+        outcome = self._tried(actor, shard, texts, place, _LIVES - 1)
+        if not isinstance(outcome, str):
+            return outcome
+        number, networks = shard
+        codes = self._deadly(actor, shard, place)
+        sound = number, tuple(None if i in codes else a for i, a in enumerate(networks))
+        values, coverage = self._halved(actor, sound, texts, place)
+        for i, code in codes.items():
+            values[..., i], coverage[..., i] = np.nan, code
+        return values, coverage
+
+    def _deadly(self, actor: int, shard: Partial, place: int) -> dict[int, float]:
+        """Codes of the networks of a shard that a worker dies of whatever it is asked."""
+        if not isinstance(self._tried(actor, shard, [_HARMLESS], place, 1), str):
+            return {}
+        number, networks = shard
+        codes = dict[int, float]()
+        for i, network in enumerate(networks):
+            alone = number, tuple(network if j == i else None for j in range(len(networks)))
+            outcome = self._tried(actor, alone, [_HARMLESS], place, _LIVES)
+            if isinstance(outcome, str):
+                codes[i] = OF_NETWORKS[f"network {outcome}"]
+        if len(codes) == len(networks) > 1:
+            raise InputError(
+                f"workers: each of the {len(networks)} networks of shard {number} by itself takes "
+                "its worker down; is there enough memory? (`eznas doctor`)"
+            )
+        return codes
+
+    def _halved(
+        self, actor: int, shard: Partial, texts: list[str], place: int
+    ) -> tuple[Array, Array]:
+        """Values of texts among which some take the worker down: these get their code."""
+        alone = len(texts) == 1
+        outcome = self._tried(actor, shard, texts, place, _LIVES if alone else 1)
+        if not isinstance(outcome, str):
+            return outcome
+        if alone:
+            shape = len(self._make().places[place].settings), 1, len(shard[1])
+            return np.full(shape, np.nan), np.full(shape, OF_FORMULAS[outcome])
+        middle = len(texts) // 2
+        parts = [self._halved(actor, shard, t, place) for t in (texts[:middle], texts[middle:])]
+        values, coverage = zip(*parts, strict=True)
+        return np.concatenate(values, axis=1), np.concatenate(coverage, axis=1)
 
 
 def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
@@ -326,6 +292,7 @@ def _start_ray(count: int) -> bool:
     if ray.is_initialized():
         return False
     if address := os.environ.get(ADDRESS):
+        _reach(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
@@ -346,17 +313,17 @@ def _start_ray(count: int) -> bool:
     return True
 
 
+def _reach(address: str) -> None:
+    """`InputError` where nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return  # a name that Ray knows, such as "auto"
+    try:
+        socket.create_connection((host, int(port)), timeout=_NEAR).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"Ray cluster {address!r}: cannot be reached: {error}") from None
+
+
 def _joined(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     values, coverage = zip(*found, strict=True)
     return np.concatenate(values, axis=2), np.concatenate(coverage, axis=2)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Results depend on the number of threads in their last bits: always one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

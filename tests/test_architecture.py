@@ -23,7 +23,9 @@ FLOORS = (
     # From what a user names to the proxy and the networks behind it; who is told meanwhile.
     ("resolve", "ground", "models", "watching"),
     ("report", "runs", "records", "evolution", "proxies"),
-    ("workers", "formulas"),
+    ("workers",),
+    ("evaluator",),
+    ("formulas",),
     ("statistics",),
     ("spaces", "benchmarks", "metrics"),
     ("config", "files", "machine", "errors"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from eznas.evaluator import Evaluator, Place
 from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS
@@ -11,7 +12,6 @@ from eznas.spaces import SPACES
 from eznas.speed.benchmark import benchmark
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
-from eznas.workers import Evaluator, Place
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-import eznas.workers
+import eznas.evaluator
 from eznas import studies
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
@@ -41,7 +41,7 @@ def unmeasured(monkeypatch):
         raise AssertionError("a network was measured")
 
     def begin():
-        monkeypatch.setattr(eznas.workers, "measure", fails)
+        monkeypatch.setattr(eznas.evaluator, "measure", fails)
 
     return begin
 

@@ -8,12 +8,13 @@ import torch
 
 from eznas import workers as module
 from eznas.errors import InputError
+from eznas.evaluator import Evaluator, Place
 from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.mapped import Mapped
-from eznas.workers import Evaluator, Place, RayWorkers, Serial, start, try_ray
+from eznas.workers import RayWorkers, Serial, start, try_ray
 
 IMAGES = generated(4, size=16)
 SETTINGS = (
@@ -157,15 +158,15 @@ def test_without_keeping_nothing_stays():
 
 
 def test_what_is_kept_is_measured_once(monkeypatch):
-    import eznas.workers
+    import eznas.evaluator
 
     asked = []
 
-    def counted(model, conditions, rows, measure=eznas.workers.measure):
+    def counted(model, conditions, rows, measure=eznas.evaluator.measure):
         asked.append([r.name for r in rows])
         return measure(model, conditions, rows)
 
-    monkeypatch.setattr(eznas.workers, "measure", counted)
+    monkeypatch.setattr(eznas.evaluator, "measure", counted)
     made = evaluator()
     made.evaluate(SHARDS[1], TEXTS[:2])
     assert {tuple(a) for a in asked} == {KEPT}

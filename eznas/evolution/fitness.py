@@ -40,15 +40,14 @@ def judge(
     """Judge formulas, whose measures are filled, on the first `networks` of the sample.
 
     The fitness is the mean of the mean and the least tau over the tasks, so the weakest task
-    counts most; tau is signed. An undefined formula gets `WORST` and a reason.
+    counts most; tau is signed. An undefined formula gets `WORST` and a reason. Networks that could
+    not be measured are left out.
     """
     settings = sorted({t.setting for t in tasks})
     scores = {s: [table.scores(f, s, networks) for f in formulas] for s in settings}
     taus = np.full((len(tasks), len(formulas)), np.nan)
     for i, task in enumerate(tasks):
-        rows = [_row(s, networks) for s in scores[task.setting]]
-        if rows:
-            taus[i] = kendall_many(np.stack(rows), task.accuracies[:networks])
+        taus[i] = _taus(scores[task.setting], task.accuracies[:networks])
     return [_judgement(taus[:, k], [scores[s][k] for s in settings]) for k in range(len(formulas))]
 
 
@@ -57,8 +56,20 @@ def overall(taus: Array) -> float:
     return float((taus.mean() + taus.min()) / 2)
 
 
-def _row(scores: Scores, networks: int) -> Array:
-    return np.full(networks, np.nan) if scores.reason else scores.values
+def _taus(scores: Sequence[Scores], accuracies: Array) -> Array:
+    """Tau of each formula, NaN where it is undefined; those without the same networks together."""
+    found = np.full(len(scores), np.nan)
+    without: dict[bytes, list[int]] = {}
+    for k, score in enumerate(scores):
+        if not score.reason:
+            out = score.left_out
+            without.setdefault(b"" if out is None else out.tobytes(), []).append(k)
+    for some in without.values():
+        out = scores[some[0]].left_out
+        there = slice(None) if out is None else ~out
+        rows = np.stack([scores[k].values[there] for k in some])
+        found[some] = kendall_many(rows, accuracies[there])
+    return found
 
 
 def _judgement(taus: Array, scores: list[Scores]) -> Judgement:

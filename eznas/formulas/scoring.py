@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from eznas.formulas.expression import Expression
+from eznas.formulas.reasons import left_out, refused
 from primitives import WORDS
 
 Array = npt.NDArray[np.float64]
@@ -22,12 +23,14 @@ class Scores:
     """The scores of one formula: float64 [networks].
 
     A score is finite, -inf ("lowest") or NaN (undefined); `reason` says why one is undefined
-    ("" where none is); `coverage` is the least over networks and measures.
+    ("" where none is); `coverage` is the least over networks and measures. Networks `left_out`
+    could not be measured: they are NaN, and no reason to call the formula undefined.
     """
 
     values: Array
     reason: str
     coverage: float
+    left_out: npt.NDArray[np.bool_] | None = None
 
 
 def combine(formula: Expression, lookup: Lookup) -> Scores:
@@ -39,6 +42,11 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
     if not measured:
         return Scores(np.array([]), "constant", 1.0)
     coverage = np.stack([c for _, c in measured.values()])
+    out = np.logical_or.reduce(left_out(coverage))
+    if out.any():
+        return _without(formula, measured, out)
+    if why := refused(coverage):
+        return Scores(np.full(coverage.shape[1], np.nan), why, 0.0)
     numbers = {text: torch.from_numpy(values) for text, (values, _) in measured.items()}
     values = _arithmetic(formula.canonical, numbers).expand(coverage.shape[1]).numpy().copy()
     infinite = values == np.inf
@@ -48,6 +56,17 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
     nothing = np.isnan(coverage).any(0)
     values[nothing] = -np.inf
     return Scores(values, _reason(values, infinite, thin), _least(coverage))
+
+
+def _without(
+    formula: Expression, measured: dict[str, tuple[Array, Array]], out: npt.NDArray[np.bool_]
+) -> Scores:
+    """The scores of a formula some of whose networks could not be measured."""
+    found = combine(formula, lambda text: (measured[text][0][~out], measured[text][1][~out]))
+    values = np.full(len(out), np.nan)
+    values[~out] = found.values
+    reason = found.reason or ("networks" if out.mean() > 1 - LEAST_COVERAGE else "")
+    return Scores(values, reason, found.coverage, out)
 
 
 def _reason(values: Array, infinite: npt.NDArray[np.bool_], thin: npt.NDArray[np.bool_]) -> str:

@@ -13,9 +13,10 @@ from eznas.formulas.simplify import simplified
 Array = npt.NDArray[np.float64]
 SHARD = 8  # networks; fixed, because the last bits of a result depend on what is stacked
 
-# shards (number, architectures) and canonical measures -> value and coverage,
-# each [settings, measures, networks of these shards]
-Evaluate = Callable[[Sequence[tuple[int, tuple[str, ...]]], Sequence[str]], tuple[Array, Array]]
+Numbered = tuple[int, tuple[str, ...]]  # a shard: its number and its architectures
+# shards and canonical measures -> value and coverage, each [settings, measures, networks of these
+# shards]
+Evaluate = Callable[[Sequence[Numbered], Sequence[str]], tuple[Array, Array]]
 
 
 class Measures(Protocol):

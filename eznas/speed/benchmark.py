@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eznas.evaluator import Evaluator, Place, one_thread
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan
@@ -25,7 +26,7 @@ from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.measuring import measure
 from eznas.watching import Silent, Watcher
-from eznas.workers import Evaluator, Place, Serial, Workers, one_thread, start
+from eznas.workers import Serial, Workers, start
 
 SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two

@@ -16,6 +16,7 @@ from eznas.statistics.probes import Captured, excite
 from eznas.statistics.structure import CARRIED, Layer, Structure, structure
 from eznas.statistics.subject import Subject, as_found, ties
 from eznas.statistics.tracing import Tracer
+from primitives.kinds import AXES
 
 
 def _area(layer: Layer) -> int:
@@ -39,6 +40,13 @@ class Measurement:
 
     structure: Structure
     tensors: dict[str, list[Tensor | None]]
+
+
+def nothing(statistics: Iterable[Statistic]) -> Measurement:
+    """What stands for a network that cannot be measured: no rows, and every statistic absent."""
+    bare = Structure((), dict.fromkeys(AXES[1:-1], ()), 0, 0, None)
+    rows = list(statistics)
+    return Measurement(bare, {r.name: [None] * (r.kind.axis == "networks") for r in rows})
 
 
 def measure(

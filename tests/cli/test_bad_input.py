@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import eznas.workers
+import eznas.evaluator
 from eznas.records import Records
 from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
 
@@ -121,7 +121,7 @@ def unmeasured(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.workers, "measure", fails)
+    monkeypatch.setattr(eznas.evaluator, "measure", fails)
 
 
 @pytest.mark.usefixtures("unmeasured")

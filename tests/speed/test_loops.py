@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from eznas.evaluator import one_thread
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan, evaluate
 from eznas.proxies.classics import CLASSICS
@@ -15,7 +16,6 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
-from eznas.workers import one_thread
 
 CONDITIONS = Conditions(generated(8, size=8), raw=2, sketch=4)
 NETWORKS = SPACES["nasbench201"].sample(3, seed=5)
