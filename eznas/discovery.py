@@ -175,7 +175,11 @@ def _share(memory: int, workers: int) -> int:
 def _tables(samples: Sequence[Ground], team: Workers) -> Measures:
     """The measures of all samples, each at its place among the workers'."""
     tables = [
-        MeasureTable(sample.architectures, partial(team.evaluate, place=place))
+        MeasureTable(
+            sample.architectures,
+            partial(team.evaluate, place=place),
+            len(sample.distinct_settings()),
+        )
         for place, sample in enumerate(samples)
     ]
     return JoinedTable(tables, [len(s.distinct_settings()) for s in samples])

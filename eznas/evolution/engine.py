@@ -13,11 +13,12 @@ from eznas.evolution.fitness import Judgement, Task, judge
 from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
+from eznas.evolution.state import Kept, State, digest
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import Measures
+from eznas.formulas.table import Measures, refill
 from primitives import NET_SCALAR
 
 
@@ -81,8 +82,8 @@ class Engine:
 
     `dead`: how many disconnected networks each further one of the sample brings, over all spaces.
     `words` are the short measures of the language and those of the seeds: what greedy least
-    squares chooses from. The state between generations is the population, the archive and
-    `chance`.
+    squares chooses from. `state` tells what it holds between generations, and `resume` goes on
+    from there.
     """
 
     def __init__(
@@ -103,15 +104,61 @@ class Engine:
         self._of_seeds = {m.text for s in seeds for m in s.measures()}
         self._dead = dead
         self._population: list[Individual] = []
-        self._judged: dict[str, Judgement] = {}
+        self._judged: dict[str, Judgement] = {}  # of those at hand
+        self._met: set[str] = set()  # digests of all that were judged on the present sample
         self._networks = 0
         self._dictionary: Dictionary | None = None
-        self._stale = 0
+        self._next = 0
+        self.stale = 0  # generations without progress
 
-    def run(self) -> Iterator[Generation]:
-        """Generation 0, and then as many as the search asks for."""
-        for generation in range(self._search.generations + 1):
-            yield self._step(generation)
+    def run(self, last: int | None = None) -> Iterator[Generation]:
+        """The generations still to come, up to the `last` (by default the search's)."""
+        last = self._search.generations if last is None else last
+        while self._next <= last:
+            report = self._step(self._next)
+            self._next += 1
+            yield report
+
+    def state(self) -> State:
+        """What the search holds between generations."""
+        again = {e.canonical: e for e in self.archive.ranked()}
+        return State(
+            generation=self._next - 1,
+            evaluations=self.evaluations,
+            networks=self._networks,
+            stale=self.stale,
+            random=chance.state(),
+            population=tuple(
+                Kept.of(i.expression.text, i.origin, 0, self._judged[i.text])
+                for i in self._population
+            ),
+            archive=tuple(
+                Kept.of(e.formula, e.origin, e.generation, self._judged[text])
+                for text, e in again.items()
+            ),
+            met=tuple(sorted(self._met)),
+            measures=self._table.filled(),
+            refused=self._table.refused(),
+        )
+
+    def resume(self, state: State) -> None:
+        """Go on from a state, with networks measured anew; `chance` is as it was then."""
+        refill(self._table, state.measures, state.refused)
+        self._networks, self.evaluations, self.stale = (
+            state.networks,
+            state.evaluations,
+            state.stale,
+        )
+        self._met, self._next = set(state.met), state.generation + 1
+        self._look_up()
+        kept = [(k, Individual(to_nodes(parse(k.formula)), k.origin)) for k in state.population]
+        past = [(k, Individual(to_nodes(parse(k.formula)), k.origin)) for k in state.archive]
+        self._judged = {i.text: k.judgement() for k, i in [*kept, *past]}
+        self._population = [i for _, i in kept]
+        for individual in self._population:
+            individual.fitness.values = (self._judged[individual.text].fitness,)
+        self.archive.renew(self._entry(i, k.generation) for k, i in past)
+        chance.restore(state.random)
 
     def _step(self, generation: int) -> Generation:
         before = self.evaluations
@@ -122,7 +169,10 @@ class Engine:
         pool += self._tuned(pool)
         self._remember(pool, generation)
         self._population = self._survivors(pool)
-        return self._report(generation, asked, self.evaluations - before, pairs)
+        report = self._report(generation, asked, self.evaluations - before, pairs)
+        at_hand = {i.text for i in self._population} | {e.canonical for e in self.archive.ranked()}
+        self._judged = {text: j for text, j in self._judged.items() if text in at_hand}
+        return report
 
     def _sample(self, generation: int) -> int:
         """Grow the sample and judge the survivors anew; returns what had to be measured."""
@@ -130,16 +180,21 @@ class Engine:
         if networks == self._networks:
             return 0
         self._networks = networks
-        self._judged = {}
+        self._judged, self._met = {}, set()
         kept = self.archive.ranked()
         again = [Individual(to_nodes(parse(e.formula)), e.origin) for e in kept]
         pairs = 0
         if self._search.stepwise or (self._search.greedy and not generation):
             pairs += self._table.fill(self.words, networks)  # one visit to every network
-            self._dictionary = Dictionary.of(self.words, self._table, self._tasks, networks)
+        self._look_up()
         pairs += self._tell([*self._population, *again])
         self.archive.renew(self._entry(i, e.generation) for i, e in zip(again, kept, strict=True))
         return pairs
+
+    def _look_up(self) -> None:
+        """The words on the present sample, for least squares."""
+        if self._search.stepwise:
+            self._dictionary = Dictionary.of(self.words, self._table, self._tasks, self._networks)
 
     def _tell(self, individuals: Sequence[Individual]) -> int:
         """Judge individuals on the present sample; equal canonical texts only once."""
@@ -148,6 +203,7 @@ class Engine:
         pairs = self._table.fill(formulas, self._networks)
         found = judge(formulas, self._table, self._tasks, self._networks)
         self._judged |= dict(zip(new, found, strict=True))
+        self._met.update(map(digest, new))
         self.evaluations += len(new)
         for individual in individuals:
             individual.fitness.values = (self._judged[individual.text].fitness,)
@@ -171,22 +227,25 @@ class Engine:
             attempts += 1
             depth = chance.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._language, NET_SCALAR, depth), "random")
-            if self._search.limits.admit(tree) and tree.text not in self._judged:
+            if self._search.limits.admit(tree) and self._new(tree):
                 found.setdefault(tree.text, tree)
         return list(found.values())
 
     def _offspring(self) -> list[Individual]:
         """New formulas by variation, and fresh ones, more of them when progress has stopped."""
-        share = 0.4 if self._stale >= self._search.patience else self._search.fresh
+        share = 0.4 if self.stale >= self._search.patience else self._search.fresh
         fresh = self._fresh(round(share * self._search.offspring))
         found = {i.text: i for i in fresh}
         attempts = 0
         while len(found) < self._search.offspring and attempts < 20 * self._search.offspring:
             attempts += 1
             child = self._child()
-            if self._admits(child) and child.text not in self._judged:
+            if self._admits(child) and self._new(child):
                 found.setdefault(child.text, child)
         return list(found.values())
+
+    def _new(self, individual: Individual) -> bool:
+        return digest(individual.text) not in self._met
 
     def _admits(self, child: Individual) -> bool:
         """Whether a child is within the limits, and names what is beyond the language only in
@@ -229,7 +288,7 @@ class Engine:
             if better is not individual.expression:
                 self.evaluations -= 1  # counted again when it is told
                 found.append(Individual(to_nodes(better), "tuned"))
-        found = [i for i in _distinct(found) if i.text not in self._judged]
+        found = [i for i in _distinct(found) if self._new(i)]
         self._tell(found)
         return found
 
@@ -250,7 +309,7 @@ class Engine:
         valid = [i for i in pool if not self._judged[i.text].reason]
         self.archive.update(self._entry(i, generation) for i in valid or pool[:1])
         best = self.archive.ranked()[0]
-        self._stale = 0 if not before or best.fitness > before[0].fitness else self._stale + 1
+        self.stale = 0 if not before or best.fitness > before[0].fitness else self.stale + 1
 
     def _entry(self, individual: Individual, generation: int) -> Entry:
         judged = self._judged[individual.text]

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.formulas.reasons import OF_FORMULAS, refused
 from eznas.formulas.scoring import Scores, combine
 from eznas.formulas.simplify import simplified
 
@@ -36,6 +38,15 @@ class Measures(Protocol):
     def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
         """The scores of a formula, filled before, on the first `networks` of the sample."""
 
+    def filled(self) -> dict[str, int]:
+        """Every measure that is there, and for how many networks."""
+
+    def refused(self) -> dict[str, str]:
+        """Why measures cannot be evaluated: those that are not tried again."""
+
+    def refuse(self, measures: dict[str, str]) -> None:
+        """Take measures to be such."""
+
 
 class MeasureTable:
     """Measures of a sample of networks under one or more settings.
@@ -45,12 +56,14 @@ class MeasureTable:
     is evaluated once on every shard, in its simplified form.
     """
 
-    def __init__(self, architectures: Sequence[str], evaluate: Evaluate) -> None:
+    def __init__(self, architectures: Sequence[str], evaluate: Evaluate, settings: int = 1) -> None:
         starts = range(0, len(architectures), SHARD)
         self.shards = [(i // SHARD, tuple(architectures[i : i + SHARD])) for i in starts]
         self.networks = len(architectures)
         self._evaluate = evaluate
         self._rows: dict[str, tuple[Array, Array]] = {}  # measure -> [settings, networks so far]
+        self._refused: dict[str, str] = {}
+        self._settings = settings
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -79,6 +92,18 @@ class MeasureTable:
 
         return combine(formula, lookup)
 
+    def filled(self) -> dict[str, int]:
+        """See `Measures.filled`."""
+        return {text: values.shape[1] for text, (values, _) in self._rows.items()}
+
+    def refused(self) -> dict[str, str]:
+        """See `Measures.refused`."""
+        return dict(self._refused)
+
+    def refuse(self, measures: dict[str, str]) -> None:
+        """See `Measures.refuse`."""
+        self._refused |= measures
+
     def taking(self, order: Sequence[int]) -> "MeasureTable":
         """A table of some of the networks in another order, with all that was filled on all of
         them; it cannot be filled further."""
@@ -94,13 +119,25 @@ class MeasureTable:
         return 0 if row is None else -(-row[0].shape[1] // SHARD)
 
     def _extend(self, texts: list[str], start: int, stop: int) -> int:
-        values, coverage = self._evaluate(self.shards[start:stop], texts)
-        for i, text in enumerate(texts):
-            new = values[:, i], coverage[:, i]
-            old = self._rows.get(text)
-            both = new if old is None else tuple(map(_joined, old, new))
-            self._rows[text] = (both[0], both[1])
-        return int(values.shape[1] * values.shape[2])
+        tried = [t for t in texts if t not in self._refused]
+        shards = self.shards[start:stop]
+        networks = sum(len(own) for _, own in shards)
+        if tried:
+            values, coverage = self._evaluate(shards, tried)
+            for i, text in enumerate(tried):
+                self._admit(text, values[:, i], coverage[:, i])
+                if why := refused(coverage[:, i]):
+                    self._refused[text] = why
+        shape = self._settings, networks
+        for text in (t for t in texts if t not in tried):
+            code = OF_FORMULAS[self._refused[text]]
+            self._admit(text, np.full(shape, np.nan), np.full(shape, code))
+        return len(tried) * networks
+
+    def _admit(self, text: str, values: Array, coverage: Array) -> None:
+        old = self._rows.get(text)
+        both = (values, coverage) if old is None else tuple(map(_joined, old, (values, coverage)))
+        self._rows[text] = both[0], both[1]
 
 
 class JoinedTable:
@@ -126,6 +163,26 @@ class JoinedTable:
         """See `Measures.scores`."""
         table, own = self._of[setting]
         return table.scores(formula, own, networks)
+
+    def filled(self) -> dict[str, int]:
+        """See `Measures.filled`; networks of every sample."""
+        return self._tables[0].filled()
+
+    def refused(self) -> dict[str, str]:
+        """See `Measures.refused`: in any of the samples."""
+        return {text: why for t in self._tables for text, why in t.refused().items()}
+
+    def refuse(self, measures: dict[str, str]) -> None:
+        """See `Measures.refuse`."""
+        for table in self._tables:
+            table.refuse(measures)
+
+
+def refill(table: Measures, measures: dict[str, int], refused: dict[str, str]) -> None:
+    """Fill an empty table as another one was when its `filled` and `refused` said this."""
+    table.refuse(refused)
+    for networks in sorted(set(measures.values())):
+        table.fill([parse(text) for text, n in measures.items() if n >= networks], networks)
 
 
 def _refuse(shards: Sequence[object], texts: Sequence[str]) -> tuple[Array, Array]:

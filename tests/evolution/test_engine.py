@@ -37,7 +37,7 @@ class Watched(Engine):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.fresh, self.asked = [], []
+        self.fresh, self.asked, self.found = [], [], {}
 
     def _fresh(self, count):
         self.fresh.append(count)
@@ -45,7 +45,9 @@ class Watched(Engine):
 
     def _tell(self, individuals):
         self.asked += individuals
-        return super()._tell(individuals)
+        pairs = super()._tell(individuals)
+        self.found |= {i.text: self._judged[i.text] for i in individuals}
+        return pairs
 
 
 def test_the_best_never_gets_worse_on_one_sample():
@@ -209,10 +211,9 @@ def test_deap_never_sees_nan(monkeypatch):
 
 
 def test_undefined_formulas_are_the_worst_and_counted():
-    run = engine(1)
+    run = engine(1, make=Watched)
     report = next(iter(run.run()))
-    pool = list(run._judged.values())
-    undefined = [j for j in pool if j.reason]
+    undefined = [j for j in run.found.values() if j.reason]
     assert report.reasons == dict(Counter(j.reason for j in undefined))
     assert report.valid == pytest.approx(1 - len(undefined) / run._search.population)
     assert 0 < report.valid < 1
