@@ -112,7 +112,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _is_shallow(content: Any) -> bool:
     """Whether lists and objects are within `DEEPEST` levels, without recursion."""
     inside = [content]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         parts = [list(c.values()) if isinstance(c, dict) else c for c in inside]
         inside = [value for part in parts if isinstance(part, list) for value in part]
-    return not inside
+    return not any(isinstance(value, dict | list) for value in inside)

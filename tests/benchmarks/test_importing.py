@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -145,6 +146,14 @@ def test_what_is_refused_leaves_the_earlier_table(
     assert "\n" not in str(caught.value)
     assert path_of(SPACE).read_bytes() == before
     assert [p.name for p in path_of(SPACE).parent.iterdir()] == [f"{SPACE}.json.gz"]
+
+
+@pytest.mark.parametrize("space", [SPACE, "nats-size", "nds-darts", "transnas-micro"])
+@pytest.mark.parametrize("name", ["DARTS.json", "mine.csv"])
+def test_a_pipe_is_not_waited_for(tmp_path, space, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: a pipe or a device, expected a file"):
+        import_table(space, tmp_path / name)
 
 
 def test_a_missing_file(tmp_path):

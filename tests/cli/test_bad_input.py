@@ -43,6 +43,13 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("later.json", ["later.json", "format 2, expected 1"]),
         ("formula.json", ["formula.json", "did you mean 'weight'?", "position 12"]),
         ("kind.json", ["kind.json", "NetScalar"]),
+        ("twice.json", ["twice.json", "'name' stands twice"]),
+        ("escape.json", ["escape.json", r"'a\x1b[31m\n'"]),
+        ("batch.json", ["batch.json", "raw_batch", "4096"]),
+        ("pipe.json", ["pipe.json", "a pipe or a device"]),
+        ("empty.json", ["empty.json", "directory"]),
+        ("params\x1b[31m", [r"'params\x1b[31m'"]),
+        ("x\udcff", [r"'x\udcff'"]),
     ],
 )
 def test_bad_proxy(formula, said):
