@@ -8,10 +8,10 @@ file of a finding to see it again. The last lines tell the inputs, the seconds a
 edges that were reached in this project's own code.
 """
 
-import os
 import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import atheris
@@ -34,12 +34,11 @@ def main() -> None:
     for number, seed in enumerate(SEEDS[name]):
         (home / "corpus" / f"seed-{number}").write_bytes(seed)
     (home / "tokens").write_text("".join('"{}"\n'.format(t.replace("\\", r"\\")) for t in TOKENS))
-    os.environ["TMPDIR"] = str(home)
     _bound(MEMORY)
     given = [f"-dict={home / 'tokens'}", f"-max_len={LENGTH}", f"-artifact_prefix={home}/"]
-    seen = [o for o in options if not o.startswith("-")] or [str(home / "corpus")]
-    flags = [o for o in options if o.startswith("-")]
-    atheris.Setup([sys.argv[0], *given, *flags, *seen], _target(name, home / "scratch"))
+    if all(option.startswith("-") for option in options):
+        given.append(str(home / "corpus"))
+    atheris.Setup([sys.argv[0], *given, *options], _target(name, home / "scratch"))
     atheris.Fuzz()
 
 
@@ -50,12 +49,10 @@ def _bound(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _target(name: str, scratch: Path) -> object:
-    target = TARGETS[name]
-
+def _target(name: str, scratch: Path) -> Callable[[bytes], None]:
     def once(data: bytes) -> None:
         try:
-            target(data, scratch)
+            TARGETS[name](data, scratch)
         except InputError as error:
             if not (str(error).isprintable() and len(str(error)) <= LONGEST):
                 raise AssertionError("a message that is not one printable line") from error

@@ -73,8 +73,9 @@ def proxy(data: bytes, folder: Path) -> None:
 
 def run(name: str, data: bytes, folder: Path) -> None:
     """A run folder of which one file is a stranger's."""
-    for own, content in RUN.items():
-        (folder / own).write_bytes(data if own == name else json.dumps(content).encode())
+    (folder / name).write_bytes(data)
+    for own in (f for f in RUN if not (folder / f).exists()):
+        (folder / own).write_text(json.dumps(RUN[own]))
     for text in (str(folder), f"{folder}#1"):
         assert resolve(text).name.isprintable()
     RunFolder(folder).read("config.json", config.Config)
