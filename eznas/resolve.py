@@ -62,11 +62,12 @@ def _runs() -> list[str]:
 
 def _archived(run: RunFolder, number: str) -> Proxy:
     entries: list[Entry] = run.read("archive.json", list[Entry])
-    if not number.isdecimal() or not 1 <= int(number) <= len(entries):
+    numbered = {str(place): entry.formula for place, entry in enumerate(entries, 1)}
+    if number not in numbered:
         raise InputError(
             f"run {run.path.name}: expected #1 to #{len(entries)} of its archive, got #{number}"
         )
-    return _proxy(run, f"{run.path.name}#{number}", entries[int(number) - 1].formula)
+    return _proxy(run, f"{run.path.name}#{number}", numbered[number])
 
 
 def _proxy(run: RunFolder, name: str, formula: str) -> Proxy:

@@ -74,12 +74,12 @@ def test_one_of_an_archive():
     assert (found.name, found.formula.text) == ("mine#2", SECOND)
 
 
-@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "", "1.0", "²", "1#2"])
+@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "", "1.0", "²", "1#2", "9" * 5000])
 def test_beyond_an_archive(number):
     run("runs/mine")
     with pytest.raises(InputError, match="expected #1 to #2 of its archive, got #") as caught:
         resolve(f"mine#{number}")
-    assert str(caught.value).endswith(f"#{number}")
+    assert str(caught.value).endswith(f"#{number}"[-500:])
 
 
 def test_an_archive_that_is_still_empty():

@@ -14,7 +14,7 @@ from eznas.benchmarks.accuracies import read_runs
 from eznas.benchmarks.base import KINDS, Table
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.stored import Origin, Stored, path_of, store, stored
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError, one_line, unknown
 from eznas.files import regular
 from eznas.spaces import SPACES
 
@@ -46,7 +46,7 @@ def import_table(
         check(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    origin = Origin(path.resolve().name, sha256_of(path))
+    origin = Origin(one_line(path.resolve().name), sha256_of(path))
     if not replace:
         vacant(space, lambda here: here.table == table)
     store(table, origin)

@@ -156,6 +156,11 @@ def test_a_pipe_is_not_waited_for(tmp_path, space, name):
         import_table(space, tmp_path / name)
 
 
+def test_the_name_of_a_file_is_kept_as_it_can_be_shown(csv):
+    found = import_table(SPACE, csv.rename(csv.with_name("a\x1b[31m.csv")))
+    assert found["origin"]["file"] == r"a\x1b[31m.csv"
+
+
 def test_a_missing_file(tmp_path):
     for name in ("none.csv", "none.json"):
         with pytest.raises(InputError, match=f"{name}: .*No such file"):
