@@ -74,14 +74,14 @@ def test_what_is_simplified_computes_the_same_to_the_bit(drawn):
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5000, deadline=None)
 @given(at_every_kind())
 def test_many_simplified_forms_are_fixed_points(expression):
     check_simplified(expression)
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5000, deadline=None)
 @given(of_a_form())
 def test_much_that_is_simplified_computes_the_same_to_the_bit(drawn):
     check_simplified(drawn[1])

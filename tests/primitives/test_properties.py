@@ -54,4 +54,4 @@ def test_any_numbers_in_any_shape(word, form):
 @pytest.mark.slow
 @each_case
 def test_many_numbers_in_any_shape(word, form):
-    check(word, form, 1000)
+    check(word, form, 200)
