@@ -26,6 +26,7 @@ from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
 from eznas.resolve import resolve, run_of
+from eznas.runs import Entry, Environment, Outcome
 from eznas.spaces import SPACES
 from eznas.speed.benchmark import benchmark
 from eznas.studies import How, Scored, agreement, score_all, seconds_each
@@ -319,15 +320,15 @@ def _described(proxy: str) -> files.ProxyFile:
     judged: list[Any] = []
     coverage = None
     if run is not None:
-        config = Config(**run.read("config.json"))
-        own = (e for e in run.read("archive.json") if e["formula"] == found.formula.text)
-        coverage = next((e["coverage"] for e in own), None)
+        config = run.read("config.json", Config)
+        own = (e for e in run.read("archive.json", list[Entry]) if e.formula == found.formula.text)
+        coverage = next((e.coverage for e in own), None)
         if (run.path / "result.json").is_file():
-            result = run.read("result.json")
-            if result["formula"] == found.formula.text:
-                judged = [r for r in result["held_out"] if r["proxy"] == "champion"]
-    told = {} if run is None else run.read("environment.json")
-    conditions, fingerprints = told.get("conditions", []), told.get("fingerprints", [])
+            result = run.read("result.json", Outcome)
+            if result.formula == found.formula.text:
+                judged = [r for r in result.held_out if r.get("proxy") == "champion"]
+    told = Environment() if run is None else run.read("environment.json", Environment)
+    conditions, fingerprints = told.conditions, told.fingerprints
     if not conditions:
         grounds = [untrained(space, (), d) for space, d in asked(config.tasks).items()]
         given = [c for own in grounds for c in conditions_of(own, config)]

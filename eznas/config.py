@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,6 +47,9 @@ ORIGINAL = (
 )
 
 
+Batch = Annotated[int, Field(ge=2, le=4096)]  # images; batch norm needs two, kernels their square
+
+
 class Config(BaseModel):
     """Every setting of a run, with its default (the preset "quick")."""
 
@@ -66,8 +69,8 @@ class Config(BaseModel):
         "jacob_cov_x_params",
     )
     images: str | None = None
-    raw_batch: int = Field(default=4, ge=2)
-    sketch_batch: int = Field(default=32, ge=2)
+    raw_batch: Batch = 4
+    sketch_batch: Batch = 32
     initialisation_seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = "cpu"
     storage: Literal["single", "half"] = "single"
@@ -154,7 +157,7 @@ def setting(text: str) -> tuple[str, Any]:
         raise InputError(f"setting {text!r}: expected key=value")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
 
 
@@ -163,5 +166,5 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"configuration {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"configuration {path}: not TOML: {error}") from None

@@ -4,11 +4,18 @@ import contextlib
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from eznas.errors import InputError
+
+LARGEST = 4 * 2**20  # bytes of a stranger's JSON file: ten times the largest that a run writes
+DEEPEST = 50  # levels of lists and objects in it, so that walking them stays within the stack
+Form = TypeVar("Form")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -24,14 +31,51 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; `InputError` names one that is missing or damaged."""
+def regular(path: Path) -> Path:
+    """The path; `InputError` for a pipe or a device, which might never end."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise InputError(f"{path}: a pipe or a device, expected a file")
+    return path
+
+
+def read_as(path: Path, form: type[Form]) -> Form:
+    """The content of a JSON file that may come from a stranger, as a form (what pydantic checks).
+
+    What is read can be written again. `InputError` names the file and what is wrong: larger than
+    `LARGEST` bytes, nested deeper than `DEEPEST` levels, not Unicode, a number that is not finite,
+    or the key that is not as the form has it.
+    """
+    content = read_json(path, LARGEST)
+    if not _is_shallow(content):
+        raise InputError(f"{path}: damaged: nested deeper than {DEEPEST} levels")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        checked = TypeAdapter(form).validate_python(content)
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"{path}: {where}: {first['msg']}") from None
     except ValueError as error:
         raise InputError(f"{path}: damaged: {error}") from None
+    return checked
+
+
+def read_json(path: Path, most: float = math.inf) -> Any:
+    """The content of a JSON file of at most `most` bytes; `InputError` names one that is missing,
+    too large or damaged."""
+    data = _bytes(path, most)
+    try:
+        return parse_json(data)
+    except ValueError as error:
+        raise InputError(f"{path}: damaged: {error}") from None
+
+
+def parse_json(data: bytes) -> Any:
+    """What JSON in UTF-8 says; `ValueError` where it is none, too deep, or says a key twice."""
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def plain(content: Any) -> Any:
@@ -43,3 +87,32 @@ def plain(content: Any) -> Any:
     if isinstance(content, Sequence) and not isinstance(content, str):
         return [plain(v) for v in content]
     return content
+
+
+def _bytes(path: Path, most: float) -> bytes:
+    regular(path)
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= most else b""
+    except (OSError, ValueError) as error:  # ValueError for a name that no file can have
+        raise InputError(f"{path}: {getattr(error, 'strerror', error)}") from None
+    if size > most:
+        raise InputError(f"{path}: {size} bytes, at most {most} are read")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return content
+
+
+def _is_shallow(content: Any) -> bool:
+    """Whether lists and objects are within `DEEPEST` levels, without recursion."""
+    inside = [content]
+    for _ in range(DEEPEST):
+        parts = [list(c.values()) if isinstance(c, dict) else c for c in inside]
+        inside = [value for part in parts if isinstance(part, list) for value in part]
+    return not any(isinstance(value, dict | list) for value in inside)

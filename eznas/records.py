@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.errors import InputError
-from eznas.files import read_json, write_whole
+from eznas.files import read_as, write_whole
 from eznas.formulas.table import Numbered
 from eznas.statistics.conditions import Conditions
 from eznas.workers import Workers
@@ -136,8 +136,8 @@ class Records:
         file = self.path / "conditions.json"
         if not file.is_file():
             return {}
-        found = read_json(file)
-        if not isinstance(found, dict) or not isinstance(found.get("conditions", {}), dict):
+        found = read_as(file, dict[str, Any])
+        if not isinstance(found.get("conditions", {}), dict):
             raise InputError(f"{file}: damaged: expected a space and its conditions")
         if found.get("space", self.space) != self.space:
             raise InputError(f"{self.path}: records of {found['space']}, expected {self.space}")
@@ -313,7 +313,7 @@ def _tables(text: str, file: Path) -> Iterable[_Block]:
             values, coverage = (np.array([c[k] for c in own.values()]) for k in (0, 1))
             yield _block(each, list(own), header, values, coverage)
 
-    for number, line in enumerate(csv.reader(io.StringIO(text)), 1):
+    for number, line in _lines(text, file):
         if line[:2] == ["architecture", "conditions"]:
             yield from blocks()
             header, rows = line[2:], {}
@@ -327,6 +327,13 @@ def _tables(text: str, file: Path) -> Iterable[_Block]:
             raise InputError(f"{file}:{number}: {error}") from None
         rows[line[0], line[1]] = (values, coverage)
     yield from blocks()
+
+
+def _lines(text: str, file: Path) -> Iterable[tuple[int, list[str]]]:
+    try:
+        yield from enumerate(csv.reader(io.StringIO(text)), 1)
+    except csv.Error as error:
+        raise InputError(f"{file}: damaged: {error}") from None
 
 
 def _merged(blocks: Iterable[_Block]) -> Iterable[_Block]:

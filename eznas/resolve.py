@@ -2,14 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from eznas.errors import InputError, unknown
 from eznas.formulas.parser import parse
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
-from eznas.runs import ROOT, RunFolder
+from eznas.runs import ROOT, Batches, Entry, Outcome, RunFolder
 from eznas.statistics.catalogue import CATALOGUE
 from primitives import WORDS
 
@@ -29,7 +28,7 @@ def resolve(text: str) -> Proxy:
     if run is not None:
         return _archived(run, text.partition("#")[2]) if "#" in text else champion(run)
     try:
-        return Proxy(text, parse(text))
+        return Proxy(" ".join(text.split()), parse(text))
     except InputError:
         if text in CATALOGUE or text in WORDS or any(mark in text for mark in "()+*, "):
             raise
@@ -53,7 +52,7 @@ def run_of(text: str) -> RunFolder | None:
 def champion(run: RunFolder) -> Proxy:
     """The champion of a run; of one that did not finish, the fittest so far."""
     if (run.path / "result.json").is_file():
-        return _proxy(run, run.path.name, run.read("result.json")["formula"])
+        return _proxy(run, run.path.name, run.read("result.json", Outcome).formula)
     return _archived(run, "1")
 
 
@@ -62,14 +61,18 @@ def _runs() -> list[str]:
 
 
 def _archived(run: RunFolder, number: str) -> Proxy:
-    entries: list[dict[str, Any]] = run.read("archive.json")
-    if not number.isdecimal() or not 1 <= int(number) <= len(entries):
+    entries: list[Entry] = run.read("archive.json", list[Entry])
+    numbered = {str(place): entry.formula for place, entry in enumerate(entries, 1)}
+    if number not in numbered:
         raise InputError(
             f"run {run.path.name}: expected #1 to #{len(entries)} of its archive, got #{number}"
         )
-    return _proxy(run, f"{run.path.name}#{number}", entries[int(number) - 1]["formula"])
+    return _proxy(run, f"{run.path.name}#{number}", numbered[number])
 
 
 def _proxy(run: RunFolder, name: str, formula: str) -> Proxy:
-    config = run.read("config.json")
-    return Proxy(name, parse(formula), config["raw_batch"], config["sketch_batch"])
+    batches = run.read("config.json", Batches)
+    try:
+        return Proxy(name, parse(formula), batches.raw_batch, batches.sketch_batch)
+    except InputError as error:
+        raise InputError(f"run {run.path}: {name}: {error}") from None

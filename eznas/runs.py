@@ -19,12 +19,43 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from eznas.config import Batch
 from eznas.errors import InputError, unknown
-from eznas.files import plain, read_json, write_whole
+from eznas.files import plain, read_as, write_whole
 from eznas.proxies.classics import CLASSICS
 
 ROOT = Path("runs")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Batches(BaseModel):
+    """Of `config.json`: under which batches a run's formulas were evolved."""
+
+    raw_batch: Batch
+    sketch_batch: Batch
+
+
+class Entry(BaseModel):
+    """Of `archive.json`, a list of them: a formula and the least coverage that it had."""
+
+    formula: str
+    coverage: float | None = None
+
+
+class Outcome(BaseModel):
+    """Of `result.json`: the champion and the rows that judge it."""
+
+    formula: str
+    held_out: list[dict[str, Any]] = []
+
+
+class Environment(BaseModel):
+    """Of `environment.json`: how the run measured."""
+
+    conditions: list[dict[str, Any]] = []
+    fingerprints: list[str] = []
 
 
 class RunFolder:
@@ -76,9 +107,10 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self, name: str) -> Any:
-        """The content of a JSON file; `InputError` names a file that is missing or damaged."""
-        return read_json(self.path / name)
+    def read(self, name: str, form: Any = Any) -> Any:
+        """The content of a JSON file, as a form where one is given; `InputError` names a file that
+        is missing, damaged or of another form."""
+        return read_as(self.path / name, form)
 
 
 def _made(root: Path, name: str | None, stem: str) -> Path:

@@ -3,7 +3,7 @@
 import pytest
 
 from eznas.config import ORIGINAL, PRESETS, SKETCHES, Config, read, setting
-from eznas.errors import InputError
+from eznas.errors import LONGEST, InputError
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE, PATHS
 
@@ -178,3 +178,18 @@ def test_a_configuration_comes_back_from_plain_data():
     assert Config(**config.model_dump()) == config
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 6
+
+
+def test_a_nesting_is_refused(toml):
+    deep = "[" * 100_000
+    with pytest.raises(InputError, match=r"run\.toml: not TOML: "):
+        read(toml(f"seed = {deep}"))
+    with pytest.raises(InputError, match="'seed': Input should be a valid integer") as caught:
+        read(settings=dict([setting(f"seed={deep}")]))
+    assert len(str(caught.value)) <= LONGEST
+
+
+@pytest.mark.parametrize("key", ["raw_batch", "sketch_batch"])
+def test_a_batch_that_no_memory_holds_is_refused(key):
+    with pytest.raises(InputError, match=f"'{key}': .*4096"):
+        read(settings={key: 10**12})

@@ -2,12 +2,14 @@
 
 import math
 import os
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from eznas.errors import InputError
-from eznas.files import plain, read_json, write_whole
+from eznas.files import DEEPEST, LARGEST, plain, read_as, read_json, write_whole
 
 
 def test_numbers_that_are_not_finite_become_null():
@@ -49,3 +51,77 @@ def test_where_nothing_can_be_written(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="cannot write"):
             write_whole(type(tmp_path)(place), "text")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+class Form(BaseModel):
+    number: int
+    more: list[Any] = []
+
+
+def nested(levels):
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"number": 1, "number": 2}', "damaged: the key 'number' stands twice"),
+        (b'{"number": 1, "more": [{"a": 1, "a": 1}]}', "damaged: the key 'a' stands twice"),
+        (b'{"number": 1, "more": [NaN]}', "damaged: .*JSON"),
+        (b'{"number": 1, "more": [1e999]}', "damaged: .*JSON"),
+        (b'{"number": 1, "more": ["\\ud800"]}', "damaged: .*surrogates"),
+        (b'{"number": 1, "more": [' + b"9" * 5000 + b"]}", "damaged: .*digits"),
+        (b'{"number": 1, "more": ' + nested(DEEPEST) + b"}", "damaged: nested deeper than"),
+        (nested(900), "damaged: nested deeper than"),
+        (nested(100_000), "damaged: nested too deeply"),
+        (b"[" * 100_000, "damaged: nested too deeply"),
+        (b'{"number": 1}'.decode().encode("utf-16"), "damaged: .*utf-8"),
+        (b"\xef\xbb\xbf{}", "damaged: .*BOM"),
+        (b'{"number": "\0"}', "damaged: .*control character"),
+        (b"\0" * 100, "damaged: "),
+        (b"", "damaged: "),
+        (b"[]", "content: Input should be"),
+        (b'{"number": "\\u001b[31m"}', "number: Input should be a valid integer"),
+        (b'{"number": 1.5}', "number: Input should be"),
+        (b'{"number": null}', "number: Input should be"),
+    ],
+)
+def test_what_a_stranger_may_not_say(tmp_path, content, message):
+    (tmp_path / "own.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"own\.json: {message}") as caught:
+        read_as(tmp_path / "own.json", Form)
+    assert str(caught.value).isprintable()
+
+
+def test_what_a_stranger_may_say(tmp_path):
+    (tmp_path / "own.json").write_bytes(
+        b'{"number": 1, "more": ' + nested(DEEPEST - 1) + b', "other": 2}'
+    )
+    assert read_as(tmp_path / "own.json", Form).number == 1
+
+
+def test_a_large_file_is_not_read(tmp_path, monkeypatch):
+    file = tmp_path / "own.json"
+    file.write_bytes(b"1" + b" " * LARGEST)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(file), "read_bytes", None)
+        with pytest.raises(InputError, match=rf"own\.json: {LARGEST + 1} bytes, at most {LARGEST}"):
+            read_as(file, int)
+    assert read_json(file) == 1
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "pipe.json", "linked.json"])
+def test_a_pipe_or_a_device_is_not_read(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.json")
+    os.symlink("pipe.json", "linked.json")
+    with pytest.raises(InputError, match=f"{path}: a pipe or a device, expected a file"):
+        read_as(type(tmp_path)(path), Form)
+
+
+@pytest.mark.parametrize("name", ["", "..", "none/own.json", "x" * 300, "a\0b", "\ud800", "a\nb"])
+def test_what_is_no_file(tmp_path, name):
+    with pytest.raises(InputError) as caught:
+        read_as(tmp_path / name, Form)
+    assert str(caught.value).startswith(str(tmp_path))
+    assert str(caught.value).isprintable()

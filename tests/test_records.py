@@ -365,10 +365,17 @@ def test_what_is_no_records_file_is_named(tmp_path, content, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_line_that_is_no_csv_is_named(tmp_path):
+    text = "architecture,conditions,params\na\rb,00,1\n"
+    (tmp_path / "measures.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(InputError, match=r"measures\.csv\.gz: damaged: new-line"):
+        Records(tmp_path, "nasbench201")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"conditions": []}', "\x00", ""])
 def test_damaged_conditions_are_named(tmp_path, content):
     (tmp_path / "conditions.json").write_text(content)
-    with pytest.raises(InputError, match=r"conditions\.json: damaged"):
+    with pytest.raises(InputError, match=r"conditions\.json: (damaged|content)"):
         Records(tmp_path, SPACE)
 
 

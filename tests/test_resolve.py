@@ -74,12 +74,12 @@ def test_one_of_an_archive():
     assert (found.name, found.formula.text) == ("mine#2", SECOND)
 
 
-@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "", "1.0", "²", "1#2"])
+@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "", "1.0", "²", "1#2", "9" * 5000])
 def test_beyond_an_archive(number):
     run("runs/mine")
     with pytest.raises(InputError, match="expected #1 to #2 of its archive, got #") as caught:
         resolve(f"mine#{number}")
-    assert str(caught.value).endswith(f"#{number}")
+    assert str(caught.value).endswith(f"#{number}"[-500:])
 
 
 def test_an_archive_that_is_still_empty():
@@ -87,6 +87,74 @@ def test_an_archive_that_is_still_empty():
     (home / "archive.json").unlink()
     with pytest.raises(InputError, match=r"archive\.json: No such file"):
         resolve("mine")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", {}, r"config\.json: raw_batch: Field required"),
+        ("config.json", [], r"config\.json: content: "),
+        (
+            "config.json",
+            {"raw_batch": 10**12, "sketch_batch": 5},
+            r"config\.json: raw_batch: .*4096",
+        ),
+        ("result.json", {}, r"result\.json: formula: Field required"),
+        ("result.json", {"formula": 3}, r"result\.json: formula: .*string"),
+        ("result.json", {"formula": "parms"}, "runs/mine: mine: formula: unknown name 'parms'"),
+        ("result.json", {"formula": "\x1b[31m"}, r"position 1, at '\\x1b'"),
+    ],
+)
+def test_a_run_of_a_stranger(file, content, message):
+    home = run("runs/mine")
+    (home / file).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message) as caught:
+        resolve("mine")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        ({}, "content: .*list"),
+        ([3], "0: "),
+        ([{"formula": BEST}, {"coverage": 1.0}], "1.formula: Field required"),
+        ([{"formula": BEST, "coverage": "all"}], "0.coverage: .*number"),
+    ],
+)
+def test_an_archive_of_a_stranger(archive, message):
+    (run("runs/mine") / "archive.json").write_text(json.dumps(archive))
+    with pytest.raises(InputError, match=rf"mine/archive\.json: {message}"):
+        resolve("mine#1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", {"raw_batch": 3, "sketch_batch": 5, "colour": 1}, "colour: Extra inputs"),
+        ("config.json", {"raw_batch": 3, "sketch_batch": 5, "start": 999}, "expected at most"),
+        ("environment.json", {"conditions": 3}, "conditions: .*list"),
+        ("result.json", {"formula": CHAMPION, "held_out": [3]}, "held_out.0: .*dictionary"),
+    ],
+)
+def test_a_run_of_a_stranger_is_not_exported(file, content, message):
+    home = run("runs/mine")
+    (home / "environment.json").write_text("{}")
+    (home / file).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"mine/{file}: .*{message}"):
+        api.export("mine", "new.json")
+
+
+def test_a_folder_with_a_name_that_a_terminal_obeys():
+    run("runs/a\x1b[31m")
+    with pytest.raises(InputError, match="expected printable characters"):
+        resolve("a\x1b[31m")
+
+
+def test_a_formula_of_several_lines_is_a_name_of_one():
+    assert resolve("params\n  * 2").name == "params * 2"
+    api.export("params\n  * 2", "mine.json")
+    assert resolve("mine.json").name == "params * 2"
 
 
 def test_a_file():

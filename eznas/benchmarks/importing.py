@@ -14,7 +14,8 @@ from eznas.benchmarks.accuracies import read_runs
 from eznas.benchmarks.base import KINDS, Table
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.stored import Origin, Stored, path_of, store, stored
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError, one_line, unknown
+from eznas.files import regular
 from eznas.spaces import SPACES
 
 CSV = (".csv", ".csv.gz")
@@ -35,7 +36,7 @@ def import_table(
     another table is there and `replace` was not said: that one stays.
     """
     importable(space)
-    path = Path(file)
+    path = regular(Path(file))
     table = _from_csv(path, space, kind, dataset) if path.name.endswith(CSV) else None
     if table is None:
         if kind is not None or dataset is not None:
@@ -45,7 +46,7 @@ def import_table(
         check(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    origin = Origin(path.resolve().name, sha256_of(path))
+    origin = Origin(one_line(path.resolve().name), sha256_of(path))
     if not replace:
         vacant(space, lambda here: here.table == table)
     store(table, origin)

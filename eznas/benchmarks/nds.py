@@ -6,7 +6,6 @@ is its configuration and `test_ep_top1` its error on the test set in percent, ep
 accuracy is 100 less the last. Networks of one architecture are its runs.
 """
 
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 from eznas.benchmarks.base import Table
 from eznas.errors import InputError
-from eznas.files import read_json
+from eznas.files import parse_json, read_json
 from eznas.spaces import Space, nds_anynet, nds_cells
 
 FILES = {  # space -> published file
@@ -85,7 +84,7 @@ def _unpacked(path: Path, space: Space) -> Any:
             members = [m for m in archive.namelist() if m.rpartition("/")[2] == wanted]
             if len(members) != 1:
                 raise InputError(f"{path}: expected one file {wanted}, found {len(members)}")
-            return json.loads(archive.read(members[0]))
+            return parse_json(archive.read(members[0]))
     # zipfile's own: RuntimeError for an encrypted member, NotImplementedError for its compression.
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Table
 from eznas.benchmarks.splits import components
 from eznas.errors import InputError
-from eznas.files import write_whole
+from eznas.files import parse_json, write_whole
 from eznas.spaces import SPACES
 
 FORMAT = 2
@@ -93,7 +93,7 @@ def stored(space: str) -> Stored:
     one."""
     path = path_of(space)
     try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
+        content = parse_json(gzip.decompress(path.read_bytes()))
         return _checked(content, space)
     except FileNotFoundError:
         raise InputError(

@@ -12,7 +12,7 @@ import typer
 
 from eznas import api, config
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
-from eznas.errors import InputError
+from eznas.errors import InputError, one_line
 from eznas.machine import cores
 from eznas.report import tables
 from eznas.runs import ROOT
@@ -166,7 +166,7 @@ def main() -> None:
 
 def _complain(problem: str) -> None:
     """One line, however wide; none where typer has said it all (help for want of a command)."""
-    if line := " ".join(problem.split()):
+    if line := one_line(" ".join(problem.split())):
         err.print(f"eznas: {line}", markup=False, highlight=False, soft_wrap=True)
 
 

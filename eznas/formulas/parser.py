@@ -17,6 +17,7 @@ from eznas.statistics.catalogue import CATALOGUE
 from primitives import NET_SCALAR, WORDS
 
 LONGEST = 20_000  # characters
+MOST = 400  # nodes, constants among them: the text of so many is never longer than what is read
 DEEPEST = 60  # levels of brackets and of the tree, so that walking either stays within the stack
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\w+)|(.))", re.S)
@@ -152,6 +153,8 @@ def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
         raise _error(token, str(error)) from None
     if expression.height > DEEPEST:
         raise _error(token, _TOO_DEEP)
+    if expression.size > MOST:
+        raise _error(token, f"more than {MOST} words, statistics and constants")
     return expression
 
 

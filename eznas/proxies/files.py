@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from eznas.config import Batch
 from eznas.errors import InputError
-from eznas.files import write_whole
-from eznas.formulas.parser import parse
+from eznas.files import read_as, write_whole
+from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy
 
 FORMAT = 1
@@ -16,17 +17,17 @@ FORMAT = 1
 class ProxyFile(BaseModel):
     """The content of a proxy file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     eznas_proxy: int = FORMAT
-    name: str
+    name: str = Field(max_length=LONGEST)  # a formula without a name has its text
     formula: str
     constants: list[float]
     statistics: list[str]
     conditions: list[dict[str, Any]]  # one per setting it was measured under
     fingerprint: list[str]
-    raw_batch: int = Field(ge=2)
-    sketch_batch: int = Field(ge=2)
+    raw_batch: Batch
+    sketch_batch: Batch
     judged: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never judged
     coverage: float | None
 
@@ -37,19 +38,15 @@ def write(path: Path, content: ProxyFile) -> None:
 
 
 def read(path: Path) -> tuple[Proxy, ProxyFile]:
-    """The proxy in a file; `InputError` names the file and what is wrong with it."""
-    try:
-        content = ProxyFile.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"proxy file {path}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise InputError(f"proxy file {path}: {where}: {first['msg']}") from None
+    """The proxy in a file, and what else the file says, its formula as we print it; `InputError`
+    names the file and what is wrong with it."""
+    content = read_as(path, ProxyFile)
     if content.eznas_proxy != FORMAT:
-        raise InputError(f"proxy file {path}: format {content.eznas_proxy}, expected {FORMAT}")
+        raise InputError(f"{path}: format {content.eznas_proxy}, expected {FORMAT}")
     try:
         formula = parse(content.formula)
+        proxy = Proxy(content.name, formula, content.raw_batch, content.sketch_batch)
     except InputError as error:
-        raise InputError(f"proxy file {path}: {error}") from None
-    return Proxy(content.name, formula, content.raw_batch, content.sketch_batch), content
+        raise InputError(f"{path}: {error}") from None
+    content.formula = formula.text
+    return proxy, content

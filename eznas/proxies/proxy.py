@@ -37,12 +37,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A named formula, and the batches it was evolved with."""
+    """A named formula, and the batches it was evolved with; `InputError` for a name that cannot be
+    printed."""
 
     name: str
     formula: Expression
     raw_batch: int = RAW_BATCH
     sketch_batch: int = SKETCH_BATCH
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable():
+            raise InputError(f"proxy name {self.name!r}: expected printable characters")
 
     def score(
         self,

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -145,6 +146,19 @@ def test_what_is_refused_leaves_the_earlier_table(
     assert "\n" not in str(caught.value)
     assert path_of(SPACE).read_bytes() == before
     assert [p.name for p in path_of(SPACE).parent.iterdir()] == [f"{SPACE}.json.gz"]
+
+
+@pytest.mark.parametrize("space", [SPACE, "nats-size", "nds-darts", "transnas-micro"])
+@pytest.mark.parametrize("name", ["DARTS.json", "mine.csv"])
+def test_a_pipe_is_not_waited_for(tmp_path, space, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: a pipe or a device, expected a file"):
+        import_table(space, tmp_path / name)
+
+
+def test_the_name_of_a_file_is_kept_as_it_can_be_shown(csv):
+    found = import_table(SPACE, csv.rename(csv.with_name("a\x1b[31m.csv")))
+    assert found["origin"]["file"] == r"a\x1b[31m.csv"
 
 
 def test_a_missing_file(tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -98,6 +99,8 @@ def folder(tmp_path_factory):
     np.savez(home / "few.npz", images=images[:2], labels=labels[:2])
     np.savez(home / "unlabelled.npz", images=images)
     (home / "empty").mkdir()
+    (home / "empty.json").mkdir()
+    os.mkfifo(home / "pipe.json")
     for name, content in SCORES.items():
         (home / name).write_bytes(content)
     for name, files in RECORDS.items():
@@ -141,6 +144,9 @@ DAMAGES = {
     "truncated": '{"eznas_proxy": 1, "name": "para',
     "list": "[]",
     "nested": "[" * 100_000,
+    "twice": '{"name": "a", "name": "b"}',
+    "escape": {"name": "a\x1b[31m\n"},
+    "batch": {"raw_batch": 10**12},
     "binary": "\x00\x01",
     "extra": {"colour": "blue"},
     "type": {"constants": "none"},

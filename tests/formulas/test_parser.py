@@ -1,11 +1,14 @@
 """Reading formulas: what is accepted, and errors that name the position and the word."""
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eznas.config import Config
 from eznas.errors import InputError
-from eznas.formulas.parser import DEEPEST, LONGEST, parse, parse_any
+from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
 from eznas.statistics.catalogue import CATALOGUE
 from primitives import CONSTANT, NET_SCALAR, WORDS
 
@@ -159,6 +162,29 @@ def test_a_formula_gives_one_number_per_network(text, kind, advice):
     assert f"this gives {kind}" in str(caught.value)
     assert advice in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_formula_has_a_largest_size():
+    def balanced(leaves):
+        half = leaves // 2
+        return f"({balanced(leaves - half)} + {balanced(half)})" if half else "params"
+
+    assert parse(balanced(MOST // 2)).size == MOST - 1
+    with pytest.raises(InputError, match=rf"more than {MOST} words.*\(position \d+, at '\+'\)"):
+        parse(balanced(MOST // 2 + 1))
+
+
+def test_what_may_be_read_may_be_printed_and_read_again():
+    """The text of the largest formula is shorter than the longest that is read."""
+    number = len(repr(-sys.float_info.max))
+    widest = max(number, *map(len, (*CATALOGUE, *WORDS))) + len("(), ")
+    assert MOST * widest <= LONGEST
+    assert all(len(f" {w.symbol} ()") < widest for w in WORDS.values())
+
+
+def test_a_run_does_not_grow_what_is_not_read():
+    bound = next(m.le for m in Config.model_fields["nodes"].metadata if hasattr(m, "le"))
+    assert bound == MOST
 
 
 def test_a_text_has_a_longest_length():

@@ -1,6 +1,7 @@
 """Proxy files: written whole, read strictly."""
 
 import json
+import math
 
 import pytest
 
@@ -71,13 +72,35 @@ def test_every_key_is_needed_and_has_a_type(tmp_path, key):
         ({"raw_batch": 1}, "raw_batch: .* 2"),
         ({"sketch_batch": -5}, "sketch_batch: .* 2"),
         ({"raw_batch": 2.5}, "raw_batch: .*integer"),
+        ({"raw_batch": 10**12}, "raw_batch: .*4096"),
+        ({"sketch_batch": 10**400}, "sketch_batch: .*4096"),
+        ({"raw_batch": math.inf}, "raw_batch: .*finite"),
+        ({"constants": [math.nan]}, r"constants\.0: .*finite"),
+        ({"coverage": -math.inf}, "coverage: .*finite"),
+        ({"judged": [{"tau": math.nan}]}, "damaged"),
+        ({"conditions": [{"a": "\ud800"}]}, "damaged"),
+        ({"formula": "params * 1e999"}, "must be finite"),
+        ({"formula": "params\x1b[31m"}, r"position 7, at '\\x1b'"),
+        ({"formula": "params" + " " * 30_000}, "30006 characters, at most 20000"),
+        ({"formula": "p" * 19_000}, "unknown name 'ppp"),
+        ({"name": "a\x1b[31m"}, r"proxy name 'a\\x1b\[31m': expected printable"),
+        ({"name": "two\nlines"}, r"proxy name 'two\\nlines'"),
+        ({"name": "a" * 30_000}, "name: .*20000"),
+        ({"\x1b[31m": 1}, r"\\x1b\[31m: Extra inputs"),
     ],
 )
 def test_what_is_wrong_with_a_content(tmp_path, change, message):
     (tmp_path / "mine.json").write_text(json.dumps(CONTENT.model_dump() | change))
     with pytest.raises(InputError, match=rf"mine\.json: .*{message}") as caught:
         read(tmp_path / "mine.json")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_formula_is_shown_as_we_print_it(tmp_path):
+    """Blanks may be what a terminal obeys."""
+    odd = CONTENT.model_copy(update={"formula": "2\x85* \r params\x1c"})
+    write(tmp_path / "mine.json", odd)
+    assert read(tmp_path / "mine.json")[1] == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"3", b"[" * 99_999, b"\xff\xfe", b"\0"])

@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,46 @@ def test_load_rejects_other_files(tmp_path: Path, content: bytes | None) -> None
         file.write_bytes(content)
     with pytest.raises(InputError, match="expected"):
         load(file, 1)
+
+
+def header(text: str) -> bytes:
+    """The beginning of an array's file, with a header of this text."""
+    line = text.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(line)) + line
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header("{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000000,)}"),
+        header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,)}"),
+        header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}") + b"junk",
+        header("(" * 5000),
+        header("__import__('os')"),
+        header("'" * 3),
+        pickle.dumps([1, 2]),
+    ],
+)
+@pytest.mark.parametrize("flag", [0, 1])  # 1: as if encrypted
+def test_load_rejects_damaged_arrays(tmp_path: Path, content: bytes, flag: int) -> None:
+    with zipfile.ZipFile(tmp_path / "own.npz", "w") as archive:
+        archive.writestr("images.npy", content)
+        archive.writestr("labels.npy", content)
+    data = bytearray((tmp_path / "own.npz").read_bytes())
+    data[6] |= flag
+    data[data.index(b"PK\x01\x02") + 8] |= flag
+    (tmp_path / "own.npz").write_bytes(data)
+    with pytest.raises(InputError, match=r"own\.npz: not readable as \.npz"):
+        load(tmp_path / "own.npz", 1)
+
+
+def test_load_never_calls_what_an_array_names(tmp_path: Path) -> None:
+    harm = tmp_path / "harm"
+    images = np.array([_Payload(harm)], dtype=object)
+    np.savez(tmp_path / "own.npz", images=images, labels=NUMBERS)
+    with pytest.raises(InputError, match="plain arrays"):
+        load(tmp_path / "own.npz", 1)
+    assert not harm.exists()
 
 
 def test_load_rejects_a_lone_array(tmp_path: Path) -> None:
