@@ -15,12 +15,13 @@ from eznas.benchmarks.importing import import_table, tables
 from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.config import Config
-from eznas.discovery import Result, conditions_of, estimate, evolve
+from eznas.discovery import Result, evolve, resume
 from eznas.doctor import examine
 from eznas.errors import InputError, unknown
 from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
 from eznas.models import model_of
+from eznas.preparing import conditions_of, estimate
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
@@ -52,6 +53,7 @@ __all__ = [
     "import_table",
     "load",
     "proxies",
+    "resume",
     "score",
     "tables",
     "verify",

@@ -85,6 +85,11 @@ class Config(BaseModel):
     selection: Literal["tournament", "lexicase"] = "tournament"
     nodes: int = Field(default=80, ge=3, le=400)  # what the parser still reads
     depth: int = Field(default=14, ge=2, le=50)
+    # What ends a search before its last generation: formulas evaluated, a fitness reached,
+    # generations without progress.
+    max_evals: int | None = Field(default=None, ge=1)
+    target: float | None = Field(default=None, ge=-1, le=1)
+    patience: int | None = Field(default=None, ge=1)
     judged: int = Field(default=500, ge=8)
     replicates: int = Field(default=1000, ge=10)
 

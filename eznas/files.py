@@ -1,6 +1,7 @@
 """Files and plain data: whole or not at all, and as JSON can say it."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -19,16 +20,64 @@ Form = TypeVar("Form")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write to a new file beside, then rename: a reader never sees half of it."""
+    """Write to a new file beside, then rename: a reader never sees half of it, and what is there
+    afterwards stays there through a power cut."""
     data = content.encode() if isinstance(content, str) else content
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
+        _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):  # where it could not even be begun
             partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def append(path: Path, data: bytes, end: int) -> None:
+    """Put data at `end` bytes of a file, what stood beyond is gone, and see it reach the disk."""
+    try:
+        with path.open("r+b" if path.exists() else "xb") as file:
+            file.truncate(end)
+            file.seek(end)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if not end:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write content whole, under a line that tells its length and digest."""
+    seal = json.dumps({"bytes": len(content), "sha256": digest(content)})
+    write_whole(path, seal.encode() + b"\n" + content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """What `write_sealed` wrote; `InputError` where a bit of it is another."""
+    seal, _, content = _bytes(path, math.inf).partition(b"\n")
+    if seal != json.dumps({"bytes": len(content), "sha256": digest(content)}).encode():
+        raise InputError(f"{path}: damaged: its content is not what its first line says")
+    return content
+
+
+def _sync_folder(folder: Path) -> None:
+    """See a new name in a folder reach the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def regular(path: Path) -> Path:

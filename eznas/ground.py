@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from eznas.benchmarks.splits import components, sample, split
 from eznas.errors import InputError, unknown
 from eznas.evaluator import Evaluator, Place
 from eznas.evolution.fitness import Task
+from eznas.files import digest
 from eznas.formulas.expression import Expression
 from eznas.formulas.table import MeasureTable
 from eznas.metrics import Bootstrap, judge
@@ -121,10 +123,17 @@ class Ground:
         statistics: tuple[str, ...] = (),
         keep: bool = False,
         progress: Progress | None = None,
+        lenient: bool = False,
     ) -> Workers:
-        """Workers for networks of this space."""
+        """Workers for networks of this space; see `Evaluator`."""
         places = (Place(SPACES[self.space], conditions),)
-        return start(lambda: Evaluator(places, statistics, keep), count, progress)
+        made = partial(Evaluator, places, statistics, keep, None, lenient)
+        return start(made, count, progress)
+
+    def digest(self) -> str:
+        """Of the networks and their accuracies."""
+        numbers = {d: a.tolist() for d, a in self.accuracies.items()}
+        return digest(repr((self.space, self.architectures, numbers)).encode())
 
     def scores(self, formulas: Sequence[Expression], workers: Workers) -> dict[str, Array]:
         """Scores per data set, float64 [formulas, networks]; NaN where undefined."""

@@ -7,14 +7,14 @@
 | journal.jsonl  | one line per generation; equal for equal seeds, so without times       |
 | timings.jsonl  | one line per generation: seconds                                       |
 | archive.json   | the best formulas so far, replaced whole after every generation        |
+| state.json     | all it takes to go on: see `books`; the one before: state.previous.json |
 | result.json    | the champion and the held-out table, written last                      |
 
-The folder is readable at every moment: lines are appended whole, other files are renamed into
-place. Nothing is ever overwritten by another run.
+The folder is readable at every moment: files are renamed into place, a line of a log counts when
+it ends. Nothing is ever overwritten by another run.
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Outcome(BaseModel):
     """Of `result.json`: the champion and the rows that judge it."""
 
     formula: str
+    stopped: str = ""
     held_out: list[dict[str, Any]] = []
 
 
@@ -98,14 +99,6 @@ class RunFolder:
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file whole."""
         write_whole(self.path / name, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
-
-    def append(self, name: str, content: Any) -> None:
-        """Append one JSON line and see it reach the disk."""
-        line = json.dumps(plain(content), allow_nan=False) + "\n"
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
 
     def read(self, name: str, form: Any = Any) -> Any:
         """The content of a JSON file, as a form where one is given; `InputError` names a file that

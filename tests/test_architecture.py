@@ -21,14 +21,16 @@ FLOORS = (
     # this machine is fit for it.
     ("discovery", "studies", "speed", "doctor"),
     # From what a user names to the proxy and the networks behind it; who is told meanwhile.
+    ("preparing",),
     ("resolve", "ground", "models", "watching"),
+    ("books",),
     ("report", "runs", "records", "evolution", "proxies"),
     ("workers",),
     ("evaluator",),
     ("formulas",),
     ("statistics",),
     ("spaces", "benchmarks", "metrics"),
-    ("config", "files", "machine", "errors"),
+    ("config", "files", "machine", "stopping", "errors"),
 )
 FLOOR = {room: -height for height, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = ("spaces", "benchmarks")
@@ -42,6 +44,7 @@ OPENERS = (
     "eznas/proxies/files.py",
     "eznas/records.py",
     "eznas/runs.py",
+    "eznas/books.py",
     "eznas/config.py",
     "eznas/machine.py",  # what the kernel tells of this process
     "eznas/speed/",  # the original way reads networks from disk; the recorded population

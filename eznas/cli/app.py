@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from eznas import api, config
+from eznas.api import Result
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
 from eznas.errors import InputError, one_line
 from eznas.machine import cores
@@ -19,6 +21,11 @@ from eznas.runs import ROOT
 from eznas.workers import ADDRESS
 
 FAULT = 1  # the exit code where `doctor` finds one
+Time = Annotated[str | None, typer.Option(help="End the search after, say, 30m.")]
+Memory = Annotated[
+    str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
+]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster to work on, as HOST:PORT.")]
 INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
@@ -38,13 +45,18 @@ def evolve(
     seed: Annotated[int | None, typer.Option(min=0, max=SEEDS, help="Seed of the search.")] = None,
     workers: Workers = None,
     name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
-    time: Annotated[str | None, typer.Option(help="End the search after, say, 30m.")] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
+    time: Time = None,
+    max_evals: Annotated[
+        int | None, typer.Option(min=1, help="End the search after so many formulas.")
     ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster to work on, as HOST:PORT.")
+    target: Annotated[
+        float | None, typer.Option(min=-1, max=1, help="End the search at this fitness.")
     ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="End it after so many generations without progress.")
+    ] = None,
+    memory: Memory = None,
+    address: Address = None,
     dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A single setting.")
@@ -56,24 +68,54 @@ def evolve(
     if seed is not None:
         given["seed"] = seed
     given |= {k: v for k, v in (("tasks", tasks), ("hold_out", hold_out)) if v}
+    bounds = {"max_evals": max_evals, "target": target, "patience": patience}
+    given |= {k: v for k, v in bounds.items() if v is not None}
     chosen = config.read(file, preset, given)
     processes = workers or cores()
     if dry_run:
         emit(api.estimate(chosen, processes), as_json, _show_estimate)
         return
-    seconds = None if time is None else _seconds(time)
-    if address is not None:
-        os.environ[ADDRESS] = address
+    seconds, megabytes = _given(time, memory, address)
     with live() as shown:
         result = api.evolve(
             chosen,
             workers=processes,
             name=name,
             seconds=seconds,
-            memory=None if memory is None else _megabytes(memory),
+            memory=megabytes,
             watcher=shown,
         )
-    emit(asdict(result), as_json, _show_result)
+    _end(result, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    generations: Annotated[
+        int | None, typer.Option(min=0, help="Go on to this generation, past what ended the run.")
+    ] = None,
+    time: Time = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    address: Address = None,
+    force: Annotated[bool, typer.Option(help="On other versions or data as well.")] = False,
+    previous: Annotated[bool, typer.Option(help="From the state before the last one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was cut off."""
+    seconds, megabytes = _given(time, memory, address)
+    with live() as shown:
+        result = api.resume(
+            run,
+            generations=generations,
+            seconds=seconds,
+            workers=workers or cores(),
+            memory=megabytes,
+            force=force,
+            previous=previous,
+            watcher=shown,
+        )
+    _end(result, as_json)
 
 
 @app.command()
@@ -170,12 +212,30 @@ def _complain(problem: str) -> None:
         err.print(f"eznas: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _given(
+    time: str | None, memory: str | None, address: str | None
+) -> tuple[float | None, int | None]:
+    """Seconds and megabytes; the cluster is named to Ray."""
+    if address is not None:
+        os.environ[ADDRESS] = address
+    return (
+        None if time is None else _seconds(time),
+        None if memory is None else _megabytes(memory),
+    )
+
+
+def _end(result: Result, as_json: bool) -> None:
+    """Show a result; one that was interrupted says how to go on, and ends as signals end."""
+    emit(asdict(result), as_json, _show_result)
+    if result.stopped.startswith("SIG"):
+        err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)
+        raise typer.Exit(128 + signal.Signals[result.stopped])
+
+
 def _show_result(result: dict[str, Any]) -> None:
     if result["held_out"]:
         out.print(tables.correlation_table(result["held_out"]))
         out.print(tables.difference_table("champion", result["difference"]))
-    else:
-        out.print("interrupted: not judged; `eznas correlate RUN --set held-out` does it")
     out.print(f"champion of {ROOT / result['run']}:", highlight=False)
     out.print(f"  {result['formula']}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{result['evaluations']} formulas in {result['seconds']:.0f} s", highlight=False)

@@ -61,7 +61,8 @@ class Search:
 class Generation:
     """What the journal keeps of one generation; nothing in it depends on the clock.
 
-    `valid` and `reasons` speak of the formulas that were new in it, `origins` of the survivors.
+    `valid` and `reasons` speak of the formulas that were new in it, `origins` of the survivors,
+    `failed` of networks that could not be measured.
     """
 
     generation: int
@@ -75,6 +76,7 @@ class Generation:
     reasons: dict[str, int]
     origins: dict[str, int]
     disconnected: int
+    failed: dict[str, int]
 
 
 class Engine:
@@ -342,6 +344,7 @@ class Engine:
             dict(sorted(reasons.items())),
             dict(sorted(Counter(i.origin for i in self._population).items())),
             sum(self._dead[: self._networks]),
+            dict(sorted(Counter(self._table.failed(self._networks)).items())),
         )
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.reasons import OF_FORMULAS, refused
+from eznas.formulas.reasons import OF_FORMULAS, left_out, named, refused
 from eznas.formulas.scoring import Scores, combine
 from eznas.formulas.simplify import simplified
 
@@ -47,6 +47,10 @@ class Measures(Protocol):
     def refuse(self, measures: dict[str, str]) -> None:
         """Take measures to be such."""
 
+    def failed(self, networks: int) -> list[str]:
+        """Why some of the first `networks` could not be measured for all that was asked, a reason
+        each."""
+
 
 class MeasureTable:
     """Measures of a sample of networks under one or more settings.
@@ -63,6 +67,7 @@ class MeasureTable:
         self._evaluate = evaluate
         self._rows: dict[str, tuple[Array, Array]] = {}  # measure -> [settings, networks so far]
         self._refused: dict[str, str] = {}
+        self._failed: dict[int, str] = {}
         self._settings = settings
 
     def __len__(self) -> int:
@@ -104,6 +109,10 @@ class MeasureTable:
         """See `Measures.refuse`."""
         self._refused |= measures
 
+    def failed(self, networks: int) -> list[str]:
+        """See `Measures.failed`."""
+        return [why for network, why in sorted(self._failed.items()) if network < networks]
+
     def taking(self, order: Sequence[int]) -> "MeasureTable":
         """A table of some of the networks in another order, with all that was filled on all of
         them; it cannot be filled further."""
@@ -136,6 +145,9 @@ class MeasureTable:
 
     def _admit(self, text: str, values: Array, coverage: Array) -> None:
         old = self._rows.get(text)
+        first = 0 if old is None else old[0].shape[1]
+        for i in np.flatnonzero(left_out(coverage).any(0)).tolist():
+            self._failed.setdefault(first + i, named(coverage[:, i])[0])
         both = (values, coverage) if old is None else tuple(map(_joined, old, (values, coverage)))
         self._rows[text] = both[0], both[1]
 
@@ -176,6 +188,10 @@ class JoinedTable:
         """See `Measures.refuse`."""
         for table in self._tables:
             table.refuse(measures)
+
+    def failed(self, networks: int) -> list[str]:
+        """See `Measures.failed`; of every sample."""
+        return [why for t in self._tables for why in t.failed(networks)]
 
 
 def refill(table: Measures, measures: dict[str, int], refused: dict[str, str]) -> None:
