@@ -100,10 +100,10 @@ def evolve(
     """Evolve a proxy in a new run folder, judge it on held-out networks and return the result.
 
     `seconds` ends the search early; so does Ctrl-C, after which nothing is judged and `resume` goes
-    on. `memory`: the megabytes that all processes may take together; measured networks beyond that lie
-    on disk. Equal configurations give equal journals and champions for any number of workers and
-    any memory (on a CPU: a GPU's chunks depend on its free memory), and so does a run that was cut
-    off and resumed, however often.
+    on. `memory`: the megabytes that all processes may take together; measured networks beyond that
+    lie on disk. Equal configurations give equal journals and champions for any number of workers
+    and any memory (on a CPU: a GPU's chunks depend on its free memory), and so does a run that was
+    cut off and resumed, however often.
     """
     config = config or Config()
     ready = prepare(config, workers, memory)
