@@ -140,8 +140,8 @@ class Evaluator:
     def _parted(
         self, shard: Partial, place: int, setting: int, plan: Plan, missing: frozenset[str]
     ) -> tuple[Array, Array]:
-        """`_on` where networks fail at missing statistics alone: what needs these goes by itself,
-        on a shard without those networks, and the rest as ever."""
+        """`_on` where networks fail at missing statistics alone: each of what needs these goes by
+        itself, without the networks that fail at it, and the rest as ever."""
         needs = [not missing.isdisjoint(root.statistics()) for root in plan.roots]
         values = np.empty((len(needs), len(shard[1])))
         coverage = np.empty_like(values)
@@ -149,10 +149,11 @@ class Evaluator:
         if rest.roots:
             fine = [i for i, n in enumerate(needs) if not n]
             values[fine], coverage[fine] = self._on(shard, place, setting, rest)
-        own = Plan.of(r for r, n in zip(plan.roots, needs, strict=True) if n)
-        rows = [i for i, n in enumerate(needs) if n]
-        whole, failed = self._measured(shard[1], place, setting, own.statistics())
-        values[rows], coverage[rows] = _marked(_evaluated(own, whole, Cache(0)), failed)
+        for i in np.flatnonzero(needs).tolist():
+            own = Plan.of([plan.roots[i]])
+            whole, failed = self._measured(shard[1], place, setting, own.statistics())
+            found = _marked(_evaluated(own, whole, Cache(0)), failed)
+            values[i], coverage[i] = found[0][0], found[1][0]
         return values, coverage
 
     def _measured(

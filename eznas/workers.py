@@ -144,8 +144,8 @@ class RayWorkers:
     def _actor(self) -> Any:
         import ray
 
-        remote = ray.remote(num_cpus=1, max_restarts=0)(Evaluator)
         made = self._make()
+        remote = ray.remote(num_cpus=1, max_restarts=0)(type(made))
         return remote.remote(made.places, made.statistics, made.keep, made.budget, made.lenient)
 
     def _ask(self, actor: int, shard: Partial, texts: list[str], place: int) -> Any:

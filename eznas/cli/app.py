@@ -203,7 +203,8 @@ def main() -> None:
         raise
     if code == INTERRUPTED:  # which typer returns where it caught the interrupt itself
         err.print("eznas: interrupted")
-        sys.exit(INTERRUPTED)
+    if code:
+        sys.exit(code)
 
 
 def _complain(problem: str) -> None:
