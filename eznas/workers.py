@@ -204,7 +204,7 @@ class RayWorkers:
         number, networks = shard
         codes = self._deadly(actor, shard, place)
         sound = number, tuple(None if i in codes else a for i, a in enumerate(networks))
-        values, coverage = self._halved(actor, sound, texts, place)
+        values, coverage = (a.copy() for a in self._halved(actor, sound, texts, place))
         for i, code in codes.items():
             values[..., i], coverage[..., i] = np.nan, code
         return values, coverage
