@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.primitives.test_conformance import CASES, DIMENSIONS, _assert_within_ulps, _same_bits
+from tests.primitives.test_conformance import CASES, DIMENSIONS, _same_bits
 
 each_case = pytest.mark.parametrize(("word", "form"), CASES)
 BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
@@ -40,8 +40,9 @@ def check(word, form, examples):
         assert len(result) == len(given_[0])
         assert all(_same_bits(a, b) for a, b in zip(given_, before, strict=True))
         assert _same_bits(result, word.function(*given_))
-        order = torch.arange(len(result) - 1, -1, -1)
-        _assert_within_ulps(word.function(*(a[order] for a in given_)), result[order])
+        for a in given_:
+            a[-1] = torch.nan
+        assert _same_bits(word.function(*given_)[:-1], result[:-1])
 
     holds()
 
