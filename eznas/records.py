@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from eznas.errors import InputError
 from eznas.files import read_as, write_whole
+from eznas.formulas.reasons import named
 from eznas.formulas.table import Numbered
 from eznas.statistics.conditions import Conditions
 from eznas.workers import Workers
@@ -178,6 +179,8 @@ class RecordedWorkers:
             for some in (missing[i : i + step] for i in range(0, len(missing), step)):
                 values, coverage = self.workers.evaluate(some, asked)
                 networks = [a for _, own in some for a in own]
+                if why := named(coverage.ravel()):
+                    raise InputError(f"{', '.join(asked)}: {why[0]}; nothing of it was recorded")
                 self.records.append(self.settings, networks, asked, values, coverage)
         networks = [a for _, own in shards for a in own]
         found = [self.records.find(c.fingerprint, texts, networks) for c in self.settings]

@@ -77,7 +77,7 @@ def killed_until_done(home, name, seconds, draw, workers=1, how=signal.SIGKILL):
         assert generation >= reached, "a generation that was kept is lost"
         assert generation + 1 <= lines <= generation + 2, "more than the one in flight is lost"
         reached = generation
-        if process.returncode == 0:
+        if process.returncode == 0 or b"finished after generation" in said:  # killed as it left
             return kills
         # Before the first generation is kept, a request to end is as Ctrl-C.
         assert process.returncode in (-how, 128 + how, 130), said.decode()

@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from eznas import evaluator as room
 from eznas.benchmarks import Table
 from eznas.benchmarks.stored import Origin, store
 from eznas.config import Config
-from eznas.discovery import BASELINES, evolve
+from eznas.discovery import BASELINES, evolve, resume
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
+from eznas.ground import grounds, held_out, searched
 from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.watching import Silent
@@ -78,6 +80,57 @@ def test_an_interrupted_run_ends_with_the_best_so_far(home):
     archive = json.loads((home / "runs" / result.run / "archive.json").read_text())
     assert result.formula == archive[0]["formula"] == lines(result.run, home)[-1]["best"]["formula"]
     assert resolve(result.run).formula == parse(result.formula)
+
+
+def test_a_run_cut_off_after_every_generation_comes_to_the_same_end(home):
+    evolve(Config(**TINY), name="whole")
+    assert evolve(Config(**TINY), name="cut", watcher=Interrupts(after=0)).stopped == "SIGINT"
+    assert resume("cut", watcher=Interrupts(after=1)).held_out == []
+    assert resume("cut", watcher=Interrupts(after=2)).stopped == "SIGINT"  # before it is judged
+    assert resume("cut").stopped == ""
+    assert books("cut", home) == books("whole", home)
+    with pytest.raises(InputError, match="run cut: finished after generation 2"):
+        resume("cut")
+
+
+def test_a_run_without_a_generation_begins_anew(home):
+    evolve(Config(**TINY), name="whole")
+    folder = home / "runs" / "bare"
+    folder.mkdir()
+    for name in ("config.json", "environment.json"):
+        (folder / name).write_bytes((home / "runs" / "whole" / name).read_bytes())
+    resume("bare")
+    assert books("bare", home) == books("whole", home)
+
+
+def test_patience_ends_a_search(home):
+    result = evolve(Config(**TINY | {"generations": 30, "patience": 1, "start": 16}))
+    assert result.stopped == "patience"
+    told = lines(result.run, home)
+    assert len(told) < 30
+    assert told[-1]["best"]["fitness"] == told[-2]["best"]["fitness"]
+    with pytest.raises(InputError, match="finished after generation"):
+        resume(result.run)
+
+
+def test_networks_that_fail_are_left_out_and_told(home, monkeypatch):
+    """Of the search and of its judges; the rest goes on."""
+    (whole,), _ = grounds(TINY["tasks"])
+    sample, judges = searched(whole, 24, seed=1), held_out(whole, 16)
+    failing = {sample.architectures[3], judges.architectures[5]}
+    measurement = room._measurement
+
+    def picky(space, architecture, *rest):
+        if architecture in failing:
+            raise InputError("forward failed")
+        return measurement(space, architecture, *rest)
+
+    monkeypatch.setattr(room, "_measurement", picky)
+    result = evolve(Config(**TINY))
+    told = lines(result.run, home)
+    assert [line["failed"] for line in told] == [{"forward": 1}] * 3
+    assert all(line["best"]["fitness"] > 0 for line in told)
+    assert {r["networks"] for r in result.held_out} == {15}
 
 
 def test_a_run_that_is_out_of_time_is_judged(home):

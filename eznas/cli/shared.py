@@ -76,7 +76,8 @@ class Live:
             f"generation {report.generation:3}  networks {report.networks:4}  "
             f"best {best.fitness:+.4f}  median {report.median:+.4f}  valid {report.valid:4.0%}  "
             f"{self._evaluations / max(seconds, 1e-9):6.0f} formulas/s  left {left:4.0f} s  "
-            f"disconnected {report.disconnected}",
+            f"disconnected {report.disconnected}{_counts('undefined', report.reasons)}"
+            f"{_counts('failed', report.failed)}",
             highlight=False,
         )
         if best.formula != self._best:
@@ -112,6 +113,12 @@ class Live:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _counts(what: str, reasons: dict[str, int]) -> str:
+    """How many, and why; "" for none."""
+    told = ", ".join(f"{why} {count}" for why, count in reasons.items())
+    return f"  {what} {sum(reasons.values())} ({told})" if reasons else ""
 
 
 @contextmanager

@@ -48,8 +48,9 @@ def finished(folder):
 
 
 def test_evolve_answers(finished):
-    keys = ["run", "champion", "formula", "seconds", "evaluations", "held_out", "difference"]
-    assert list(finished) == keys
+    keys = ["run", "champion", "formula", "seconds", "evaluations", "stopped"]
+    assert list(finished) == [*keys, "held_out", "difference"]
+    assert finished["stopped"] == ""
     assert finished["run"] == "tiny"
     assert finished["seconds"] > 0
     assert finished["evaluations"] >= 16
@@ -65,6 +66,49 @@ def test_evolve_answers(finished):
     for d in differences:
         assert d["tau"] == pytest.approx(taus["champion"] - taus[d["against"]])
     assert json.loads(Path("runs/tiny/result.json").read_text()) == finished
+
+
+def test_a_finished_run_goes_on_only_further(finished):
+    said = complaint("resume", "tiny")
+    assert "tiny: finished after generation 1; `--generations N` with a larger N goes on" in said
+    assert "unknown run 'tinny'; did you mean 'tiny'" in complaint("resume", "tinny")
+    assert json.loads(Path("runs/tiny/result.json").read_text()) == finished
+    shutil.copytree("runs/tiny", "runs/further")
+    found = answer("resume", "further", "--generations", "2", "--workers", "1")
+    assert found["run"] == "further"
+    assert found["evaluations"] > finished["evaluations"]
+    assert len(Path("runs/further/journal.jsonl").read_text().splitlines()) == 3
+    began, whole = (Path("runs", r, "journal.jsonl").read_text() for r in ("tiny", "further"))
+    assert whole.startswith(began)
+
+
+def test_a_run_on_other_versions_asks_for_force(finished, monkeypatch):
+    shutil.copytree("runs/tiny", "runs/elsewhere")
+    file = Path("runs/elsewhere/environment.json")
+    began = json.loads(file.read_text())
+    began["packages"]["torch"] = "1.0"
+    file.write_text(json.dumps(began))
+    resumed = ("resume", "elsewhere", "--generations", "2", "--workers", "1")
+    said = complaint(*resumed)
+    assert "torch was 1.0 and is" in said
+    assert "`--force` goes on all the same" in said
+    assert json.loads(file.read_text()) == began
+    answer(*resumed, "--force")
+    assert json.loads(file.read_text())["before"] == [began]
+
+
+@pytest.mark.parametrize(
+    ("bound", "stopped"),
+    [("--max-evals=16", "evaluations"), ("--target=-1", "target"), ("--time=0.001", "time")],
+)
+def test_what_bounds_a_search(folder, bound, stopped):
+    name = f"bounded-by-{stopped}"
+    found = answer(*EVOLVE, "--name", name, bound)
+    assert found["stopped"] == stopped
+    assert found["held_out"]
+    lines = Path("runs", name, "journal.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    shutil.rmtree(f"runs/{name}")
 
 
 def test_a_run_is_never_overwritten(finished):

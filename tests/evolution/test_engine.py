@@ -3,16 +3,20 @@
 import json
 import math
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
-from eznas.evolution import constants
+from eznas.evolution import chance, constants
 from eznas.evolution import engine as module
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import WORST
 from eznas.evolution.language import Fitness
+from eznas.evolution.state import State
 from eznas.evolution.variation import Limits
+from eznas.files import plain
 from eznas.formulas.parser import parse
+from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.table import SHARD
 from tests.evolution import made_up
 from tests.evolution.made_up import NAMES, MadeUp, engine, journal, planted
@@ -277,4 +281,55 @@ def test_reports_are_plain_data():
             "reasons",
             "origins",
             "disconnected",
+            "failed",
         }
+
+
+def test_a_search_that_is_put_down_and_taken_up_is_the_same():
+    expected = made_up.journal(3)
+    for stop in range(5):
+        first, told = made_up.engine(3), []
+        for report in first.run():
+            told.append(json.dumps(plain(asdict(report))))
+            if report.generation == stop:
+                break
+        state = State.model_validate_json(first.state().model_dump_json())
+        chance.seed(99)
+        second = made_up.engine(4)
+        second.resume(state)
+        assert second.state() == state
+        told += [json.dumps(plain(asdict(report))) for report in second.run()]
+        assert told == expected
+
+
+class Poisoned(MadeUp):
+    """One network cannot be measured, and two measures cannot be evaluated."""
+
+    KILLED = ("sum_layers(layer_params)", "max_layers(log(layer_flops))")
+
+    def __call__(self, shards, texts):
+        values, coverage = super().__call__(shards, texts)
+        own = [a for _, architectures in shards for a in architectures]
+        if NAMES[5] in own:
+            values[..., own.index(NAMES[5])] = math.nan
+            coverage[..., own.index(NAMES[5])] = OF_NETWORKS["network killed"]
+        for row in (i for i, t in enumerate(texts) if t in self.KILLED):
+            values[:, row] = math.nan
+            coverage[:, row] = OF_FORMULAS["hung"]
+        return values, coverage
+
+
+def test_poison_leaves_a_reason_and_the_search_goes_on():
+    evaluate = Poisoned(planted())
+    run = engine(1, evaluate)
+    reports = list(run.run())
+    assert len(reports) == 5
+    assert all(r.failed == {"network killed": 1} for r in reports)
+    assert sum(r.reasons.get("hung", 0) for r in reports) >= 1  # a seed is one of them
+    assert reports[-1].best.fitness > 0.3
+    asked = Counter(text for _, text in evaluate.asked.elements())
+    assert {asked[t] for t in Poisoned.KILLED} == {2}  # the shards of the first sample, once
+    again = engine(1, Poisoned(planted()))
+    again.resume(run.state())
+    assert again.state() == run.state()
+    assert not set(again._table._evaluate.asked) & {(0, t) for t in Poisoned.KILLED}

@@ -5,6 +5,7 @@ import pytest
 
 from eznas.evolution.fitness import WORST, Task, judge, overall
 from eznas.formulas.parser import parse
+from eznas.formulas.reasons import OF_NETWORKS
 from eznas.formulas.table import MeasureTable
 
 UP, LAST_TWO = "sum_layers(layer_params)", "max_layers(layer_params)"
@@ -119,3 +120,25 @@ def test_the_least_coverage_is_told():
 
 def test_no_formula_no_judgement():
     assert judged([], {}) == []
+
+
+def test_networks_that_could_not_be_measured_are_left_out():
+    filled = MeasureTable([f"network {i}" for i in range(8)], lambda shards, texts: _partly(texts))
+    formulas = [parse(t) for t in (UP, LAST_TWO)]
+    filled.fill(formulas, 8)
+    accuracies = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
+    some, whole = judge(formulas, filled, [Task("one", 0, accuracies)], 8)
+    assert some.taus == (1.0,)  # the second network would have been last
+    assert (some.reason, whole.reason) == ("", "")
+    assert whole.taus == pytest.approx([1 - 2 * 6 / 28])
+    assert filled.failed(8) == ["forward"]
+    assert filled.failed(1) == []
+
+
+def _partly(texts):
+    """Values of eight networks; one formula cannot be had on the second."""
+    values = np.array([[1, 9, 3, 4, 5, 6, 7, 8]] * len(texts), dtype=float)[None]
+    coverage = np.ones_like(values)
+    row = texts.index(UP)
+    values[0, row, 1], coverage[0, row, 1] = np.nan, OF_NETWORKS["forward"]
+    return values, coverage

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eznas.formulas.parser import parse, parse_any
+from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.scoring import LEAST_COVERAGE, combine
 
 A, B = "sum_layers(norm(weight))", "mean_layers(norm(weight))"
@@ -111,3 +112,26 @@ def test_arithmetic_on_a_singular_kernel(text, expected, reason):
 def test_a_formula_without_measures_is_constant():
     scores = _combined("2 * 3", {})
     assert (scores.values.size, scores.reason) == (0, "constant")
+
+
+def test_networks_that_could_not_be_measured_are_no_reason():
+    out = OF_NETWORKS["forward"]
+    scores = _combined(
+        f"{A} + params",
+        {
+            A: ([1, 2, NAN, 4, 5, 6], [1, 1, out, 1, 1, 1]),
+            "params": ([1] * 6, [1, 1, 1, 1, 1, 0.9]),
+        },
+    )
+    np.testing.assert_array_equal(scores.values, [2, 3, NAN, 5, 6, 7])
+    np.testing.assert_array_equal(scores.left_out, [False, False, True, False, False, False])
+    assert (scores.reason, scores.coverage) == ("", 0.9)
+    few = _combined(A, {A: ([1, 2, NAN], [1, 1, out])})
+    assert few.reason == "networks"  # a formula is not better for what it cannot be tried on
+
+
+@pytest.mark.parametrize("why", list(OF_FORMULAS))
+def test_a_formula_that_cannot_be_evaluated_says_why(why):
+    scores = _combined(f"{A} + {B}", {A: ([1, 2], [1, 1]), B: ([NAN, NAN], [OF_FORMULAS[why]] * 2)})
+    assert np.isnan(scores.values).all()
+    assert (scores.reason, scores.coverage) == (why, 0)

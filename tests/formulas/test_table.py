@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eznas.formulas.parser import parse
-from eznas.formulas.table import SHARD, JoinedTable, MeasureTable
+from eznas.formulas.reasons import OF_FORMULAS
+from eznas.formulas.table import SHARD, JoinedTable, MeasureTable, refill
 
 NAMES = tuple(f"network {i}" for i in range(2 * SHARD + 3))  # the last shard is not full
 NORMS = "sum_layers(norm(weight + 1))"
@@ -99,3 +100,49 @@ def test_joined_tables_count_their_settings_through():
         np.testing.assert_array_equal(values, start + np.arange(5))
     assert len(joined) == 1
     assert joined.fill([formula], SHARD) == 0
+
+
+class _Refusing(_Workers):
+    """As the rule says, but no worker survives the norms."""
+
+    def __call__(self, shards, texts):
+        values, coverage = super().__call__(shards, texts)
+        for row in (i for i, t in enumerate(texts) if "norm" in t):
+            values[:, row], coverage[:, row] = np.nan, OF_FORMULAS["killed"]
+        return values, coverage
+
+
+def test_what_cannot_be_evaluated_is_not_tried_again():
+    workers = _Refusing()
+    table = MeasureTable(NAMES, workers, 2)
+    formulas = [parse(NORMS), parse("params")]
+    table.fill(formulas, SHARD)
+    (text,) = table.refused()
+    assert table.refused() == {text: "killed"}
+    assert table.fill(formulas, len(NAMES)) == len(NAMES) - SHARD  # pairs: of params alone
+    assert [n for n, t in workers.asked if t == text] == [0]
+    for setting in (0, 1):
+        scores = table.scores(parse(NORMS), setting, len(NAMES))
+        assert (scores.reason, len(scores.values)) == ("killed", len(NAMES))
+    assert table.filled() == {text: len(NAMES), "params": len(NAMES)}
+
+
+def test_a_table_is_refilled_as_it_was():
+    first = MeasureTable(NAMES, _Refusing(), 2)
+    first.fill([parse("params")], len(NAMES))
+    first.fill([parse(NORMS), parse("operations")], SHARD + 1)
+    workers = _Refusing()
+    second = MeasureTable(NAMES, workers, 2)
+    refill(second, first.filled(), first.refused())
+    assert second.filled() == first.filled()
+    assert second.refused() == first.refused()
+    assert not any("norm" in t for _, t in workers.asked)
+    for formula in map(parse, ("params", "operations", NORMS)):
+        for setting in (0, 1):
+            one, other = (t.scores(formula, setting, SHARD + 1) for t in (first, second))
+            np.testing.assert_array_equal(one.values, other.values)
+            assert one.reason == other.reason
+    joined = JoinedTable([first, second], [2, 2])
+    assert joined.filled() == first.filled()
+    assert joined.refused() == first.refused()
+    assert joined.failed(len(NAMES)) == []
