@@ -112,9 +112,12 @@ class Books:
         `InputError` names a file that is not as it was kept, and the older state where that is
         still good.
         """
-        there = {name: (self._folder.path / name).exists() for name in (STATE, PREVIOUS)}
-        if not any(there.values()):
-            return None
+        path = self._folder.path
+        if not any((path / name).exists() for name in (STATE, PREVIOUS)):
+            journal = self._bytes(LOGS[0]) if (path / LOGS[0]).exists() else b""
+            if journal.count(b"\n") > 1 or (path / "result.json").exists():
+                raise InputError(f"{path / STATE}: not there, so there is nothing to go on from")
+            return None  # nothing, or the line of a generation that was being kept
         name = PREVIOUS if previous else STATE
         try:
             saved, state, logs = self._checked(name)

@@ -221,3 +221,16 @@ def test_a_state_says_what_the_search_held(whole):
     engine = made_up.engine(1, **SEARCH)
     engine.resume(saved.search)
     assert engine.state() == saved.search
+
+
+def test_a_run_without_its_state_is_not_begun_anew(copy):
+    for name in (STATE, PREVIOUS):
+        (copy.path / name).unlink()
+    with pytest.raises(InputError, match=r"state\.json: not there"), Books(copy) as books:
+        books.restore()
+    (copy.path / LOGS[0]).write_bytes(b"{}\n")
+    with Books(copy) as books:
+        assert books.restore() is None
+    copy.write("result.json", {})
+    with pytest.raises(InputError, match=r"state\.json: not there"), Books(copy) as books:
+        books.restore()

@@ -18,7 +18,10 @@ from eznas import config
 from eznas.benchmarks import nats, read_accuracies
 from eznas.benchmarks.pickles import plain_pickle
 from eznas.benchmarks.stored import FOLDER, path_of, stored
-from eznas.formulas.parser import parse_any
+from eznas.books import LOGS, STATE, Books
+from eznas.evolution import chance
+from eznas.files import digest
+from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import simplified
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
@@ -44,6 +47,20 @@ RUN = {
 STORED = {
     **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
     **{"origin": {"file": "a", "sha256": "0"}, "trials": {"cifar10": {"00000000": [90.5]}}},
+}
+KEPT = {
+    **{"formula": FORMULA, "origin": "seed", "generation": 0, "taus": [0.5, None]},
+    **{"fitness": -1.0, "reason": "ties", "coverage": 1.0},
+}
+SAVED = {
+    **{"format": 1, "seconds": 1.5, "begun": {"config.json": digest(b"{}")}},
+    "logs": {log: {"bytes": 0, "sha256": digest(b"")} for log in LOGS},
+    "search": {
+        **{"generation": 0, "evaluations": 9, "networks": 8, "stale": 0},
+        "random": [3, [*range(624), 624], None],
+        **{"population": [KEPT], "archive": [KEPT], "met": ["00"], "measures": {"params": 8}},
+        "refused": {"depth": "killed"},
+    },
 }
 TABLE = SPACES["nasbench201"]
 CELL = TABLE.architectures()[7]
@@ -81,6 +98,29 @@ def run(name: str, data: bytes, folder: Path) -> None:
         assert resolve(text).name.isprintable()
     RunFolder(folder).read("config.json", config.Config)
     RunFolder(folder).read("environment.json", Environment)
+
+
+def state(data: bytes, folder: Path) -> None:
+    """The state of a run, under a seal that fits."""
+    sealed(_sealed(data), folder)
+
+
+def sealed(data: bytes, folder: Path) -> None:
+    """The state of a run as it lies on disk, and what a search takes from it."""
+    (folder / "config.json").write_bytes(b"{}")
+    for log in LOGS:
+        (folder / log).write_bytes(b"")
+    (folder / STATE).write_bytes(data)
+    with Books(RunFolder(folder)) as books:
+        saved = books.restore()
+    if saved is not None:
+        for kept in (*saved.search.population, *saved.search.archive):
+            parse(kept.formula)
+        chance.restore(saved.search.random)
+
+
+def _sealed(content: bytes) -> bytes:
+    return json.dumps({"bytes": len(content), "sha256": digest(content)}).encode() + b"\n" + content
 
 
 def settings(data: bytes, folder: Path) -> None:
@@ -122,6 +162,8 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "formula": formula,
     "proxy": proxy,
     **{name.removesuffix(".json"): partial(run, name) for name in RUN},
+    "state": state,
+    "sealed": sealed,
     "settings": settings,
     "setting": setting,
     "records": records,
@@ -133,6 +175,8 @@ SEEDS: dict[str, list[bytes]] = {
     "formula": [c.formula.encode() for c in CLASSICS.values()],
     "proxy": [json.dumps(PROXY).encode()],
     **{name.removesuffix(".json"): [json.dumps(own).encode()] for name, own in RUN.items()},
+    "state": [json.dumps(SAVED).encode()],
+    "sealed": [_sealed(json.dumps(SAVED).encode())],
     "settings": [b"seed = 3\npreset = 'paper'\nstepwise = 0.5\ntasks = ['nasbench201/cifar10']\n"],
     "setting": [b"seed=3", b"tasks=['nasbench201']", b"selection=lexicase"],
     "records": [f"architecture,conditions,params,depth\n{CELL},00,1.5,2@0.5\n".encode()],
@@ -140,5 +184,5 @@ SEEDS: dict[str, list[bytes]] = {
     "imported": [json.dumps(STORED).encode()],
     "pickled": [pickle.dumps({"90": [1.5, (2, "a")]}, protocol) for protocol in range(5)],
 }
-KEYS = (*PROXY, *STORED, *config.Config.model_fields)
+KEYS = (*PROXY, *STORED, *SAVED, *SAVED["search"], *KEPT, *config.Config.model_fields)
 TOKENS = (*WORDS, *CATALOGUE, *KEYS, "NaN", "1e999", "\\ud800")

@@ -1,0 +1,57 @@
+"""The first request to end is heard, the second obeyed at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from eznas.stopping import SIGNALS, Stopped, stoppable
+
+PROGRAM = """
+import os, signal, sys
+from eznas.stopping import Stopped, stoppable
+with stoppable():
+    try:
+        os.kill(os.getpid(), int(sys.argv[1]))
+        signal.pause()
+    except Stopped as asked:
+        print("heard", asked.number, flush=True)
+        if len(sys.argv) > 2:
+            os.kill(os.getpid(), int(sys.argv[2]))
+            print("not reached", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_is_raised_and_handlers_come_back(number):
+    before = [signal.getsignal(s) for s in SIGNALS]
+    with pytest.raises(Stopped) as caught, stoppable():
+        os.kill(os.getpid(), number)
+    assert caught.value.number == number
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert [signal.getsignal(s) for s in SIGNALS] == before
+
+
+@pytest.mark.parametrize("second", SIGNALS)
+def test_the_second_ends_the_process_at_once(second):
+    command = [sys.executable, "-c", PROGRAM, str(int(signal.SIGINT)), str(int(second))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"heard {int(signal.SIGINT)}\n"
+    assert done.returncode == 128 + second
+
+
+def test_elsewhere_than_in_the_main_thread_nothing_is_caught():
+    before = [signal.getsignal(s) for s in SIGNALS]
+    seen = []
+
+    def inside():
+        with stoppable():
+            seen.append([signal.getsignal(s) for s in SIGNALS])
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert seen == [before]
