@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,8 +20,10 @@ from eznas.evolution.state import State
 from eznas.files import append, digest, plain, read_sealed, write_sealed
 from eznas.runs import RunFolder
 
-LOGS = ("journal.jsonl", "timings.jsonl")
-BEGUN = ("config.json",)  # what a run began with, and holds to
+LogName = Literal["journal.jsonl", "timings.jsonl"]
+BegunName = Literal["config.json"]  # what a run began with, and holds to
+LOGS: tuple[LogName, ...] = get_args(LogName)
+BEGUN: tuple[BegunName, ...] = get_args(BegunName)
 STATE, PREVIOUS = "state.json", "state.previous.json"
 
 
@@ -33,14 +35,17 @@ class Log(BaseModel):
 
 
 class Saved(BaseModel):
-    """A state as it is kept: with what it belongs to, and the seconds of search so far."""
+    """A state as it is kept: with what it belongs to, the seconds of search so far, and the last
+    generation that the search is to go to, and whether its configuration's bounds hold."""
 
     model_config = ConfigDict(extra="forbid")
 
     format: Literal[1] = 1
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    begun: dict[str, str]
-    logs: dict[str, Log]
+    last: int = Field(ge=0)
+    held: bool
+    begun: dict[BegunName, str] = Field(min_length=1)
+    logs: dict[LogName, Log] = Field(min_length=2)
     search: State
 
 
@@ -62,7 +67,10 @@ class Books:
 
     def __enter__(self) -> "Books":
         path = self._folder.path
-        self._handle = os.open(path, os.O_RDONLY)
+        try:
+            self._handle = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process
         except OSError as error:
@@ -71,6 +79,8 @@ class Books:
             raise InputError(
                 f"{path}: {busy if isinstance(error, BlockingIOError) else error.strerror}"
             ) from None
+        for left_behind in path.glob(".*.partial"):
+            left_behind.unlink(missing_ok=True)
         return self
 
     def __exit__(
@@ -82,7 +92,14 @@ class Books:
         os.close(self._handle)
 
     def keep(
-        self, lines: dict[str, Any], archive: list[Any], search: State, seconds: float
+        self,
+        lines: dict[LogName, Any],
+        archive: list[Any],
+        search: State,
+        *,
+        seconds: float,
+        last: int,
+        held: bool,
     ) -> None:
         """Keep what a generation leaves behind: a line for each log, the archive, the state."""
         for name, content in lines.items():
@@ -93,6 +110,8 @@ class Books:
         self._folder.write("archive.json", archive)
         saved = Saved(
             seconds=seconds,
+            last=last,
+            held=held,
             begun={name: digest(self._bytes(name)) for name in BEGUN},
             logs={
                 name: Log(bytes=end, sha256=self._logs[name].hexdigest())
@@ -102,9 +121,9 @@ class Books:
         )
         if self._state:
             write_sealed(self._folder.path / PREVIOUS, self._state)
-        self._state = saved.model_dump_json().encode()
-        self.evaluations = search.evaluations
-        write_sealed(self._folder.path / STATE, self._state)
+        state = saved.model_dump_json().encode()
+        write_sealed(self._folder.path / STATE, state)
+        self._state, self.evaluations = state, search.evaluations
 
     def restore(self, previous: bool = False) -> Saved | None:
         """What was kept last, or before that; None where no generation was.
@@ -130,7 +149,7 @@ class Books:
             self._ends[log] = len(data)
         return saved
 
-    def _checked(self, name: str) -> tuple[Saved, bytes, dict[str, bytes]]:
+    def _checked(self, name: str) -> tuple[Saved, bytes, dict[LogName, bytes]]:
         path = self._folder.path
         state = read_sealed(path / name)
         try:

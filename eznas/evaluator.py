@@ -88,6 +88,13 @@ class Evaluator:
             found = [self._on(shard, place, setting, plan) for setting in settings]
         return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
 
+    def measured(self, shard: Partial, texts: Sequence[str], place: int = 0) -> None:
+        """Measure what the texts need on a shard, and let it go."""
+        with one_thread():
+            needed = {*self.statistics, *self._planned(tuple(texts)).statistics()}
+            for setting in range(len(self.places[place].settings)):
+                self._measured(shard[1], place, setting, needed)
+
     @property
     def nbytes(self) -> int:
         """Bytes of the tensors that are kept in memory."""
@@ -114,6 +121,9 @@ class Evaluator:
         if kept is None or new:
             asked = {*self.statistics, *plan.statistics()}
             kept = _Kept(architectures, *self._measured(architectures, place, setting, asked))
+            if kept.failed:  # at what is kept, or at what this plan alone needs?
+                own = self._measured(architectures, place, setting, self.statistics)
+                kept = _Kept(architectures, *own)
         whole = kept.opened()
         missing = plan.missing(whole, kept.cache)
         if missing:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib.resources
 import json
 import math
 import os
@@ -55,6 +56,16 @@ def append(path: Path, data: bytes, end: int) -> None:
 def digest(data: bytes) -> str:
     """SHA-256, as hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of(*packages: str) -> str:
+    """Of the source of some packages, as it is installed."""
+    found = hashlib.sha256()
+    for package in packages:
+        root = Path(str(importlib.resources.files(package)))
+        for path in sorted(root.rglob("*.py")):
+            found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def write_sealed(path: Path, content: bytes) -> None:

@@ -32,6 +32,7 @@ BASELINES = (
 # caches, and the driver with Ray's helpers, take this much memory beside the bank.
 NEW_MEASURES, FORMULA_SECONDS = 0.02, 0.005
 WORKER_MB, RAY_MB = 700, 900
+TRIED = 3  # networks of each space that a run is tried on before it begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def prepare(config: Config, workers: int, memory: int | None) -> Prepared:
     places = [Place(SPACES[s.space], conditions_of(s, config)) for s in samples]
     budget = None if memory is None else _share(memory, workers)
     for sample, place in zip(samples, places, strict=True):
-        _runs(sample.architectures[0], place)
+        _runs(sample.architectures[:TRIED], place)
     return Prepared(config, samples, tuple(places), judges, seeds, budget)
 
 
@@ -93,11 +94,17 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     }
 
 
-def _runs(architecture: str, place: Place) -> None:
-    """`InputError` where a network of the space cannot run at one of the input sizes."""
+def _runs(architectures: Sequence[str], place: Place) -> None:
+    """`InputError` where none of a few networks of the space can run at one of the input sizes."""
     for conditions in place.settings:
-        model = place.space.build(architecture, conditions.classes)
-        measure(model, conditions, [CATALOGUE["params"]])
+        for left, architecture in enumerate(architectures, 1 - len(architectures)):
+            model = place.space.build(architecture, conditions.classes)
+            try:
+                measure(model, conditions, [CATALOGUE["params"]])
+                break
+            except InputError:
+                if not left:
+                    raise
 
 
 def _share(memory: int, workers: int) -> int:

@@ -49,6 +49,7 @@ class Outcome(BaseModel):
 
     formula: str
     stopped: str = ""
+    evaluations: int = 0
     held_out: list[dict[str, Any]] = []
 
 
@@ -69,7 +70,8 @@ class RunFolder:
     def create(name: str | None, stem: str, root: Path = ROOT) -> "RunFolder":
         """A new folder `root/name`, or `root/stem-K` with the first free K.
 
-        `InputError` if the name is taken or no name for a folder.
+        `config.json` makes it a run: without, a process was killed as it began, and the name is
+        free. `InputError` if the name is taken or no name for a folder.
         """
         if name is not None and (name in CLASSICS or name.endswith(".json")):
             raise InputError(f"run name {name!r}: it would hide behind a proxy or a file")
@@ -108,7 +110,7 @@ class RunFolder:
 
 def _made(root: Path, name: str | None, stem: str) -> Path:
     if name is not None:
-        (root / name).mkdir()
+        (root / name).mkdir(exist_ok=_unbegun(root / name))
         return root / name
     number = 1
     while True:
@@ -119,3 +121,10 @@ def _made(root: Path, name: str | None, stem: str) -> Path:
             number += 1
         else:
             return path
+
+
+def _unbegun(path: Path) -> bool:
+    """Whether a folder has nothing but what is written before `config.json`."""
+    return path.is_dir() and all(
+        p.name == "environment.json" or p.suffix == ".partial" for p in path.iterdir()
+    )

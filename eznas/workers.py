@@ -6,7 +6,9 @@ imports ray.
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -82,7 +84,8 @@ class RayWorkers:
 
     A lost actor is made anew and measures its shards again. What takes its worker down, or holds
     it for longer than `limit` seconds, again and again is searched for, first among the networks,
-    then among the texts, and becomes a code (see `formulas.reasons`); the rest goes on.
+    then among the texts. Where evaluators are lenient it becomes a code (see `formulas.reasons`)
+    and the rest goes on; `InputError` where they are not.
     """
 
     def __init__(
@@ -93,11 +96,18 @@ class RayWorkers:
         limit: float = HUNG,
     ) -> None:
         self.count = count
-        self._make = make
+        self.made = make()
+        self.deadly: dict[tuple[int, int], dict[int, float]] = {}  # place, shard: network, code
+        self.death = ""  # what Ray said of the last one
         self._progress = progress
         self._limit = limit
+        self._actors: list[Any] = []
         self._started = _start_ray(count)
-        self._actors = [self._actor() for _ in range(count)]
+        try:
+            self._actors = [self._actor() for _ in range(count)]
+        except BaseException:  # a request to end may come here too
+            self.close()
+            raise
 
     def evaluate(
         self, shards: Sequence[Numbered], texts: Sequence[str], place: int = 0
@@ -105,28 +115,27 @@ class RayWorkers:
         """See `Workers.evaluate`; every actor has one shard at a time."""
         import ray
 
-        texts = list(texts)
+        call = _Call(self, list(texts), place)
         waiting: list[deque[int]] = [deque() for _ in self._actors]
         for i, (number, _) in enumerate(shards):
             waiting[number % self.count].append(i)
-        found: dict[int, tuple[Array, Array]] = {}
-        running: dict[int, tuple[int, Any, float]] = {}  # actor -> shard, answer, deadline
+        found: dict[int, Answer] = {}
+        running: dict[int, tuple[int, list[str], Any, float]] = {}  # actor: shard, texts, answer
         while len(found) < len(shards):
             for actor, own in enumerate(waiting):
                 if own and actor not in running:
-                    i = own.popleft()
-                    running[actor] = i, self._ask(actor, shards[i], texts, place), self._deadline()
+                    i, asked = own.popleft(), call.texts()
+                    answer = self.ask(actor, "evaluate", call.sound(shards[i]), asked, place)
+                    running[actor] = i, asked, answer, time.monotonic() + self._limit
             soonest = min(deadline for *_, deadline in running.values())
-            answers = [answer for _, answer, _ in running.values()]
+            answers = [answer for *_, answer, _ in running.values()]
             ray.wait(answers, timeout=max(soonest - time.monotonic(), 0))
-            for actor, (i, answer, deadline) in list(running.items()):
-                outcome = self._outcome(actor, answer, deadline)
+            for actor, (i, asked, answer, deadline) in list(running.items()):
+                outcome = self.outcome(actor, answer, deadline)
                 if outcome is None:
                     continue
                 del running[actor]
-                if isinstance(outcome, str):
-                    outcome = self._survived(actor, shards[i], texts, place)
-                found[i] = outcome
+                found[i] = call.completed(actor, shards[i], asked, outcome)
                 if self._progress is not None:
                     self._progress(len(found), len(shards))
         return _joined([found[i] for i in range(len(shards))])
@@ -138,110 +147,148 @@ class RayWorkers:
         actors, self._actors = self._actors, []
         for actor in actors:
             ray.kill(actor)
-        if actors and self._started:
+        if self._started:
             ray.shutdown()
+        self._started = False
 
-    def _actor(self) -> Any:
-        import ray
+    def ask(self, actor: int, method: str, *arguments: Any) -> Any:
+        """What a method of an actor's evaluator will answer."""
+        return getattr(self._actors[actor], method).remote(*arguments)
 
-        made = self._make()
-        remote = ray.remote(num_cpus=1, max_restarts=0)(type(made))
-        return remote.remote(made.places, made.statistics, made.keep, made.budget, made.lenient)
-
-    def _ask(self, actor: int, shard: Partial, texts: list[str], place: int) -> Any:
-        return self._actors[actor].evaluate.remote(shard, texts, place)
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self._limit
-
-    def _outcome(
-        self, actor: int, answer: Any, deadline: float
-    ) -> tuple[Array, Array] | str | None:
+    def outcome(self, actor: int, answer: Any, deadline: float) -> Answer | str | None:
         """What a worker answered; "killed" or "hung" where it did not and was made anew; None
         where it is still at it."""
         import ray
 
         try:
-            found: tuple[Array, Array] = ray.get(answer, timeout=0)
+            found: Answer = ray.get(answer, timeout=0)
             return found
         except ray.exceptions.GetTimeoutError:
             if time.monotonic() < deadline:
                 return None
             ray.kill(self._actors[actor])
-            why = "hung"
+            why, self.death = "hung", f"no answer for {self._limit:g} s"
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, InputError) else error) from None
-        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError):
-            why = "killed"
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+            why, self.death = "killed", str(error)
         self._actors[actor] = self._actor()
         return why
 
-    def _tried(
-        self, actor: int, shard: Partial, texts: list[str], place: int, lives: int
-    ) -> Answer | str:
+    def tried(self, lives: int, actor: int, method: str, *arguments: Any) -> Answer | str:
         """The answer of a worker that has so many lives, or what happened to the last."""
         import ray
 
-        outcome: Answer | str | None = None
+        outcome: Answer | str | None = "killed"
         for _ in range(lives):
-            answer, deadline = self._ask(actor, shard, texts, place), self._deadline()
+            deadline = time.monotonic() + self._limit
+            answer = self.ask(actor, method, *arguments)
             ray.wait([answer], timeout=self._limit)
             outcome = None
             while outcome is None:
-                outcome = self._outcome(actor, answer, deadline)
+                outcome = self.outcome(actor, answer, deadline)
             if not isinstance(outcome, str):
                 break
         assert outcome is not None
         return outcome
 
-    def _survived(
-        self, actor: int, shard: Partial, texts: list[str], place: int
-    ) -> tuple[Array, Array]:
-        """What a worker says of a shard that has taken it down, with codes where it keeps dying."""
-        outcome = self._tried(actor, shard, texts, place, _LIVES - 1)
-        if not isinstance(outcome, str):
-            return outcome
-        number, networks = shard
-        codes = self._deadly(actor, shard, place)
-        sound = number, tuple(None if i in codes else a for i, a in enumerate(networks))
-        values, coverage = (a.copy() for a in self._halved(actor, sound, texts, place))
-        for i, code in codes.items():
-            values[..., i], coverage[..., i] = np.nan, code
+    def _actor(self) -> Any:
+        import ray
+
+        made = self.made
+        remote = ray.remote(num_cpus=1, max_restarts=0)(type(made))
+        return remote.remote(made.places, made.statistics, made.keep, made.budget, made.lenient)
+
+
+class _Call:
+    """One call of `RayWorkers.evaluate`: what is asked, and what turned out to be deadly."""
+
+    def __init__(self, team: RayWorkers, texts: list[str], place: int) -> None:
+        self._team, self._texts, self._place = team, texts, place
+        self._blamed: dict[str, float] = {}
+
+    def texts(self) -> list[str]:
+        """The texts that are still asked for."""
+        return [t for t in self._texts if t not in self._blamed]
+
+    def sound(self, shard: Numbered) -> Partial:
+        """A shard without the networks that are known to be deadly."""
+        codes = self._team.deadly.get((self._place, shard[0]), {})
+        return shard[0], tuple(None if i in codes else a for i, a in enumerate(shard[1]))
+
+    def completed(
+        self, actor: int, shard: Numbered, asked: list[str], outcome: Answer | str
+    ) -> Answer:
+        """Values of all texts on a shard, after what a worker answered or what happened to it."""
+        found = self._survived(actor, shard) if isinstance(outcome, str) else _rows(asked, outcome)
+        settings = len(self._team.made.places[self._place].settings)
+        values = np.full((settings, len(self._texts), len(shard[1])), np.nan)
+        coverage = values.copy()
+        for row, text in enumerate(self._texts):
+            if text in found:
+                values[:, row], coverage[:, row] = found[text]
+            else:
+                coverage[:, row] = self._blamed[text]
+        for network, code in self._team.deadly.get((self._place, shard[0]), {}).items():
+            values[..., network], coverage[..., network] = np.nan, code
         return values, coverage
 
-    def _deadly(self, actor: int, shard: Partial, place: int) -> dict[int, float]:
-        """Codes of the networks of a shard that a worker dies of whatever it is asked."""
-        if not isinstance(self._tried(actor, shard, [_HARMLESS], place, 1), str):
-            return {}
-        number, networks = shard
+    def _survived(self, actor: int, shard: Numbered) -> dict[str, Answer]:
+        """What a worker says of a shard that has taken it down, less what it keeps dying of."""
+        texts = self.texts()
+        outcome = self._tried(_LIVES - 1, actor, "evaluate", self.sound(shard), texts)
+        if not isinstance(outcome, str):
+            return _rows(texts, outcome)
+        if not self._team.made.lenient:
+            raise InputError(self._fatal(shard, "again and again takes its worker down"))
+        self._search_networks(actor, shard)
+        return self._search_texts(actor, shard, texts)
+
+    def _search_networks(self, actor: int, shard: Numbered) -> None:
+        """Find the networks that a worker dies of as it measures them."""
+        number, networks = self.sound(shard)
+        texts = self.texts()
+        if not isinstance(self._tried(1, actor, "measured", (number, networks), texts), str):
+            return
         codes = dict[int, float]()
-        for i, network in enumerate(networks):
-            alone = number, tuple(network if j == i else None for j in range(len(networks)))
-            outcome = self._tried(actor, alone, [_HARMLESS], place, _LIVES)
+        for i in (i for i, network in enumerate(networks) if network is not None):
+            alone = number, tuple(a if j == i else None for j, a in enumerate(networks))
+            outcome = self._tried(_LIVES, actor, "measured", alone, texts)
             if isinstance(outcome, str):
                 codes[i] = OF_NETWORKS[f"network {outcome}"]
         if len(codes) == len(networks) > 1:
-            raise InputError(
-                f"workers: each of the {len(networks)} networks of shard {number} by itself takes "
-                "its worker down; is there enough memory? (`eznas doctor`)"
-            )
-        return codes
+            raise InputError(self._fatal(shard, "takes its worker down with each of its networks"))
+        self._team.deadly.setdefault((self._place, number), {}).update(codes)
 
-    def _halved(
-        self, actor: int, shard: Partial, texts: list[str], place: int
-    ) -> tuple[Array, Array]:
-        """Values of texts among which some take the worker down: these get their code."""
+    def _search_texts(self, actor: int, shard: Numbered, texts: list[str]) -> dict[str, Answer]:
+        """Values of texts among which some take the worker down: these are blamed."""
         alone = len(texts) == 1
-        outcome = self._tried(actor, shard, texts, place, _LIVES if alone else 1)
+        lives = _LIVES if alone else 1
+        outcome = self._tried(lives, actor, "evaluate", self.sound(shard), texts)
         if not isinstance(outcome, str):
-            return outcome
+            return _rows(texts, outcome)
         if alone:
-            shape = len(self._make().places[place].settings), 1, len(shard[1])
-            return np.full(shape, np.nan), np.full(shape, OF_FORMULAS[outcome])
+            self._blamed[texts[0]] = OF_FORMULAS[outcome]
+            return {}
         middle = len(texts) // 2
-        parts = [self._halved(actor, shard, t, place) for t in (texts[:middle], texts[middle:])]
-        values, coverage = zip(*parts, strict=True)
-        return np.concatenate(values, axis=1), np.concatenate(coverage, axis=1)
+        first = self._search_texts(actor, shard, texts[:middle])
+        return first | self._search_texts(actor, shard, texts[middle:])
+
+    def _tried(
+        self, lives: int, actor: int, method: str, shard: Partial, texts: list[str]
+    ) -> Answer | str:
+        return self._team.tried(lives, actor, method, shard, texts, self._place)
+
+    def _fatal(self, shard: Numbered, what: str) -> str:
+        return (
+            f"workers: shard {shard[0]} {what}; is there enough memory? (`eznas doctor`) "
+            f"The last: {self._team.death}"
+        )
+
+
+def _rows(texts: list[str], answer: Answer) -> dict[str, Answer]:
+    """Value and coverage of each text, [settings, networks]."""
+    return {text: (answer[0][:, i], answer[1][:, i]) for i, text in enumerate(texts)}
 
 
 def start(make: Callable[[], Evaluator], count: int, progress: Progress | None = None) -> Workers:
@@ -291,6 +338,17 @@ def _start_ray(count: int) -> bool:
 
     if ray.is_initialized():
         return False
+    heard = signal.getsignal(signal.SIGTERM)
+    try:
+        return _joined_or_begun(count)
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, heard)  # which Ray has put its own in place of
+
+
+def _joined_or_begun(count: int) -> bool:
+    import ray
+
     if address := os.environ.get(ADDRESS):
         _reach(address)
         try:

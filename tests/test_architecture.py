@@ -21,6 +21,7 @@ FLOORS = (
     # this machine is fit for it.
     ("discovery", "studies", "speed", "doctor"),
     # From what a user names to the proxy and the networks behind it; who is told meanwhile.
+    ("bounds", "environment"),
     ("preparing",),
     ("resolve", "ground", "models", "watching"),
     ("books",),

@@ -44,7 +44,8 @@ def go_on(folder, previous=False):
         for report in engine.run():
             lines = {LOGS[0]: asdict(report), LOGS[1]: {"generation": report.generation}}
             archive = [e.as_dict() for e in engine.archive.ranked()]
-            books.keep(lines, archive, engine.state(), report.generation)
+            bounds = {"last": SEARCH["generations"], "held": True}
+            books.keep(lines, archive, engine.state(), seconds=report.generation, **bounds)
 
 
 def content(folder):
@@ -186,6 +187,11 @@ def test_a_state_of_another_form_is_refused(copy):
         ({"format": 2}, "format"),
         ({"seconds": -1}, "seconds"),
         ({"extra": 1}, "extra"),
+        ({"logs": {}}, "logs"),
+        ({"logs": {"other": {"bytes": 0, "sha256": ""}} | saved["logs"]}, "logs.other"),
+        ({"begun": {}}, "begun"),
+        ({"search": saved["search"] | {"archive": []}}, "search.archive"),
+        ({"search": saved["search"] | {"refused": {"params": "x"}}}, "search.refused.params"),
         ({"search": saved["search"] | {"random": [3, [1] * 624, None]}}, "search.random"),
         ({"search": saved["search"] | {"random": [3, [-1] * 625, None]}}, "search.random"),
     ):
@@ -234,3 +240,32 @@ def test_a_run_without_its_state_is_not_begun_anew(copy):
     copy.write("result.json", {})
     with pytest.raises(InputError, match=r"state\.json: not there"), Books(copy) as books:
         books.restore()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(copy):
+    (copy.path / ".state.json.17.partial").write_bytes(b"{")
+    with Books(copy):
+        assert not list(copy.path.glob(".*"))
+
+
+def test_a_state_that_could_not_be_written_is_none(tmp_path, monkeypatch):
+    """A request to end while the first state is written: there is nothing yet to go on from."""
+    folder = begun(tmp_path / "runs")
+    seen = []
+
+    def interrupted(path, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eznas.books.write_sealed", interrupted)
+    keep = Books.keep
+
+    def spied(self, *arguments, **more):
+        try:
+            keep(self, *arguments, **more)
+        finally:
+            seen.append(self.kept)
+
+    monkeypatch.setattr(Books, "keep", spied)
+    with pytest.raises(KeyboardInterrupt):
+        go_on(folder)
+    assert seen == [False]

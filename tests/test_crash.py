@@ -103,9 +103,45 @@ def test_a_run_that_is_asked_to_end_over_and_over(home, reference):
     print(f"\n{asked} requests to end in 3 runs")
 
 
+@pytest.fixture
+def small_disk(home):
+    """Mounts a small disk in memory where runs go to, and makes it larger."""
+    disk = home / "disk"
+    disk.mkdir()
+
+    def mount(*options):
+        return subprocess.run(["mount", *options, str(disk)], capture_output=True).returncode
+
+    if mount("-t", "tmpfs", "-o", "size=64k", "tmpfs"):
+        pytest.skip("needs the right to mount")
+    yield disk, lambda: mount("-o", "remount,size=16m")
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_and_made_larger(small_disk, reference):
+    disk, enlarge = small_disk
+    process = started(disk, "full")
+    _, said = process.communicate()
+    assert process.returncode == 2
+    assert b"cannot write: No space left on device" in said
+    assert b"Traceback" not in said
+    generation, _ = kept(disk, "full")
+    assert enlarge() == 0
+    process = started(disk, "full")
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert books("full", disk) == reference[0]
+    print(f"\nthe disk was full after generation {generation}")
+
+
 @pytest.mark.ray
 def test_a_run_on_ray_that_is_killed(home, reference):
     expected, seconds = reference
     kills = killed_until_done(home, "on-ray", 3 * seconds, random.Random(2), workers=2)
     assert books("on-ray", home) == expected
     print(f"\n{kills} kills of a run on two workers")
+    asked = killed_until_done(
+        home, "asked-on-ray", 3 * seconds, random.Random(3), workers=2, how=signal.SIGTERM
+    )
+    assert books("asked-on-ray", home) == expected
+    print(f"{asked} requests to end of a run on two workers")

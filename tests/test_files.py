@@ -9,7 +9,18 @@ import pytest
 from pydantic import BaseModel
 
 from eznas.errors import InputError
-from eznas.files import DEEPEST, LARGEST, plain, read_as, read_json, write_whole
+from eznas.files import (
+    DEEPEST,
+    LARGEST,
+    append,
+    digest_of,
+    plain,
+    read_as,
+    read_json,
+    read_sealed,
+    write_sealed,
+    write_whole,
+)
 
 
 def test_numbers_that_are_not_finite_become_null():
@@ -125,3 +136,40 @@ def test_what_is_no_file(tmp_path, name):
         read_as(tmp_path / name, Form)
     assert str(caught.value).startswith(str(tmp_path))
     assert str(caught.value).isprintable()
+
+
+def test_what_is_appended_stands_where_it_should_and_nothing_beyond(tmp_path):
+    path = tmp_path / "log"
+    append(path, b"one\n", 0)
+    append(path, b"two\n", 4)
+    assert path.read_bytes() == b"one\ntwo\n"
+    append(path, b"2\n", 4)
+    assert path.read_bytes() == b"one\n2\n"
+    with pytest.raises(InputError, match="cannot write: Is a directory"):
+        append(tmp_path, b"", 0)
+
+
+def test_a_seal_tells_every_change(tmp_path):
+    path, content = tmp_path / "sealed", b'{"a": 1}\n{"b": 2}'
+    write_sealed(path, content)
+    assert read_sealed(path) == content
+    whole = path.read_bytes()
+    for i in range(len(whole)):
+        for changed in (whole[:i], whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :]):
+            path.write_bytes(changed)
+            with pytest.raises(InputError, match="sealed: damaged"):
+                read_sealed(path)
+    path.unlink()
+    with pytest.raises(InputError, match="No such file"):
+        read_sealed(path)
+
+
+def test_the_digest_of_source_is_that_of_its_files(tmp_path, monkeypatch):
+    package = tmp_path / "some_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    first = digest_of("some_package")
+    assert digest_of("some_package") == first
+    (package / "__init__.py").write_text("a = 1\n")
+    assert digest_of("some_package") != first

@@ -46,6 +46,15 @@ def test_nothing_is_overwritten(root, run):
     assert run.read("config.json") == {"seed": 1}
 
 
+def test_a_run_that_was_killed_as_it_began_leaves_its_name(root, run):
+    run.write("environment.json", {})
+    (run.path / ".config.json.17.partial").write_text("{")
+    assert RunFolder.create("mine", "stem", root).path == run.path
+    (run.path / "mine.txt").write_text("")
+    with pytest.raises(InputError, match="exists already"):
+        RunFolder.create("mine", "stem", root)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-a", ".a", "a b", "a#1", "a\n"])
 def test_names_that_are_no_folders_are_refused(root, name):
     with pytest.raises(InputError, match="expected up to 100 letters"):
@@ -115,21 +124,10 @@ def test_what_cannot_be_said_in_json_leaves_what_was_there(run):
     assert [p.name for p in run.path.iterdir()] == ["state.json"]
 
 
-def test_lines_are_appended_whole(run):
-    for i in range(3):
-        run.append("journal.jsonl", {"generation": i, "text": "two\nlines"})
-    text = (run.path / "journal.jsonl").read_text(encoding="utf-8")
-    assert text.endswith("}\n")
-    assert [json.loads(line)["generation"] for line in text.splitlines()] == [0, 1, 2]
-
-
 def test_numbers_that_are_not_finite_become_null(run):
     content = {"a": -math.inf, "b": (math.nan, [math.inf, 1.5]), 3: np.float64("nan")}
-    run.write("state.json", content)
-    run.append("journal.jsonl", content)
-    expected = {"a": None, "b": [None, [None, 1.5]], "3": None}
-    assert run.read("state.json") == expected
-    assert json.loads((run.path / "journal.jsonl").read_text()) == expected
+    run.write("archive.json", content)
+    assert run.read("archive.json") == {"a": None, "b": [None, [None, 1.5]], "3": None}
 
 
 @pytest.mark.parametrize("content", [b'{"half": ', b"", b"\xff\xfe"])

@@ -31,7 +31,7 @@ class Search:
     crossover gets its next term and all constants by least squares. `greedy`: pursuit formulas of
     up to so many terms join generation 0 (longer ones fill it with one idea, and what evolves from
     them generalises no better). `tuned`: how many of the best get a local search on their constants
-    per generation. `patience`: generations without progress before fresh blood comes in.
+    per generation. `unrest`: generations without progress before fresh blood comes in.
     `selection`: by fitness and size, or task by task.
     """
 
@@ -46,7 +46,7 @@ class Search:
     parsimony: float = 1.3
     elite: float = 0.1
     fresh: float = 0.05
-    patience: int = 4
+    unrest: int = 4
     tuned: int = 2
     greedy: int = 4
     selection: str = "tournament"
@@ -121,11 +121,16 @@ class Engine:
             self._next += 1
             yield report
 
+    @property
+    def generation(self) -> int:
+        """The last generation that is done, -1 before the first."""
+        return self._next - 1
+
     def state(self) -> State:
         """What the search holds between generations."""
         again = {e.canonical: e for e in self.archive.ranked()}
         return State(
-            generation=self._next - 1,
+            generation=self.generation,
             evaluations=self.evaluations,
             networks=self._networks,
             stale=self.stale,
@@ -235,7 +240,7 @@ class Engine:
 
     def _offspring(self) -> list[Individual]:
         """New formulas by variation, and fresh ones, more of them when progress has stopped."""
-        share = 0.4 if self.stale >= self._search.patience else self._search.fresh
+        share = 0.4 if self.stale >= self._search.unrest else self._search.fresh
         fresh = self._fresh(round(share * self._search.offspring))
         found = {i.text: i for i in fresh}
         attempts = 0

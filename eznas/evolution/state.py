@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from eznas.evolution.fitness import Judgement
+from eznas.formulas.reasons import OF_FORMULAS
 
 WORDS = 625  # of the Mersenne twister, its position the last of them
 
@@ -70,10 +71,10 @@ class State(BaseModel):
         float | None,
     ]
     population: tuple[Kept, ...]
-    archive: tuple[Kept, ...]
+    archive: Annotated[tuple[Kept, ...], Field(min_length=1)]
     met: tuple[str, ...]
     measures: dict[str, int]
-    refused: dict[str, str]
+    refused: dict[str, Annotated[str, Field(pattern=f"^({'|'.join(OF_FORMULAS)})$")]]
 
 
 def digest(text: str) -> str:

@@ -13,6 +13,7 @@ from eznas.formulas.scoring import Scores, combine
 from eznas.formulas.simplify import simplified
 
 Array = npt.NDArray[np.float64]
+AT_ONCE = 500  # measures that are filled again together
 SHARD = 8  # networks; fixed, because the last bits of a result depend on what is stacked
 
 Numbered = tuple[int, tuple[str, ...]]  # a shard: its number and its architectures
@@ -93,6 +94,9 @@ class MeasureTable:
 
         def lookup(measure: str) -> tuple[Array, Array]:
             values, coverage = self._rows[names[measure]]
+            if why := self._refused.get(names[measure]):  # on any shard, in any setting
+                values = np.full(values.shape, np.nan)
+                coverage = np.full(coverage.shape, OF_FORMULAS[why])
             return values[setting, :networks], coverage[setting, :networks]
 
         return combine(formula, lookup)
@@ -169,7 +173,9 @@ class JoinedTable:
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
         """See `Measures.fill`; `networks` of every sample."""
         formulas = list(formulas)
-        return sum(t.fill(formulas, networks) for t in self._tables)
+        evaluated = sum(t.fill(formulas, networks) for t in self._tables)
+        self.refuse(self.refused())  # in one of the samples: everywhere
+        return evaluated
 
     def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
         """See `Measures.scores`."""
@@ -198,7 +204,9 @@ def refill(table: Measures, measures: dict[str, int], refused: dict[str, str]) -
     """Fill an empty table as another one was when its `filled` and `refused` said this."""
     table.refuse(refused)
     for networks in sorted(set(measures.values())):
-        table.fill([parse(text) for text, n in measures.items() if n >= networks], networks)
+        formulas = [parse(text) for text, n in measures.items() if n >= networks]
+        for i in range(0, len(formulas), AT_ONCE):
+            table.fill(formulas[i : i + AT_ONCE], networks)
 
 
 def _refuse(shards: Sequence[object], texts: Sequence[str]) -> tuple[Array, Array]:

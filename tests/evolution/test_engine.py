@@ -185,7 +185,7 @@ def test_fresh_blood_comes_when_progress_stops():
     # Every measure says the same of every network: no formula is ever better than another.
     flat = MadeUp(faults=False)
     flat._value = lambda *_: 0.25
-    run = engine(1, flat, make=Watched, start=32, patience=2, greedy=0)
+    run = engine(1, flat, make=Watched, start=32, unrest=2, greedy=0)
     list(run.run())
     first, *later = run.fresh
     assert first == 20 - len(made_up.SEEDS)
@@ -193,7 +193,7 @@ def test_fresh_blood_comes_when_progress_stops():
 
 
 def test_little_fresh_blood_while_there_is_progress():
-    run = engine(1, make=Watched, start=32, patience=99)
+    run = engine(1, make=Watched, start=32, unrest=99)
     list(run.run())
     assert run.fresh[1:] == [1] * 4
 
