@@ -15,9 +15,9 @@ import torch
 from eznas import doctor, machine
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.stored import path_of
-from eznas.discovery import RAY_MB, WORKER_MB
 from eznas.doctor import Check
 from eznas.errors import InputError
+from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.spaces import SPACES
 from eznas.workers import ADDRESS
 
