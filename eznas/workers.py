@@ -129,11 +129,11 @@ class RayWorkers:
                     running[actor] = i, asked, answer, time.monotonic() + self._limit
             soonest = min(deadline for *_, deadline in running.values())
             answers = [answer for *_, answer, _ in running.values()]
-            ray.wait(answers, timeout=max(soonest - time.monotonic(), 0))
+            ready, _ = ray.wait(answers, timeout=max(soonest - time.monotonic(), 0))
             for actor, (i, asked, answer, deadline) in list(running.items()):
-                outcome = self.outcome(actor, answer, deadline)
-                if outcome is None:
+                if answer not in ready and time.monotonic() < deadline:
                     continue
+                outcome = self._outcome(actor, answer if answer in ready else None)
                 del running[actor]
                 found[i] = call.completed(actor, shards[i], asked, outcome)
                 if self._progress is not None:
@@ -155,42 +155,37 @@ class RayWorkers:
         """What a method of an actor's evaluator will answer."""
         return getattr(self._actors[actor], method).remote(*arguments)
 
-    def outcome(self, actor: int, answer: Any, deadline: float) -> Answer | str | None:
-        """What a worker answered; "killed" or "hung" where it did not and was made anew; None
-        where it is still at it."""
+    def tried(self, lives: int, actor: int, method: str, *arguments: Any) -> Answer | str:
+        """The answer of a worker that has so many lives, or what happened to the last."""
         import ray
 
+        outcome: Answer | str = "killed"
+        for _ in range(lives):
+            answer = self.ask(actor, method, *arguments)
+            ready, _ = ray.wait([answer], timeout=self._limit)
+            outcome = self._outcome(actor, answer if ready else None)
+            if not isinstance(outcome, str):
+                break
+        return outcome
+
+    def _outcome(self, actor: int, answer: Any | None) -> Answer | str:
+        """What a worker answered, None for one that took too long; "killed" or "hung" where there
+        is no answer, and the actor was made anew."""
+        import ray
+
+        why = "hung"
         try:
-            found: Answer = ray.get(answer, timeout=0)
-            return found
-        except ray.exceptions.GetTimeoutError:
-            if time.monotonic() < deadline:
-                return None
+            if answer is not None:
+                found: Answer = ray.get(answer)
+                return found
             ray.kill(self._actors[actor])
-            why, self.death = "hung", f"no answer for {self._limit:g} s"
+            self.death = f"no answer for {self._limit:g} s"
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, InputError) else error) from None
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             why, self.death = "killed", str(error)
         self._actors[actor] = self._actor()
         return why
-
-    def tried(self, lives: int, actor: int, method: str, *arguments: Any) -> Answer | str:
-        """The answer of a worker that has so many lives, or what happened to the last."""
-        import ray
-
-        outcome: Answer | str | None = "killed"
-        for _ in range(lives):
-            deadline = time.monotonic() + self._limit
-            answer = self.ask(actor, method, *arguments)
-            ray.wait([answer], timeout=self._limit)
-            outcome = None
-            while outcome is None:
-                outcome = self.outcome(actor, answer, deadline)
-            if not isinstance(outcome, str):
-                break
-        assert outcome is not None
-        return outcome
 
     def _actor(self) -> Any:
         import ray

@@ -216,10 +216,12 @@ def test_a_space_that_is_held_out_only_judges(home):
 
 
 def test_a_name_that_exists_costs_nothing(home):
-    (home / "runs" / "mine").mkdir(parents=True)
+    mine = home / "runs" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "config.json").write_text("{}")
     with pytest.raises(InputError, match="run 'mine' exists already"):
         evolve(Config(**TINY), name="mine")
-    assert list((home / "runs" / "mine").iterdir()) == []
+    assert [p.name for p in mine.iterdir()] == ["config.json"]
 
 
 PROGRAM = f"""

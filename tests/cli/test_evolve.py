@@ -70,7 +70,7 @@ def test_evolve_answers(finished):
 
 def test_a_finished_run_goes_on_only_further(finished):
     said = complaint("resume", "tiny")
-    assert "tiny: finished after generation 1; `--generations N` with a larger N goes on" in said
+    assert "tiny: finished after generation 1; `--generations N` with another N goes on" in said
     assert "unknown run 'tinny'; did you mean 'tiny'" in complaint("resume", "tinny")
     assert json.loads(Path("runs/tiny/result.json").read_text()) == finished
     shutil.copytree("runs/tiny", "runs/further")

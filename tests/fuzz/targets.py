@@ -53,7 +53,13 @@ KEPT = {
     **{"fitness": -1.0, "reason": "ties", "coverage": 1.0},
 }
 SAVED = {
-    **{"format": 1, "seconds": 1.5, "begun": {"config.json": digest(b"{}")}},
+    **{
+        "format": 1,
+        "seconds": 1.5,
+        "last": 9,
+        "held": True,
+        "begun": {"config.json": digest(b"{}")},
+    },
     "logs": {log: {"bytes": 0, "sha256": digest(b"")} for log in LOGS},
     "search": {
         **{"generation": 0, "evaluations": 9, "networks": 8, "stale": 0},
