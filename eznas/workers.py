@@ -22,6 +22,7 @@ from eznas.evaluator import Evaluator, Partial
 from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.table import Numbered
 from eznas.machine import resident
+from eznas.stopping import Stopped
 
 Array = npt.NDArray[np.float64]
 Answer = tuple[Array, Array]  # value and coverage
@@ -336,6 +337,9 @@ def _start_ray(count: int) -> bool:
     heard = signal.getsignal(signal.SIGTERM)
     try:
         return _joined_or_begun(count)
+    except SystemExit:  # what Ray's own handler raises while it starts
+        ray.shutdown()
+        raise Stopped(signal.SIGTERM) from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, heard)  # which Ray has put its own in place of
