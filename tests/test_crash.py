@@ -142,6 +142,6 @@ def test_a_run_on_two_workers_that_is_ended_over_and_over(home, reference, how):
     while ends < 5:
         runs += 1
         name = f"on-ray-{how.name}-{runs}"
-        ends += killed_until_done(home, name, 2 * seconds, draw, workers=2, how=how)
+        ends += killed_until_done(home, name, 2.5 * seconds, draw, workers=2, how=how)
         assert books(name, home) == expected
     print(f"\n{ends} x {how.name} in {runs} runs on two workers")
