@@ -131,7 +131,7 @@ def test_a_formula_that_kills_its_worker_gets_a_code_and_the_rest_its_numbers(re
 @from_ray
 def test_a_formula_that_hangs_is_cut_off(reference, team):
     shards = SHARDS[1:2]
-    values, coverage = team(Deadly, 1, limit=12).evaluate(shards, [TEXTS[0], HANGER])
+    values, coverage = team(Deadly, 1, limit=25).evaluate(shards, [TEXTS[0], HANGER])
     assert values[:, 0, 0].tolist() == reference[0][:, 0, 2].tolist()
     assert (coverage[:, 1] == OF_FORMULAS["hung"]).all()
 
