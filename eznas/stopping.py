@@ -34,7 +34,9 @@ def stoppable() -> Iterator[None]:
         asked = True
         raise Stopped(number)
 
-    before = {number: signal.signal(number, heard) for number in SIGNALS}
+    # What a process is told to ignore (as one is that a script runs beside it), it ignores.
+    own = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, heard) for number in own}
     try:
         yield
     finally:

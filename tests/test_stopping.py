@@ -55,3 +55,13 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_caught():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
