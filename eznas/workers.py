@@ -341,7 +341,7 @@ def _start_ray(count: int) -> bool:
         ray.shutdown()
         raise Stopped(signal.SIGTERM) from None
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if heard is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, heard)  # which Ray has put its own in place of
 
 

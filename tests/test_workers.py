@@ -360,3 +360,10 @@ def test_the_cluster_ends_with_its_workers():
     assert ray.is_initialized()
     workers.close()
     assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999"])
+def test_a_cluster_that_nobody_answers_for_is_refused_at_once(monkeypatch, address):
+    monkeypatch.setenv(module.ADDRESS, address)
+    with pytest.raises(InputError, match=f"Ray cluster '{address}': cannot be reached"):
+        start(evaluator, 1)

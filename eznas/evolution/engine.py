@@ -13,7 +13,7 @@ from eznas.evolution.fitness import Judgement, Task, judge
 from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
-from eznas.evolution.state import Kept, State, digest
+from eznas.evolution.state import Kept, State, short_digest
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
@@ -210,7 +210,7 @@ class Engine:
         pairs = self._table.fill(formulas, self._networks)
         found = judge(formulas, self._table, self._tasks, self._networks)
         self._judged |= dict(zip(new, found, strict=True))
-        self._met.update(map(digest, new))
+        self._met.update(map(short_digest, new))
         self.evaluations += len(new)
         for individual in individuals:
             individual.fitness.values = (self._judged[individual.text].fitness,)
@@ -252,7 +252,7 @@ class Engine:
         return list(found.values())
 
     def _new(self, individual: Individual) -> bool:
-        return digest(individual.text) not in self._met
+        return short_digest(individual.text) not in self._met
 
     def _admits(self, child: Individual) -> bool:
         """Whether a child is within the limits, and names what is beyond the language only in

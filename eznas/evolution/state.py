@@ -77,6 +77,6 @@ class State(BaseModel):
     refused: dict[str, Annotated[str, Field(pattern=f"^({'|'.join(OF_FORMULAS)})$")]]
 
 
-def digest(text: str) -> str:
+def short_digest(text: str) -> str:
     """What stands for a canonical text among a million others."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
