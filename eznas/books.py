@@ -69,18 +69,16 @@ class Books:
         path = self._folder.path
         try:
             self._handle = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from None
-        try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process
+            for left_behind in path.glob(".*.partial"):
+                left_behind.unlink(missing_ok=True)
         except OSError as error:
-            os.close(self._handle)
+            if self._handle >= 0:
+                os.close(self._handle)
             busy = "another process is at work on this run"
             raise InputError(
                 f"{path}: {busy if isinstance(error, BlockingIOError) else error.strerror}"
             ) from None
-        for left_behind in path.glob(".*.partial"):
-            left_behind.unlink(missing_ok=True)
         return self
 
     def __exit__(
