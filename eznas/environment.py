@@ -22,7 +22,7 @@ def environment(ready: Prepared, workers: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {p: version(p) for p in packages},
         "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "source": digest_of("eznas", "primitives"),
+        "source": digest_of("eznas"),
         "seeds": [s.text for s in ready.seeds],
         "samples": [s.digest() for s in ready.samples],
         "judges": [s.digest() for s in ready.judges],

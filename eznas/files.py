@@ -58,14 +58,15 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of(*packages: str) -> str:
-    """Of the source of some packages, as it is installed."""
-    found = hashlib.sha256()
-    for package in packages:
-        root = Path(str(importlib.resources.files(package)))
-        for path in sorted(root.rglob("*.py")):
-            found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+def digest_of(package: str) -> str:
+    """SHA-256 of a package's source files, wherever it is installed and whatever links there are."""
+    root = Path(str(importlib.resources.files(package)))
+    folders = os.walk(root, followlinks=True)
+    sources = sorted(Path(folder, n) for folder, _, own in folders for n in own if n.endswith(".py"))
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def write_sealed(path: Path, content: bytes) -> None:

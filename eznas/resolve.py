@@ -10,7 +10,7 @@ from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.runs import ROOT, Batches, Entry, Outcome, RunFolder
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 
 def resolve(text: str) -> Proxy:

@@ -1,8 +1,8 @@
 """The words of the language: pure torch functions in one ordered library, `WORDS`."""
 
-from primitives import aggregations, elementwise, matrices, reductions
-from primitives.kinds import CONSTANT, NET_SCALAR, Kind
-from primitives.registry import WORDS, Signature, Word
+from eznas.primitives import aggregations, elementwise, matrices, reductions
+from eznas.primitives.kinds import CONSTANT, NET_SCALAR, Kind
+from eznas.primitives.registry import WORDS, Signature, Word
 
 __all__ = [
     "CONSTANT",

@@ -7,8 +7,8 @@ the rows that count, and returns `[networks, ...]` in float64.
 import torch
 from torch import Tensor
 
-from primitives.reductions import peak
-from primitives.registry import aggregation
+from eznas.primitives.reductions import peak
+from eznas.primitives.registry import aggregation
 
 
 def _masked(x: Tensor, mask: Tensor, fill: float) -> Tensor:

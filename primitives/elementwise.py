@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from primitives.registry import word
+from eznas.primitives.registry import word
 
 
 def _tiny(x: Tensor) -> float:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from primitives.reductions import flat, standard, unit
-from primitives.registry import word
+from eznas.primitives.reductions import flat, standard, unit
+from eznas.primitives.registry import word
 
 
 @word("features -> samples")

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from primitives.registry import word
+from eznas.primitives.registry import word
 
 SHORT = 16  # below this, torch goes faster across many short rows than along each
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from primitives.kinds import CONSTANT, FORMS, Kind
+from eznas.primitives.kinds import CONSTANT, FORMS, Kind
 
 Shape = tuple[int, ...]
 TENSORS = ("features", "weights", "samples", "matrix", "vector")  # forms with more than one axis

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eznas.errors import LONGEST, InputError, one_line, unknown
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 ANY = st.text(st.characters(), max_size=80)  # surrogates, controls and all
 

@@ -19,7 +19,7 @@ from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import Measures, refill
-from primitives import NET_SCALAR
+from eznas.primitives import NET_SCALAR
 
 
 @dataclass(frozen=True)

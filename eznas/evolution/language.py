@@ -15,7 +15,7 @@ from deap import base, gp
 from eznas.evolution import chance
 from eznas.formulas.expression import Expression, call, constant, statistic
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 
 Node = Any  # gp.Primitive or gp.Terminal: deap has no types
 BELOW = 4  # depth from an aggregation downwards: the signal is in short words

@@ -19,7 +19,7 @@ from eznas.evolution.language import (
     random_constant,
 )
 from eznas.formulas.expression import KindError
-from primitives import NET_SCALAR
+from eznas.primitives import NET_SCALAR
 
 ABOVE = 0.8  # how often the varied node is above the aggregations
 _JOINTS = ("add", "sub", "mul", "div", "min", "max")

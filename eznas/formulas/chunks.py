@@ -13,8 +13,8 @@ from torch import Tensor
 from eznas.formulas.expression import Expression
 from eznas.formulas.values import Value, applied
 from eznas.statistics.bank import Axis, Shard
-from primitives import CONSTANT
-from primitives.kinds import AXES
+from eznas.primitives import CONSTANT
+from eznas.primitives.kinds import AXES
 
 LARGE = ("features", "weights")
 ROWS = AXES[:-1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 
 _SYMBOLS = {w.symbol: w.name for w in WORDS.values() if w.symbol}
 _LOOSE, _TIGHT, _UNARY, _ATOM = range(4)  # how strongly a text binds

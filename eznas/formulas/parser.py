@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from eznas.errors import InputError, unknown
 from eznas.formulas.expression import Expression, KindError, call, constant, statistic
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import NET_SCALAR, WORDS
+from eznas.primitives import NET_SCALAR, WORDS
 
 LONGEST = 20_000  # characters
 MOST = 400  # nodes, constants among them: the text of so many is never longer than what is read

@@ -15,7 +15,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.values import Cache, Value, applied
 from eznas.statistics.bank import Axis, Blocks, Shard
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import CONSTANT, WORDS, Word
+from eznas.primitives import CONSTANT, WORDS, Word
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.reasons import left_out, refused
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 Array = npt.NDArray[np.float64]
 Lookup = Callable[[str], tuple[Array, Array]]  # canonical measure -> value, coverage [networks]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from eznas.formulas.expression import Expression
 from eznas.statistics.bank import Blocks
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 
 @dataclass(frozen=True, eq=False)

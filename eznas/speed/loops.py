@@ -16,8 +16,8 @@ from torch import Tensor
 from eznas.formulas.expression import Expression
 from eznas.formulas.values import applied
 from eznas.statistics.measuring import Measurement
-from primitives import CONSTANT, WORDS
-from primitives.kinds import AXES
+from eznas.primitives import CONSTANT, WORDS
+from eznas.primitives.kinds import AXES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.measuring import Measurement
-from primitives.kinds import AXES
+from eznas.primitives.kinds import AXES
 
 Blocks = list[Tensor | None]  # one per group of the axis
 

@@ -9,7 +9,7 @@ let go.
 from dataclasses import dataclass
 
 from eznas.statistics.structure import CARRIED
-from primitives import NET_SCALAR, WORDS, Kind
+from eznas.primitives import NET_SCALAR, WORDS, Kind
 
 MELLOR = "Mellor et al., 2021 (NASWOT; jacob_cov in its first version, 2020)"
 EZNAS = "Akhauri et al., 2022 (EZNAS)"

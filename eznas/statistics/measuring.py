@@ -16,7 +16,7 @@ from eznas.statistics.probes import Captured, excite
 from eznas.statistics.structure import CARRIED, Layer, Structure, structure
 from eznas.statistics.subject import Subject, as_found, ties
 from eznas.statistics.tracing import Tracer
-from primitives.kinds import AXES
+from eznas.primitives.kinds import AXES
 
 
 def _area(layer: Layer) -> int:

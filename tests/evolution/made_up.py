@@ -21,7 +21,7 @@ from eznas.files import plain
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
 from eznas.proxies.classics import CLASSICS
-from primitives import NET_SCALAR
+from eznas.primitives import NET_SCALAR
 
 STATISTICS = ("layer_params", "layer_flops", "params")
 NAMES = tuple(f"network {i}" for i in range(32))

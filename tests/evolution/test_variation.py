@@ -13,7 +13,7 @@ from eznas.evolution.language import Individual, Language, grow, kind_of, termin
 from eznas.evolution.variation import Limits, crossover, extend, hoist, mutate, perturb, point
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
-from primitives import NET_SCALAR
+from eznas.primitives import NET_SCALAR
 from tests.evolution.made_up import trees
 
 LANGUAGE = Language((*SKETCHES, "weight"))

@@ -5,7 +5,7 @@ import pytest
 from eznas.evolution.words import SIZES, TENSORS, scalars, short_measures
 from eznas.formulas.parser import parse
 from eznas.statistics.catalogue import CATALOGUE, PATHS
-from primitives import NET_SCALAR, WORDS
+from eznas.primitives import NET_SCALAR, WORDS
 from tests.evolution.made_up import STATISTICS
 
 

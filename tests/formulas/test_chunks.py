@@ -9,7 +9,7 @@ import torch
 from eznas.formulas import chunks
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan, evaluate
-from primitives import WORDS
+from eznas.primitives import WORDS
 from tests.formulas.test_plan import SHARD, VARIED
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from eznas.formulas.expression import Expression, KindError, call, constant, statistic
 from eznas.formulas.parser import DEEPEST, parse, parse_any
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 
 DEPTH = 8
 

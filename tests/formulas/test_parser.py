@@ -10,7 +10,7 @@ from eznas.config import Config
 from eznas.errors import InputError
 from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import CONSTANT, NET_SCALAR, WORDS
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from eznas.formulas.expression import KindError, call, constant, statistic
 from eznas.formulas.parser import parse_any
 from eznas.formulas.simplify import RULES, simplified
-from primitives import WORDS
+from eznas.primitives import WORDS
 from tests.formulas.test_expression import WAYS, expressions
 from tests.formulas.test_simplify import OF_KIND, built, computed, values
 

@@ -30,7 +30,7 @@ from eznas.resolve import resolve
 from eznas.runs import Environment, RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 FORMULA = CLASSICS["hybrid"].formula
 PROXY = {

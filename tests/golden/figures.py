@@ -31,7 +31,7 @@ from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
-from primitives import NET_SCALAR
+from eznas.primitives import NET_SCALAR
 
 HOME = Path(__file__).parent
 RUNS = HOME.parents[1] / "runs"

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from primitives import WORDS, Kind
-from primitives.kinds import AXES
+from eznas.primitives import WORDS, Kind
+from eznas.primitives.kinds import AXES
 
 NETWORKS, LAYERS = 4, 5
 TAILS = {"scalar": (), "samples": (3, 3)}

@@ -11,8 +11,8 @@ import itertools
 import pytest
 import torch
 
-from primitives import CONSTANT, WORDS, Kind
-from primitives.kinds import AXES, FORMS
+from eznas.primitives import CONSTANT, WORDS, Kind
+from eznas.primitives.kinds import AXES, FORMS
 
 ROWS = 3
 SHAPES = {  # of one row; each form has a shape that is square in its last two axes

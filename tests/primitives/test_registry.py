@@ -2,9 +2,9 @@
 
 import pytest
 
-from primitives import CONSTANT, NET_SCALAR, WORDS, Kind
-from primitives.kinds import AXES, FORMS
-from primitives.registry import aggregation, word
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives.kinds import AXES, FORMS
+from eznas.primitives.registry import aggregation, word
 
 FEATURES = Kind("features", "layers", "raw")
 SAMPLES = Kind("samples", "layers", "raw")

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from primitives import WORDS
+from eznas.primitives import WORDS
 
 INF, NAN = math.inf, math.nan
 MAX = torch.finfo(torch.float64).max

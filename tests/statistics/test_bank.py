@@ -15,7 +15,7 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import Measurement, measure
-from primitives.kinds import AXES
+from eznas.primitives.kinds import AXES
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 CONDITIONS = Conditions(generated(8, size=8), raw=4, sketch=8)

@@ -12,7 +12,7 @@ from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
 from eznas.statistics.structure import CARRIED
-from primitives import NET_SCALAR, WORDS, Kind
+from eznas.primitives import NET_SCALAR, WORDS, Kind
 
 PROBES = {
     *("structure", "data", "noise", "shift", "flow"),

@@ -16,7 +16,7 @@ from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.tracing import Event, Tracer
-from primitives import WORDS
+from eznas.primitives import WORDS
 from tests.reference import TinyResNet
 
 # An even kernel with "same" padding, which torch pads on one side more, and says so.
