@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eznas.errors import InputError
 from eznas.evolution.state import State
-from eznas.files import append, digest, plain, read_sealed, write_sealed
 from eznas.runs import RunFolder
+from eznas.system.files import append, digest, plain, read_sealed, write_sealed
 
 LogName = Literal["journal.jsonl", "timings.jsonl"]
 BegunName = Literal["config.json"]  # what a run began with, and holds to

@@ -34,7 +34,7 @@ from eznas.proxies.classics import CLASSICS
 from eznas.runs import Entry as ArchiveEntry
 from eznas.runs import RunFolder
 from eznas.spaces import SPACES
-from eznas.stopping import stoppable
+from eznas.system.signals import stoppable
 from eznas.watching import Silent, Watcher
 from eznas.workers import Workers, start
 

@@ -14,13 +14,13 @@ import torch
 from rich.filesize import decimal
 from torch.nn import functional
 
-from eznas import machine
 from eznas.benchmarks import load
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.stored import FOLDER, folder
 from eznas.errors import InputError
 from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.runs import ROOT
+from eznas.system import machine
 from eznas.workers import ADDRESS, OBJECT_STORE, try_ray
 
 LEAST_TORCH, TESTED_TORCH = "2.11", "2.13"

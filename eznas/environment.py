@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from eznas.errors import InputError
-from eznas.files import digest_of
-from eznas.machine import cores
 from eznas.preparing import Prepared
 from eznas.runs import RunFolder
+from eznas.system.files import digest_of
+from eznas.system.machine import cores
 
 
 def environment(ready: Prepared, workers: int) -> dict[str, Any]:

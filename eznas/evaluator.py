@@ -17,13 +17,13 @@ from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan, evaluate
 from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.values import Cache
-from eznas.machine import keep_pages, out_of_memory, resident, trim
 from eznas.spaces import Space
 from eznas.statistics.bank import Shard, stack
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import Measurement, measure, nothing
+from eznas.system.machine import keep_pages, out_of_memory, resident, trim
 
 Array = npt.NDArray[np.float64]
 # A shard: its number and its architectures, None in place of one that is not to be touched.

@@ -12,7 +12,6 @@ from eznas.benchmarks.splits import components, sample, split
 from eznas.errors import InputError, unknown
 from eznas.evaluator import Evaluator, Place
 from eznas.evolution.fitness import Task
-from eznas.files import digest
 from eznas.formulas.expression import Expression
 from eznas.formulas.table import MeasureTable
 from eznas.metrics import Bootstrap, judge
@@ -20,6 +19,7 @@ from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import Images
+from eznas.system.files import digest
 from eznas.workers import Progress, Workers, start
 
 Array = npt.NDArray[np.float64]

@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.errors import InputError
-from eznas.files import read_as, write_whole
 from eznas.formulas.reasons import named
 from eznas.formulas.table import Numbered
 from eznas.statistics.conditions import Conditions
+from eznas.system.files import read_as, write_whole
 from eznas.workers import Workers
 
 Array = npt.NDArray[np.float64]

@@ -23,8 +23,8 @@ from pydantic import BaseModel
 
 from eznas.config import Batch
 from eznas.errors import InputError, unknown
-from eznas.files import plain, read_as, write_whole
 from eznas.proxies.classics import CLASSICS
+from eznas.system.files import plain, read_as, write_whole
 
 ROOT = Path("runs")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -17,7 +17,6 @@ from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
 from eznas.evolution.words import SIZES, TENSORS, short_measures
-from eznas.files import plain
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
@@ -28,6 +27,7 @@ from eznas.proxies.proxy import Proxy
 from eznas.records import RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import PATHS
+from eznas.system.files import plain
 from eznas.watching import Watcher
 from eznas.workers import Workers
 

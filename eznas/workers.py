@@ -21,8 +21,8 @@ from eznas.errors import InputError
 from eznas.evaluator import Evaluator, Partial
 from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.table import Numbered
-from eznas.machine import resident
-from eznas.stopping import Stopped
+from eznas.system.machine import resident
+from eznas.system.signals import Stopped
 
 Array = npt.NDArray[np.float64]
 Answer = tuple[Array, Array]  # value and coverage

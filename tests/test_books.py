@@ -12,11 +12,11 @@ from dataclasses import asdict
 
 import pytest
 
-from eznas import files
 from eznas.books import LOGS, PREVIOUS, STATE, Books
 from eznas.config import Config
 from eznas.errors import InputError
 from eznas.runs import RunFolder
+from eznas.system import files
 from tests.evolution import made_up
 
 SEARCH = {"generations": 2, "population": 8, "offspring": 8, "start": 8, "networks": 16}

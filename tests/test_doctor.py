@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from eznas import doctor, machine
+from eznas import doctor
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.stored import path_of
 from eznas.doctor import Check
 from eznas.errors import InputError
 from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.spaces import SPACES
+from eznas.system import machine
 from eznas.workers import ADDRESS
 
 MB = 1 << 20
@@ -38,7 +39,7 @@ def place(tmp_path, monkeypatch):
 
 @pytest.fixture
 def told(monkeypatch):
-    """What `eznas.machine` tells, set by hand."""
+    """What `eznas.system.machine` tells, set by hand."""
 
     def tell(**values):
         for name, value in values.items():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eznas.errors import LONGEST, InputError, one_line, unknown
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import WORDS
+from eznas.statistics.catalogue import CATALOGUE
 
 ANY = st.text(st.characters(), max_size=80)  # surrogates, controls and all
 

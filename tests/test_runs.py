@@ -11,11 +11,11 @@ import time
 import numpy as np
 import pytest
 
-from eznas import files
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.resolve import resolve
 from eznas.runs import RunFolder
+from eznas.system import files
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from eznas.benchmarks.importing import (
 from eznas.benchmarks.sources import SOURCES, Source, source_of
 from eznas.benchmarks.stored import folder, path_of, stored
 from eznas.errors import InputError, unknown
-from eznas.files import write_whole
 from eznas.spaces import SPACES
+from eznas.system.files import write_whole
 
 TIMEOUT = 30  # seconds without an answer
 BLOCK = 1 << 18  # bytes at a time

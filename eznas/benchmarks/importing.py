@@ -15,8 +15,8 @@ from eznas.benchmarks.base import KINDS, Table
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.stored import Origin, Stored, path_of, store, stored
 from eznas.errors import InputError, one_line, unknown
-from eznas.files import regular
 from eznas.spaces import SPACES
+from eznas.system.files import regular
 
 CSV = (".csv", ".csv.gz")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from eznas.benchmarks.base import Table
 from eznas.errors import InputError
-from eznas.files import read_json
 from eznas.spaces import Space
+from eznas.system.files import read_json
 
 
 def read(path: Path, space: Space) -> Table:

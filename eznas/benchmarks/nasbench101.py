@@ -27,8 +27,8 @@ from typing import Any
 
 from eznas.benchmarks.base import Table
 from eznas.errors import InputError
-from eznas.files import read_json
 from eznas.spaces import Space, nasbench101
+from eznas.system.files import read_json
 
 LETTERS = {"conv3x3-bn-relu": "3", "conv1x1-bn-relu": "1", "maxpool3x3": "m"}
 ROW = "module_adjacency, module_operations and final_validation_accuracy"

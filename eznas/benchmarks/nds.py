@@ -14,8 +14,8 @@ from typing import Any
 
 from eznas.benchmarks.base import Table
 from eznas.errors import InputError
-from eznas.files import parse_json, read_json
 from eznas.spaces import Space, nds_anynet, nds_cells
+from eznas.system.files import parse_json, read_json
 
 FILES = {  # space -> published file
     "nds-darts": "DARTS",

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Table
 from eznas.benchmarks.splits import components
 from eznas.errors import InputError
-from eznas.files import parse_json, write_whole
 from eznas.spaces import SPACES
+from eznas.system.files import parse_json, write_whole
 
 FORMAT = 2
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)

@@ -15,9 +15,9 @@ from eznas import api, config
 from eznas.api import Result
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
 from eznas.errors import InputError, one_line
-from eznas.machine import cores
 from eznas.report import tables
 from eznas.runs import ROOT
+from eznas.system.machine import cores
 from eznas.workers import ADDRESS
 
 FAULT = 1  # the exit code where `doctor` finds one

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from eznas.errors import InputError
 from eznas.evolution.engine import Generation
-from eznas.files import plain
 from eznas.ground import SETS, AtMost
-from eznas.machine import cores
 from eznas.report import plots
+from eznas.system.files import plain
+from eznas.system.machine import cores
 
 app = typer.Typer(
     help="Discover zero-cost proxies: formulas that rank untrained networks.",

@@ -14,8 +14,8 @@ from deap import base, gp
 
 from eznas.evolution import chance
 from eznas.formulas.expression import Expression, call, constant, statistic
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.statistics.catalogue import CATALOGUE
 
 Node = Any  # gp.Primitive or gp.Terminal: deap has no types
 BELOW = 4  # depth from an aggregation downwards: the signal is in short words

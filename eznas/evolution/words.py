@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.primitives import WORDS
+from eznas.statistics.catalogue import CATALOGUE, Statistic
 
 TENSORS = (  # of the tensors: what was known to carry signal, and the classics' own parts
     "data_conv_output_covariance",

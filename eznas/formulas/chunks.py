@@ -12,9 +12,9 @@ from torch import Tensor
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.values import Value, applied
-from eznas.statistics.bank import Axis, Shard
 from eznas.primitives import CONSTANT
 from eznas.primitives.kinds import AXES
+from eznas.statistics.bank import Axis, Shard
 
 LARGE = ("features", "weights")
 ROWS = AXES[:-1]

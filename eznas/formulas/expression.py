@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.statistics.catalogue import CATALOGUE
 
 _SYMBOLS = {w.symbol: w.name for w in WORDS.values() if w.symbol}
 _LOOSE, _TIGHT, _UNARY, _ATOM = range(4)  # how strongly a text binds

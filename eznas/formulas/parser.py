@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from eznas.errors import InputError, unknown
 from eznas.formulas.expression import Expression, KindError, call, constant, statistic
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import NET_SCALAR, WORDS
+from eznas.statistics.catalogue import CATALOGUE
 
 LONGEST = 20_000  # characters
 MOST = 400  # nodes, constants among them: the text of so many is never longer than what is read

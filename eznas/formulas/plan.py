@@ -13,9 +13,9 @@ from torch import Tensor
 from eznas.formulas import chunks
 from eznas.formulas.expression import Expression
 from eznas.formulas.values import Cache, Value, applied
+from eznas.primitives import CONSTANT, WORDS, Word
 from eznas.statistics.bank import Axis, Blocks, Shard
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.primitives import CONSTANT, WORDS, Word
 
 
 @dataclass(frozen=True)

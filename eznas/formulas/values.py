@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from eznas.formulas.expression import Expression
-from eznas.statistics.bank import Blocks
 from eznas.primitives import WORDS
+from eznas.statistics.bank import Blocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.config import Batch
 from eznas.errors import InputError
-from eznas.files import read_as, write_whole
 from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy
+from eznas.system.files import read_as, write_whole
 
 FORMAT = 1
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eznas.errors import InputError, unknown
-from eznas.files import write_whole
 from eznas.metrics import kendall_many
+from eznas.system.files import write_whole
 
 if TYPE_CHECKING:  # matplotlib takes its time: the functions import it, not the file
     from matplotlib.axes import Axes

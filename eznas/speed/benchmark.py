@@ -17,7 +17,6 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.plan import Plan
 from eznas.formulas.table import SHARD, MeasureTable
-from eznas.machine import cores, most_resident
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.resolve import resolve
 from eznas.spaces import SPACES
@@ -25,6 +24,7 @@ from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.measuring import measure
+from eznas.system.machine import cores, most_resident
 from eznas.watching import Silent, Watcher
 from eznas.workers import Serial, Workers, start
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.values import applied
-from eznas.statistics.measuring import Measurement
 from eznas.primitives import CONSTANT, WORDS
 from eznas.primitives.kinds import AXES
+from eznas.statistics.measuring import Measurement
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from eznas.primitives.kinds import AXES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.measuring import Measurement
-from eznas.primitives.kinds import AXES
 
 Blocks = list[Tensor | None]  # one per group of the axis
 

@@ -8,8 +8,8 @@ let go.
 
 from dataclasses import dataclass
 
-from eznas.statistics.structure import CARRIED
 from eznas.primitives import NET_SCALAR, WORDS, Kind
+from eznas.statistics.structure import CARRIED
 
 MELLOR = "Mellor et al., 2021 (NASWOT; jacob_cov in its first version, 2020)"
 EZNAS = "Akhauri et al., 2022 (EZNAS)"

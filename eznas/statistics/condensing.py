@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from eznas.primitives import WORDS
 from eznas.statistics.catalogue import Statistic
 from eznas.statistics.tracing import Event, both
-from eznas.primitives import WORDS
 
 PORTION = 4  # images unfolded at a time: more fall out of cache
 _BITS = 62  # of one code: what an int64 holds without its sign

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
+from eznas.primitives.kinds import AXES
 from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
 from eznas.statistics.condensing import distinct
 from eznas.statistics.conditions import Conditions
@@ -16,7 +17,6 @@ from eznas.statistics.probes import Captured, excite
 from eznas.statistics.structure import CARRIED, Layer, Structure, structure
 from eznas.statistics.subject import Subject, as_found, ties
 from eznas.statistics.tracing import Tracer
-from eznas.primitives.kinds import AXES
 
 
 def _area(layer: Layer) -> int:

@@ -17,11 +17,11 @@ from eznas.evolution.fitness import Task
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
-from eznas.files import plain
 from eznas.formulas.parser import parse
 from eznas.formulas.table import MeasureTable
-from eznas.proxies.classics import CLASSICS
 from eznas.primitives import NET_SCALAR
+from eznas.proxies.classics import CLASSICS
+from eznas.system.files import plain
 
 STATISTICS = ("layer_params", "layer_flops", "params")
 NAMES = tuple(f"network {i}" for i in range(32))

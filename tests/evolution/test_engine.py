@@ -14,10 +14,10 @@ from eznas.evolution.fitness import WORST
 from eznas.evolution.language import Fitness
 from eznas.evolution.state import State
 from eznas.evolution.variation import Limits
-from eznas.files import plain
 from eznas.formulas.parser import parse
 from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.table import SHARD
+from eznas.system.files import plain
 from tests.evolution import made_up
 from tests.evolution.made_up import NAMES, MadeUp, engine, journal, planted
 

@@ -20,9 +20,9 @@ from eznas.evolution.language import (
     to_nodes,
 )
 from eznas.formulas.parser import parse, parse_any
+from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 from tests.evolution.made_up import trees
 
 FEW = ("weight", "data_conv_output", "data_relu_agreement", "data_jacobian", "layer_params")

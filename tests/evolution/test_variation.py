@@ -12,8 +12,8 @@ from eznas.evolution import variation as v
 from eznas.evolution.language import Individual, Language, grow, kind_of, terminal, to_nodes
 from eznas.evolution.variation import Limits, crossover, extend, hoist, mutate, perturb, point
 from eznas.formulas.parser import parse
-from eznas.proxies.classics import CLASSICS
 from eznas.primitives import NET_SCALAR
+from eznas.proxies.classics import CLASSICS
 from tests.evolution.made_up import trees
 
 LANGUAGE = Language((*SKETCHES, "weight"))

@@ -4,8 +4,8 @@ import pytest
 
 from eznas.evolution.words import SIZES, TENSORS, scalars, short_measures
 from eznas.formulas.parser import parse
-from eznas.statistics.catalogue import CATALOGUE, PATHS
 from eznas.primitives import NET_SCALAR, WORDS
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 from tests.evolution.made_up import STATISTICS
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from eznas.formulas.expression import Expression, KindError, call, constant, statistic
 from eznas.formulas.parser import DEEPEST, parse, parse_any
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.statistics.catalogue import CATALOGUE
 
 DEPTH = 8
 

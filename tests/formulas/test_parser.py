@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from eznas.config import Config
 from eznas.errors import InputError
 from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS
+from eznas.statistics.catalogue import CATALOGUE
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from eznas.formulas.expression import call, statistic
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.plan import Plan, evaluate
 from eznas.formulas.values import Cache, Value
-from eznas.statistics.bank import Axis, Shard
 from eznas.primitives import WORDS
+from eznas.statistics.bank import Axis, Shard
 
 # Layer signatures: the shapes of input and output (two images), of the weight, and whether there
 # is a batch norm. Input and output of the narrowing one cannot be multiplied.

@@ -20,9 +20,9 @@ from eznas.benchmarks.pickles import plain_pickle
 from eznas.benchmarks.stored import FOLDER, path_of, stored
 from eznas.books import LOGS, STATE, Books
 from eznas.evolution import chance
-from eznas.files import digest
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import simplified
+from eznas.primitives import WORDS
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.records import Records
@@ -30,7 +30,7 @@ from eznas.resolve import resolve
 from eznas.runs import Environment, RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.primitives import WORDS
+from eznas.system.files import digest
 
 FORMULA = CLASSICS["hybrid"].formula
 PROXY = {

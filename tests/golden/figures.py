@@ -27,11 +27,11 @@ from eznas.evolution.words import short_measures
 from eznas.formulas.parser import parse
 from eznas.ground import untrained
 from eznas.preparing import conditions_of
+from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
-from eznas.primitives import NET_SCALAR
 
 HOME = Path(__file__).parent
 RUNS = HOME.parents[1] / "runs"

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from eznas.formulas.parser import parse_any
 from eznas.formulas.plan import Plan, evaluate
+from eznas.primitives.kinds import AXES
 from eznas.spaces import SPACES
 from eznas.statistics.bank import Axis, Shard, stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import Measurement, measure
-from eznas.primitives.kinds import AXES
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 CONDITIONS = Conditions(generated(8, size=8), raw=4, sketch=8)

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 from torch.nn.modules.utils import _pair
 
+from eznas.primitives import WORDS
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.condensing import PORTION, condense, contributions, distinct
 from eznas.statistics.conditions import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.tracing import Event, Tracer
-from eznas.primitives import WORDS
 from tests.reference import TinyResNet
 
 # An even kernel with "same" padding, which torch pads on one side more, and says so.

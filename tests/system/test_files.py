@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from eznas.errors import InputError
-from eznas.files import (
+from eznas.system.files import (
     DEEPEST,
     LARGEST,
     append,

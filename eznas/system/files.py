@@ -62,7 +62,9 @@ def digest_of(package: str) -> str:
     """SHA-256 of a package's source files, wherever it is installed and whatever links there are."""
     root = Path(str(importlib.resources.files(package)))
     folders = os.walk(root, followlinks=True)
-    sources = sorted(Path(folder, n) for folder, _, own in folders for n in own if n.endswith(".py"))
+    sources = sorted(
+        Path(folder, n) for folder, _, own in folders for n in own if n.endswith(".py")
+    )
     digest = hashlib.sha256()
     for path in sources:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from eznas.stopping import SIGNALS, Stopped, stoppable
+from eznas.system.signals import SIGNALS, Stopped, stoppable
 
 PROGRAM = """
 import os, signal, sys
-from eznas.stopping import Stopped, stoppable
+from eznas.system.signals import Stopped, stoppable
 with stoppable():
     try:
         os.kill(os.getpid(), int(sys.argv[1]))

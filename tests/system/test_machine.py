@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from eznas import machine
+from eznas.system import machine
 
 OTHERS = "9:name=systemd:/\n0::/\n"
 FIRST = f"4:memory:/jobs/one\n2:cpu,cpuacct:/jobs/one\n{OTHERS}"  # version of control groups

@@ -1,0 +1,1 @@
+"""Files, the machine, and signals: what the system gives and refuses."""
