@@ -20,7 +20,6 @@ from eznas.doctor import examine
 from eznas.errors import InputError, unknown
 from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
-from eznas.models import model_of
 from eznas.preparing import conditions_of, estimate
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
@@ -29,6 +28,7 @@ from eznas.report import plots
 from eznas.resolve import resolve, run_of
 from eznas.runs import Entry, Environment, Outcome
 from eznas.spaces import SPACES
+from eznas.spaces.user_models import model_of
 from eznas.speed.benchmark import benchmark
 from eznas.studies import How, Scored, agreement, score_all, seconds_each
 from eznas.studies import blend as blended

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from eznas.spaces.parts import FactorizedReduction
+from eznas.spaces.blocks import FactorizedReduction
 
 Edge = tuple[str, int]  # operation, source
 Edges = tuple[Edge, ...]  # those of the first node, of the second, ...: two each

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.spaces.base import Space
-from eznas.spaces.parts import FactorizedReduction
+from eznas.spaces.blocks import FactorizedReduction
 
 STEM = 64  # channels
 BLOCKS = 2  # in each module

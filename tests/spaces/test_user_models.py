@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from eznas.errors import InputError
-from eznas.models import model_of
 from eznas.spaces import SPACES
+from eznas.spaces.user_models import model_of
 
 ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
 MODULE = """
