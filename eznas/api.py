@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eznas.benchmarks.fetching import fetch, verify
+from eznas.benchmarks.download import fetch, verify
 from eznas.benchmarks.importing import import_table, tables
 from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn

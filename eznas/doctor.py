@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from eznas.benchmarks import load
 from eznas.benchmarks.importing import tables
-from eznas.benchmarks.stored import FOLDER, folder
+from eznas.benchmarks.store import FOLDER, folder
 from eznas.errors import InputError
 from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.runs import ROOT

@@ -232,7 +232,11 @@ def test_the_house_keeps_the_rule(rule):
         (floors, "eznas/metrics.py", "import eznas.evolution.engine"),
         (floors, "eznas/runs.py", "import eznas"),
         (siblings, "eznas/spaces/base.py", "from eznas.spaces import nasbench201"),
-        (siblings, "eznas/benchmarks/base.py", "from eznas.benchmarks.nasbench201 import x"),
+        (
+            siblings,
+            "eznas/benchmarks/base.py",
+            "from eznas.benchmarks.readers.nasbench201 import x",
+        ),
         (randomness, "eznas/runs.py", "import random"),
         (randomness, "eznas/evolution/engine.py", "from random import choice"),
         (randomness, "eznas/metrics.py", "np.random.shuffle(x)"),

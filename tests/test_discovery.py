@@ -9,7 +9,7 @@ import pytest
 
 from eznas import evaluator as room
 from eznas.benchmarks import Table
-from eznas.benchmarks.stored import Origin, store
+from eznas.benchmarks.store import Origin, store
 from eznas.config import Config
 from eznas.discovery import BASELINES, evolve, resume
 from eznas.errors import InputError

@@ -14,7 +14,7 @@ import torch
 
 from eznas import doctor
 from eznas.benchmarks.importing import import_table
-from eznas.benchmarks.stored import path_of
+from eznas.benchmarks.store import path_of
 from eznas.doctor import Check
 from eznas.errors import InputError
 from eznas.preparing import RAY_MB, WORKER_MB

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eznas.benchmarks import Table
-from eznas.benchmarks.stored import Origin, store
+from eznas.benchmarks.store import Origin, store
 from eznas.errors import InputError
 from eznas.ground import (
     FITTED,

@@ -6,10 +6,10 @@ A new table is one reader and one line in `READERS`.
 from collections.abc import Callable
 from pathlib import Path
 
-from eznas.benchmarks import macro, nasbench101, nasbench201, nats, nds, transnas
-from eznas.benchmarks.accuracies import read_accuracies
-from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Setting, Table
-from eznas.benchmarks.stored import stored
+from eznas.benchmarks.benchmark import DATASETS, KINDS, Benchmark, Setting, Table
+from eznas.benchmarks.readers import macro, nasbench101, nasbench201, nats, nds, transnas
+from eznas.benchmarks.readers.plain_csv import read_accuracies
+from eznas.benchmarks.store import stored
 from eznas.spaces import Space
 
 PACKAGED: dict[str, Callable[[], Benchmark]] = {"nasbench201": nasbench201.load}

@@ -10,10 +10,10 @@ from typing import Any
 from pooch import file_hash
 
 from eznas.benchmarks import PACKAGED, READERS, load
-from eznas.benchmarks.accuracies import read_runs
-from eznas.benchmarks.base import KINDS, Table
+from eznas.benchmarks.benchmark import KINDS, Table
+from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.benchmarks.sources import source_of
-from eznas.benchmarks.stored import Origin, Stored, path_of, store, stored
+from eznas.benchmarks.store import Origin, Stored, path_of, store, stored
 from eznas.errors import InputError, one_line, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import regular

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eznas.benchmarks.stored import path_of
+from eznas.benchmarks.store import path_of
 from eznas.spaces import SPACES
 from tests.cli.calls import BATCH, answer, call, complaint
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from unittest import mock
 
 from eznas import config
-from eznas.benchmarks import nats, read_accuracies
-from eznas.benchmarks.pickles import plain_pickle
-from eznas.benchmarks.stored import FOLDER, path_of, stored
+from eznas.benchmarks import read_accuracies
+from eznas.benchmarks.readers import nats
+from eznas.benchmarks.readers.pickles import plain_pickle
+from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.books import LOGS, STATE, Books
 from eznas.evolution import chance
 from eznas.formulas.parser import parse, parse_any

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from eznas.benchmarks import transnas
+from eznas.benchmarks.readers import transnas
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 

@@ -19,7 +19,7 @@ from eznas.benchmarks.importing import (
     vacant,
 )
 from eznas.benchmarks.sources import SOURCES, Source, source_of
-from eznas.benchmarks.stored import folder, path_of, stored
+from eznas.benchmarks.store import folder, path_of, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import write_whole

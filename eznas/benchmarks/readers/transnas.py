@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from eznas.benchmarks.base import Table
+from eznas.benchmarks.benchmark import Table
 from eznas.errors import InputError
 from eznas.spaces import Space
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eznas.benchmarks import splits
-from eznas.benchmarks.base import Benchmark, Setting, Trials
-from eznas.benchmarks.pickles import read_plain_pickle
+from eznas.benchmarks.benchmark import Benchmark, Setting, Trials
+from eznas.benchmarks.readers.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 

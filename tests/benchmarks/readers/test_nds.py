@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from eznas.benchmarks import nds
+from eznas.benchmarks.readers import nds
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 

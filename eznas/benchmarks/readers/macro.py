@@ -5,7 +5,7 @@ Source: Su et al., CVPR 2021.
 
 from pathlib import Path
 
-from eznas.benchmarks.base import Table
+from eznas.benchmarks.benchmark import Table
 from eznas.errors import InputError
 from eznas.spaces import Space
 from eznas.system.files import read_json

@@ -11,7 +11,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from eznas.benchmarks import nats
+from eznas.benchmarks.readers import nats
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 

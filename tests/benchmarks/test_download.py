@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from eznas.benchmarks import fetching, sources
-from eznas.benchmarks.fetching import fetch, verify
-from eznas.benchmarks.stored import path_of
+from eznas.benchmarks import download as fetching
+from eznas.benchmarks import sources
+from eznas.benchmarks.download import fetch, verify
+from eznas.benchmarks.store import path_of
 from eznas.errors import InputError
 
 SPACE = "nasbench-macro"

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eznas.benchmarks.base import Table
+from eznas.benchmarks.benchmark import Table
 from eznas.errors import InputError
 from eznas.spaces import Space, nasbench101
 from eznas.system.files import read_json

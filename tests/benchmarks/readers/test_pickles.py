@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 import pytest
 
-from eznas.benchmarks import nats
-from eznas.benchmarks.pickles import plain_pickle
+from eznas.benchmarks.readers import nats
+from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.errors import InputError
 
 ADMITTED = {("collections", "OrderedDict"): OrderedDict}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eznas.benchmarks.base import Table
+from eznas.benchmarks.benchmark import Table
 from eznas.errors import InputError
 from eznas.spaces import Space, nds_anynet, nds_cells
 from eznas.system.files import parse_json, read_json

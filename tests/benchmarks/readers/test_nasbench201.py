@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from eznas.benchmarks import Setting, load, nasbench201
+from eznas.benchmarks import Setting, load
+from eznas.benchmarks.readers import nasbench201
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import SPACE, table_key

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from eznas.benchmarks import nasbench101
+from eznas.benchmarks.readers import nasbench101
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eznas.benchmarks import read_accuracies
-from eznas.benchmarks.accuracies import read_runs
+from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 

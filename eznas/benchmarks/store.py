@@ -16,7 +16,7 @@ import numpy as np
 import pooch
 from numpy.typing import NDArray
 
-from eznas.benchmarks.base import DATASETS, KINDS, Benchmark, Table
+from eznas.benchmarks.benchmark import DATASETS, KINDS, Benchmark, Table
 from eznas.benchmarks.splits import components
 from eznas.errors import InputError
 from eznas.spaces import SPACES

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eznas.benchmarks.base import Table
-from eznas.benchmarks.pickles import Admitted, plain_pickle
+from eznas.benchmarks.benchmark import Table
+from eznas.benchmarks.readers.pickles import Admitted, plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import Space
 
