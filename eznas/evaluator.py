@@ -20,7 +20,7 @@ from eznas.formulas.values import Cache
 from eznas.spaces import Space
 from eznas.statistics.bank import Shard, stack
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import Measurement, measure, nothing
 from eznas.system.machine import keep_pages, out_of_memory, resident, trim

@@ -17,7 +17,7 @@ from eznas.formulas.table import MeasureTable
 from eznas.metrics import Bootstrap, judge
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images
 from eznas.system.files import digest
 from eznas.workers import Progress, Workers, start

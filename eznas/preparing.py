@@ -13,7 +13,7 @@ from eznas.ground import Ground, grounds, held_out, searched, unseen
 from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.measuring import measure
 
 BASELINES = (

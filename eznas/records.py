@@ -25,7 +25,7 @@ import numpy.typing as npt
 from eznas.errors import InputError
 from eznas.formulas.reasons import named
 from eznas.formulas.table import Numbered
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.system.files import read_as, write_whole
 from eznas.workers import Workers
 

@@ -10,7 +10,7 @@ from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.speed.benchmark import benchmark
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 
 pytestmark = [

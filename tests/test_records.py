@@ -17,7 +17,7 @@ import pytest
 from eznas import records as module
 from eznas.errors import InputError
 from eznas.records import DIGITS, PORTION, RecordedWorkers, Records
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from eznas.errors import InputError
 from eznas.evaluator import Evaluator, Place
 from eznas.records import DIGITS, RecordedWorkers, Records
 from eznas.spaces import SPACES
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.mapped import Mapped
 from eznas.workers import RayWorkers, Serial, start, try_ray

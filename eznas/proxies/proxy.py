@@ -14,7 +14,7 @@ from eznas.formulas.plan import Plan, evaluate
 from eznas.formulas.scoring import combine
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images, generated, load
 from eznas.statistics.measuring import measure
 

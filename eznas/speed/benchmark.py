@@ -22,7 +22,7 @@ from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.measuring import measure
 from eznas.system.machine import cores, most_resident
 from eznas.watching import Silent, Watcher

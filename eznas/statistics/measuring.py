@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from eznas.errors import InputError
 from eznas.primitives.kinds import AXES
 from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
-from eznas.statistics.condensing import distinct
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.initialisation import kaiming, kept
 from eznas.statistics.probes import Captured, excite
+from eznas.statistics.sketches import distinct
 from eznas.statistics.structure import CARRIED, Layer, Structure, structure
 from eznas.statistics.subject import Subject, as_found, ties
 from eznas.statistics.tracing import Tracer

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from eznas.statistics.catalogue import SITES, Statistic
-from eznas.statistics.condensing import condense, contributions
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
+from eznas.statistics.sketches import condense, contributions
 from eznas.statistics.subject import Subject, evaluating
 from eznas.statistics.tracing import Tracer
 

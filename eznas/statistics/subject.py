@@ -12,7 +12,7 @@ from torch.autograd.graph import GradientEdge
 from torch.func import functional_call
 
 from eznas.errors import InputError
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.initialisation import Parameters
 from eznas.statistics.tracing import Tracer
 

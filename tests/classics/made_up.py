@@ -12,7 +12,7 @@ from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images, generated
 from eznas.statistics.measuring import measure
 

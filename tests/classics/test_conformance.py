@@ -10,7 +10,7 @@ from eznas.formulas.scoring import Scores
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from tests.classics.made_up import (
     FORMULAS,

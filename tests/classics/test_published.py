@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import spearmanr
 
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated, load
 from tests.classics.made_up import FORMULAS, network, scored
 from tests.shared import shared

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eznas.proxies.classics import CLASSICS
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images, generated
 from tests import reference
 from tests.classics.expected import EXPECTED, Excited

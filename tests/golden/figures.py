@@ -30,7 +30,7 @@ from eznas.preparing import conditions_of
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 
 HOME = Path(__file__).parent

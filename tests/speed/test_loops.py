@@ -13,7 +13,7 @@ from eznas.speed.benchmark import recorded
 from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 

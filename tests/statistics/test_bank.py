@@ -13,7 +13,7 @@ from eznas.primitives.kinds import AXES
 from eznas.spaces import SPACES
 from eznas.statistics.bank import Axis, Shard, stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import Measurement, measure
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet

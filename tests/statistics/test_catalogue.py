@@ -7,9 +7,10 @@ import pytest
 
 from eznas.formulas.parser import parse_any
 from eznas.primitives import NET_SCALAR, WORDS, Kind
-from eznas.statistics import condensing, probes
+from eznas.statistics import probes
+from eznas.statistics import sketches as condensing
 from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS, SITES, Statistic
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
 from eznas.statistics.structure import CARRIED

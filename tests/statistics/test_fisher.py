@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.fisher import SMOOTHING, TENSORS
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure

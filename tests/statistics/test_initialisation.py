@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from eznas.errors import InputError
 from eznas.spaces import SPACES
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.initialisation import Parameters, kaiming, kept
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, init

@@ -10,7 +10,7 @@ from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import measure

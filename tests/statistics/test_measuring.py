@@ -21,7 +21,7 @@ from eznas.spaces import SPACES
 from eznas.statistics import probes
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE, PATHS, Statistic
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.initialisation import kaiming
 from eznas.statistics.measuring import Measurement, measure

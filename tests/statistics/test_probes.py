@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from eznas.spaces import SPACES
 from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import Measurement, measure
 from tests.reference import SharedConv, stream

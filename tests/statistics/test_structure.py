@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import EDGES, live_cell, operations
 from eznas.statistics.catalogue import CATALOGUE, PATHS
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.structure import Structure

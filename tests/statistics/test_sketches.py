@@ -12,10 +12,10 @@ from torch.nn.modules.utils import _pair
 
 from eznas.primitives import WORDS
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.condensing import PORTION, condense, contributions, distinct
-from eznas.statistics.conditions import Conditions
+from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
+from eznas.statistics.sketches import PORTION, condense, contributions, distinct
 from eznas.statistics.tracing import Event, Tracer
 from tests.reference import TinyResNet
 
