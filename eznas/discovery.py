@@ -15,7 +15,9 @@ from eznas.bounds import Bounds, bounds_of, check_unfinished
 from eznas.config import Config
 from eznas.environment import environment, hold_to
 from eznas.errors import InputError
-from eznas.evaluator import Evaluator, one_thread
+from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.executors import Workers, start
+from eznas.evaluation.feature_table import JoinedTable, Measures, MeasureTable
 from eznas.evolution import chance
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Generation, Search
@@ -26,7 +28,6 @@ from eznas.evolution.variation import Limits
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import JoinedTable, Measures, MeasureTable
 from eznas.ground import Ground
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.preparing import BASELINES, Prepared, conditions_of, prepare
@@ -36,7 +37,6 @@ from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.system.signals import stoppable
 from eznas.watching import Silent, Watcher
-from eznas.workers import Workers, start
 
 Array = npt.NDArray[np.float64]
 

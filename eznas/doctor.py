@@ -18,10 +18,10 @@ from eznas.benchmarks import load
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.store import FOLDER, folder
 from eznas.errors import InputError
+from eznas.evaluation.executors import ADDRESS, OBJECT_STORE, try_ray
 from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.runs import ROOT
 from eznas.system import machine
-from eznas.workers import ADDRESS, OBJECT_STORE, try_ray
 
 LEAST_TORCH, TESTED_TORCH = "2.11", "2.13"
 SHARED = Path("/dev/shm")

@@ -10,17 +10,17 @@ import numpy.typing as npt
 from eznas.benchmarks import DATASETS, PACKAGED, Setting, load, read_accuracies
 from eznas.benchmarks.splits import components, sample, split
 from eznas.errors import InputError, unknown
-from eznas.evaluator import Evaluator, Place
+from eznas.evaluation.evaluator import Evaluator, Place
+from eznas.evaluation.executors import Progress, Workers, start
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression
-from eznas.formulas.table import MeasureTable
 from eznas.metrics import Bootstrap, judge
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images
 from eznas.system.files import digest
-from eznas.workers import Progress, Workers, start
 
 Array = npt.NDArray[np.float64]
 JUDGES = 0  # seed of the order of held-out networks: every run is judged on the same ones

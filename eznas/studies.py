@@ -12,24 +12,24 @@ import numpy.typing as npt
 
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
-from eznas.evaluator import one_thread
+from eznas.evaluation.evaluator import one_thread
+from eznas.evaluation.executors import Workers
+from eznas.evaluation.feature_store import RecordedWorkers, Records
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
 from eznas.evolution.words import SIZES, TENSORS, short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
 from eznas.ground import Ground, ground, joined, study
 from eznas.metrics import interval, kendall, spearman
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
-from eznas.records import RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import PATHS
 from eznas.system.files import plain
 from eznas.watching import Watcher
-from eznas.workers import Workers
 
 Array = npt.NDArray[np.float64]
 SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed

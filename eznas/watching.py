@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from eznas.evaluation.executors import Progress
 from eznas.evolution.engine import Generation
-from eznas.workers import Progress
 
 
 class Watcher(Protocol):

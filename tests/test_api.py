@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import eznas
-import eznas.evaluator
+import eznas.evaluation.evaluator
 from eznas import api
 from eznas.ground import ground, sampled
 from eznas.metrics import Row, kendall
@@ -239,7 +239,7 @@ def unmeasured(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
 
 
 @pytest.mark.parametrize("against", ["classics", "", "prams"])
@@ -307,7 +307,7 @@ def test_records_change_no_row(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
     assert correlate("naswot", "depth", records="records") == plain
 
 

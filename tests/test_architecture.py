@@ -260,7 +260,7 @@ def test_the_rule_notices(rule, name, source):
     ("rule", "name", "source"),
     [
         (third_parties, "eznas/workers.py", "import ray"),
-        (floors, "eznas/evolution/new.py", "from eznas.formulas.plan import Plan"),
+        (floors, "eznas/evolution/new.py", "from eznas.evaluation.plan import Plan"),
         (floors, "eznas/benchmarks/new.py", "from eznas.spaces import nasbench201"),
         (randomness, RANDOM, "import random"),
         (randomness, "eznas/metrics.py", "np.random.default_rng(0)"),

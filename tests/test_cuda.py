@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eznas.evaluator import Evaluator, Place
+from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from eznas import evaluator as room
 from eznas.benchmarks import Table
 from eznas.benchmarks.store import Origin, store
 from eznas.config import Config
 from eznas.discovery import BASELINES, evolve, resume
 from eznas.errors import InputError
+from eznas.evaluation import evaluator as room
 from eznas.formulas.parser import parse
 from eznas.ground import grounds, held_out, searched
 from eznas.resolve import resolve

@@ -17,10 +17,10 @@ from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.store import path_of
 from eznas.doctor import Check
 from eznas.errors import InputError
+from eznas.evaluation.executors import ADDRESS
 from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.spaces import SPACES
 from eznas.system import machine
-from eznas.workers import ADDRESS
 
 MB = 1 << 20
 GB = 1000 * MB

@@ -5,15 +5,15 @@ import time
 import numpy as np
 import pytest
 
-import eznas.evaluator
+import eznas.evaluation.evaluator
 from eznas import studies
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.errors import InputError
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution import trees
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
 from eznas.ground import Ground, ground, joined, sampled
 from eznas.metrics import kendall, spearman
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
@@ -41,7 +41,7 @@ def unmeasured(monkeypatch):
         raise AssertionError("a network was measured")
 
     def begin():
-        monkeypatch.setattr(eznas.evaluator, "measure", fails)
+        monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
 
     return begin
 

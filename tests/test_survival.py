@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from eznas import evaluator as room
-from eznas.errors import InputError
-from eznas.evaluator import Evaluator, Place
-from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
-from eznas.spaces import SPACES
-from eznas.workers import RayWorkers, Serial
 from tests.test_workers import KEPT, SETTINGS, SHARDS, STRINGS, TEXTS, evaluator, from_ray, same
+
+from eznas.errors import InputError
+from eznas.evaluation import evaluator as room
+from eznas.evaluation.evaluator import Evaluator, Place
+from eznas.evaluation.executors import RayWorkers, Serial
+from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
+from eznas.spaces import SPACES
 
 KILLER, HANGER = "sum_layers(layer_params) * 1.5", "sum_layers(layer_params) * 2.5"
 FAILING = STRINGS[2]

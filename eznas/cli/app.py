@@ -15,10 +15,10 @@ from eznas import api, config
 from eznas.api import Result
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
 from eznas.errors import InputError, one_line
+from eznas.evaluation.executors import ADDRESS
 from eznas.report import tables
 from eznas.runs import ROOT
 from eznas.system.machine import cores
-from eznas.workers import ADDRESS
 
 FAULT = 1  # the exit code where `doctor` finds one
 Time = Annotated[str | None, typer.Option(help="End the search after, say, 30m.")]

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from eznas.evaluation.feature_table import Measures
 from eznas.evolution import chance
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.expression import Expression
-from eznas.formulas.table import Measures
 
 
 def with_constants(formula: Expression, values: Sequence[float]) -> Expression:

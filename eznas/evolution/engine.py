@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from eznas.evaluation.feature_table import Measures, refill
 from eznas.evolution import chance
 from eznas.evolution.additive import Dictionary
 from eznas.evolution.archive import Archive, Entry
@@ -18,7 +19,6 @@ from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.table import Measures, refill
 from eznas.primitives import NET_SCALAR
 
 

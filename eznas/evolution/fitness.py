@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from eznas.evaluation.feature_table import Measures
+from eznas.evaluation.scoring import Scores
 from eznas.formulas.expression import Expression
-from eznas.formulas.scoring import Scores
-from eznas.formulas.table import Measures
 from eznas.metrics import kendall_many
 
 Array = npt.NDArray[np.float64]

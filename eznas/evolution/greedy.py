@@ -14,10 +14,10 @@ import torch
 from scipy.stats import norm, rankdata
 from torch import Tensor
 
+from eznas.evaluation.feature_table import Measures
 from eznas.evolution.fitness import Array, Task
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.parser import parse_any
-from eznas.formulas.table import Measures
 
 TERMS = 12
 FACTORS = 120  # words of which products are formed

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from eznas.evaluation.status import OF_FORMULAS
 from eznas.evolution.fitness import Judgement
-from eznas.formulas.reasons import OF_FORMULAS
 
 WORDS = 625  # of the Mersenne twister, its position the last of them
 

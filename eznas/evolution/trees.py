@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from eznas.evaluation.feature_table import Measures
 from eznas.evolution.fitness import Array, Task
 from eznas.evolution.greedy import columns, normal_scores
 from eznas.formulas.expression import Expression
-from eznas.formulas.table import Measures
 
 TREES = 500
 SHARE = 0.3  # of the words that a split looks at

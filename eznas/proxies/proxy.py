@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from eznas.errors import InputError
+from eznas.evaluation.bank import stack
+from eznas.evaluation.plan import Plan, evaluate
+from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
-from eznas.formulas.plan import Plan, evaluate
-from eznas.formulas.scoring import combine
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images, generated, load

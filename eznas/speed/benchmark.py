@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eznas.evaluator import Evaluator, Place, one_thread
+from eznas.evaluation.evaluator import Evaluator, Place, one_thread
+from eznas.evaluation.executors import Serial, Workers, start
+from eznas.evaluation.feature_table import SHARD, MeasureTable
+from eznas.evaluation.plan import Plan
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan
-from eznas.formulas.table import SHARD, MeasureTable
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.resolve import resolve
 from eznas.spaces import SPACES
@@ -26,7 +27,6 @@ from eznas.statistics.config import Conditions
 from eznas.statistics.measuring import measure
 from eznas.system.machine import cores, most_resident
 from eznas.watching import Silent, Watcher
-from eznas.workers import Serial, Workers, start
 
 SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two

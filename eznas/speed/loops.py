@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from eznas.evaluation.values import applied
 from eznas.formulas.expression import Expression
-from eznas.formulas.values import applied
 from eznas.primitives import CONSTANT, WORDS
 from eznas.primitives.kinds import AXES
 from eznas.statistics.measuring import Measurement

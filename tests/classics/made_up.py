@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from eznas.evaluation.bank import stack
+from eznas.evaluation.plan import Plan, evaluate
+from eznas.evaluation.scoring import Scores, combine
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan, evaluate
-from eznas.formulas.scoring import Scores, combine
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import Images, generated

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from eznas.formulas.scoring import Scores
+from eznas.evaluation.scoring import Scores
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES

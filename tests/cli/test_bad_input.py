@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import eznas.evaluator
-from eznas.records import Records
+import eznas.evaluation.evaluator
+from eznas.evaluation.feature_store import Records
 from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
 
 
@@ -128,7 +128,7 @@ def unmeasured(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
 
 
 @pytest.mark.usefixtures("unmeasured")

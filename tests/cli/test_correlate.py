@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import eznas.evaluator
+import eznas.evaluation.evaluator
 from tests.cli.calls import (
     ARCHITECTURES,
     BATCH,
@@ -135,7 +135,7 @@ def test_everything_at_once(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
     again = answer(*command, "--initialisations", "2")
     kept = [{k: v for k, v in r.items() if k != "seconds"} for r in content["rows"]]
     assert again == {"rows": kept, "difference": [], "plots": []}

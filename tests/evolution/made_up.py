@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution import chance
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task
@@ -18,7 +19,6 @@ from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.evolution.words import short_measures
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.system.files import plain

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution import chance, constants
 from eznas.evolution.constants import tune, with_constants
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
 from eznas.proxies.classics import CLASSICS
 from tests.evolution.made_up import NAMES, MadeUp, drawn
 

@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
+from eznas.evaluation.feature_table import SHARD
+from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
 from eznas.evolution import chance, constants
 from eznas.evolution import engine as module
 from eznas.evolution.engine import Engine, Search
@@ -15,8 +17,6 @@ from eznas.evolution.language import Fitness
 from eznas.evolution.state import State
 from eznas.evolution.variation import Limits
 from eznas.formulas.parser import parse
-from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
-from eznas.formulas.table import SHARD
 from eznas.system.files import plain
 from tests.evolution import made_up
 from tests.evolution.made_up import NAMES, MadeUp, engine, journal, planted

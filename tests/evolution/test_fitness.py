@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.status import OF_NETWORKS
 from eznas.evolution.fitness import WORST, Task, judge, overall
 from eznas.formulas.parser import parse
-from eznas.formulas.reasons import OF_NETWORKS
-from eznas.formulas.table import MeasureTable
 
 UP, LAST_TWO = "sum_layers(layer_params)", "max_layers(layer_params)"
 ACCURACIES = np.array([1.0, 2.0, 3.0, 4.0])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution import trees
 from eznas.evolution.fitness import Task
 from eznas.evolution.trees import forest_scores
 from eznas.formulas.parser import parse
-from eznas.formulas.table import MeasureTable
 from eznas.metrics import kendall
 from tests.evolution.made_up import MadeUp, drawn
 

@@ -5,15 +5,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.formulas.test_plan import SHARD
 
+from eznas.evaluation.plan import Plan, evaluate
 from eznas.evolution import chance
 from eznas.evolution.language import Language, grow, to_expression
 from eznas.formulas.expression import KindError, call, statistic
 from eznas.formulas.parser import parse, parse_any
-from eznas.formulas.plan import Plan, evaluate
 from eznas.formulas.simplify import RULES, simplified
 from eznas.primitives import NET_SCALAR, WORDS
-from tests.formulas.test_plan import SHARD
 
 SPECIAL = [0.0, -0.0, 1.0, -2.5, 1e-300, -1e300, float("inf"), -float("inf"), float("nan")]
 OF_KIND = {

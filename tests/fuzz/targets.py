@@ -20,13 +20,13 @@ from eznas.benchmarks.readers import nats
 from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.books import LOGS, STATE, Books
+from eznas.evaluation.feature_store import Records
 from eznas.evolution import chance
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import simplified
 from eznas.primitives import WORDS
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
-from eznas.records import Records
 from eznas.resolve import resolve
 from eznas.runs import Environment, RunFolder
 from eznas.spaces import SPACES

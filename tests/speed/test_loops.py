@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from eznas.evaluator import one_thread
+from eznas.evaluation.bank import stack
+from eznas.evaluation.evaluator import one_thread
+from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan, evaluate
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.speed.benchmark import recorded
 from eznas.speed.loops import Loose, loaded, on_disk, score
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated

@@ -17,9 +17,9 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from eznas.errors import InputError
+from eznas.evaluation.bank import stack
 from eznas.spaces import SPACES
 from eznas.statistics import probes
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE, PATHS, Statistic
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from eznas.evaluation.bank import stack
 from eznas.spaces import SPACES
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated

@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.errors import InputError
-from eznas.formulas.reasons import named
-from eznas.formulas.table import Numbered
+from eznas.evaluation.executors import Workers
+from eznas.evaluation.feature_table import Numbered
+from eznas.evaluation.status import named
 from eznas.statistics.config import Conditions
 from eznas.system.files import read_as, write_whole
-from eznas.workers import Workers
 
 Array = npt.NDArray[np.float64]
 DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eznas.evaluation.bank import Axis, Shard, stack
+from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse_any
-from eznas.formulas.plan import Plan, evaluate
 from eznas.primitives.kinds import AXES
 from eznas.spaces import SPACES
-from eznas.statistics.bank import Axis, Shard, stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated

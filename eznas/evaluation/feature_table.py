@@ -6,10 +6,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from eznas.evaluation.scoring import Scores, combine
+from eznas.evaluation.status import OF_FORMULAS, left_out, named, refused
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.formulas.reasons import OF_FORMULAS, left_out, named, refused
-from eznas.formulas.scoring import Scores, combine
 from eznas.formulas.simplify import simplified
 
 Array = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from eznas.errors import InputError
-from eznas.statistics.bank import Shard
+from eznas.evaluation.bank import Shard
 
 ALIGNED = 64  # bytes to which every tensor is aligned
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from eznas import workers as module
 from eznas.errors import InputError
-from eznas.evaluator import Evaluator, Place
-from eznas.records import DIGITS, RecordedWorkers, Records
+from eznas.evaluation import executors as module
+from eznas.evaluation.bank_on_disk import Mapped
+from eznas.evaluation.evaluator import Evaluator, Place
+from eznas.evaluation.executors import RayWorkers, Serial, start, try_ray
+from eznas.evaluation.feature_store import DIGITS, RecordedWorkers, Records
 from eznas.spaces import SPACES
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
-from eznas.statistics.mapped import Mapped
-from eznas.workers import RayWorkers, Serial, start, try_ray
 
 IMAGES = generated(4, size=16)
 SETTINGS = (
@@ -158,15 +158,15 @@ def test_without_keeping_nothing_stays():
 
 
 def test_what_is_kept_is_measured_once(monkeypatch):
-    import eznas.evaluator
+    import eznas.evaluation.evaluator
 
     asked = []
 
-    def counted(model, conditions, rows, measure=eznas.evaluator.measure):
+    def counted(model, conditions, rows, measure=eznas.evaluation.evaluator.measure):
         asked.append([r.name for r in rows])
         return measure(model, conditions, rows)
 
-    monkeypatch.setattr(eznas.evaluator, "measure", counted)
+    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", counted)
     made = evaluator()
     made.evaluate(SHARDS[1], TEXTS[:2])
     assert {tuple(a) for a in asked} == {KEPT}

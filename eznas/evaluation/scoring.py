@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from eznas.evaluation.status import left_out, refused
 from eznas.formulas.expression import Expression
-from eznas.formulas.reasons import left_out, refused
 from eznas.primitives import WORDS
 
 Array = npt.NDArray[np.float64]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from eznas.evaluation.scoring import LEAST_COVERAGE, combine
+from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
 from eznas.formulas.parser import parse, parse_any
-from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
-from eznas.formulas.scoring import LEAST_COVERAGE, combine
 
 A, B = "sum_layers(norm(weight))", "mean_layers(norm(weight))"
 INF, NAN = np.inf, np.nan

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eznas import records as module
 from eznas.errors import InputError
-from eznas.records import DIGITS, PORTION, RecordedWorkers, Records
+from eznas.evaluation import feature_store as module
+from eznas.evaluation.feature_store import DIGITS, PORTION, RecordedWorkers, Records
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.errors import InputError
-from eznas.evaluator import Evaluator, Partial
-from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
-from eznas.formulas.table import Numbered
+from eznas.evaluation.evaluator import Evaluator, Partial
+from eznas.evaluation.feature_table import Numbered
+from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
 from eznas.system.machine import resident
 from eznas.system.signals import Stopped
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eznas.formulas import chunks
+from eznas.evaluation import chunks
+from eznas.evaluation.bank import Axis, Blocks, Shard
+from eznas.evaluation.values import Cache, Value, applied
 from eznas.formulas.expression import Expression
-from eznas.formulas.values import Cache, Value, applied
 from eznas.primitives import CONSTANT, WORDS, Word
-from eznas.statistics.bank import Axis, Blocks, Shard
 from eznas.statistics.catalogue import CATALOGUE
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from eznas.evaluation.feature_table import SHARD, JoinedTable, MeasureTable, refill
+from eznas.evaluation.status import OF_FORMULAS
 from eznas.formulas.parser import parse
-from eznas.formulas.reasons import OF_FORMULAS
-from eznas.formulas.table import SHARD, JoinedTable, MeasureTable, refill
 
 NAMES = tuple(f"network {i}" for i in range(2 * SHARD + 3))  # the last shard is not full
 NORMS = "sum_layers(norm(weight + 1))"

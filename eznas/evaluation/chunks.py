@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from eznas.evaluation.bank import Axis, Shard
+from eznas.evaluation.values import Value, applied
 from eznas.formulas.expression import Expression
-from eznas.formulas.values import Value, applied
 from eznas.primitives import CONSTANT
 from eznas.primitives.kinds import AXES
-from eznas.statistics.bank import Axis, Shard
 
 LARGE = ("features", "weights")
 ROWS = AXES[:-1]

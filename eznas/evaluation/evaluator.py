@@ -13,15 +13,15 @@ import numpy.typing as npt
 import torch
 
 from eznas.errors import InputError
+from eznas.evaluation.bank import Shard, stack
+from eznas.evaluation.bank_on_disk import Mapped
+from eznas.evaluation.plan import Plan, evaluate
+from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
+from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan, evaluate
-from eznas.formulas.reasons import OF_FORMULAS, OF_NETWORKS
-from eznas.formulas.values import Cache
 from eznas.spaces import Space
-from eznas.statistics.bank import Shard, stack
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.config import Conditions
-from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import Measurement, measure, nothing
 from eznas.system.machine import keep_pages, out_of_memory, resident, trim
 

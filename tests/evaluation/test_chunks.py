@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from eznas.formulas import chunks
-from eznas.formulas.parser import parse
-from eznas.formulas.plan import Plan, evaluate
-from eznas.primitives import WORDS
 from tests.formulas.test_plan import SHARD, VARIED
+
+from eznas.evaluation import chunks
+from eznas.evaluation.plan import Plan, evaluate
+from eznas.formulas.parser import parse
+from eznas.primitives import WORDS
 
 
 def chunked(text):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from eznas.evaluation.bank import Axis, Shard
+from eznas.evaluation.plan import Plan, evaluate
+from eznas.evaluation.values import Cache, Value
 from eznas.formulas.expression import call, statistic
 from eznas.formulas.parser import parse, parse_any
-from eznas.formulas.plan import Plan, evaluate
-from eznas.formulas.values import Cache, Value
 from eznas.primitives import WORDS
-from eznas.statistics.bank import Axis, Shard
 
 # Layer signatures: the shapes of input and output (two images), of the weight, and whether there
 # is a batch norm. Input and output of the narrowing one cannot be multiplied.

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from eznas.evaluation.bank import Blocks
 from eznas.formulas.expression import Expression
 from eznas.primitives import WORDS
-from eznas.statistics.bank import Blocks
 
 
 @dataclass(frozen=True, eq=False)

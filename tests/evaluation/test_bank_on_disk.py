@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from eznas.errors import InputError
+from eznas.evaluation.bank import stack
+from eznas.evaluation.bank_on_disk import Mapped
 from eznas.spaces import SPACES
-from eznas.statistics.bank import stack
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
-from eznas.statistics.mapped import Mapped
 from eznas.statistics.measuring import measure
 
 NAMES = (

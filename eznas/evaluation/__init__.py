@@ -1,0 +1,1 @@
+"""Evaluation: formulas x networks -> feature values, planned once and measured once."""
