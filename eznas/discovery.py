@@ -25,7 +25,7 @@ from eznas.evolution.fitness import Task, judge
 from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Language
 from eznas.evolution.variation import Limits
-from eznas.evolution.words import short_measures
+from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground

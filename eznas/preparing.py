@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eznas.config import Config
 from eznas.errors import InputError, unknown
 from eznas.evaluation.evaluator import Evaluator, Place
-from eznas.evolution.words import short_measures
+from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression
 from eznas.ground import Ground, grounds, held_out, searched, unseen
 from eznas.resolve import resolve

@@ -19,7 +19,7 @@ from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task
 from eznas.evolution.greedy import FACTORS, pursue
 from eznas.evolution.trees import forest_scores
-from eznas.evolution.words import SIZES, TENSORS, short_measures
+from eznas.formulas.candidates import SIZES, TENSORS, short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, study

@@ -16,7 +16,7 @@ from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
 from eznas.evolution.state import Kept, State, short_digest
 from eznas.evolution.variation import Limits, crossover, mutate
-from eznas.evolution.words import short_measures
+from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR

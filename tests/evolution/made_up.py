@@ -17,7 +17,7 @@ from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
-from eznas.evolution.words import short_measures
+from eznas.formulas.candidates import short_measures
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS

@@ -23,7 +23,7 @@ from eznas.api import load
 from eznas.discovery import evolve
 from eznas.evolution import chance
 from eznas.evolution.language import Individual, Language, grow
-from eznas.evolution.words import short_measures
+from eznas.formulas.candidates import short_measures
 from eznas.formulas.parser import parse
 from eznas.ground import untrained
 from eznas.preparing import conditions_of

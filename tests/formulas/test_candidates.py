@@ -2,7 +2,7 @@
 
 import pytest
 
-from eznas.evolution.words import SIZES, TENSORS, scalars, short_measures
+from eznas.formulas.candidates import SIZES, TENSORS, scalars, short_measures
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR, WORDS
 from eznas.statistics.catalogue import CATALOGUE, PATHS
