@@ -22,7 +22,6 @@ from eznas.evolution import chance
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Generation, Search
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Language
 from eznas.evolution.variation import Limits
 from eznas.formulas.candidates import short_measures
@@ -30,6 +29,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
+from eznas.predictors.least_squares import pursue
 from eznas.preparing import BASELINES, Prepared, conditions_of, prepare
 from eznas.proxies.classics import CLASSICS
 from eznas.runs import Entry as ArchiveEntry

@@ -17,13 +17,13 @@ from eznas.evaluation.executors import Workers
 from eznas.evaluation.feature_store import RecordedWorkers, Records
 from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task
-from eznas.evolution.greedy import FACTORS, pursue
-from eznas.evolution.trees import forest_scores
 from eznas.formulas.candidates import SIZES, TENSORS, short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, study
 from eznas.metrics import interval, kendall, spearman
+from eznas.predictors.least_squares import FACTORS, pursue
+from eznas.predictors.randomised_trees import forest_scores
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES

@@ -11,11 +11,11 @@ from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.errors import InputError
 from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import trees
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, sampled
 from eznas.metrics import kendall, spearman
+from eznas.predictors import randomised_trees as trees
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
 from eznas.resolve import resolve
 from eznas.spaces import SPACES

@@ -15,8 +15,8 @@ from eznas.errors import InputError
 from eznas.evaluation.feature_table import Measures
 from eznas.evolution import chance
 from eznas.evolution.fitness import Task
-from eznas.evolution.greedy import chosen, columns, fit_of, linear
 from eznas.formulas.expression import Expression, KindError
+from eznas.predictors.least_squares import chosen, columns, fit_of, linear
 
 OFFERED = 0.1  # the share of the words that a step chooses from
 DROPPED = 0.5  # how often a step takes a term away before

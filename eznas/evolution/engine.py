@@ -11,7 +11,6 @@ from eznas.evolution.additive import Dictionary
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
 from eznas.evolution.fitness import Judgement, Task, judge
-from eznas.evolution.greedy import pursue
 from eznas.evolution.language import Individual, Language, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
 from eznas.evolution.state import Kept, State, short_digest
@@ -19,6 +18,7 @@ from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
+from eznas.predictors.least_squares import pursue
 from eznas.primitives import NET_SCALAR
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from eznas import studies
-from eznas.evolution import trees
 from eznas.ground import ground, sampled
+from eznas.predictors import randomised_trees as trees
 from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call
 
 ONE = (*BATCH, "--workers", "1", "--dataset", SMALL)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import trees
 from eznas.evolution.fitness import Task
-from eznas.evolution.trees import forest_scores
 from eznas.formulas.parser import parse
 from eznas.metrics import kendall
+from eznas.predictors import randomised_trees as trees
+from eznas.predictors.randomised_trees import forest_scores
 from tests.evolution.made_up import MadeUp, drawn
 
 COUNT, FITTED = 160, 96  # networks, and those of them that trees are fitted to

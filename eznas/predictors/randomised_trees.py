@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from eznas.evaluation.feature_table import Measures
 from eznas.evolution.fitness import Array, Task
-from eznas.evolution.greedy import columns, normal_scores
 from eznas.formulas.expression import Expression
+from eznas.predictors.least_squares import columns, normal_scores
 
 TREES = 500
 SHARE = 0.3  # of the words that a split looks at

@@ -1,0 +1,1 @@
+"""Predictors: from feature values to accuracy."""
