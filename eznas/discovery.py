@@ -18,11 +18,11 @@ from eznas.errors import InputError
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Workers, start
 from eznas.evaluation.feature_table import JoinedTable, Measures, MeasureTable
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Generation, Search
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.language import Language
+from eznas.evolution.grammar import Language
 from eznas.evolution.variation import Limits
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from eznas.evaluation.feature_table import Measures
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.expression import Expression
 

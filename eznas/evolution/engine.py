@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from eznas.evaluation.feature_table import Measures, refill
-from eznas.evolution import chance
-from eznas.evolution.additive import Dictionary
+from eznas.evolution import generator as chance
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
 from eznas.evolution.fitness import Judgement, Task, judge
-from eznas.evolution.language import Individual, Language, grow, to_nodes
+from eznas.evolution.grammar import Individual, Language, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
 from eznas.evolution.state import Kept, State, short_digest
+from eznas.evolution.stepwise import Dictionary
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression

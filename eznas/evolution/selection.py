@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from deap import tools
 
 from eznas.evolution.fitness import WORST
-from eznas.evolution.language import Individual
+from eznas.evolution.grammar import Individual
 
 
 def tournament(

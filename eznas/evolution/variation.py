@@ -7,8 +7,8 @@ draws one node and then one of the same kind, and so repeats under a seed.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eznas.evolution import chance
-from eznas.evolution.language import (
+from eznas.evolution import generator as chance
+from eznas.evolution.grammar import (
     Individual,
     Language,
     Node,

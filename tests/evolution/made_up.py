@@ -12,10 +12,10 @@ from dataclasses import asdict
 import numpy as np
 
 from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task
-from eznas.evolution.language import Individual, Language, grow, to_nodes
+from eznas.evolution.grammar import Individual, Language, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.parser import parse

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import chance, constants
+from eznas.evolution import constants
+from eznas.evolution import generator as chance
 from eznas.evolution.constants import tune, with_constants
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.parser import parse

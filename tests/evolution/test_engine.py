@@ -9,11 +9,12 @@ import pytest
 
 from eznas.evaluation.feature_table import SHARD
 from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
-from eznas.evolution import chance, constants
+from eznas.evolution import constants
 from eznas.evolution import engine as module
+from eznas.evolution import generator as chance
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import WORST
-from eznas.evolution.language import Fitness
+from eznas.evolution.grammar import Fitness
 from eznas.evolution.state import State
 from eznas.evolution.variation import Limits
 from eznas.formulas.parser import parse

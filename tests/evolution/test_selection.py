@@ -3,8 +3,8 @@
 import math
 from collections import Counter
 
-from eznas.evolution import chance
-from eznas.evolution.language import Individual, to_nodes
+from eznas.evolution import generator as chance
+from eznas.evolution.grammar import Individual, to_nodes
 from eznas.evolution.selection import lexicase, tournament
 from eznas.formulas.parser import parse
 

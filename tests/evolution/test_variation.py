@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eznas.config import SKETCHES
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.evolution import variation as v
-from eznas.evolution.language import Individual, Language, grow, kind_of, terminal, to_nodes
+from eznas.evolution.grammar import Individual, Language, grow, kind_of, terminal, to_nodes
 from eznas.evolution.variation import Limits, crossover, extend, hoist, mutate, perturb, point
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR

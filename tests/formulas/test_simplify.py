@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.formulas.test_plan import SHARD
 
 from eznas.evaluation.plan import Plan, evaluate
-from eznas.evolution import chance
-from eznas.evolution.language import Language, grow, to_expression
+from eznas.evolution import generator as chance
+from eznas.evolution.grammar import Language, grow, to_expression
 from eznas.formulas.expression import KindError, call, statistic
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import RULES, simplified

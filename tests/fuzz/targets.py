@@ -21,7 +21,7 @@ from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.books import LOGS, STATE, Books
 from eznas.evaluation.feature_store import Records
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import simplified
 from eznas.primitives import WORDS

@@ -21,8 +21,8 @@ import eznas
 from eznas import config
 from eznas.api import load
 from eznas.discovery import evolve
-from eznas.evolution import chance
-from eznas.evolution.language import Individual, Language, grow
+from eznas.evolution import generator as chance
+from eznas.evolution.grammar import Individual, Language, grow
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.parser import parse
 from eznas.ground import untrained

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.language import to_nodes
+from eznas.evolution.grammar import to_nodes
 from eznas.formulas.parser import parse
 from eznas.predictors.least_squares import normal_scores, pursue
 from tests.evolution.made_up import NAMES, MadeUp, drawn

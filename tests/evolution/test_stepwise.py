@@ -1,12 +1,13 @@
 """Sums of terms: what a formula adds up, and the next term that least squares choose."""
 
 import pytest
-
-from eznas.evolution import additive, chance
-from eznas.evolution.additive import Dictionary, terms
-from eznas.evolution.fitness import judge
-from eznas.formulas.parser import parse
 from tests.evolution.test_greedy import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
+
+from eznas.evolution import generator as chance
+from eznas.evolution import stepwise as additive
+from eznas.evolution.fitness import judge
+from eznas.evolution.stepwise import Dictionary, terms
+from eznas.formulas.parser import parse
 
 
 @pytest.fixture(autouse=True)

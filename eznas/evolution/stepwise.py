@@ -13,7 +13,7 @@ from torch import Tensor
 
 from eznas.errors import InputError
 from eznas.evaluation.feature_table import Measures
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression, KindError
 from eznas.predictors.least_squares import chosen, columns, fit_of, linear

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eznas.config import ORIGINAL, SKETCHES
-from eznas.evolution import chance
-from eznas.evolution.language import (
+from eznas.evolution import generator as chance
+from eznas.evolution.grammar import (
     Individual,
     Language,
     grow,

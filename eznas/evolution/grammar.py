@@ -12,7 +12,7 @@ from typing import Any
 
 from deap import base, gp
 
-from eznas.evolution import chance
+from eznas.evolution import generator as chance
 from eznas.formulas.expression import Expression, call, constant, statistic
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
 from eznas.statistics.catalogue import CATALOGUE
