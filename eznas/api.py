@@ -23,9 +23,9 @@ from eznas.metrics import Difference, Row, correlation_rows, difference_rows, va
 from eznas.preparing import conditions_of, estimate
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.loading import resolve, run_of
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
-from eznas.resolve import resolve, run_of
 from eznas.runs import Entry, Environment, Outcome
 from eznas.spaces import SPACES
 from eznas.spaces.user_models import model_of

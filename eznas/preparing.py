@@ -10,7 +10,7 @@ from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.expression import Expression
 from eznas.ground import Ground, grounds, held_out, searched, unseen
-from eznas.resolve import resolve
+from eznas.proxies.loading import resolve
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions

@@ -15,7 +15,7 @@ from eznas.errors import InputError
 from eznas.evaluation import evaluator as room
 from eznas.formulas.parser import parse
 from eznas.ground import grounds, held_out, searched
-from eznas.resolve import resolve
+from eznas.proxies.loading import resolve
 from eznas.spaces import SPACES
 from eznas.watching import Silent
 

@@ -13,7 +13,7 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.resolve import resolve
+from eznas.proxies.loading import resolve
 from eznas.runs import RunFolder
 from eznas.system import files
 

@@ -16,8 +16,8 @@ from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, sampled
 from eznas.metrics import kendall, spearman
 from eznas.predictors import randomised_trees as trees
+from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
-from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.studies import How, Scored, agreement, blend, score_all, seconds_each
 from eznas.watching import Silent

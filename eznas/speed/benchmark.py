@@ -18,8 +18,8 @@ from eznas.evaluation.feature_table import SHARD, MeasureTable
 from eznas.evaluation.plan import Plan
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
+from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import batch_of, device_of
-from eznas.resolve import resolve
 from eznas.spaces import SPACES
 from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.catalogue import CATALOGUE, Statistic

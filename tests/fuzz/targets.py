@@ -27,7 +27,7 @@ from eznas.formulas.simplify import simplified
 from eznas.primitives import WORDS
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
-from eznas.resolve import resolve
+from eznas.proxies.loading import resolve
 from eznas.runs import Environment, RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE

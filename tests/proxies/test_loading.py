@@ -9,8 +9,8 @@ from eznas import api
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.loading import resolve, run_of
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH
-from eznas.resolve import resolve, run_of
 
 BEST, SECOND, CHAMPION = "2.0 * params", "3.0 * params", "4.0 * params"
 
