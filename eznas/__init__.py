@@ -16,7 +16,7 @@ from eznas.api import (
     score,
     words,
 )
-from eznas.config import Config
+from eznas.discovery.config import Config
 from eznas.errors import InputError
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES

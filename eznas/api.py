@@ -14,26 +14,26 @@ from eznas.benchmarks.download import fetch, verify
 from eznas.benchmarks.importing import import_table, tables
 from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn
-from eznas.config import Config
-from eznas.discovery import Result, evolve, resume
+from eznas.discovery.callbacks import Silent, Watcher
+from eznas.discovery.config import Config
+from eznas.discovery.folder import Entry, Environment, Outcome
+from eznas.discovery.run import Result, evolve, resume
+from eznas.discovery.setup import conditions_of, estimate
 from eznas.doctor import examine
 from eznas.errors import InputError, unknown
 from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
-from eznas.preparing import conditions_of, estimate
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import resolve, run_of
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
-from eznas.runs import Entry, Environment, Outcome
 from eznas.spaces import SPACES
 from eznas.spaces.user_models import model_of
 from eznas.speed.benchmark import benchmark
 from eznas.studies import How, Scored, agreement, score_all, seconds_each
 from eznas.studies import blend as blended
 from eznas.studies import words as ranked_words
-from eznas.watching import Silent, Watcher
 
 Array = npt.NDArray[np.float64]
 __all__ = [

@@ -17,10 +17,10 @@ from torch.nn import functional
 from eznas.benchmarks import load
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.store import FOLDER, folder
+from eznas.discovery.folder import ROOT
+from eznas.discovery.setup import RAY_MB, WORKER_MB
 from eznas.errors import InputError
 from eznas.evaluation.executors import ADDRESS, OBJECT_STORE, try_ray
-from eznas.preparing import RAY_MB, WORKER_MB
-from eznas.runs import ROOT
 from eznas.system import machine
 
 LEAST_TORCH, TESTED_TORCH = "2.11", "2.13"

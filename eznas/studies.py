@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
+from eznas.discovery.callbacks import Watcher
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.executors import Workers
 from eznas.evaluation.feature_store import RecordedWorkers, Records
@@ -29,7 +30,6 @@ from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import PATHS
 from eznas.system.files import plain
-from eznas.watching import Watcher
 
 Array = npt.NDArray[np.float64]
 SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed

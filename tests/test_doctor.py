@@ -15,10 +15,10 @@ import torch
 from eznas import doctor
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.store import path_of
+from eznas.discovery.setup import RAY_MB, WORKER_MB
 from eznas.doctor import Check
 from eznas.errors import InputError
 from eznas.evaluation.executors import ADDRESS
-from eznas.preparing import RAY_MB, WORKER_MB
 from eznas.spaces import SPACES
 from eznas.system import machine
 

@@ -9,6 +9,7 @@ import eznas.evaluation.evaluator
 from eznas import studies
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
+from eznas.discovery.callbacks import Silent
 from eznas.errors import InputError
 from eznas.evaluation.feature_table import MeasureTable
 from eznas.evolution.fitness import Task
@@ -20,7 +21,6 @@ from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
 from eznas.spaces import SPACES
 from eznas.studies import How, Scored, agreement, blend, score_all, seconds_each
-from eznas.watching import Silent
 from tests.evolution.made_up import NAMES, MadeUp, accuracies
 
 SMALL = "ImageNet16-120"  # the smallest images

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from eznas import api, config
+from eznas import api
 from eznas.api import Result
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
+from eznas.discovery import config
+from eznas.discovery.folder import ROOT
 from eznas.errors import InputError, one_line
 from eznas.evaluation.executors import ADDRESS
 from eznas.report import tables
-from eznas.runs import ROOT
 from eznas.system.machine import cores
 
 FAULT = 1  # the exit code where `doctor` finds one

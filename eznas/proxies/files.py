@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eznas.config import Batch
+from eznas.discovery.config import Batch
 from eznas.errors import InputError
 from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
+from eznas.discovery.folder import ROOT, Batches, Entry, Outcome, RunFolder
 from eznas.errors import InputError, unknown
 from eznas.formulas.parser import parse
 from eznas.primitives import WORDS
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
-from eznas.runs import ROOT, Batches, Entry, Outcome, RunFolder
 from eznas.statistics.catalogue import CATALOGUE
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eznas.discovery.callbacks import Silent, Watcher
 from eznas.evaluation.evaluator import Evaluator, Place, one_thread
 from eznas.evaluation.executors import Serial, Workers, start
 from eznas.evaluation.feature_table import SHARD, MeasureTable
@@ -26,7 +27,6 @@ from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.config import Conditions
 from eznas.statistics.measuring import measure
 from eznas.system.machine import cores, most_resident
-from eznas.watching import Silent, Watcher
 
 SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two

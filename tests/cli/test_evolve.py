@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eznas import api
-from eznas.discovery import BASELINES
+from eznas.discovery.run import BASELINES
 from tests.cli.calls import (
     CONVOLUTIONS,
     DIFFERENCE,

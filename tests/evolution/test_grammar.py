@@ -5,7 +5,7 @@ from deap import gp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import ORIGINAL, SKETCHES
+from eznas.discovery.config import ORIGINAL, SKETCHES
 from eznas.evolution import generator as chance
 from eznas.evolution.grammar import (
     Individual,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import SKETCHES
+from eznas.discovery.config import SKETCHES
 from eznas.evolution import generator as chance
 from eznas.evolution import variation as v
 from eznas.evolution.grammar import Individual, Language, grow, kind_of, terminal, to_nodes

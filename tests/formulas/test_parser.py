@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.config import Config
+from eznas.discovery.config import Config
 from eznas.errors import InputError
 from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
 from eznas.primitives import CONSTANT, NET_SCALAR, WORDS

@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from eznas import config
 from eznas.benchmarks import read_accuracies
 from eznas.benchmarks.readers import nats
 from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.store import FOLDER, path_of, stored
-from eznas.books import LOGS, STATE, Books
+from eznas.discovery import config
+from eznas.discovery.checkpoint import LOGS, STATE, Books
+from eznas.discovery.folder import Environment, RunFolder
 from eznas.evaluation.feature_store import Records
 from eznas.evolution import generator as chance
 from eznas.formulas.parser import parse, parse_any
@@ -28,7 +29,6 @@ from eznas.primitives import WORDS
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import resolve
-from eznas.runs import Environment, RunFolder
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.system.files import digest

@@ -18,15 +18,15 @@ from tempfile import TemporaryDirectory
 import torch
 
 import eznas
-from eznas import config
 from eznas.api import load
-from eznas.discovery import evolve
+from eznas.discovery import config
+from eznas.discovery.run import evolve
+from eznas.discovery.setup import conditions_of
 from eznas.evolution import generator as chance
 from eznas.evolution.grammar import Individual, Language, grow
 from eznas.formulas.candidates import short_measures
 from eznas.formulas.parser import parse
 from eznas.ground import untrained
-from eznas.preparing import conditions_of
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES

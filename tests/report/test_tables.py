@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eznas import api
-from eznas.discovery import BASELINES
+from eznas.discovery.run import BASELINES
 from eznas.metrics import Row
 from eznas.report.tables import (
     agreement_table,

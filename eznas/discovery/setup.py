@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eznas.config import Config
+from eznas.discovery.config import Config
 from eznas.errors import InputError, unknown
 from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.formulas.candidates import short_measures

@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 
+from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import resolve
-from eznas.runs import RunFolder
 from eznas.system import files
 
 
@@ -143,8 +143,8 @@ def test_a_missing_file_is_named(run):
 
 
 PROGRAM = """
-from eznas.config import Config
-from eznas.discovery import evolve
+from eznas.discovery.config import Config
+from eznas.discovery.run import evolve
 evolve(Config(
     tasks=("nasbench201/ImageNet16-120",),
     statistics=("layer_params", "params"), seeds=("live_params",),

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from eznas.config import Batch
+from eznas.discovery.config import Batch
 from eznas.errors import InputError, unknown
 from eznas.proxies.classics import CLASSICS
 from eznas.system.files import plain, read_as, write_whole

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
 from eznas.evolution.state import State
-from eznas.runs import RunFolder
 from eznas.system.files import append, digest, plain, read_sealed, write_sealed
 
 LogName = Literal["journal.jsonl", "timings.jsonl"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from eznas.discovery.folder import RunFolder
+from eznas.discovery.setup import Prepared
 from eznas.errors import InputError
-from eznas.preparing import Prepared
-from eznas.runs import RunFolder
 from eznas.system.files import digest_of
 from eznas.system.machine import cores
 

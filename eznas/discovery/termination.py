@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from eznas.books import Saved
-from eznas.config import Config
+from eznas.discovery.checkpoint import Saved
+from eznas.discovery.config import Config
+from eznas.discovery.folder import Outcome, RunFolder
 from eznas.errors import InputError
 from eznas.evolution.engine import Engine, Generation
-from eznas.runs import Outcome, RunFolder
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eznas.books import Books, LogName, Saved
-from eznas.bounds import Bounds, bounds_of, check_unfinished
-from eznas.config import Config
-from eznas.environment import environment, hold_to
+from eznas.discovery.callbacks import Silent, Watcher
+from eznas.discovery.checkpoint import Books, LogName, Saved
+from eznas.discovery.config import Config
+from eznas.discovery.folder import Entry as ArchiveEntry
+from eznas.discovery.folder import RunFolder
+from eznas.discovery.provenance import environment, hold_to
+from eznas.discovery.setup import BASELINES, Prepared, conditions_of, prepare
+from eznas.discovery.termination import Bounds, bounds_of, check_unfinished
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Workers, start
@@ -30,13 +34,9 @@ from eznas.formulas.parser import parse
 from eznas.ground import Ground
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows
 from eznas.predictors.least_squares import pursue
-from eznas.preparing import BASELINES, Prepared, conditions_of, prepare
 from eznas.proxies.classics import CLASSICS
-from eznas.runs import Entry as ArchiveEntry
-from eznas.runs import RunFolder
 from eznas.spaces import SPACES
 from eznas.system.signals import stoppable
-from eznas.watching import Silent, Watcher
 
 Array = npt.NDArray[np.float64]
 

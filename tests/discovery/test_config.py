@@ -2,7 +2,7 @@
 
 import pytest
 
-from eznas.config import ORIGINAL, PRESETS, SKETCHES, Config, read, setting
+from eznas.discovery.config import ORIGINAL, PRESETS, SKETCHES, Config, read, setting
 from eznas.errors import LONGEST, InputError
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE, PATHS

@@ -12,10 +12,10 @@ from dataclasses import asdict
 
 import pytest
 
-from eznas.books import LOGS, PREVIOUS, STATE, Books
-from eznas.config import Config
+from eznas.discovery.checkpoint import LOGS, PREVIOUS, STATE, Books
+from eznas.discovery.config import Config
+from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
-from eznas.runs import RunFolder
 from eznas.system import files
 from tests.evolution import made_up
 
@@ -204,8 +204,8 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(copy):
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from eznas.books import Books\n"
-        "from eznas.runs import RunFolder\n"
+        "from eznas.discovery.checkpoint import Books\n"
+        "from eznas.discovery.folder import RunFolder\n"
         "with Books(RunFolder(Path(sys.argv[1]))):\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(600)\n"
@@ -256,7 +256,7 @@ def test_a_state_that_could_not_be_written_is_none(tmp_path, monkeypatch):
     def interrupted(path, content):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eznas.books.write_sealed", interrupted)
+    monkeypatch.setattr("eznas.discovery.checkpoint.write_sealed", interrupted)
     keep = Books.keep
 
     def spied(self, *arguments, **more):

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.test_discovery import TINY, books
 
 pytestmark = pytest.mark.slow

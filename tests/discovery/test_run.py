@@ -9,15 +9,15 @@ import pytest
 
 from eznas.benchmarks import Table
 from eznas.benchmarks.store import Origin, store
-from eznas.config import Config
-from eznas.discovery import BASELINES, evolve, resume
+from eznas.discovery.callbacks import Silent
+from eznas.discovery.config import Config
+from eznas.discovery.run import BASELINES, evolve, resume
 from eznas.errors import InputError
 from eznas.evaluation import evaluator as room
 from eznas.formulas.parser import parse
 from eznas.ground import grounds, held_out, searched
 from eznas.proxies.loading import resolve
 from eznas.spaces import SPACES
-from eznas.watching import Silent
 
 TINY = {
     "tasks": ("nasbench201/ImageNet16-120",),  # the smallest images
@@ -225,8 +225,8 @@ def test_a_name_that_exists_costs_nothing(home):
 
 
 PROGRAM = f"""
-from eznas.config import Config
-from eznas.discovery import evolve
+from eznas.discovery.config import Config
+from eznas.discovery.run import evolve
 evolve(Config(**{TINY!r}, seed=3), name="elsewhere")
 """
 

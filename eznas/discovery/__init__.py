@@ -1,0 +1,1 @@
+"""Discovery: one run on disk, from its configuration to its champion."""
