@@ -30,10 +30,10 @@ from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
 from eznas.spaces import SPACES
 from eznas.spaces.user_models import model_of
-from eznas.speed.benchmark import benchmark
-from eznas.studies import How, Scored, agreement, score_all, seconds_each
-from eznas.studies import blend as blended
-from eznas.studies import words as ranked_words
+from eznas.studies.experiments import How, Scored, agreement, score_all, seconds_each
+from eznas.studies.experiments import blend as blended
+from eznas.studies.experiments import words as ranked_words
+from eznas.studies.speed import benchmark
 
 Array = npt.NDArray[np.float64]
 __all__ = [
@@ -250,7 +250,7 @@ def blend(
 def words(
     *, space: str = "nasbench201", seed: int = 0, watcher: Watcher | None = None, **how: Any
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every word by its tau, and the yardsticks: see `eznas.studies.words`."""
+    """Every word by its tau, and the yardsticks: see `eznas.studies.experiments.words`."""
     chosen = How(seeds=(seed,), **how)
     batches = chosen.raw or RAW_BATCH, chosen.sketch or SKETCH_BATCH
     return ranked_words(space, chosen, batches, watcher or Silent())

@@ -9,9 +9,9 @@ from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.speed.benchmark import benchmark
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
+from eznas.studies.speed import benchmark
 
 pytestmark = [
     pytest.mark.gpu,

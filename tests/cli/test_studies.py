@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from eznas import studies
 from eznas.ground import ground, sampled
 from eznas.predictors import randomised_trees as trees
+from eznas.studies import experiments as studies
 from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call
 
 ONE = (*BATCH, "--workers", "1", "--dataset", SMALL)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from eznas.speed import benchmark as module
-from eznas.speed.benchmark import bandwidth, benchmark, measuring
 from eznas.statistics.catalogue import CATALOGUE
+from eznas.studies.experiments import speed as module
+from eznas.studies.speed import bandwidth, benchmark, measuring
 
 KEYS = {"formulas", "networks", "rates", "floor_ratio", "peak_mb", "measure_seconds", "device"}
 RATES = {"disk_loop", "memory_loop", "plan_cold", "plan_evolving"}

@@ -10,12 +10,12 @@ from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.speed.benchmark import recorded
-from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import Conditions
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
+from eznas.studies.original_loops import Loose, loaded, on_disk, score
+from eznas.studies.speed import recorded
 
 CONDITIONS = Conditions(generated(8, size=8), raw=2, sketch=4)
 NETWORKS = SPACES["nasbench201"].sample(3, seed=5)

@@ -22,10 +22,10 @@ from eznas.formulas.parser import parse
 from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
-from eznas.speed.loops import Loose, loaded, on_disk, score
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.config import Conditions
 from eznas.statistics.measuring import measure
+from eznas.studies.original_loops import Loose, loaded, on_disk, score
 from eznas.system.machine import cores, most_resident
 
 SPACE = "nasbench201"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import eznas.evaluation.evaluator
-from eznas import studies
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
 from eznas.discovery.callbacks import Silent
@@ -21,6 +20,7 @@ from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
 from eznas.spaces import SPACES
 from eznas.studies import How, Scored, agreement, blend, score_all, seconds_each
+from eznas.studies import experiments as studies
 from tests.evolution.made_up import NAMES, MadeUp, accuracies
 
 SMALL = "ImageNet16-120"  # the smallest images
