@@ -19,7 +19,6 @@ from eznas.discovery.config import Config
 from eznas.discovery.folder import Entry, Environment, Outcome
 from eznas.discovery.run import Result, evolve, resume
 from eznas.discovery.setup import conditions_of, estimate
-from eznas.doctor import examine
 from eznas.errors import InputError, unknown
 from eznas.ground import AtMost, asked, counted, given, ground, sampled, untrained
 from eznas.metrics import Difference, Row, correlation_rows, difference_rows, variation
@@ -47,7 +46,6 @@ __all__ = [
     "correlate",
     "estimate",
     "evolve",
-    "examine",
     "export",
     "fetch",
     "import_table",

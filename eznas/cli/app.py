@@ -13,6 +13,7 @@ import typer
 
 from eznas import api
 from eznas.api import Result
+from eznas.cli.checks import examine
 from eznas.cli.shared import SEEDS, AsJson, Device, ImagesPath, Workers, app, emit, err, live, out
 from eznas.discovery import config
 from eznas.discovery.folder import ROOT
@@ -172,7 +173,7 @@ def proxies(as_json: AsJson = False) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check whether this machine is fit to run eznas; exit code 1 where something is at fault."""
-    checks = api.examine()
+    checks = examine()
 
     def show(content: dict[str, Any]) -> None:
         out.print(tables.check_table(content["checks"]))

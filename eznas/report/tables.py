@@ -214,7 +214,7 @@ def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def check_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """The checks of a machine, a row for each, `rows` as `eznas.doctor.Check` has them."""
+    """The checks of a machine, a row for each, `rows` as `eznas.cli.checks.Check` has them."""
     table = Table(title=_plain_title("this machine"), title_justify="left")
     table.add_column("check", no_wrap=True)
     table.add_column("state", no_wrap=True)

@@ -37,7 +37,7 @@ SMALL = 8  # networks, where cost is measured against something else
 def recorded() -> list[list[Expression]]:
     """The recorded population: the new formulas of ten generations of a search over EZNAS's
     statistics, a generation a list; see the head of the file."""
-    text = files("eznas.speed").joinpath("population.txt").read_text(encoding="utf-8")
+    text = files("eznas.studies").joinpath("recorded_formulas.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     parts = "\n".join(lines).strip().split("\n\n")
     return [[parse(line) for line in part.splitlines()] for part in parts]

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from eznas import api, doctor
-from eznas.doctor import Check
+from eznas import api
+from eznas.cli import checks as doctor
+from eznas.cli.checks import Check
 from tests.cli.calls import answer, call, listing
 
 OK = Check("cores", "ok", "2 [of 2]")

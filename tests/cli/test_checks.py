@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from eznas import doctor
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.store import path_of
+from eznas.cli import checks as doctor
+from eznas.cli.checks import Check
 from eznas.discovery.setup import RAY_MB, WORKER_MB
-from eznas.doctor import Check
 from eznas.errors import InputError
 from eznas.evaluation.executors import ADDRESS
 from eznas.spaces import SPACES
