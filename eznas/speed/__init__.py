@@ -1,1 +1,0 @@
-"""How fast formulas are evaluated, beside the way it was done before."""
