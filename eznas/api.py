@@ -14,7 +14,7 @@ from eznas.benchmarks.download import fetch, verify
 from eznas.benchmarks.importing import import_table, tables
 from eznas.benchmarks.published import read_published
 from eznas.benchmarks.splits import sample as drawn
-from eznas.discovery.callbacks import Silent, Watcher
+from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.folder import Entry, Environment, Outcome
 from eznas.discovery.run import Result, evolve, resume
@@ -29,7 +29,7 @@ from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
 from eznas.spaces import SPACES
 from eznas.spaces.user_models import model_of
-from eznas.studies.experiments import How, Scored, agreement, score_all, seconds_each
+from eznas.studies.experiments import Scored, StudySettings, agreement, score_all, seconds_each
 from eznas.studies.experiments import blend as blended
 from eznas.studies.experiments import words as ranked_words
 from eznas.studies.speed import benchmark
@@ -37,9 +37,9 @@ from eznas.studies.speed import benchmark
 Array = npt.NDArray[np.float64]
 __all__ = [
     "Blend",
+    "Callback",
     "Correlation",
     "Result",
-    "Watcher",
     "agree",
     "benchmark",
     "blend",
@@ -99,7 +99,7 @@ def correlate(
     against: str | None = None,
     within: str | None = None,
     timed: int = 0,
-    watcher: Watcher | None = None,
+    watcher: Callback | None = None,
     **how: Any,
 ) -> Correlation:
     """Rank correlation of proxies with accuracy on a sample of a benchmark.
@@ -110,7 +110,7 @@ def correlate(
     CSV file in place of the ground truth: all of its networks. `against`: the proxy that the others
     are compared with, pair by pair. `within`: the proxy (params, depth) among whose equals tau is
     told as well: what is left when size says nothing. `timed`: so many networks are measured for
-    each proxy by itself, for the seconds in its rows. What is left are the fields of `How`: images,
+    each proxy by itself, for the seconds in its rows. What is left are the fields of `StudySettings`: images,
     batches, device, workers, records.
     """
     besides = [p for p in (against, within) if p is not None]
@@ -124,8 +124,8 @@ def correlate(
         sample = given(space, accuracy, datasets)
     else:
         sample = sampled(ground(space, datasets), set_name, networks, seed)
-    chosen = How(seeds=tuple(range(seed, seed + initialisations)), **how)
-    scored = score_all(found, sample, chosen, watcher or Silent())
+    chosen = StudySettings(seeds=tuple(range(seed, seed + initialisations)), **how)
+    scored = score_all(found, sample, chosen, watcher or NoCallback())
     groups = None if within is None else _groups(scored, named[within.strip()].name)
     judged = sample.judge(scored.means(), replicates, scored.sizes, groups)
     rows = correlation_rows(
@@ -176,14 +176,14 @@ def agree(
     networks: int | None = AtMost(500),
     seed: int = 0,
     initialisations: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Callback | None = None,
     **how: Any,
 ) -> list[dict[str, Any]]:
     """Spearman's rho between our scores and those that others published in a CSV file.
 
     Without `proxies`, all of the file's columns that name a published proxy; without `datasets`,
     those that its columns name. The sample is drawn from the file's networks; what is left are
-    the fields of `How`.
+    the fields of `StudySettings`.
     """
     untrained(space, (), datasets)
     published = read_published(file, SPACES[space])
@@ -203,7 +203,9 @@ def agree(
     sample = untrained(space, [there[i] for i in chosen_at], datasets)
     seeds = tuple(range(seed, seed + initialisations))
     found = [resolve(p) for p in chosen]
-    return agreement(published, found, sample, How(seeds=seeds, **how), watcher or Silent())
+    return agreement(
+        published, found, sample, StudySettings(seeds=seeds, **how), watcher or NoCallback()
+    )
 
 
 @dataclass(frozen=True)
@@ -234,24 +236,24 @@ def blend(
     set_name: str = "all",
     seed: int = 0,
     steps: int = 20,
-    watcher: Watcher | None = None,
+    watcher: Callback | None = None,
     **how: Any,
 ) -> Blend:
     """Tau of w times one proxy plus 1 - w times another, for w from 0 to 1 in `steps`."""
     found = [resolve(first), resolve(second)]
     sample = sampled(ground(space, datasets), set_name, networks, seed)
-    scored = score_all(found, sample, How(seeds=(seed,), **how), watcher or Silent())
+    scored = score_all(found, sample, StudySettings(seeds=(seed,), **how), watcher or NoCallback())
     weights = [i / steps for i in range(steps + 1)]
     return Blend(found[0].name, found[1].name, weights, blended(scored, 0, 1, weights))
 
 
 def words(
-    *, space: str = "nasbench201", seed: int = 0, watcher: Watcher | None = None, **how: Any
+    *, space: str = "nasbench201", seed: int = 0, watcher: Callback | None = None, **how: Any
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Every word by its tau, and the yardsticks: see `eznas.studies.experiments.words`."""
-    chosen = How(seeds=(seed,), **how)
+    chosen = StudySettings(seeds=(seed,), **how)
     batches = chosen.raw or RAW_BATCH, chosen.sketch or SKETCH_BATCH
-    return ranked_words(space, chosen, batches, watcher or Silent())
+    return ranked_words(space, chosen, batches, watcher or NoCallback())
 
 
 def score(

@@ -7,18 +7,18 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from eznas.benchmarks import DATASETS, PACKAGED, Setting, load, read_accuracies
+from eznas.benchmarks import DATASETS, PACKAGED, Dataset, load, read_accuracies
 from eznas.benchmarks.splits import components, sample, split
 from eznas.errors import InputError, unknown
 from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.evaluation.executors import Progress, Workers, start
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression
 from eznas.metrics import Bootstrap, judge
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import Images
 from eznas.system.files import digest
 
@@ -40,7 +40,7 @@ class Ground:
     architectures: tuple[str, ...]
     accuracies: Mapping[str, Array]
     components: npt.NDArray[np.int64]
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, Dataset]
     name: str = "all"
     accuracy: str = "validation"
 
@@ -64,9 +64,9 @@ class Ground:
             settings={f"{self.space}/{d}": s for d, s in self.settings.items()},
         )
 
-    def distinct_settings(self) -> list[Setting]:
+    def distinct_settings(self) -> list[Dataset]:
         """One setting per input size, in the order of the data sets."""
-        found: dict[int, Setting] = {}
+        found: dict[int, Dataset] = {}
         for setting in self.settings.values():
             found.setdefault(setting.input_size, setting)
         return list(found.values())
@@ -80,7 +80,7 @@ class Ground:
         images: str | None,
         device: str = "cpu",
         storage: str = "single",
-    ) -> tuple[Conditions, ...]:
+    ) -> tuple[MeasurementConfig, ...]:
         """The conditions of each distinct setting: one batch of images, area-resized."""
         distinct = self.distinct_settings()
         device = device_of(device)
@@ -97,7 +97,7 @@ class Ground:
             return batch_of(images, max(raw, sketch), size, seed=0)
 
         return tuple(
-            Conditions(
+            MeasurementConfig(
                 at(s.input_size),
                 s.classes,
                 raw,
@@ -118,7 +118,7 @@ class Ground:
 
     def workers(
         self,
-        conditions: tuple[Conditions, ...],
+        conditions: tuple[MeasurementConfig, ...],
         count: int,
         statistics: tuple[str, ...] = (),
         keep: bool = False,
@@ -137,7 +137,7 @@ class Ground:
 
     def scores(self, formulas: Sequence[Expression], workers: Workers) -> dict[str, Array]:
         """Scores per data set, float64 [formulas, networks]; NaN where undefined."""
-        table = MeasureTable(self.architectures, workers.evaluate)
+        table = FeatureTable(self.architectures, workers.evaluate)
         table.fill(formulas, table.networks)
         return {
             t.dataset: np.stack([self._row(table, formula, t.setting) for formula in formulas])
@@ -157,7 +157,7 @@ class Ground:
             scores, self.accuracies, self.components, replicates, sizes=sizes, groups=groups
         )
 
-    def _row(self, table: MeasureTable, formula: Expression, setting: int) -> Array:
+    def _row(self, table: FeatureTable, formula: Expression, setting: int) -> Array:
         values = table.scores(formula, setting, table.networks).values
         return values if values.size else np.full(table.networks, np.nan)
 
@@ -205,18 +205,18 @@ def asked(tasks: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _presented(
-    space: str, settings: Mapping[str, Setting], datasets: Sequence[str]
-) -> dict[str, Setting]:
+    space: str, settings: Mapping[str, Dataset], datasets: Sequence[str]
+) -> dict[str, Dataset]:
     """How each of the data sets (none: all) is presented: one setting per input size, that of
     the first of the size. DATASET@SIZE is a data set with its images at another size."""
-    first: dict[int, Setting] = {}
+    first: dict[int, Dataset] = {}
     for setting in settings.values():
         first.setdefault(setting.input_size, setting)
     sized = {d: _sized(space, d, settings) for d in dict.fromkeys(datasets or settings)}
     return {d: first.setdefault(s.input_size, s) for d, s in sized.items()}
 
 
-def _sized(space: str, text: str, settings: Mapping[str, Setting]) -> Setting:
+def _sized(space: str, text: str, settings: Mapping[str, Dataset]) -> Dataset:
     dataset, at, size = text.partition("@")
     if dataset not in settings:
         raise unknown(f"{space} dataset", dataset, settings)
@@ -229,7 +229,7 @@ def _sized(space: str, text: str, settings: Mapping[str, Setting]) -> Setting:
             f"{', '.join(dict.fromkeys(native))}, which its data sets have"
         )
     head = next(iter(settings.values())).classes
-    return Setting(int(size), head)
+    return Dataset(int(size), head)
 
 
 def searched(whole: Ground, count: int, seed: int) -> Ground:
@@ -355,7 +355,7 @@ def untrained(space: str, architectures: Sequence[str], datasets: Sequence[str] 
     return Ground(space, tuple(architectures), dict.fromkeys(settings, unknown_to), apart, settings)
 
 
-def _known(space: str) -> dict[str, Setting]:
+def _known(space: str) -> dict[str, Dataset]:
     return {d: DATASETS[d] for d in SPACES[space].datasets}
 
 

@@ -1,16 +1,16 @@
-"""The words of the language: pure torch functions in one ordered library, `WORDS`."""
+"""The words of the language: pure torch functions in one ordered library, `PRIMITIVES`."""
 
 from eznas.primitives import aggregations, elementwise, matrices, reductions
-from eznas.primitives.kinds import CONSTANT, NET_SCALAR, Kind
-from eznas.primitives.registry import WORDS, Signature, Word
+from eznas.primitives.registry import PRIMITIVES, Primitive, Signature
+from eznas.primitives.types import CONSTANT, NET_SCALAR, ValueType
 
 __all__ = [
     "CONSTANT",
     "NET_SCALAR",
-    "WORDS",
-    "Kind",
+    "PRIMITIVES",
+    "Primitive",
     "Signature",
-    "Word",
+    "ValueType",
     "aggregations",
     "elementwise",
     "matrices",

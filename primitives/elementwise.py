@@ -1,4 +1,4 @@
-"""Elementwise words: one name for every kind."""
+"""Elementwise words: one name for every value_type."""
 
 import torch
 from torch import Tensor

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from eznas.primitives.kinds import CONSTANT, FORMS, Kind
+from eznas.primitives.types import CONSTANT, FORMS, ValueType
 
 Shape = tuple[int, ...]
 TENSORS = ("features", "weights", "samples", "matrix", "vector")  # forms with more than one axis
@@ -22,7 +22,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Word:
+class Primitive:
     """A word of the language.
 
     `function` takes one tensor per argument, each with the rows on its first axis, and returns
@@ -56,10 +56,12 @@ class Word:
         each = all(s.result == "same" and "scalar" in s.arguments[0] for s in self.signatures)
         return each and not self.aggregation
 
-    def resolve(self, kinds: Sequence[Kind]) -> Kind | None:
-        """The kind of the result for arguments of these kinds, or None where it cannot apply."""
-        real = [k for k in kinds if k != CONSTANT]
-        if len(kinds) != self.arity or (len(real) < len(kinds) and not self.elementwise):
+    def resolve(self, value_types: Sequence[ValueType]) -> ValueType | None:
+        """The value_type of the result for arguments of these value_types, or None where it cannot apply."""
+        real = [k for k in value_types if k != CONSTANT]
+        if len(value_types) != self.arity or (
+            len(real) < len(value_types) and not self.elementwise
+        ):
             return None
         if not real:
             return CONSTANT
@@ -67,15 +69,17 @@ class Word:
             return None
         if self.aggregation and real[0].axis == "networks":
             return None
-        return next((r for s in self.signatures if (r := self._match(s, kinds, real))), None)
+        return next((r for s in self.signatures if (r := self._match(s, value_types, real))), None)
 
     def applies(self, *shapes: Shape) -> bool:
         """Whether tensors of these shapes (rows first) fit; constants have the shape ()."""
         real = [s for s in shapes if s]
         return len(set(real)) <= 1 and not (self.square and real[0][-1] != real[0][-2])
 
-    def _match(self, signature: Signature, kinds: Sequence[Kind], real: list[Kind]) -> Kind | None:
-        pairs = zip(kinds, signature.arguments, strict=True)
+    def _match(
+        self, signature: Signature, value_types: Sequence[ValueType], real: list[ValueType]
+    ) -> ValueType | None:
+        pairs = zip(value_types, signature.arguments, strict=True)
         if any(k != CONSTANT and k.form not in forms for k, forms in pairs):
             return None
         if len({k.form for k in real}) > 1:
@@ -84,7 +88,7 @@ class Word:
         return real[0].to(form, "networks" if self.aggregation else None)
 
 
-WORDS: dict[str, Word] = {}
+PRIMITIVES: dict[str, Primitive] = {}
 
 
 def word(
@@ -104,7 +108,7 @@ def word(
     def register(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         parsed = tuple(_parse(s) for s in signatures)
         key = name or function.__name__
-        _admit(Word(key, function, parsed, symbol, commutative, square))
+        _admit(Primitive(key, function, parsed, symbol, commutative, square))
         return function
 
     return register
@@ -122,7 +126,7 @@ def aggregation(
     def register(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         parsed = tuple(_parse(s) for s in signatures)
         key = name or function.__name__
-        _admit(Word(key, function, parsed, aggregation=True, live=live, empty=empty))
+        _admit(Primitive(key, function, parsed, aggregation=True, live=live, empty=empty))
         return function
 
     return register
@@ -134,9 +138,9 @@ def _parse(text: str) -> Signature:
     return Signature(arguments, right)
 
 
-def _admit(entry: Word) -> None:
-    if entry.name in WORDS:
+def _admit(entry: Primitive) -> None:
+    if entry.name in PRIMITIVES:
         raise ValueError(f"the word {entry.name!r} is there already")
     if not entry.meaning:
         raise ValueError(f"the word {entry.name!r} needs a docstring")
-    WORDS[entry.name] = entry
+    PRIMITIVES[entry.name] = entry

@@ -306,8 +306,8 @@ def vkdnw_entropy(model: nn.Module, images: Tensor, smoothing: float = 0.0) -> f
     return float(torch.special.entr(deciles / deciles.sum()).sum())
 
 
-def _run(model: nn.Module, x: Tensor, *kinds: type[nn.Module]) -> tuple[Tensor, list[Call]]:
-    """The logits of a copy of the model in train mode, and its runs of modules of these kinds."""
+def _run(model: nn.Module, x: Tensor, *value_types: type[nn.Module]) -> tuple[Tensor, list[Call]]:
+    """The logits of a copy of the model in train mode, and its runs of modules of these value_types."""
     model = copy.deepcopy(model).train().requires_grad_()
     calls: list[Call] = []
 
@@ -317,7 +317,7 @@ def _run(model: nn.Module, x: Tensor, *kinds: type[nn.Module]) -> tuple[Tensor, 
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # else it would change the output noted before it
-        if isinstance(module, kinds):
+        if isinstance(module, value_types):
             module.register_forward_hook(note)
     logits = model(x)
     layers = [call.module for call in calls if isinstance(call.module, LAYERS)]

@@ -56,7 +56,7 @@ OPENING = {
     *("memmap", "makedirs", "rmtree", "NamedTemporaryFile", "TemporaryDirectory", "urlretrieve"),
 }
 SAVERS = {"np", "numpy", "torch", "pickle"}  # whose `load` and `save` open a file
-RANDOM = "eznas/evolution/chance.py"
+RANDOM = "eznas/evolution/randomness.py"
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}  # of numpy.random: no global state
 
 FILES = {

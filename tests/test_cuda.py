@@ -9,7 +9,7 @@ from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.studies.speed import benchmark
 
@@ -24,7 +24,7 @@ PROXIES = [n for n in CLASSICS if n not in ("plain", "grasp", "vkdnw_entropy", "
 
 
 def values(device, texts):
-    conditions = Conditions(generated(8, size=16), raw=4, sketch=8, device=device)
+    conditions = MeasurementConfig(generated(8, size=16), raw=4, sketch=8, device=device)
     made = Evaluator((Place(SPACE, (conditions,)),), (), keep=False)
     shards = [(i, tuple(NETWORKS[8 * i : 8 * i + 8])) for i in range(2)]
     found = [made.evaluate(shard, texts) for shard in shards]
@@ -33,7 +33,7 @@ def values(device, texts):
 
 def test_measures_agree_and_rank_alike():
     texts = list(
-        dict.fromkeys(m.text for n in PROXIES for m in parse(CLASSICS[n].formula).measures())
+        dict.fromkeys(m.text for n in PROXIES for m in parse(CLASSICS[n].formula).features())
     )
     (ours, coverage), (theirs, covered) = (values(d, texts) for d in ("cpu", "cuda"))
     np.testing.assert_array_equal(coverage, covered)

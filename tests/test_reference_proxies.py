@@ -129,12 +129,12 @@ def _outputs(model, images):
         return list(itertools.accumulate(chain, lambda x, block: block(x), initial=images))[1:]
 
 
-def _watched(model, images, *kinds):
-    """(input, output) of each run of these kinds of modules, by a hook on all modules there are."""
+def _watched(model, images, *value_types):
+    """(input, output) of each run of these value_types of modules, by a hook on all modules there are."""
     model, seen = copy.deepcopy(model).train(), []
 
     def see(module, inputs, output):
-        if isinstance(module, kinds):
+        if isinstance(module, value_types):
             seen.append((inputs[0].detach().clone(), output.detach().clone()))
 
     handle = nn.modules.module.register_module_forward_hook(see)

@@ -6,7 +6,7 @@ A new table is one reader and one line in `READERS`.
 from collections.abc import Callable
 from pathlib import Path
 
-from eznas.benchmarks.benchmark import DATASETS, KINDS, Benchmark, Setting, Table
+from eznas.benchmarks.benchmark import DATASETS, KINDS, Benchmark, Dataset, Table
 from eznas.benchmarks.readers import macro, nasbench101, nasbench201, nats, nds, transnas
 from eznas.benchmarks.readers.plain_csv import read_accuracies
 from eznas.benchmarks.store import stored
@@ -37,7 +37,7 @@ __all__ = [
     "PACKAGED",
     "READERS",
     "Benchmark",
-    "Setting",
+    "Dataset",
     "Table",
     "load",
     "read_accuracies",

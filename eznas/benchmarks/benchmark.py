@@ -14,21 +14,21 @@ Trials = tuple[tuple[float, ...], ...]
 KINDS = ("validation", "test", "surrogate")  # of an accuracy; the last was never trained
 
 
-class Setting(NamedTuple):
+class Dataset(NamedTuple):
     """How a data set was presented: images of `input_size` x `input_size`, `classes` outputs."""
 
     input_size: int
     classes: int
 
 
-DATASETS: Mapping[str, Setting] = {
-    "cifar10": Setting(32, 10),
-    "cifar100": Setting(32, 100),
-    "ImageNet16-120": Setting(16, 120),
-    "imagenet": Setting(224, 1000),
+DATASETS: Mapping[str, Dataset] = {
+    "cifar10": Dataset(32, 10),
+    "cifar100": Dataset(32, 100),
+    "ImageNet16-120": Dataset(16, 120),
+    "imagenet": Dataset(224, 1000),
     # Taskonomy's classification tasks, as TransNAS-Bench-101 presents them (Duan et al., 2021).
-    "class_object": Setting(224, 75),
-    "class_scene": Setting(224, 47),
+    "class_object": Dataset(224, 75),
+    "class_scene": Dataset(224, 47),
 }
 
 
@@ -57,7 +57,7 @@ class Benchmark:
 
     space: str
     architectures: tuple[str, ...]
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, Dataset]
     trials: Mapping[str, Trials]
     components: NDArray[np.int64]
     kind: str = "validation"

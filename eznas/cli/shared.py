@@ -133,7 +133,7 @@ def live() -> Iterator[Live]:
 def how(
     images: str | None, batch: int | None, device: str, workers: int | None, records: str | None
 ) -> dict[str, Any]:
-    """How networks are measured, as the fields of `eznas.studies.experiments.How`."""
+    """How networks are measured, as the fields of `eznas.studies.experiments.StudySettings`."""
     return {
         "images": images,
         "sketch": batch or 0,

@@ -6,7 +6,7 @@ from eznas.evaluation.executors import Progress
 from eznas.evolution.engine import Generation
 
 
-class Watcher(Protocol):
+class Callback(Protocol):
     """What is told about a run while it goes on."""
 
     def phase(self, name: str, networks: int) -> Progress | None:
@@ -16,12 +16,12 @@ class Watcher(Protocol):
         """A generation is done: seconds since the search began, and seconds still to go."""
 
 
-class Silent:
+class NoCallback:
     """Tells nobody."""
 
     def phase(self, name: str, networks: int) -> Progress | None:
-        """See `Watcher.phase`."""
+        """See `Callback.phase`."""
         return None
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """See `Watcher.generation`."""
+        """See `Callback.generation`."""

@@ -34,7 +34,7 @@ class Log(BaseModel):
     sha256: str
 
 
-class Saved(BaseModel):
+class Checkpoint(BaseModel):
     """A state as it is kept: with what it belongs to, the seconds of search so far, and the last
     generation that the search is to go to, and whether its configuration's bounds hold."""
 
@@ -49,7 +49,7 @@ class Saved(BaseModel):
     search: State
 
 
-class Books:
+class Checkpoints:
     """The one writer of a run's books: a context that no second process can enter."""
 
     def __init__(self, folder: RunFolder) -> None:
@@ -65,7 +65,7 @@ class Books:
         """Whether there is a generation to go on from."""
         return bool(self._state)
 
-    def __enter__(self) -> "Books":
+    def __enter__(self) -> "Checkpoints":
         path = self._folder.path
         try:
             self._handle = os.open(path, os.O_RDONLY)
@@ -106,7 +106,7 @@ class Books:
             self._logs[name].update(data)
             self._ends[name] += len(data)
         self._folder.write("archive.json", archive)
-        saved = Saved(
+        saved = Checkpoint(
             seconds=seconds,
             last=last,
             held=held,
@@ -123,7 +123,7 @@ class Books:
         write_sealed(self._folder.path / STATE, state)
         self._state, self.evaluations = state, search.evaluations
 
-    def restore(self, previous: bool = False) -> Saved | None:
+    def restore(self, previous: bool = False) -> Checkpoint | None:
         """What was kept last, or before that; None where no generation was.
 
         `InputError` names a file that is not as it was kept, and the older state where that is
@@ -147,11 +147,11 @@ class Books:
             self._ends[log] = len(data)
         return saved
 
-    def _checked(self, name: str) -> tuple[Saved, bytes, dict[LogName, bytes]]:
+    def _checked(self, name: str) -> tuple[Checkpoint, bytes, dict[LogName, bytes]]:
         path = self._folder.path
         state = read_sealed(path / name)
         try:
-            saved = Saved.model_validate_json(state)
+            saved = Checkpoint.model_validate_json(state)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "content"

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eznas.discovery.callbacks import Silent, Watcher
-from eznas.discovery.checkpoint import Books, LogName, Saved
+from eznas.discovery.callbacks import Callback, NoCallback
+from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
 from eznas.discovery.config import Config
 from eznas.discovery.folder import Entry as ArchiveEntry
 from eznas.discovery.folder import RunFolder
 from eznas.discovery.provenance import environment, hold_to
 from eznas.discovery.setup import BASELINES, Prepared, conditions_of, prepare
-from eznas.discovery.termination import Bounds, bounds_of, check_unfinished
+from eznas.discovery.termination import Termination, check_unfinished, termination_of
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Workers, start
-from eznas.evaluation.feature_table import JoinedTable, Measures, MeasureTable
-from eznas.evolution import generator as chance
+from eznas.evaluation.feature_table import FeatureTable, JoinedTable, Measures
+from eznas.evolution import randomness
 from eznas.evolution.archive import Entry
 from eznas.evolution.engine import Engine, Generation, Search
 from eznas.evolution.fitness import Task, judge
-from eznas.evolution.grammar import Language
+from eznas.evolution.grammar import Grammar
 from eznas.evolution.variation import Limits
-from eznas.formulas.candidates import short_measures
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground
@@ -63,7 +63,7 @@ def evolve(
     name: str | None = None,
     seconds: float | None = None,
     memory: int | None = None,
-    watcher: Watcher | None = None,
+    watcher: Callback | None = None,
 ) -> Result:
     """Evolve a proxy in a new run folder, judge it on held-out networks and return the result.
 
@@ -78,11 +78,11 @@ def evolve(
     spaces = [s.space for s in ready.samples]
     stem = spaces[0] if len(spaces) == 1 else f"{len(spaces)}-spaces"
     folder = RunFolder.create(name, f"{stem}-seed{config.seed}")
-    with Books(folder) as books:
+    with Checkpoints(folder) as books:
         folder.write("environment.json", environment(ready, workers))
         folder.write("config.json", config.model_dump())  # from here on it can be resumed
-        bounds = bounds_of(config, seconds)
-        return _Run(ready, folder, books, workers, watcher or Silent()).go_on(None, bounds)
+        bounds = termination_of(config, seconds)
+        return _Run(ready, folder, books, workers, watcher or NoCallback()).go_on(None, bounds)
 
 
 def resume(
@@ -94,7 +94,7 @@ def resume(
     memory: int | None = None,
     force: bool = False,
     previous: bool = False,
-    watcher: Watcher | None = None,
+    watcher: Callback | None = None,
 ) -> Result:
     """Go on with a run where it was cut off, to the result that it would have come to.
 
@@ -103,14 +103,14 @@ def resume(
     files are not as they were, and, without `force`, where versions or data are others now.
     """
     folder = RunFolder.find(run)
-    with Books(folder) as books:
+    with Checkpoints(folder) as books:
         config = folder.read("config.json", Config)
         saved = books.restore(previous)
-        bounds = bounds_of(config, seconds, saved, generations)
+        bounds = termination_of(config, seconds, saved, generations)
         check_unfinished(folder, saved, bounds)
         ready = prepare(config, workers, memory)
         hold_to(folder, environment(ready, workers), force)
-        return _Run(ready, folder, books, workers, watcher or Silent()).go_on(saved, bounds)
+        return _Run(ready, folder, books, workers, watcher or NoCallback()).go_on(saved, bounds)
 
 
 @dataclass(eq=False)
@@ -119,15 +119,15 @@ class _Run:
 
     ready: Prepared
     folder: RunFolder
-    books: Books
+    books: Checkpoints
     workers: int
-    watcher: Watcher
+    watcher: Callback
 
-    def go_on(self, saved: Saved | None, bounds: Bounds) -> Result:
+    def go_on(self, saved: Checkpoint | None, bounds: Termination) -> Result:
         """Search from the state, or from the start, then choose and judge."""
         begun, earlier = time.monotonic(), 0.0 if saved is None else saved.seconds
         champion, rows, differences, stopped = None, list[Row](), list[Difference](), ""
-        before = chance.state()
+        before = randomness.state()
         try:
             with one_thread(), stoppable():
                 stopped, champion, greedy = self._searched(saved, bounds, earlier)
@@ -137,7 +137,7 @@ class _Run:
                 raise
             stopped = signal.Signals(getattr(asked, "number", signal.SIGINT)).name
         finally:
-            chance.restore(before)
+            randomness.restore(before)
         if champion is None:
             champion = parse(self.folder.read("archive.json", list[ArchiveEntry])[0].formula)
         name, seconds = self.folder.path.name, earlier + time.monotonic() - begun
@@ -149,7 +149,7 @@ class _Run:
         return result
 
     def _searched(
-        self, saved: Saved | None, bounds: Bounds, earlier: float
+        self, saved: Checkpoint | None, bounds: Termination, earlier: float
     ) -> tuple[str, Expression, Expression | None]:
         """What ended the search, the champion, and greedy's."""
         ready, config = self.ready, self.ready.config
@@ -166,7 +166,7 @@ class _Run:
         finally:
             team.close()  # its memory, before the judges are measured
 
-    def _generations(self, engine: Engine, bounds: Bounds, earlier: float) -> str:
+    def _generations(self, engine: Engine, bounds: Termination, earlier: float) -> str:
         """Run the engine and keep its books; what ended the search before its last generation."""
         begun = time.monotonic()
         reached = bounds.reached(engine, 0.0) if self.books.kept else ""
@@ -180,7 +180,7 @@ class _Run:
                 break
         return reached
 
-    def _keep(self, engine: Engine, report: Generation, bounds: Bounds, spent: float) -> None:
+    def _keep(self, engine: Engine, report: Generation, bounds: Termination, spent: float) -> None:
         lines: dict[LogName, Any] = {
             "journal.jsonl": asdict(report),
             "timings.jsonl": {"generation": report.generation, "seconds": spent},
@@ -227,7 +227,7 @@ class _Run:
 def _tables(samples: Sequence[Ground], team: Workers) -> Measures:
     """The measures of all samples, each at its place among the workers'."""
     tables = [
-        MeasureTable(
+        FeatureTable(
             sample.architectures,
             partial(team.evaluate, place=place),
             len(sample.distinct_settings()),
@@ -248,7 +248,7 @@ def _tasks(samples: Sequence[Ground]) -> list[Task]:
 
 def _engine(ready: Prepared, table: Measures, tasks: list[Task]) -> Engine:
     config, samples = ready.config, ready.samples
-    chance.seed(config.seed)
+    randomness.seed(config.seed)
     search = Search(
         generations=config.generations,
         population=config.population,
@@ -260,7 +260,7 @@ def _engine(ready: Prepared, table: Measures, tasks: list[Task]) -> Engine:
         selection=config.selection,
         limits=Limits(config.nodes, config.depth),
     )
-    language = Language(config.statistics, short_measures(config.statistics))
+    language = Grammar(config.statistics, candidate_features(config.statistics))
     dead = [
         sum(not SPACES[s.space].connected(a) for s, a in zip(samples, own, strict=True))
         for own in zip(*(s.architectures for s in samples), strict=True)

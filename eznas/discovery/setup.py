@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from eznas.discovery.config import Config
 from eznas.errors import InputError, unknown
 from eznas.evaluation.evaluator import Evaluator, Place
-from eznas.formulas.candidates import short_measures
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.ground import Ground, grounds, held_out, searched, unseen
 from eznas.proxies.loading import resolve
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.measuring import measure
 
 BASELINES = (
@@ -66,7 +66,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     """Seconds and megabytes that a run will take, from measuring a few of its networks here."""
     wholes, others = grounds(config.tasks, config.hold_out)
     seeds = [resolve(s).formula for s in config.seeds]
-    asked = [*seeds, *short_measures(config.statistics)]
+    asked = [*seeds, *candidate_features(config.statistics)]
     baselines = [resolve(b).formula for b in BASELINES]
     sample = config.networks + config.choice
     for whole in wholes:
@@ -116,7 +116,7 @@ def _share(memory: int, workers: int) -> int:
     return (memory - helpers) * 2**20 // workers
 
 
-def conditions_of(where: Ground, config: Config) -> tuple[Conditions, ...]:
+def conditions_of(where: Ground, config: Config) -> tuple[MeasurementConfig, ...]:
     """The conditions that a configuration asks for on some networks."""
     for statistic in config.statistics:
         if statistic not in CATALOGUE:
@@ -136,7 +136,7 @@ def _timed(
 ) -> tuple[float, float]:
     """Seconds for the formulas on a few networks, and bytes that were kept."""
     evaluator = Evaluator((Place(SPACES[part.space], conditions_of(part, config)),), statistics)
-    texts = list(dict.fromkeys(m.text for f in formulas for m in f.measures()))
+    texts = list(dict.fromkeys(m.text for f in formulas for m in f.features()))
     begun = time.perf_counter()
     evaluator.evaluate((0, part.architectures), texts)
     return time.perf_counter() - begun, float(evaluator.nbytes)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eznas.discovery.checkpoint import Saved
+from eznas.discovery.checkpoint import Checkpoint
 from eznas.discovery.config import Config
 from eznas.discovery.folder import Outcome, RunFolder
 from eznas.errors import InputError
@@ -10,7 +10,7 @@ from eznas.evolution.engine import Engine, Generation
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Termination:
     """Where a search ends: the last generation, and what ends it before; None for no bound.
 
     `seconds` of this process, `evaluations` of formulas and `target` of the fitness in all,
@@ -43,22 +43,22 @@ class Bounds:
         return left if self.seconds is None else min(left, self.seconds - spent)
 
 
-def bounds_of(
+def termination_of(
     config: Config,
     seconds: float | None,
-    saved: Saved | None = None,
+    saved: Checkpoint | None = None,
     generations: int | None = None,
-) -> Bounds:
+) -> Termination:
     """Those of the configuration; of a run that is to go to another generation, that one alone."""
     last, held = (saved.last, saved.held) if saved else (config.generations, True)
     if generations is not None:
         last, held = generations, False
     if not held:
-        return Bounds(last, seconds, held=False)
-    return Bounds(last, seconds, config.max_evals, config.target, config.patience)
+        return Termination(last, seconds, held=False)
+    return Termination(last, seconds, config.max_evals, config.target, config.patience)
 
 
-def check_unfinished(folder: RunFolder, saved: Saved | None, bounds: Bounds) -> None:
+def check_unfinished(folder: RunFolder, saved: Checkpoint | None, bounds: Termination) -> None:
     """`InputError` where there is nothing to go on with."""
     if saved is None or not (folder.path / "result.json").exists():
         return

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from eznas.primitives.kinds import AXES
+from eznas.primitives.types import AXES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.measuring import Measurement
+from eznas.statistics.measuring import MeasuredNetwork
 
 Blocks = list[Tensor | None]  # one per group of the axis
 
@@ -88,19 +88,19 @@ class Shard:
 
 
 def stack(
-    measurements: Sequence[Measurement], device: str = "cpu", storage: str = "single"
+    measurements: Sequence[MeasuredNetwork], device: str = "cpu", storage: str = "single"
 ) -> Shard:
     """A shard from the measurements of its networks, which have the same statistics.
 
     The tensors are taken out of the measurements: there is no room for both. `storage`: see
-    `Conditions`.
+    `MeasurementConfig`.
     """
     structures = [m.structure for m in measurements]
     axes = {axis: Axis.of([s.along(axis) for s in structures]) for axis in AXES[:-1]}
     shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
     for name in [*measurements[0].tensors]:
         row, own = CATALOGUE[name], [m.tensors.pop(name) for m in measurements]
-        if storage == "half" and row.kind.form == "features":
+        if storage == "half" and row.type.form == "features":
             own = [[None if t is None else t.bfloat16() for t in tensors] for tensors in own]
         _admit(shard, row, [[None if t is None else t.to(device) for t in ts] for ts in own], axes)
     return shard
@@ -109,8 +109,8 @@ def stack(
 def _admit(
     shard: Shard, row: Statistic, tensors: list[list[Tensor | None]], axes: dict[str, Axis]
 ) -> None:
-    if row.kind.axis != "networks":
-        shard.blocks[row.name] = axes[row.kind.axis].stack(tensors)
+    if row.type.axis != "networks":
+        shard.blocks[row.name] = axes[row.type.axis].stack(tensors)
         return
     flat = [own[0] for own in tensors]
     some = next((t for t in flat if t is not None), torch.zeros((1, 1)))

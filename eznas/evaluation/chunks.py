@@ -14,7 +14,7 @@ from eznas.evaluation.bank import Axis, Shard
 from eznas.evaluation.values import Value, applied
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
-from eznas.primitives.kinds import AXES
+from eznas.primitives.types import AXES
 
 LARGE = ("features", "weights")
 ROWS = AXES[:-1]
@@ -26,8 +26,8 @@ _FULL = {torch.bfloat16: torch.float32}  # as stored -> as computed with
 def large(steps: Sequence[Expression]) -> set[str]:
     """The texts of those words to run in chunks: what gives something large or takes it (all
     arguments of a word are of one form, so that what these need is large as well)."""
-    own = [s for s in steps if s.kind.axis in ROWS]
-    return {s.text for s in own if any(e.kind.form in LARGE for e in (s, *s.arguments))}
+    own = [s for s in steps if s.type.axis in ROWS]
+    return {s.text for s in own if any(e.type.form in LARGE for e in (s, *s.arguments))}
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     """The values of those steps that are small or wanted; `known` are leaves and other values."""
     found: dict[str, Value] = {}
     for name, axis in shard.axes.items():
-        own = [s for s in steps if s.kind.axis == name]
+        own = [s for s in steps if s.type.axis == name]
         if own:
             found |= _Program(own, known, wanted).run(axis)
     return found
@@ -54,13 +54,13 @@ class _Program:
         made = {s.text for s in steps}
         given = {a.text: a for s in steps for a in s.arguments if a.text not in made}
         self._steps = [(s.text, s.name, [a.text for a in s.arguments]) for s in steps]
-        self._inputs = {t: known[t].blocks for t, a in given.items() if a.kind != CONSTANT}
-        self._constants = {t: known[t].blocks[0] for t, a in given.items() if a.kind == CONSTANT}
-        self._outputs = [s.text for s in steps if s.text in wanted or s.kind.form not in LARGE]
+        self._inputs = {t: known[t].blocks for t, a in given.items() if a.type != CONSTANT}
+        self._constants = {t: known[t].blocks[0] for t, a in given.items() if a.type == CONSTANT}
+        self._outputs = [s.text for s in steps if s.text in wanted or s.type.form not in LARGE]
         self._uses = Counter([t for *_, texts in self._steps for t in texts] + self._outputs)
         self._carried = {t: known[t].carried for t in self._inputs}
         for step in steps:
-            own = [self._carried[a.text] for a in step.arguments if a.kind != CONSTANT]
+            own = [self._carried[a.text] for a in step.arguments if a.type != CONSTANT]
             self._carried[step.text] = tuple(all(c) for c in zip(*own, strict=True))
 
     def run(self, axis: Axis) -> dict[str, Value]:

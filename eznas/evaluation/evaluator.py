@@ -21,8 +21,8 @@ from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
 from eznas.spaces import Space
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.config import Conditions
-from eznas.statistics.measuring import Measurement, measure, nothing
+from eznas.statistics.config import MeasurementConfig
+from eznas.statistics.measuring import MeasuredNetwork, measure, nothing
 from eznas.system.machine import keep_pages, out_of_memory, resident, trim
 
 Array = npt.NDArray[np.float64]
@@ -40,11 +40,11 @@ class Place:
     """
 
     space: Space
-    settings: tuple[Conditions, ...]
+    settings: tuple[MeasurementConfig, ...]
 
 
 @dataclass
-class _Kept:
+class _MeasuredShard:
     """A measured shard; `failed`: which of its networks could not be measured."""
 
     architectures: tuple[str | None, ...]
@@ -72,7 +72,7 @@ class Evaluator:
     keep: bool = True
     budget: int | None = None
     lenient: bool = False
-    _kept: dict[tuple[int, int, int], _Kept] = field(default_factory=dict)
+    _kept: dict[tuple[int, int, int], _MeasuredShard] = field(default_factory=dict)
     _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
     _largest: int = 0  # bytes of a shard with all that was measured for it
 
@@ -120,10 +120,12 @@ class Evaluator:
         new = kept is None or kept.architectures != architectures
         if kept is None or new:
             asked = {*self.statistics, *plan.statistics()}
-            kept = _Kept(architectures, *self._measured(architectures, place, setting, asked))
+            kept = _MeasuredShard(
+                architectures, *self._measured(architectures, place, setting, asked)
+            )
             if kept.failed:  # at what is kept, or at what this plan alone needs?
                 own = self._measured(architectures, place, setting, self.statistics)
-                kept = _Kept(architectures, *own)
+                kept = _MeasuredShard(architectures, *own)
         whole = kept.opened()
         missing = plan.missing(whole, kept.cache)
         if missing:
@@ -176,7 +178,7 @@ class Evaluator:
         """A shard, and which of its networks cannot be measured or are not to be."""
         space, conditions = self.places[place].space, self.places[place].settings[setting]
         rows = [CATALOGUE[n] for n in CATALOGUE if n in names]
-        found: list[Measurement] = []
+        found: list[MeasuredNetwork] = []
         failed = set[int]()
         for at, architecture in enumerate(architectures):
             try:
@@ -205,8 +207,8 @@ class Evaluator:
 
 
 def _measurement(
-    space: Space, architecture: str, conditions: Conditions, rows: Sequence[Statistic]
-) -> Measurement:
+    space: Space, architecture: str, conditions: MeasurementConfig, rows: Sequence[Statistic]
+) -> MeasuredNetwork:
     with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
         model = space.build(architecture, conditions.classes)
     return measure(model, conditions, rows)

@@ -1,4 +1,4 @@
-"""Records: measured values in a table that outlives a process and can be gone on with.
+"""FeatureStore: measured values in a table that outlives a process and can be gone on with.
 
 A folder holds `conditions.json` (the space, and what each fingerprint stands for) and
 `measures.csv.gz`: CSV tables one after the other, each with a header `architecture,conditions,`
@@ -26,7 +26,7 @@ from eznas.errors import InputError
 from eznas.evaluation.executors import Workers
 from eznas.evaluation.feature_table import Numbered
 from eznas.evaluation.status import named
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.system.files import read_as, write_whole
 
 Array = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class _Block:
 
 
 @dataclass(eq=False)
-class Records:
+class FeatureStore:
     """The measured values of one space in a folder; `InputError` for one of another space.
 
     Anyone may read; one process at a time may add, after `about`: a second one is refused.
@@ -67,7 +67,7 @@ class Records:
     def _file(self) -> Path:
         return self.path / "measures.csv.gz"
 
-    def about(self, settings: Sequence[Conditions]) -> None:
+    def about(self, settings: Sequence[MeasurementConfig]) -> None:
         """Claim the folder, and note what the fingerprints of these settings stand for."""
         self._claim()
         _cut(self._file)
@@ -97,7 +97,7 @@ class Records:
 
     def append(
         self,
-        settings: Sequence[Conditions],
+        settings: Sequence[MeasurementConfig],
         architectures: Sequence[str],
         measures: Sequence[str],
         values: Array,
@@ -158,12 +158,12 @@ class Records:
 
 
 @dataclass(eq=False)
-class RecordedWorkers:
+class StoredWorkers:
     """Workers that look into the records first and add to them what they had to measure."""
 
     workers: Workers
-    records: Records
-    settings: tuple[Conditions, ...]
+    records: FeatureStore
+    settings: tuple[MeasurementConfig, ...]
 
     @property
     def count(self) -> int:

@@ -23,7 +23,7 @@ Evaluate = Callable[[Sequence[Numbered], Sequence[str]], tuple[Array, Array]]
 
 
 class Measures(Protocol):
-    """What formulas are judged from: a `MeasureTable`, or several as a `JoinedTable`."""
+    """What formulas are judged from: a `FeatureTable`, or several as a `JoinedTable`."""
 
     networks: int
 
@@ -53,7 +53,7 @@ class Measures(Protocol):
         each."""
 
 
-class MeasureTable:
+class FeatureTable:
     """Measures of a sample of networks under one or more settings.
 
     Networks stand in sampling order and are parted into shards of fixed membership, so a value
@@ -76,7 +76,7 @@ class MeasureTable:
 
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
         """See `Measures.fill`."""
-        wanted = dict.fromkeys(simplified(m).text for f in formulas for m in f.measures())
+        wanted = dict.fromkeys(simplified(m).text for f in formulas for m in f.features())
         need = -(-networks // SHARD)
         have: dict[int, list[str]] = {}
         for text in wanted:
@@ -90,7 +90,7 @@ class MeasureTable:
     def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
         """See `Measures.scores`."""
 
-        names = {m.text: simplified(m).text for m in formula.measures()}
+        names = {m.text: simplified(m).text for m in formula.features()}
 
         def lookup(measure: str) -> tuple[Array, Array]:
             values, coverage = self._rows[names[measure]]
@@ -117,11 +117,11 @@ class MeasureTable:
         """See `Measures.failed`."""
         return [why for network, why in sorted(self._failed.items()) if network < networks]
 
-    def taking(self, order: Sequence[int]) -> "MeasureTable":
+    def taking(self, order: Sequence[int]) -> "FeatureTable":
         """A table of some of the networks in another order, with all that was filled on all of
         them; it cannot be filled further."""
         chosen = [a for _, own in self.shards for a in own]
-        table = MeasureTable([chosen[i] for i in order], _refuse)
+        table = FeatureTable([chosen[i] for i in order], _refuse)
         for text, (values, coverage) in self._rows.items():
             if values.shape[1] == self.networks:
                 table._rows[text] = values[:, order], coverage[:, order]
@@ -162,7 +162,7 @@ class JoinedTable:
     `settings`: how many each table has. The samples grow together.
     """
 
-    def __init__(self, tables: Sequence[MeasureTable], settings: Sequence[int]) -> None:
+    def __init__(self, tables: Sequence[FeatureTable], settings: Sequence[int]) -> None:
         self.networks = min(t.networks for t in tables)
         self._tables = list(tables)
         self._of = [(t, s) for t, count in zip(tables, settings, strict=True) for s in range(count)]

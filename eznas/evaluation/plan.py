@@ -14,7 +14,7 @@ from eznas.evaluation import chunks
 from eznas.evaluation.bank import Axis, Blocks, Shard
 from eznas.evaluation.values import Cache, Value, applied
 from eznas.formulas.expression import Expression
-from eznas.primitives import CONSTANT, WORDS, Word
+from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
 from eznas.statistics.catalogue import CATALOGUE
 
 
@@ -52,7 +52,7 @@ class Plan:
         known = self._cached(cache)
         needed = self._needed(known)
         todo = [s for s in self.steps if s.text in needed and s.text not in known]
-        for step in (s for s in todo if not s.arguments or s.kind == CONSTANT):
+        for step in (s for s in todo if not s.arguments or s.type == CONSTANT):
             known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
         todo = [s for s in todo if s.text not in known]
         large = chunks.large(todo)
@@ -120,16 +120,16 @@ def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
         return Value([torch.tensor(step.value, dtype=torch.float64, device=device)])
     if not arguments:
         return _statistic(step, shard)
-    word = WORDS[step.name]
+    word = PRIMITIVES[step.name]
     if word.aggregation:
-        kind = step.arguments[0].kind
-        return _aggregate(word, arguments, shard.axes[kind.axis], kind.form)
+        value_type = step.arguments[0].type
+        return _aggregate(word, arguments, shard.axes[value_type.axis], value_type.form)
     return _apply(step, arguments)
 
 
 def _statistic(step: Expression, shard: Shard) -> Value:
     blocks = shard.blocks[step.name]
-    if CATALOGUE[step.name].kind.axis != "networks":
+    if CATALOGUE[step.name].type.axis != "networks":
         return Value(blocks, tuple(b is not None for b in blocks))
     present = shard.present[step.name]
     coverage = torch.where(present, 1.0, torch.nan).double()
@@ -137,7 +137,7 @@ def _statistic(step: Expression, shard: Shard) -> Value:
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
-    real = [a for a, e in zip(arguments, step.arguments, strict=True) if e.kind != CONSTANT]
+    real = [a for a, e in zip(arguments, step.arguments, strict=True) if e.type != CONSTANT]
     groups = len((real or arguments)[0].blocks)
     blocks: Blocks = []
     for g in range(groups):
@@ -148,7 +148,7 @@ def _apply(step: Expression, arguments: list[Value]) -> Value:
     return Value(blocks, carried, reduce(torch.minimum, covered) if covered else None)
 
 
-def _aggregate(word: Word, arguments: list[Value], axis: Axis, form: str) -> Value:
+def _aggregate(word: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
     """Scatter the groups into [networks, places, ...] and aggregate what is there."""
     countable = axis.live if word.live else _rows(axis, [True] * len(axis.networks))
     carried = [all(a.carried[g] for a in arguments) for g in range(len(axis.networks))]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eznas.evaluation.status import left_out, refused
 from eznas.formulas.expression import Expression
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 
 Array = npt.NDArray[np.float64]
 Lookup = Callable[[str], tuple[Array, Array]]  # canonical measure -> value, coverage [networks]
@@ -38,7 +38,7 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
 
     A network without anything to aggregate gets -inf whatever the arithmetic above says.
     """
-    measured = {m.text: lookup(m.text) for m in formula.measures()}
+    measured = {m.text: lookup(m.text) for m in formula.features()}
     if not measured:
         return Scores(np.array([]), "constant", 1.0)
     coverage = np.stack([c for _, c in measured.values()])
@@ -88,4 +88,4 @@ def _arithmetic(node: Expression, numbers: dict[str, Tensor]) -> Tensor:
         return numbers[node.text]
     if node.value is not None:
         return torch.tensor(node.value, dtype=torch.float64)
-    return WORDS[node.name].function(*(_arithmetic(a, numbers) for a in node.arguments))
+    return PRIMITIVES[node.name].function(*(_arithmetic(a, numbers) for a in node.arguments))

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from eznas.evaluation.bank import Blocks
 from eznas.formulas.expression import Expression
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Cache:
         return self._values.get(text)
 
     def put(self, expression: Expression, value: Value) -> None:
-        """Remember a value, unless it is of a kind that takes much room."""
-        if expression.kind.form not in ("scalar", "vector") or value.nbytes > self._limit:
+        """Remember a value, unless it is of a value_type that takes much room."""
+        if expression.type.form not in ("scalar", "vector") or value.nbytes > self._limit:
             return
         self._values[expression.text] = value
         self._room -= value.nbytes
@@ -53,6 +53,6 @@ class Cache:
 
 def applied(name: str, tensors: list[Tensor | None]) -> Tensor | None:
     """A word on tensors with rows first; None where one is absent or the shapes do not fit."""
-    word, found = WORDS[name], [t for t in tensors if t is not None]
+    word, found = PRIMITIVES[name], [t for t in tensors if t is not None]
     fits = len(found) == len(tensors) and word.applies(*(tuple(t.shape) for t in found))
     return word.function(*found) if fits else None

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from eznas.evaluation.feature_table import Measures
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.expression import Expression
 
@@ -15,8 +15,8 @@ def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
 
     def rebuilt(node: Expression) -> Expression:
         if node.value is not None:
-            return Expression(node.name, node.kind, (), next(left))
-        return Expression(node.name, node.kind, tuple(rebuilt(a) for a in node.arguments))
+            return Expression(node.name, node.type, (), next(left))
+        return Expression(node.name, node.type, tuple(rebuilt(a) for a in node.arguments))
 
     return rebuilt(formula)
 
@@ -58,7 +58,7 @@ def _above_measures(formula: Expression) -> list[bool]:
     def visit(node: Expression, above: bool) -> None:
         if node.value is not None:
             found.append(above)
-        inside = above and not (node.is_measure and bool(node.statistics()))
+        inside = above and not (node.is_feature and bool(node.statistics()))
         for argument in node.arguments:
             visit(argument, inside)
 
@@ -69,9 +69,9 @@ def _above_measures(formula: Expression) -> list[bool]:
 def _stepped(formula: Expression, moving: Sequence[bool], width: float) -> Expression:
     values = formula.constants()
     places = [i for i, m in enumerate(moving) if m]
-    chosen = places if chance.happens(0.3) else [chance.choice(places)]
+    chosen = places if randomness.happens(0.3) else [randomness.choice(places)]
     for i in chosen:
-        stepped = values[i] * 2.0 ** chance.normal(width)
-        stepped = -stepped if chance.happens(0.02) else stepped
+        stepped = values[i] * 2.0 ** randomness.normal(width)
+        stepped = -stepped if randomness.happens(0.02) else stepped
         values[i] = stepped if math.isfinite(stepped) else values[i]
     return with_constants(formula, values)

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from eznas.evaluation.feature_table import Measures, refill
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.constants import tune
-from eznas.evolution.fitness import Judgement, Task, judge
-from eznas.evolution.grammar import Individual, Language, grow, to_nodes
+from eznas.evolution.fitness import FitnessResult, Task, judge
+from eznas.evolution.grammar import Grammar, Individual, grow, to_nodes
 from eznas.evolution.selection import lexicase, tournament
-from eznas.evolution.state import Kept, State, short_digest
+from eznas.evolution.state import SavedFormula, State, short_digest
 from eznas.evolution.stepwise import Dictionary
 from eznas.evolution.variation import Limits, crossover, mutate
-from eznas.formulas.candidates import short_measures
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.predictors.least_squares import pursue
@@ -90,7 +90,7 @@ class Engine:
 
     def __init__(
         self,
-        language: Language,
+        language: Grammar,
         table: Measures,
         tasks: Sequence[Task],
         search: Search,
@@ -103,10 +103,10 @@ class Engine:
         self._language, self._table, self._tasks = language, table, tasks
         self._search = search
         self._seeds = [Individual(to_nodes(s), "seed") for s in seeds]
-        self._of_seeds = {m.text for s in seeds for m in s.measures()}
+        self._of_seeds = {m.text for s in seeds for m in s.features()}
         self._dead = dead
         self._population: list[Individual] = []
-        self._judged: dict[str, Judgement] = {}  # of those at hand
+        self._judged: dict[str, FitnessResult] = {}  # of those at hand
         self._met: set[str] = set()  # digests of all that were judged on the present sample
         self._networks = 0
         self._dictionary: Dictionary | None = None
@@ -134,13 +134,13 @@ class Engine:
             evaluations=self.evaluations,
             networks=self._networks,
             stale=self.stale,
-            random=chance.state(),
+            random=randomness.state(),
             population=tuple(
-                Kept.of(i.expression.text, i.origin, 0, self._judged[i.text])
+                SavedFormula.of(i.expression.text, i.origin, 0, self._judged[i.text])
                 for i in self._population
             ),
             archive=tuple(
-                Kept.of(e.formula, e.origin, e.generation, self._judged[text])
+                SavedFormula.of(e.formula, e.origin, e.generation, self._judged[text])
                 for text, e in again.items()
             ),
             met=tuple(sorted(self._met)),
@@ -165,7 +165,7 @@ class Engine:
         for individual in self._population:
             individual.fitness.values = (self._judged[individual.text].fitness,)
         self.archive.renew(self._entry(i, k.generation) for k, i in past)
-        chance.restore(state.random)
+        randomness.restore(state.random)
 
     def _step(self, generation: int) -> Generation:
         before = self.evaluations
@@ -232,7 +232,7 @@ class Engine:
         attempts = 0
         while len(found) < count and attempts < 100 * count:
             attempts += 1
-            depth = chance.choice((3, 4, 5, 6, 7))
+            depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._language, NET_SCALAR, depth), "random")
             if self._search.limits.admit(tree) and self._new(tree):
                 found.setdefault(tree.text, tree)
@@ -259,14 +259,14 @@ class Engine:
         measures that the seeds have: any other would have every network measured anew."""
         if not self._search.limits.admit(child):
             return False
-        measures = (m for m in child.expression.measures() if m.text not in self._of_seeds)
+        measures = (m for m in child.expression.features() if m.text not in self._of_seeds)
         return all(s in self._language.statistics for m in measures for s in m.statistics())
 
     def _child(self) -> Individual:
-        if chance.happens(self._search.crossover):
+        if randomness.happens(self._search.crossover):
             first, second = self._parents(2)
             return crossover(first, second, self._language)
-        if chance.happens(self._search.stepwise):
+        if randomness.happens(self._search.stepwise):
             return self._stepped(self._parents(1)[0])
         return mutate(self._parents(1)[0], self._language)
 
@@ -353,9 +353,9 @@ class Engine:
         )
 
 
-def _words(language: Language, seeds: Sequence[Expression]) -> list[Expression]:
-    short = short_measures(language.statistics)
-    return list(dict.fromkeys([*short, *(m for seed in seeds for m in seed.measures())]))
+def _words(language: Grammar, seeds: Sequence[Expression]) -> list[Expression]:
+    short = candidate_features(language.statistics)
+    return list(dict.fromkeys([*short, *(m for seed in seeds for m in seed.features())]))
 
 
 def _distinct(individuals: Sequence[Individual]) -> list[Individual]:

@@ -25,7 +25,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class FitnessResult:
     """A formula on a sample: tau per task, the fitness from them, and why it is undefined."""
 
     taus: tuple[float, ...]
@@ -36,7 +36,7 @@ class Judgement:
 
 def judge(
     formulas: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
-) -> list[Judgement]:
+) -> list[FitnessResult]:
     """Judge formulas, whose measures are filled, on the first `networks` of the sample.
 
     The fitness is the mean of the mean and the least tau over the tasks, so the weakest task
@@ -72,10 +72,10 @@ def _taus(scores: Sequence[Scores], accuracies: Array) -> Array:
     return found
 
 
-def _judgement(taus: Array, scores: list[Scores]) -> Judgement:
+def _judgement(taus: Array, scores: list[Scores]) -> FitnessResult:
     reason = next((s.reason for s in scores if s.reason), "")
     undefined = bool(np.isnan(taus).any())
     if undefined and not reason:
         reason = "ties"  # every network has the same score
     fitness = WORST if undefined else overall(taus)
-    return Judgement(tuple(taus.tolist()), fitness, reason, min(s.coverage for s in scores))
+    return FitnessResult(tuple(taus.tolist()), fitness, reason, min(s.coverage for s in scores))

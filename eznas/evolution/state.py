@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from eznas.evaluation.status import OF_FORMULAS
-from eznas.evolution.fitness import Judgement
+from eznas.evolution.fitness import FitnessResult
 
-WORDS = 625  # of the Mersenne twister, its position the last of them
+MERSENNE_WORDS = 625  # of the Mersenne twister, its position the last of them
 
 
-class Kept(BaseModel):
+class SavedFormula(BaseModel):
     """An individual or an entry of the archive, and how it is judged on the present sample."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,10 +29,10 @@ class Kept(BaseModel):
     coverage: FiniteFloat
 
     @staticmethod
-    def of(formula: str, origin: str, generation: int, judged: Judgement) -> "Kept":
+    def of(formula: str, origin: str, generation: int, judged: FitnessResult) -> "SavedFormula":
         """A formula with what was found; a tau that is undefined becomes None."""
         taus = tuple(t if math.isfinite(t) else None for t in judged.taus)
-        return Kept(
+        return SavedFormula(
             formula=formula,
             origin=origin,
             generation=generation,
@@ -42,10 +42,10 @@ class Kept(BaseModel):
             coverage=judged.coverage,
         )
 
-    def judgement(self) -> Judgement:
+    def judgement(self) -> FitnessResult:
         """What was found."""
         taus = tuple(math.nan if t is None else t for t in self.taus)
-        return Judgement(taus, self.fitness, self.reason, self.coverage)
+        return FitnessResult(taus, self.fitness, self.reason, self.coverage)
 
 
 class State(BaseModel):
@@ -66,12 +66,12 @@ class State(BaseModel):
         Literal[3],
         Annotated[
             tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
-            Field(min_length=WORDS, max_length=WORDS),
+            Field(min_length=MERSENNE_WORDS, max_length=MERSENNE_WORDS),
         ],
         float | None,
     ]
-    population: tuple[Kept, ...]
-    archive: Annotated[tuple[Kept, ...], Field(min_length=1)]
+    population: tuple[SavedFormula, ...]
+    archive: Annotated[tuple[SavedFormula, ...], Field(min_length=1)]
     met: tuple[str, ...]
     measures: dict[str, int]
     refused: dict[str, Annotated[str, Field(pattern=f"^({'|'.join(OF_FORMULAS)})$")]]

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from eznas.errors import InputError
 from eznas.evaluation.feature_table import Measures
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution.fitness import Task
-from eznas.formulas.expression import Expression, KindError
+from eznas.formulas.expression import Expression, ValueTypeError
 from eznas.predictors.least_squares import chosen, columns, fit_of, linear
 
 OFFERED = 0.1  # the share of the words that a step chooses from
@@ -45,9 +45,9 @@ class Dictionary:
         The measures of the formula are filled. It comes back unchanged where nothing fits.
         """
         own = terms(formula)
-        if len(own) > 1 and chance.happens(DROPPED):
-            own.remove(chance.choice(own))
-        offered = [i for i in range(len(self.words)) if chance.happens(OFFERED)]
+        if len(own) > 1 and randomness.happens(DROPPED):
+            own.remove(randomness.choice(own))
+        offered = [i for i in range(len(self.words)) if randomness.happens(OFFERED)]
         found = torch.cat(
             [
                 columns(own, self.table, self.tasks, self.networks),
@@ -64,7 +64,7 @@ class Dictionary:
         chosen_terms = _with_next(fit.x, fit.y, kept)
         try:
             return linear(fit, chosen_terms) if chosen_terms else formula
-        except (KindError, InputError):  # a constant beyond the finite numbers; a sum too deep
+        except (ValueTypeError, InputError):  # a constant beyond the finite numbers; a sum too deep
             return formula
 
 

@@ -1,24 +1,24 @@
 """Variation: new trees from old ones. Parents are never changed; children keep within the limits.
 
 DEAP's typed crossover walks a set of classes, whose order changes from process to process; ours
-draws one node and then one of the same kind, and so repeats under a seed.
+draws one node and then one of the same value_type, and so repeats under a seed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution.grammar import (
+    Grammar,
     Individual,
-    Language,
     Node,
+    deap_primitive,
     grow,
-    kind_of,
     number,
-    primitive,
     random_constant,
+    type_of_node,
 )
-from eznas.formulas.expression import KindError
+from eznas.formulas.expression import ValueTypeError
 from eznas.primitives import NET_SCALAR
 
 ABOVE = 0.8  # how often the varied node is above the aggregations
@@ -38,74 +38,76 @@ class Limits:
         return within and bool(tree.expression.statistics())
 
 
-def crossover(first: Individual, second: Individual, language: Language) -> Individual:
-    """`first` with one subtree replaced by one of the same kind from `second`.
+def crossover(first: Individual, second: Individual, language: Grammar) -> Individual:
+    """`first` with one subtree replaced by one of the same value_type from `second`.
 
     Inside a seed that names statistics beyond the language nothing is exchanged.
     """
     at = _place(first)
-    places = [i for i, n in enumerate(second) if kind_of(n) == kind_of(first[at])]
-    if not places or kind_of(first[at]) not in language.productions:
+    places = [i for i, n in enumerate(second) if type_of_node(n) == type_of_node(first[at])]
+    if not places or type_of_node(first[at]) not in language.productions:
         return Individual(first, "crossover")
-    donor = second.searchSubtree(chance.choice(places))
+    donor = second.searchSubtree(randomness.choice(places))
     return _replaced(first, at, list(second[donor]), "crossover")
 
 
-def regrow(parent: Individual, language: Language) -> Individual:
+def regrow(parent: Individual, language: Grammar) -> Individual:
     """A random subtree grown anew."""
     at = _place(parent)
-    kind = kind_of(parent[at])
-    if kind not in language.productions:
+    value_type = type_of_node(parent[at])
+    if value_type not in language.productions:
         return extend(parent, language)
-    return _replaced(parent, at, grow(language, kind, chance.choice((1, 2, 3, 4))), "regrow")
+    return _replaced(
+        parent, at, grow(language, value_type, randomness.choice((1, 2, 3, 4))), "regrow"
+    )
 
 
-def point(parent: Individual, language: Language) -> Individual:
+def point(parent: Individual, language: Grammar) -> Individual:
     """One node exchanged for another with the same arguments and result."""
     at = _place(parent)
     options = language.alternatives(parent[at])
     if not options:
         return perturb(parent, language)
     nodes = list(parent)
-    nodes[at] = chance.choice(options)
+    nodes[at] = randomness.choice(options)
     return _child(parent, nodes, "point")
 
 
-def extend(parent: Individual, language: Language) -> Individual:
+def extend(parent: Individual, language: Grammar) -> Individual:
     """A network-level subtree joined with a new one, which may carry a constant."""
-    at = chance.choice(_network_places(parent))
+    at = randomness.choice(_network_places(parent))
     old = list(parent[parent.searchSubtree(at)])
-    new = grow(language, NET_SCALAR, chance.choice((3, 4, 5, 6)))
-    if chance.happens(0.5):
-        new = [primitive("mul", (NET_SCALAR,) * 2), number(random_constant()), *new]
-    joint = primitive(chance.choice(_JOINTS), (NET_SCALAR,) * 2)
-    parts = (old, new) if chance.happens(0.7) else (new, old)
+    new = grow(language, NET_SCALAR, randomness.choice((3, 4, 5, 6)))
+    if randomness.happens(0.5):
+        new = [deap_primitive("mul", (NET_SCALAR,) * 2), number(random_constant()), *new]
+    joint = deap_primitive(randomness.choice(_JOINTS), (NET_SCALAR,) * 2)
+    parts = (old, new) if randomness.happens(0.7) else (new, old)
     return _replaced(parent, at, [joint, *parts[0], *parts[1]], "extend")
 
 
-def hoist(parent: Individual, language: Language) -> Individual:
+def hoist(parent: Individual, language: Grammar) -> Individual:
     """A network-level subtree replaced by one inside it: shorter."""
-    at = chance.choice(_network_places(parent))
+    at = randomness.choice(_network_places(parent))
     span = parent.searchSubtree(at)
-    inside = [i for i in range(span.start + 1, span.stop) if kind_of(parent[i]) == NET_SCALAR]
+    inside = [i for i in range(span.start + 1, span.stop) if type_of_node(parent[i]) == NET_SCALAR]
     if not inside:
         return regrow(parent, language)
-    kept = list(parent[parent.searchSubtree(chance.choice(inside))])
+    kept = list(parent[parent.searchSubtree(randomness.choice(inside))])
     return _replaced(parent, at, kept, "hoist")
 
 
-def perturb(parent: Individual, language: Language) -> Individual:
+def perturb(parent: Individual, language: Grammar) -> Individual:
     """Every constant moved by a log-normal step; a tree without one is regrown."""
     if not any(_is_number(n) for n in parent):
         return regrow(parent, language)
     nodes = [
-        number(n.value * 2 ** chance.normal(0.5), kind_of(n)) if _is_number(n) else n
+        number(n.value * 2 ** randomness.normal(0.5), type_of_node(n)) if _is_number(n) else n
         for n in parent
     ]
     return _child(parent, nodes, "perturb")
 
 
-MUTATIONS: tuple[tuple[Callable[[Individual, Language], Individual], float], ...] = (
+MUTATIONS: tuple[tuple[Callable[[Individual, Grammar], Individual], float], ...] = (
     (regrow, 0.25),
     (point, 0.25),
     (extend, 0.25),
@@ -114,9 +116,9 @@ MUTATIONS: tuple[tuple[Callable[[Individual, Language], Individual], float], ...
 )
 
 
-def mutate(parent: Individual, language: Language) -> Individual:
+def mutate(parent: Individual, language: Grammar) -> Individual:
     """One of the mutations, drawn by its weight."""
-    operator = chance.weighted([m for m, _ in MUTATIONS], [w for _, w in MUTATIONS])
+    operator = randomness.weighted([m for m, _ in MUTATIONS], [w for _, w in MUTATIONS])
     return operator(parent, language)
 
 
@@ -131,19 +133,19 @@ def _child(parent: Individual, nodes: list[Node], origin: str) -> Individual:
     the finite numbers, or stands where its word takes tensors."""
     try:
         return Individual(nodes, origin)
-    except KindError:
+    except ValueTypeError:
         return Individual(parent, origin)
 
 
 def _place(parent: Individual) -> int:
     """A node to vary: mostly above the aggregations, where variation costs no measurement."""
-    if chance.happens(ABOVE):
-        return chance.choice(_network_places(parent))
-    return chance.choice(range(len(parent)))
+    if randomness.happens(ABOVE):
+        return randomness.choice(_network_places(parent))
+    return randomness.choice(range(len(parent)))
 
 
 def _network_places(parent: Individual) -> list[int]:
-    return [i for i, n in enumerate(parent) if kind_of(n) == NET_SCALAR]
+    return [i for i, n in enumerate(parent) if type_of_node(n) == NET_SCALAR]
 
 
 def _is_number(node: Node) -> bool:

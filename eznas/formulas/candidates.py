@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 
 TENSORS = (  # of the tensors: what was known to carry signal, and the classics' own parts
@@ -71,33 +71,35 @@ _ONLY_OTHER = (
 _WEIGHTED = "weighted_mean_layers({}, layer_params)"
 
 
-def short_measures(statistics: Sequence[str]) -> list[Expression]:
+def candidate_features(statistics: Sequence[str]) -> list[Expression]:
     """The short measures over live layers of these statistics, plain and in logs."""
     return list(dict.fromkeys(_measures(statistics)))
 
 
 def scalars(statistic: Statistic) -> list[str]:
     """The numbers that a statistic is reduced to, per row of its axis."""
-    forms = _REDUCTIONS[statistic.kind.form]
+    forms = _REDUCTIONS[statistic.type.form]
     if statistic.name in _ONLY_OTHER:
         forms = ()
     name = statistic.name
-    if statistic.kind.axis == "networks" and statistic.kind.form == "matrix":
+    if statistic.type.axis == "networks" and statistic.type.form == "matrix":
         name = f"correlation({name})"  # not square: [images, pixels]
     texts = [template.format(name) for template in forms]
     return texts + [template.format(name) for template in _OTHER.get(statistic.name, ())]
 
 
 def _measures(statistics: Sequence[str]) -> Iterator[Expression]:
-    aggregations = [w.name for w in WORDS.values() if w.aggregation and w.live and w.arity == 1]
+    aggregations = [
+        w.name for w in PRIMITIVES.values() if w.aggregation and w.live and w.arity == 1
+    ]
     for name in statistics:
         row = CATALOGUE[name]
         for text in scalars(row):
-            if row.kind.axis == "networks":
+            if row.type.axis == "networks":
                 yield parse(text).canonical
                 yield parse(f"log({text})").canonical
                 continue
             for scalar in (text, f"log({text})"):
                 yield from (parse(f"{a}({scalar})").canonical for a in aggregations)
-                if row.kind.axis == "layers":
+                if row.type.axis == "layers":
                     yield parse(_WEIGHTED.format(scalar)).canonical

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
-_SYMBOLS = {w.symbol: w.name for w in WORDS.values() if w.symbol}
+_SYMBOLS = {w.symbol: w.name for w in PRIMITIVES.values() if w.symbol}
 _LOOSE, _TIGHT, _UNARY, _ATOM = range(4)  # how strongly a text binds
 _BINDING = {"+": _LOOSE, "-": _LOOSE, "*": _TIGHT, "/": _TIGHT}
 
 
-class KindError(ValueError):
+class ValueTypeError(ValueError):
     """A word that cannot take such arguments."""
 
 
@@ -25,7 +25,7 @@ class Expression:
     """
 
     name: str
-    kind: Kind
+    type: ValueType
     arguments: tuple["Expression", ...] = ()
     value: float | None = None
 
@@ -62,9 +62,9 @@ class Expression:
     def canonical(self) -> "Expression":
         """The same expression with commutative arguments in sorted order."""
         arguments = [a.canonical for a in self.arguments]
-        if arguments and WORDS[self.name].commutative:
+        if arguments and PRIMITIVES[self.name].commutative:
             arguments.sort(key=lambda a: a.text)
-        return Expression(self.name, self.kind, tuple(arguments), self.value)
+        return Expression(self.name, self.type, tuple(arguments), self.value)
 
     @cached_property
     def _bound(self) -> tuple[str, int]:
@@ -77,19 +77,19 @@ class Expression:
             yield from argument.walk()
 
     @property
-    def is_measure(self) -> bool:
+    def is_feature(self) -> bool:
         """Whether this is where a network's tensors become one number: everything above it is
         arithmetic between networks' numbers."""
-        if self.kind != NET_SCALAR:
+        if self.type != NET_SCALAR:
             return False
-        return not self.arguments or all(a.kind != NET_SCALAR for a in self.arguments)
+        return not self.arguments or all(a.type != NET_SCALAR for a in self.arguments)
 
-    def measures(self) -> list["Expression"]:
+    def features(self) -> list["Expression"]:
         """The distinct canonical measures in the expression, in the order of the text."""
         found: dict[str, Expression] = {}
 
         def visit(node: Expression) -> None:
-            if node.is_measure and any(n.name in CATALOGUE for n in node.walk()):
+            if node.is_feature and any(n.name in CATALOGUE for n in node.walk()):
                 found.setdefault(node.canonical.text, node.canonical)
                 return
             for argument in node.arguments:
@@ -108,33 +108,33 @@ class Expression:
 
 
 def constant(value: float) -> Expression:
-    """A constant; `KindError` unless finite."""
+    """A constant; `ValueTypeError` unless finite."""
     if not math.isfinite(value):
-        raise KindError(f"a constant must be finite, not {value!r}")
+        raise ValueTypeError(f"a constant must be finite, not {value!r}")
     return Expression("", CONSTANT, (), float(value))
 
 
 def statistic(name: str) -> Expression:
     """A statistic of the catalogue."""
-    return Expression(name, CATALOGUE[name].kind)
+    return Expression(name, CATALOGUE[name].type)
 
 
 def call(name: str, *arguments: Expression) -> Expression:
-    """A word with arguments; `KindError` where it does not take such kinds."""
-    word = WORDS[name]
-    kind = word.resolve([a.kind for a in arguments])
-    if kind is None:
-        raise KindError(_refusal(name, arguments))
-    return Expression(name, kind, arguments)
+    """A word with arguments; `ValueTypeError` where it does not take such value_types."""
+    word = PRIMITIVES[name]
+    value_type = word.resolve([a.type for a in arguments])
+    if value_type is None:
+        raise ValueTypeError(_refusal(name, arguments))
+    return Expression(name, value_type, arguments)
 
 
 def _refusal(name: str, arguments: tuple[Expression, ...]) -> str:
-    word = WORDS[name]
+    word = PRIMITIVES[name]
     if len(arguments) != word.arity:
         return f"{name} takes {word.arity} argument{'s' * (word.arity > 1)}, not {len(arguments)}"
     forms = ["; ".join("|".join(f) for f in s.arguments) for s in word.signatures]
-    given = ", ".join(str(a.kind) for a in arguments)
-    hint = " of one kind" if word.arity > 1 else ""
+    given = ", ".join(str(a.type) for a in arguments)
+    hint = " of one value_type" if word.arity > 1 else ""
     return f"{name} cannot take {given}; it takes {' or '.join(forms)}{hint}"
 
 
@@ -144,7 +144,7 @@ def _print(node: Expression, arguments: list[tuple[str, int]]) -> tuple[str, int
         return repr(node.value), _ATOM
     if not node.arguments:
         return node.name, _ATOM
-    symbol = WORDS[node.name].symbol
+    symbol = PRIMITIVES[node.name].symbol
     if symbol:
         binding = _BINDING[symbol]
         left = _bracket(arguments[0], binding)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eznas.errors import InputError, unknown
-from eznas.formulas.expression import Expression, KindError, call, constant, statistic
-from eznas.primitives import NET_SCALAR, WORDS
+from eznas.formulas.expression import Expression, ValueTypeError, call, constant, statistic
+from eznas.primitives import NET_SCALAR, PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 
 LONGEST = 20_000  # characters
@@ -32,14 +32,14 @@ def parse(text: str) -> Expression:
     `InputError` names the position (from 1) and the word at fault.
     """
     formula = parse_any(text)
-    if formula.kind != NET_SCALAR:
+    if formula.type != NET_SCALAR:
         need = "a formula must give one number per network (NetScalar)"
-        raise InputError(f"formula: {need}, this gives {formula.kind}{_advice(formula)}")
+        raise InputError(f"formula: {need}, this gives {formula.type}{_advice(formula)}")
     return formula
 
 
 def parse_any(text: str) -> Expression:
-    """The expression behind a text, of whatever kind."""
+    """The expression behind a text, of whatever value_type."""
     if len(text) > LONGEST:
         raise InputError(f"formula: {len(text)} characters, at most {LONGEST} are read")
     parser = _Parser(_tokens(text), len(text) + 1)
@@ -49,9 +49,9 @@ def parse_any(text: str) -> Expression:
 
 
 def _advice(formula: Expression) -> str:
-    if formula.kind.form == "scalar":
+    if formula.type.form == "scalar":
         return "; aggregate it, for example sum_layers(...)"
-    return "; reduce and aggregate it, for example sum_layers(mean(...))" * bool(formula.kind.axis)
+    return "; reduce and aggregate it, for example sum_layers(mean(...))" * bool(formula.type.axis)
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,11 @@ class _Parser:
         if self._token.text != "(":
             if token.text in CATALOGUE:
                 return statistic(token.text)
-            if token.text in WORDS:
+            if token.text in PRIMITIVES:
                 raise _error(token, f"{token.text} is a word that takes arguments: expected '('")
-            raise _unknown(token, "name", [*CATALOGUE, *WORDS])
-        if token.text not in WORDS:
-            raise _unknown(token, "word", list(WORDS))
+            raise _unknown(token, "name", [*CATALOGUE, *PRIMITIVES])
+        if token.text not in PRIMITIVES:
+            raise _unknown(token, "word", list(PRIMITIVES))
         self.expect("(")
         arguments = [self.sum(depth + 1)]
         while self._token.text == ",":
@@ -149,7 +149,7 @@ class _Parser:
 def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
     try:
         expression = call(word, *arguments)
-    except KindError as error:
+    except ValueTypeError as error:
         raise _error(token, str(error)) from None
     if expression.height > DEEPEST:
         raise _error(token, _TOO_DEEP)
@@ -161,7 +161,7 @@ def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
 def _constant(token: _Token, text: str) -> Expression:
     try:
         return constant(float(text))
-    except KindError as error:
+    except ValueTypeError as error:
         raise _error(token, str(error)) from None
 
 

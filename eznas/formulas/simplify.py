@@ -45,7 +45,7 @@ def simplified(expression: Expression) -> Expression:
     node = expression.canonical
     if node.arguments:
         arguments = tuple(simplified(a) for a in node.arguments)
-        node = Expression(node.name, node.kind, arguments, node.value).canonical
+        node = Expression(node.name, node.type, arguments, node.value).canonical
     for pattern, result in RULES:
         found: dict[str, Expression] = {}
         if _matches(pattern, node, found):

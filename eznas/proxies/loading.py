@@ -6,7 +6,7 @@ from pathlib import Path
 from eznas.discovery.folder import ROOT, Batches, Entry, Outcome, RunFolder
 from eznas.errors import InputError, unknown
 from eznas.formulas.parser import parse
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
@@ -30,7 +30,7 @@ def resolve(text: str) -> Proxy:
     try:
         return Proxy(" ".join(text.split()), parse(text))
     except InputError:
-        if text in CATALOGUE or text in WORDS or any(mark in text for mark in "()+*, "):
+        if text in CATALOGUE or text in PRIMITIVES or any(mark in text for mark in "()+*, "):
             raise
         raise unknown("proxy", text, [*CLASSICS, *_runs()]) from None
 

@@ -14,7 +14,7 @@ from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import Images, generated, load
 from eznas.statistics.measuring import measure
 
@@ -78,7 +78,7 @@ class Proxy:
         device: str = "cpu",
         init: str = "keep",
         seed: int = 0,
-    ) -> Conditions:
+    ) -> MeasurementConfig:
         """The conditions under which `score` measures; `InputError` for what cannot be."""
         if init not in ("keep", "kaiming"):
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
@@ -87,7 +87,7 @@ class Proxy:
         if batch is not None and batch < 2:
             raise InputError(f"batch {batch}: expected at least 2 (batch norm needs them)")
         sketch = self.sketch_batch if batch is None else batch
-        return Conditions(
+        return MeasurementConfig(
             images=batch_of(images, max(sketch, self.raw_batch), input_size[1], seed),
             raw=self.raw_batch,
             sketch=sketch,
@@ -96,10 +96,10 @@ class Proxy:
             device=device_of(device),
         )
 
-    def measured(self, model: nn.Module, conditions: Conditions) -> Score:
+    def measured(self, model: nn.Module, conditions: MeasurementConfig) -> Score:
         """The score under given conditions, with its reason and the time it took."""
         begun = time.perf_counter()
-        plan = Plan.of(self.formula.measures())
+        plan = Plan.of(self.formula.features())
         rows = [CATALOGUE[name] for name in plan.statistics()]
         shard = stack([measure(model, conditions, rows)], conditions.device)
         values, coverage = evaluate(plan, shard)

@@ -1,14 +1,14 @@
 """The catalogue: every statistic that a formula may name, one row each.
 
 A row says where the tensor is read (`site`), under which excitation (`probe`), at which batch
-(see `Conditions.batch`), whether the value or its gradient, and what condenses it while it is in
+(see `MeasurementConfig.batch`), whether the value or its gradient, and what condenses it while it is in
 hand (`sketch`: a word of the language, or one of `condensing`), so that the tensor itself can be
 let go.
 """
 
 from dataclasses import dataclass
 
-from eznas.primitives import NET_SCALAR, WORDS, Kind
+from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.structure import CARRIED
 
 MELLOR = "Mellor et al., 2021 (NASWOT; jacob_cov in its first version, 2020)"
@@ -44,10 +44,10 @@ SITES = {
 
 @dataclass(frozen=True)
 class Statistic:
-    """One row: `kind` as the language sees it; `probe` is "structure" for what needs no pass."""
+    """One row: `value_type` as the language sees it; `probe` is "structure" for what needs no pass."""
 
     name: str
-    kind: Kind
+    type: ValueType
     probe: str
     site: str
     meaning: str
@@ -64,13 +64,13 @@ class Statistic:
     @property
     def with_value(self) -> bool:
         """Whether the sketch takes the value beside its gradient."""
-        return self.gradient and self.sketch in WORDS and WORDS[self.sketch].arity == 2
+        return self.gradient and self.sketch in PRIMITIVES and PRIMITIVES[self.sketch].arity == 2
 
 
-_FEATURES = Kind("features", "layers", "raw")
-_WEIGHTS = Kind("weights")
-_SCALAR = Kind("scalar")
-_MATRIX = Kind("matrix")
+_FEATURES = ValueType("features", "layers", "raw")
+_WEIGHTS = ValueType("weights")
+_SCALAR = ValueType("scalar")
+_MATRIX = ValueType("matrix")
 _PLACES = {
     "relu_input": "the input of the layer's activation",
     "conv_input": "the layer's input",
@@ -87,15 +87,17 @@ _PROBES = {
 
 def _site(probe: str, site: str, gradient: bool, source: str = "") -> Statistic:
     name = f"{probe}_{site}" + "_grad" * gradient
-    kind = _WEIGHTS if site == "weight" else _FEATURES
+    value_type = _WEIGHTS if site == "weight" else _FEATURES
     what = f"gradient of the summed logits at {_PLACES[site]}" if gradient else _PLACES[site]
-    return Statistic(name, kind, probe, site, f"{what}, {_PROBES[probe]}", source, "raw", gradient)
+    return Statistic(
+        name, value_type, probe, site, f"{what}, {_PROBES[probe]}", source, "raw", gradient
+    )
 
 
 def _sketch(probe: str, site: str, word: str, what: str) -> Statistic:
-    kind = Kind("samples", "layers", "raw") if word == "gram" else _MATRIX
+    value_type = ValueType("samples", "layers", "raw") if word == "gram" else _MATRIX
     meaning = f"{what} of {_PLACES[site]}, {_PROBES[probe]}"
-    return Statistic(f"{probe}_{site}_{word}", kind, probe, site, meaning, sketch=word)
+    return Statistic(f"{probe}_{site}_{word}", value_type, probe, site, meaning, sketch=word)
 
 
 def _at_weight(probe: str, meaning: str, source: str, batch: str = "label") -> Statistic:
@@ -112,7 +114,7 @@ def _per_image(sketch: str, what: str, source: str = "") -> Statistic:
 def _alone(axis: str, site: str) -> Statistic:
     return Statistic(
         f"data_{site}_correlation",
-        Kind("matrix", axis),
+        ValueType("matrix", axis),
         "data",
         site,
         f"correlation between channels at every {site.replace('_', ' ')}, on one image",
@@ -122,8 +124,8 @@ def _alone(axis: str, site: str) -> Statistic:
     )
 
 
-def _size(name: str, meaning: str, kind: Kind = _SCALAR) -> Statistic:
-    return Statistic(name, kind, "structure", name, meaning)
+def _size(name: str, meaning: str, value_type: ValueType = _SCALAR) -> Statistic:
+    return Statistic(name, value_type, "structure", name, meaning)
 
 
 _CARRIED = {
@@ -180,7 +182,7 @@ _ROWS = (
     _alone("norms", "bn_output"),
     Statistic(
         "noise_block_output_covariance",
-        Kind("matrix", "blocks"),
+        ValueType("matrix", "blocks"),
         "noise",
         "block_output",
         "channel covariance of the output of every block, on standard normal noise",
@@ -222,7 +224,7 @@ _ROWS = (
     # The network as it tells images apart.
     Statistic(
         "data_relu_agreement",
-        Kind("samples", "activations", "sketch"),
+        ValueType("samples", "activations", "sketch"),
         "data",
         "relu_output",
         "for each pair of images, how many units of the activation are on in both or off in both",
@@ -241,7 +243,7 @@ _ROWS = (
     ),
     Statistic(
         "data_jacobian",
-        Kind("matrix", "networks"),
+        ValueType("matrix", "networks"),
         "data",
         "image",
         "gradient of the summed logits at every image: [images, pixels]",
@@ -251,7 +253,7 @@ _ROWS = (
     ),
     Statistic(
         "same_class",
-        Kind("matrix", "networks"),
+        ValueType("matrix", "networks"),
         "structure",
         "network",
         "1 for each pair of images of one class, as many as data_jacobian has",
@@ -260,7 +262,7 @@ _ROWS = (
     # Passes of their own.
     Statistic(
         "local_block_transfer",
-        Kind("matrix", "blocks"),
+        ValueType("matrix", "blocks"),
         "local",
         "block_output",
         "random signs at the output of every block but the first, times their gradient at its "
@@ -270,7 +272,7 @@ _ROWS = (
     ),
     Statistic(
         "zen_relu_output_change",
-        Kind("scalar", "activations"),
+        ValueType("scalar", "activations"),
         "zen",
         "relu_change",
         "what a hundredth more noise changes at every activation's output, summed |change|; "
@@ -280,7 +282,7 @@ _ROWS = (
     ),
     Statistic(
         "zen_bn_input_variance",
-        Kind("vector", "norms"),
+        ValueType("vector", "norms"),
         "zen",
         "bn_input",
         "variance of every channel at the input of every batch norm, on noise; "
@@ -290,7 +292,7 @@ _ROWS = (
     ),
     Statistic(
         "fisher_deciles",
-        Kind("vector", "networks"),
+        ValueType("vector", "networks"),
         "fisher",
         "network",
         "deciles of the eigenvalues of the Fisher information of a few parameters",

@@ -14,7 +14,7 @@ DEFINITIONS = 2  # raised when a statistic changes its value, so that older reco
 
 
 @dataclass(frozen=True)
-class Conditions:
+class MeasurementConfig:
     """What a network is excited with, at which resolutions, and how it is initialised.
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.primitives.kinds import AXES
+from eznas.primitives.types import AXES
 from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import kaiming, kept
 from eznas.statistics.probes import Captured, excite
 from eznas.statistics.sketches import distinct
@@ -34,7 +34,7 @@ _OF_LAYER: dict[str, Callable[[Layer], float]] = {
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredNetwork:
     """What was measured on one network: per statistic a tensor for each row of its axis, absent
     (None) where there is no such site; for network-level statistics a list of one."""
 
@@ -42,16 +42,16 @@ class Measurement:
     tensors: dict[str, list[Tensor | None]]
 
 
-def nothing(statistics: Iterable[Statistic]) -> Measurement:
+def nothing(statistics: Iterable[Statistic]) -> MeasuredNetwork:
     """What stands for a network that cannot be measured: no rows, and every statistic absent."""
     bare = Structure((), dict.fromkeys(AXES[1:-1], ()), 0, 0, None)
     rows = list(statistics)
-    return Measurement(bare, {r.name: [None] * (r.kind.axis == "networks") for r in rows})
+    return MeasuredNetwork(bare, {r.name: [None] * (r.type.axis == "networks") for r in rows})
 
 
 def measure(
-    model: nn.Module, conditions: Conditions, statistics: Iterable[Statistic]
-) -> Measurement:
+    model: nn.Module, conditions: MeasurementConfig, statistics: Iterable[Statistic]
+) -> MeasuredNetwork:
     """Measure the statistics on one model, which is left exactly as it was found.
 
     Every pass runs on copies of the parameters and buffers (fresh ones unless
@@ -71,7 +71,9 @@ def measure(
             wanted = [r for r in rows if r.excitation == (probe, batch)]
             captured |= excite(subject, probe, batch, wanted)
     captured["weight"] = dict(enumerate(weights))
-    return Measurement(traced, {r.name: _arrange(r, traced, captured, conditions) for r in rows})
+    return MeasuredNetwork(
+        traced, {r.name: _arrange(r, traced, captured, conditions) for r in rows}
+    )
 
 
 def _trace(subject: Subject, with_paths: bool) -> tuple[Structure, list[Tensor], Subject]:
@@ -95,20 +97,20 @@ def _trace(subject: Subject, with_paths: bool) -> tuple[Structure, list[Tensor],
 
 
 def _arrange(
-    row: Statistic, traced: Structure, captured: Captured, conditions: Conditions
+    row: Statistic, traced: Structure, captured: Captured, conditions: MeasurementConfig
 ) -> list[Tensor | None]:
     """The captured tensors in the order of the row's axis, None where the site is absent."""
     if row.name in _OF_LAYER:
         return [_number(_OF_LAYER[row.name](layer)) for layer in traced.layers]
-    if row.probe == "structure" and row.kind.axis == "networks":
+    if row.probe == "structure" and row.type.axis == "networks":
         return [_of_network(row.name, traced, conditions)]
     found = captured[row.name]
     if row.sketch == "codes":
         return [_number(distinct(found.values())) if found else None]
-    if row.kind.axis == "networks":
+    if row.type.axis == "networks":
         return [found.get(0)]
-    if row.kind.axis != "layers":
-        return [found.get(i) for i in range(len(traced.rows[row.kind.axis]))]
+    if row.type.axis != "layers":
+        return [found.get(i) for i in range(len(traced.rows[row.type.axis]))]
     role = SITES[row.site][0]
     if role == "layer":
         return [found.get(i) for i in range(len(traced.layers))]
@@ -116,7 +118,7 @@ def _arrange(
     return [None if p is None else found.get(p) for p in places]
 
 
-def _of_network(name: str, traced: Structure, conditions: Conditions) -> Tensor | None:
+def _of_network(name: str, traced: Structure, conditions: MeasurementConfig) -> Tensor | None:
     if name in ("params", "operations"):
         return _number(getattr(traced, name))
     if name == "same_class":

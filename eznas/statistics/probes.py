@@ -183,7 +183,7 @@ class _Collector:
         if role == "layer" and slot == "input" and self._per_image:
             self._inputs[index] = tensor.detach()
         for row in self._by_site.get((role, slot), ()):
-            compares = row.sketch == "codes" or row.kind.form == "samples"
+            compares = row.sketch == "codes" or row.type.form == "samples"
             if compares and len(tensor) != self.images:
                 continue  # windows of images, or a parameter: nothing that tells images apart
             if row.gradient:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import Statistic
 from eznas.statistics.tracing import Event, both
 
@@ -21,7 +21,7 @@ def condense(row: Statistic, parts: Sequence[Tensor]) -> Tensor:
     shaped = [_as(row, t) for t in parts]
     if not row.sketch:
         return shaped[0].clone(memory_format=torch.contiguous_format)
-    found: Tensor = WORDS[row.sketch].function(*(t[None] for t in shaped))[0]
+    found: Tensor = PRIMITIVES[row.sketch].function(*(t[None] for t in shaped))[0]
     return found
 
 

@@ -12,7 +12,7 @@ from torch.autograd.graph import GradientEdge
 from torch.func import functional_call
 
 from eznas.errors import InputError
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import Parameters
 from eznas.statistics.tracing import Tracer
 
@@ -26,7 +26,7 @@ class Subject:
 
     model: nn.Module
     table: Parameters
-    conditions: Conditions
+    conditions: MeasurementConfig
     layout: torch.memory_format = torch.channels_last  # faster on a CPU
     tied: bool = True
 
@@ -63,8 +63,8 @@ class Subject:
             raise self.error(f"{where}: {_reason(error)}") from error
         logits = getattr(logits, "logits", logits)
         if not isinstance(logits, Tensor):
-            kind = type(logits).__name__
-            raise self.error(f"forward gave a {kind}, expected a tensor of logits")
+            value_type = type(logits).__name__
+            raise self.error(f"forward gave a {value_type}, expected a tensor of logits")
         return logits
 
     def backward(

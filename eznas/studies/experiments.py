@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
-from eznas.discovery.callbacks import Watcher
+from eznas.discovery.callbacks import Callback
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.executors import Workers
-from eznas.evaluation.feature_store import RecordedWorkers, Records
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
-from eznas.formulas.candidates import SIZES, TENSORS, short_measures
+from eznas.formulas.candidates import SIZES, TENSORS, candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, study
@@ -36,9 +36,9 @@ SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed
 
 
 @dataclass(frozen=True)
-class How:
+class StudySettings:
     """How networks are measured: initialisation seeds, images, batches of raw tensors and of
-    sketches (0: the proxy's own), device, storage (see `Conditions`), workers, and a folder of
+    sketches (0: the proxy's own), device, storage (see `MeasurementConfig`), workers, and a folder of
     records to look into and to add to."""
 
     seeds: tuple[int, ...] = (0,)
@@ -71,7 +71,9 @@ class Scored:
         return {d: s.mean(0) for d, s in self.scores.items()}
 
 
-def score_all(proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watcher) -> Scored:
+def score_all(
+    proxies: Sequence[Proxy], sample: Ground, how: StudySettings, watcher: Callback
+) -> Scored:
     """Scores of the proxies on every network of the sample."""
     sizes = [parse(CLASSICS[name].formula) for name in SIZE_FORMULAS]
     shape = (len(how.seeds), len(proxies), len(sample.architectures))
@@ -90,7 +92,9 @@ def score_all(proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watch
     return Scored(sample, [p.name for p in proxies], how.seeds, scores, measured_sizes)
 
 
-def seconds_each(proxies: Sequence[Proxy], sample: Ground, how: How, networks: int) -> list[float]:
+def seconds_each(
+    proxies: Sequence[Proxy], sample: Ground, how: StudySettings, networks: int
+) -> list[float]:
     """Seconds per network of each proxy by itself, measuring included, on one thread: the mean
     over the first networks of the sample, at its largest input."""
     space = SPACES[sample.space]
@@ -110,7 +114,11 @@ def seconds_each(proxies: Sequence[Proxy], sample: Ground, how: How, networks: i
 
 
 def agreement(
-    published: Published, proxies: Sequence[Proxy], sample: Ground, how: How, watcher: Watcher
+    published: Published,
+    proxies: Sequence[Proxy],
+    sample: Ground,
+    how: StudySettings,
+    watcher: Callback,
 ) -> list[dict[str, Any]]:
     """Spearman's rho of our scores with the published ones, one row per proxy, data set and
     published column; with several seeds, the mean between pairs of our own beside it."""
@@ -147,7 +155,7 @@ def blend(
 
 
 def words(
-    space: str, how: How, batches: tuple[int, int], watcher: Watcher
+    space: str, how: StudySettings, batches: tuple[int, int], watcher: Callback
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The short measures by the tau of their scores, and the yardsticks: two lists of rows.
 
@@ -158,9 +166,9 @@ def words(
     """
     fitted, judged = study(ground(space))
     both, split = joined(fitted, judged), len(fitted.architectures)
-    candidates = short_measures((*TENSORS, *SIZES, *PATHS))
+    candidates = candidate_features((*TENSORS, *SIZES, *PATHS))
     with _team(both, how, *batches, how.seeds[0], watcher) as team, one_thread():
-        table = MeasureTable(both.architectures, team.evaluate)
+        table = FeatureTable(both.architectures, team.evaluate)
         table.fill(candidates, table.networks)
         rows = [_word(c, table, both.tasks(), split) for c in candidates]
         found = [*_yardsticks(candidates, table, both, split, "components")]
@@ -171,7 +179,7 @@ def words(
 
 
 def _word(
-    word: Expression, table: MeasureTable, tasks: list[Task], networks: int
+    word: Expression, table: FeatureTable, tasks: list[Task], networks: int
 ) -> dict[str, Any]:
     taus, coverage = {}, 1.0
     for task in tasks:
@@ -182,7 +190,7 @@ def _word(
 
 
 def _yardsticks(
-    candidates: list[Expression], table: MeasureTable, both: Ground, split: int, parted: str
+    candidates: list[Expression], table: FeatureTable, both: Ground, split: int, parted: str
 ) -> Iterator[dict[str, Any]]:
     """One row for each yardstick, fitted to the first networks and judged on the rest."""
     tasks = both.tasks()
@@ -215,7 +223,7 @@ def _judged(
 
 @contextmanager
 def _team(
-    sample: Ground, how: How, raw: int, sketch: int, seed: int, watcher: Watcher
+    sample: Ground, how: StudySettings, raw: int, sketch: int, seed: int, watcher: Callback
 ) -> Iterator[Workers]:
     """Workers for the sample, which look into the records first where there are some."""
     conditions = sample.conditions(
@@ -227,7 +235,7 @@ def _team(
         storage=how.storage,
     )
     with ExitStack() as opened:
-        records = None if how.records is None else Records(Path(how.records), sample.space)
+        records = None if how.records is None else FeatureStore(Path(how.records), sample.space)
         if records is not None:
             opened.callback(records.close)
             records.about(conditions)
@@ -235,7 +243,7 @@ def _team(
         progress = watcher.phase(title, len(sample.architectures))
         team = sample.workers(conditions, how.workers, progress=progress)
         opened.callback(team.close)
-        yield team if records is None else RecordedWorkers(team, records, conditions)
+        yield team if records is None else StoredWorkers(team, records, conditions)
         if records is not None:
             records.compact()
 

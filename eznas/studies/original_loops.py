@@ -15,13 +15,13 @@ from torch import Tensor
 
 from eznas.evaluation.values import applied
 from eznas.formulas.expression import Expression
-from eznas.primitives import CONSTANT, WORDS
-from eznas.primitives.kinds import AXES
-from eznas.statistics.measuring import Measurement
+from eznas.primitives import CONSTANT, PRIMITIVES
+from eznas.primitives.types import AXES
+from eznas.statistics.measuring import MeasuredNetwork
 
 
 @dataclass(frozen=True)
-class Loose:
+class NetworkTensors:
     """One network's tensors, row by row: `tensors[statistic]` in the order of its axis, None where
     absent; `live[axis]`: whether each row is."""
 
@@ -29,20 +29,22 @@ class Loose:
     live: dict[str, list[bool]]
 
     @staticmethod
-    def of(measured: Measurement) -> "Loose":
+    def of(measured: MeasuredNetwork) -> "NetworkTensors":
         """What was measured."""
         rows = {axis: measured.structure.along(axis) for axis in AXES[:-1]}
-        return Loose(measured.tensors, {a: [alive for _, alive in own] for a, own in rows.items()})
+        return NetworkTensors(
+            measured.tensors, {a: [alive for _, alive in own] for a, own in rows.items()}
+        )
 
 
-def score(formula: Expression, network: Loose) -> float:
+def score(formula: Expression, network: NetworkTensors) -> float:
     """The value of a formula on a network; NaN where it does not apply."""
     found = _of_network(formula, network)
     return float("nan") if found is None else float(found)
 
 
 @contextmanager
-def on_disk(networks: Sequence[Loose]) -> Iterator[list[Path]]:
+def on_disk(networks: Sequence[NetworkTensors]) -> Iterator[list[Path]]:
     """A file for each network while the context lasts, read once so that the page cache is warm."""
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.pt") for i in range(len(networks))]
@@ -52,22 +54,22 @@ def on_disk(networks: Sequence[Loose]) -> Iterator[list[Path]]:
         yield paths
 
 
-def loaded(path: Path) -> Loose:
+def loaded(path: Path) -> NetworkTensors:
     """A network's tensors from its file."""
-    return Loose(**torch.load(path, weights_only=True))
+    return NetworkTensors(**torch.load(path, weights_only=True))
 
 
-def _of_network(node: Expression, network: Loose) -> Tensor | None:
+def _of_network(node: Expression, network: NetworkTensors) -> Tensor | None:
     """[1, ...] in float64, None where it does not apply."""
     if node.value is not None:
         return torch.tensor(node.value, dtype=torch.float64)
     if not node.arguments:
         [found] = network.tensors[node.name]
         return None if found is None else found[None]
-    word = WORDS[node.name]
+    word = PRIMITIVES[node.name]
     if not word.aggregation:
         return applied(node.name, [_of_network(a, network) for a in node.arguments])
-    live = network.live[node.arguments[0].kind.axis]
+    live = network.live[node.arguments[0].type.axis]
     columns: list[list[Tensor]] = [[] for _ in node.arguments]
     for row, alive in enumerate(live):
         if word.live and not alive:
@@ -83,13 +85,13 @@ def _of_network(node: Expression, network: Loose) -> Tensor | None:
     return word.function(*(torch.stack(c)[None] for c in columns), mask)
 
 
-def _of_row(node: Expression, network: Loose, row: int) -> Tensor | None:
+def _of_row(node: Expression, network: NetworkTensors, row: int) -> Tensor | None:
     """[1, ...], None where it does not apply."""
     if node.value is not None:
         return torch.tensor(node.value, dtype=torch.float64)
     if not node.arguments:
         found = network.tensors[node.name][row]
         return None if found is None else found[None]
-    if node.kind == CONSTANT:
+    if node.type == CONSTANT:
         return _of_network(node, network)
     return applied(node.name, [_of_row(a, network, row) for a in node.arguments])

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eznas.discovery.callbacks import Silent, Watcher
+from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.evaluation.evaluator import Evaluator, Place, one_thread
 from eznas.evaluation.executors import Serial, Workers, start
-from eznas.evaluation.feature_table import SHARD, MeasureTable
+from eznas.evaluation.feature_table import SHARD, FeatureTable
 from eznas.evaluation.plan import Plan
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
@@ -23,9 +23,9 @@ from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.measuring import measure
-from eznas.studies.original_loops import Loose, loaded, on_disk, score
+from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
 from eznas.system.machine import cores, most_resident
 
 SPACE = "nasbench201"
@@ -44,7 +44,7 @@ def recorded() -> list[list[Expression]]:
 
 
 def benchmark(
-    networks: int = 16, device: str = "cpu", watcher: Watcher | None = None
+    networks: int = 16, device: str = "cpu", watcher: Callback | None = None
 ) -> dict[str, Any]:
     """Rates, distance to the floor that memory bandwidth sets, peak memory, seconds of measuring.
 
@@ -54,7 +54,7 @@ def benchmark(
     reading all statistics it touches once. `slopes`: of the time against each quantity, both in
     logs.
     """
-    generations, watcher = recorded(), watcher or Silent()
+    generations, watcher = recorded(), watcher or NoCallback()
     report = watcher.phase("benchmark", 5) or (lambda done, total: None)
     formulas = _distinct(generations[-1])
     conditions = _conditions(device, BATCH)
@@ -62,7 +62,7 @@ def benchmark(
     with one_thread():
         measured = [_measured(a, conditions, formulas) for a in architectures]
         report(1, 5)
-        rates = _loops(formulas, [Loose.of(m) for m in measured])
+        rates = _loops(formulas, [NetworkTensors.of(m) for m in measured])
         del measured
         report(2, 5)
         evaluator = _evaluator(conditions, generations)
@@ -128,7 +128,7 @@ def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
     for name in SCORED:
         proxy = resolve(name)
         conditions = proxy.conditions(init="kaiming", device=device)
-        rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.measures()).statistics()]
+        rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.features()).statistics()]
         ratios = [
             min(_timed(proxy.measured, model, conditions) for _ in range(3))
             / min(_passes(model, conditions, rows) for _ in range(3))
@@ -138,7 +138,7 @@ def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
     return found
 
 
-def _passes(model: nn.Module, conditions: Conditions, rows: Sequence[Statistic]) -> float:
+def _passes(model: nn.Module, conditions: MeasurementConfig, rows: Sequence[Statistic]) -> float:
     """Seconds of the bare passes of the probes of some statistics, on the model as it is."""
     seconds = 0.0
     for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
@@ -208,29 +208,33 @@ def _slope(seconds: dict[int, float]) -> float:
     return round(float(np.polyfit(x, y, 1)[0]), 2)
 
 
-def _conditions(device: str, batch: int) -> Conditions:
+def _conditions(device: str, batch: int) -> MeasurementConfig:
     device = device_of(device)
-    return Conditions(batch_of(None, 64, 32, seed=0), raw=batch, sketch=batch, device=device)
+    return MeasurementConfig(batch_of(None, 64, 32, seed=0), raw=batch, sketch=batch, device=device)
 
 
-def _measured(architecture: str, conditions: Conditions, formulas: Sequence[Expression]) -> Any:
+def _measured(
+    architecture: str, conditions: MeasurementConfig, formulas: Sequence[Expression]
+) -> Any:
     rows = [CATALOGUE[n] for n in Plan.of(formulas).statistics()]
     return measure(SPACES[SPACE].build(architecture), conditions, rows)
 
 
-def _evaluator(conditions: Conditions, generations: Sequence[Sequence[Expression]]) -> Evaluator:
+def _evaluator(
+    conditions: MeasurementConfig, generations: Sequence[Sequence[Expression]]
+) -> Evaluator:
     statistics = Plan.of(f for g in generations for f in g).statistics()
     return Evaluator((Place(SPACES[SPACE], (conditions,)),), tuple(statistics))
 
 
-def _held(team: Workers, architectures: Sequence[str]) -> MeasureTable:
+def _held(team: Workers, architectures: Sequence[str]) -> FeatureTable:
     """A table of networks that are measured."""
-    table = MeasureTable(architectures, team.evaluate)
+    table = FeatureTable(architectures, team.evaluate)
     table.fill([parse("params")], table.networks)
     return table
 
 
-def _scored(table: MeasureTable, *generations: Sequence[Expression]) -> None:
+def _scored(table: FeatureTable, *generations: Sequence[Expression]) -> None:
     """Score the formulas of each generation on all networks of the table."""
     for formulas in generations:
         table.fill(formulas, table.networks)
@@ -238,10 +242,10 @@ def _scored(table: MeasureTable, *generations: Sequence[Expression]) -> None:
             table.scores(formula, 0, table.networks)
 
 
-def _loops(formulas: Sequence[Expression], networks: Sequence[Loose]) -> dict[str, float]:
+def _loops(formulas: Sequence[Expression], networks: Sequence[NetworkTensors]) -> dict[str, float]:
     pairs = len(formulas) * len(networks)
 
-    def loop(formulas: Sequence[Expression], networks: Sequence[Loose | Path]) -> None:
+    def loop(formulas: Sequence[Expression], networks: Sequence[NetworkTensors | Path]) -> None:
         for formula in formulas:
             for network in networks:
                 score(formula, loaded(network) if isinstance(network, Path) else network)

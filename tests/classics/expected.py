@@ -211,9 +211,9 @@ def _noting(inputs: dict[str, Tensor], name: str) -> Callable[..., Any]:
 
 
 def _watched(
-    model: nn.Module, images: Tensor, *kinds: type[nn.Module]
+    model: nn.Module, images: Tensor, *value_types: type[nn.Module]
 ) -> tuple[Tensor, list[tuple[str, nn.Module, Tensor]]]:
-    """Logits, and name, module and output of the modules of these kinds, of a copy."""
+    """Logits, and name, module and output of the modules of these value_types, of a copy."""
     model = copy.deepcopy(model).train()
     calls: list[tuple[str, nn.Module, Tensor]] = []
 
@@ -221,7 +221,7 @@ def _watched(
         return lambda module, _inputs, y: calls.append((name, module, y))
 
     for name, module in model.named_modules():
-        if isinstance(module, kinds):
+        if isinstance(module, value_types):
             module.register_forward_hook(keeping(name))
     return model(images), calls
 

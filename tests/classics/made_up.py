@@ -12,7 +12,7 @@ from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import Images, generated
 from eznas.statistics.measuring import measure
 
@@ -59,10 +59,10 @@ def network(architecture: str, classes: int = 10) -> nn.Module:
 
 
 def scored(
-    formulas: Mapping[str, Expression], models: Sequence[nn.Module], conditions: Conditions
+    formulas: Mapping[str, Expression], models: Sequence[nn.Module], conditions: MeasurementConfig
 ) -> dict[str, Scores]:
     """The scores of each formula, through measurement, bank, plan and arithmetic."""
-    measures = list({m.text: m for f in formulas.values() for m in f.measures()}.values())
+    measures = list({m.text: m for f in formulas.values() for m in f.features()}.values())
     plan = Plan.of(measures)
     rows = [CATALOGUE[name] for name in plan.statistics()]
     values, coverage = evaluate(plan, stack([measure(m, conditions, rows) for m in models]))

@@ -10,7 +10,7 @@ from eznas.evaluation.scoring import Scores
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from tests.classics.made_up import (
     FORMULAS,
@@ -26,7 +26,7 @@ from tests.classics.made_up import (
 
 NB201 = SPACES["nasbench201"]
 IMAGES = generated(4, size=8, classes=2)
-CONDITIONS = Conditions(IMAGES, 2, raw=2, sketch=4, seed=1)
+CONDITIONS = MeasurementConfig(IMAGES, 2, raw=2, sketch=4, seed=1)
 MORE = {
     "skip beside a dead branch": "310100",
     "dead branches before the second node": "022104",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import spearmanr
 
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated, load
 from tests.classics.made_up import FORMULAS, network, scored
 from tests.shared import shared
@@ -58,7 +58,7 @@ def logsynflow(architectures: list[str], classes: int, size: int) -> Column:
     models = [network(a, classes) for a in architectures]
     formulas = {"logsynflow": FORMULAS["logsynflow"]}
     runs = [
-        scored(formulas, models, Conditions(images, classes, seed=seed))["logsynflow"].values
+        scored(formulas, models, MeasurementConfig(images, classes, seed=seed))["logsynflow"].values
         for seed in range(3)
     ]
     return np.asarray(np.mean(runs, axis=0))
@@ -93,7 +93,7 @@ def test_published_logsynflow_of_other_tasks(dataset: str, classes: int, size: i
 def test_published_naswot_orders_as_ours() -> None:
     """On other images, so that ranks agree and not values; singular kernels are the same ones."""
     want = freerea("ImageNet16-120", [0, 1, 3, 105, 700, 5000, 9000, 14000])
-    conditions = Conditions(generated(32, size=16), 120, sketch=32)
+    conditions = MeasurementConfig(generated(32, size=16), 120, sketch=32)
     formulas = {"naswot": FORMULAS["naswot"]}
     found = scored(formulas, [network(a, 120) for a in want], conditions)["naswot"].values
     theirs = np.array([s["naswot"] for s in want.values()])
@@ -111,7 +111,9 @@ def suite(networks: int, columns: list[str]) -> tuple[list[str], dict[str, Colum
     }
 
 
-def ours(columns: list[str], architectures: list[str], conditions: Conditions) -> dict[str, Column]:
+def ours(
+    columns: list[str], architectures: list[str], conditions: MeasurementConfig
+) -> dict[str, Column]:
     """Our scores under the suite's names."""
     formulas = {c: FORMULAS[OURS.get(c, c)] for c in columns}
     parts = [scored(formulas, [network(a)], conditions) for a in architectures]
@@ -122,7 +124,7 @@ def test_published_sizes() -> None:
     """In millions, and to the last one: but the suite counts 5184 operations more in every network,
     whatever its cells (the global pooling is none here)."""
     architectures, want = suite(24, ["params", "flops"])
-    found = ours(list(want), architectures, Conditions(generated(2), raw=2, sketch=2))
+    found = ours(list(want), architectures, MeasurementConfig(generated(2), raw=2, sketch=2))
     assert len(set(want["flops"])) > 12
     np.testing.assert_allclose(1e6 * want["params"], found["params"], atol=1e-3)
     np.testing.assert_allclose(1e6 * want["flops"], found["flops"] + 5184, atol=1e-3)
@@ -133,7 +135,7 @@ def both() -> tuple[dict[str, Column], dict[str, Column]]:
     """Our scores and the suite's, on images of CIFAR-10."""
     images = load(shared(IMAGES), 64)
     architectures, theirs = suite(24, list(BARS))
-    conditions = Conditions(images, raw=16, sketch=64)
+    conditions = MeasurementConfig(images, raw=16, sketch=64)
     return ours(list(BARS), architectures, conditions), theirs
 
 

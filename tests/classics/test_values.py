@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eznas.proxies.classics import CLASSICS
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import Images, generated
 from tests import reference
 from tests.classics.expected import EXPECTED, Excited
@@ -48,7 +48,7 @@ def compare(
 ) -> dict[str, float]:
     """Asserts equality in float64, where no unit lies within rounding of a ReLU's edge."""
     model = network(STRINGS[network_name], classes).double()
-    conditions = Conditions(images, classes, raw=raw, sketch=sketch, seed=seed)
+    conditions = MeasurementConfig(images, classes, raw=raw, sketch=sketch, seed=seed)
     found = scored({name: FORMULAS[name] for name in names}, [model], conditions)
     reference.init(model, seed)
     excited = Excited(model, images.pixels, images.labels, raw, sketch, seed)
@@ -118,7 +118,7 @@ def test_classics_in_float32() -> None:
     images = generated(16, size=16)
     model = network(STRINGS["mixed"])
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "naswot", "params")}
-    found = scored(formulas, [model], Conditions(images, sketch=16))
+    found = scored(formulas, [model], MeasurementConfig(images, sketch=16))
     reference.init(model, 0)
     flow, naswot = reference.logsynflow(model, 16), reference.naswot(model, images.pixels)
     assert found["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
@@ -131,7 +131,7 @@ def test_a_kernel_of_two_equal_images_is_singular() -> None:
     images = generated(6, size=8)
     pixels = images.pixels.clone()
     pixels[3] = pixels[0]
-    twice = Conditions(Images(pixels, images.labels, ""), sketch=6)
+    twice = MeasurementConfig(Images(pixels, images.labels, ""), sketch=6)
     formulas = {name: FORMULAS[name] for name in ("naswot", "hybrid")}
     for scores in scored(formulas, [network(STRINGS["mixed"])], twice).values():
         assert (scores.values.tolist(), scores.reason) == ([-math.inf], "")
@@ -140,7 +140,7 @@ def test_a_kernel_of_two_equal_images_is_singular() -> None:
 @pytest.fixture(scope="module")
 def together() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Scores of all networks in one shard, and of each on its own."""
-    conditions = Conditions(generated(4, size=8, classes=2), 2, raw=2, sketch=4)
+    conditions = MeasurementConfig(generated(4, size=8, classes=2), 2, raw=2, sketch=4)
     models = [network(s, 2) for s in STRINGS.values()]
     shared = scored(FORMULAS, models, conditions)
     alone = [scored(FORMULAS, [m], conditions) for m in models]
@@ -159,11 +159,11 @@ def test_models_beyond_the_space() -> None:
 
     (A layer that ran twice counts for each time it ran, unlike in the direct computation.)
     """
-    conditions = Conditions(generated(4, size=8), sketch=4)
+    conditions = MeasurementConfig(generated(4, size=8), sketch=4)
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "params")}
-    kinds = (reference.TinyResNet, reference.Concat, reference.NoBatchNorm, reference.Mlp)
-    for kind in kinds:
-        model = kind()
+    value_types = (reference.TinyResNet, reference.Concat, reference.NoBatchNorm, reference.Mlp)
+    for value_type in value_types:
+        model = value_type()
         found = scored(formulas, [copy.deepcopy(model)], conditions)
         reference.init(model, 0)
         flow = reference.logsynflow(model, 8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import eznas.evaluation.evaluator
-from eznas.evaluation.feature_store import Records
+from eznas.evaluation.feature_store import FeatureStore
 from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
 
 
@@ -112,12 +112,12 @@ def test_bad_options_of_correlate(options, said):
 
 
 AGREE = ("agree", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
-WORDS = ("words", *BATCH, "--workers", "1")
+PRIMITIVES = ("words", *BATCH, "--workers", "1")
 MEASURING = {
     "correlate": ("correlate", "params", *FEW),
     "agree": AGREE,
     "blend": ("blend", "params", "naswot", *FEW),
-    "words": WORDS,
+    "words": PRIMITIVES,
 }
 
 
@@ -152,7 +152,7 @@ def test_bad_records(command, records, said):
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("command", MEASURING)
 def test_records_in_use(command, tmp_path):
-    held = Records(tmp_path, "nasbench201")
+    held = FeatureStore(tmp_path, "nasbench201")
     held.about([])
     try:
         line = complaint(*MEASURING[command], "--records", str(tmp_path))
@@ -262,7 +262,7 @@ def test_bad_input_to_blend(arguments, said):
     ],
 )
 def test_bad_input_to_words(options, said):
-    line = complaint(*WORDS, *options)
+    line = complaint(*PRIMITIVES, *options)
     assert all(part in line for part in said), line
 
 

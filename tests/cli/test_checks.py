@@ -184,7 +184,7 @@ def test_torch_that_does_not_run(monkeypatch):
 
 
 def test_the_versions_are_those_that_are_admitted_and_told_of():
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"torch>={doctor.LEAST_TORCH}" in project["dependencies"]
     assert f"'torch=={doctor.TESTED_TORCH}.*'" in (root / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 import pytest
 
-from eznas.discovery.checkpoint import LOGS, PREVIOUS, STATE, Books
+from eznas.discovery.checkpoint import LOGS, PREVIOUS, STATE, Checkpoints
 from eznas.discovery.config import Config
 from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
@@ -36,7 +36,7 @@ def begun(root):
 
 def go_on(folder, previous=False):
     """Search from where the books say, to the end."""
-    with Books(folder) as books:
+    with Checkpoints(folder) as books:
         saved = books.restore(previous)
         engine = made_up.engine(1, **SEARCH)
         if saved is not None:
@@ -146,12 +146,12 @@ def test_a_bit_that_flips_is_noticed(copy, name):
         data = bytearray(good)
         data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
         path.write_bytes(data)
-        with pytest.raises(InputError) as caught, Books(copy) as books:
+        with pytest.raises(InputError) as caught, Checkpoints(copy) as books:
             books.restore()
         assert str(path) in str(caught.value)
         assert str(caught.value).isprintable()
     path.write_bytes(good)
-    with Books(copy) as books:
+    with Checkpoints(copy) as books:
         assert books.restore().search.generation == SEARCH["generations"]
 
 
@@ -161,7 +161,7 @@ def test_a_file_that_was_cut_short_is_noticed(copy, name):
     good = path.read_bytes()
     for keep in (0, 1, len(good) // 2, len(good) - 1):
         path.write_bytes(good[:keep])
-        with pytest.raises(InputError, match="damaged") as caught, Books(copy) as books:
+        with pytest.raises(InputError, match="damaged") as caught, Checkpoints(copy) as books:
             books.restore()
         assert str(path) in str(caught.value)
 
@@ -173,11 +173,14 @@ def test_a_state_that_is_damaged_or_gone_offers_the_one_before(copy):
             pytest.raises(
                 InputError, match=r"`eznas resume mine --previous` goes on from generation 1$"
             ),
-            Books(copy) as books,
+            Checkpoints(copy) as books,
         ):
             books.restore()
     (copy.path / PREVIOUS).write_bytes(b"?")
-    with pytest.raises(InputError, match="no older state to go on from"), Books(copy) as books:
+    with (
+        pytest.raises(InputError, match="no older state to go on from"),
+        Checkpoints(copy) as books,
+    ):
         books.restore()
 
 
@@ -196,7 +199,7 @@ def test_a_state_of_another_form_is_refused(copy):
         ({"search": saved["search"] | {"random": [3, [-1] * 625, None]}}, "search.random"),
     ):
         files.write_sealed(copy.path / STATE, json.dumps(saved | change).encode())
-        with pytest.raises(InputError, match=rf"state\.json: {where}"), Books(copy) as books:
+        with pytest.raises(InputError, match=rf"state\.json: {where}"), Checkpoints(copy) as books:
             books.restore()
 
 
@@ -204,25 +207,28 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(copy):
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from eznas.discovery.checkpoint import Books\n"
+        "from eznas.discovery.checkpoint import Checkpoints\n"
         "from eznas.discovery.folder import RunFolder\n"
-        "with Books(RunFolder(Path(sys.argv[1]))):\n"
+        "with Checkpoints(RunFolder(Path(sys.argv[1]))):\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(600)\n"
     )
     command = [sys.executable, "-c", program, str(copy.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"locked\n"
-        with pytest.raises(InputError, match="another process is at work on this run"), Books(copy):
+        with (
+            pytest.raises(InputError, match="another process is at work on this run"),
+            Checkpoints(copy),
+        ):
             pass
         other.kill()
-    with Books(copy):
+    with Checkpoints(copy):
         pass
 
 
 def test_a_state_says_what_the_search_held(whole):
     """What is read is what was written, and what is written again is the same."""
-    with Books(whole) as books:
+    with Checkpoints(whole) as books:
         saved = books.restore()
     engine = made_up.engine(1, **SEARCH)
     engine.resume(saved.search)
@@ -232,19 +238,19 @@ def test_a_state_says_what_the_search_held(whole):
 def test_a_run_without_its_state_is_not_begun_anew(copy):
     for name in (STATE, PREVIOUS):
         (copy.path / name).unlink()
-    with pytest.raises(InputError, match=r"state\.json: not there"), Books(copy) as books:
+    with pytest.raises(InputError, match=r"state\.json: not there"), Checkpoints(copy) as books:
         books.restore()
     (copy.path / LOGS[0]).write_bytes(b"{}\n")
-    with Books(copy) as books:
+    with Checkpoints(copy) as books:
         assert books.restore() is None
     copy.write("result.json", {})
-    with pytest.raises(InputError, match=r"state\.json: not there"), Books(copy) as books:
+    with pytest.raises(InputError, match=r"state\.json: not there"), Checkpoints(copy) as books:
         books.restore()
 
 
 def test_what_a_killed_process_left_half_written_is_removed(copy):
     (copy.path / ".state.json.17.partial").write_bytes(b"{")
-    with Books(copy):
+    with Checkpoints(copy):
         assert not list(copy.path.glob(".*"))
 
 
@@ -257,7 +263,7 @@ def test_a_state_that_could_not_be_written_is_none(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("eznas.discovery.checkpoint.write_sealed", interrupted)
-    keep = Books.keep
+    keep = Checkpoints.keep
 
     def spied(self, *arguments, **more):
         try:
@@ -265,7 +271,7 @@ def test_a_state_that_could_not_be_written_is_none(tmp_path, monkeypatch):
         finally:
             seen.append(self.kept)
 
-    monkeypatch.setattr(Books, "keep", spied)
+    monkeypatch.setattr(Checkpoints, "keep", spied)
     with pytest.raises(KeyboardInterrupt):
         go_on(folder)
     assert seen == [False]

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.test_discovery import TINY, books
+from tests.discovery.test_run import TINY, books
 
 pytestmark = pytest.mark.slow
 KILLS = 50
 CONFIG = TINY | {"generations": 12, "statistics": ("layer_params", "params"), "start": 8}
 PROGRAM = "from eznas.cli import main; main()"
-TREE = str(Path(__file__).parents[1])
+TREE = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from eznas.benchmarks import Table
 from eznas.benchmarks.store import Origin, store
-from eznas.discovery.callbacks import Silent
+from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.run import BASELINES, evolve, resume
 from eznas.errors import InputError
@@ -37,7 +37,7 @@ TINY = {
 BOOKS = ("journal.jsonl", "archive.json")
 
 
-class Interrupts(Silent):
+class Interrupts(NoCallback):
     """Presses Ctrl-C after a generation."""
 
     def __init__(self, after):
@@ -136,7 +136,7 @@ def test_networks_that_fail_are_left_out_and_told(home, monkeypatch):
 def test_a_run_that_is_out_of_time_is_judged(home):
     told = []
 
-    class Tells(Silent):
+    class Tells(NoCallback):
         def phase(self, name, networks):
             told.append((name, networks))
 

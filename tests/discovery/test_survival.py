@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.test_workers import KEPT, SETTINGS, SHARDS, STRINGS, TEXTS, evaluator, from_ray, same
+from tests.evaluation.test_executors import KEPT, SETTINGS, SHARDS, STRINGS, TEXTS, evaluator, from_ray, same
 
 from eznas.errors import InputError
 from eznas.evaluation import evaluator as room

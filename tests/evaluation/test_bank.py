@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from eznas.evaluation.bank import Axis, Shard, stack
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse_any
-from eznas.primitives.kinds import AXES
+from eznas.primitives.types import AXES
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
-from eznas.statistics.measuring import Measurement, measure
+from eznas.statistics.measuring import MeasuredNetwork, measure
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
-CONDITIONS = Conditions(generated(8, size=8), raw=4, sketch=8)
+CONDITIONS = MeasurementConfig(generated(8, size=8), raw=4, sketch=8)
 STRINGS = [
     "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
     "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",  # disconnected
@@ -39,7 +39,7 @@ def network(architecture: str) -> nn.Module:
     return SPACES["nasbench201"].build(architecture)
 
 
-def copies(measurements: list[Measurement]) -> list[Measurement]:
+def copies(measurements: list[MeasuredNetwork]) -> list[MeasuredNetwork]:
     """The same, for `stack` to take the tensors out of."""
     return [replace(m, tensors=dict(m.tensors)) for m in measurements]
 
@@ -49,7 +49,7 @@ class Bank:
 
     def __init__(self, models: list[nn.Module]) -> None:
         rows = list(CATALOGUE.values())
-        self.measurements: list[Measurement] = [measure(m, CONDITIONS, rows) for m in models]
+        self.measurements: list[MeasuredNetwork] = [measure(m, CONDITIONS, rows) for m in models]
         self.shard: Shard = stack(copies(self.measurements))
 
 
@@ -144,7 +144,7 @@ def test_a_group_holds_equal_shapes_of_several_networks(bank: Bank) -> None:
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
 def test_blocks_hold_what_was_measured(row, bank: Bank) -> None:
     blocks = bank.shard.blocks[row.name]
-    if row.kind.axis == "networks":
+    if row.type.axis == "networks":
         (block,) = blocks
         present = bank.shard.present[row.name].tolist()
         for n, m in enumerate(bank.measurements):
@@ -153,7 +153,7 @@ def test_blocks_hold_what_was_measured(row, bank: Bank) -> None:
             assert block is not None
             assert torch.equal(block[n], torch.zeros_like(block[n]) if tensor is None else tensor)
         return
-    for n, p, group, r in rows(bank.shard.axes[row.kind.axis]):
+    for n, p, group, r in rows(bank.shard.axes[row.type.axis]):
         tensor, block = bank.measurements[n].tensors[row.name][p], blocks[group]
         assert (tensor is None) == (block is None)
         assert tensor is None or (block is not None and torch.equal(block[r], tensor))

@@ -11,7 +11,7 @@ from eznas.evaluation.bank import stack
 from eznas.evaluation.bank_on_disk import Mapped
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 
@@ -31,7 +31,7 @@ STRINGS = (
 
 @pytest.fixture(scope="module")
 def shard():
-    conditions = Conditions(generated(4, size=8), raw=2, sketch=4)
+    conditions = MeasurementConfig(generated(4, size=8), raw=2, sketch=4)
     rows = [CATALOGUE[n] for n in NAMES]
     models = [SPACES["nasbench201"].build(a) for a in STRINGS]
     return stack([measure(m, conditions, rows) for m in models])

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.formulas.test_plan import SHARD, VARIED
+from tests.evaluation.test_plan import SHARD, VARIED
 
 from eznas.evaluation import chunks
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 
 
 def chunked(text):
@@ -57,7 +57,9 @@ def test_out_of_memory_is_answered_by_smaller_chunks(monkeypatch):
 
     text = "sum_layers(mean(square(weight)))"
     expected = evaluate(Plan.of([parse(text)]), SHARD)
-    monkeypatch.setitem(WORDS, "square", dataclasses.replace(WORDS["square"], function=square))
+    monkeypatch.setitem(
+        PRIMITIVES, "square", dataclasses.replace(PRIMITIVES["square"], function=square)
+    )
     found = evaluate(Plan.of([parse(text)]), SHARD)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
     assert max(sizes) > 1

@@ -11,15 +11,15 @@ from eznas.evaluation import executors as module
 from eznas.evaluation.bank_on_disk import Mapped
 from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.evaluation.executors import RayWorkers, Serial, start, try_ray
-from eznas.evaluation.feature_store import DIGITS, RecordedWorkers, Records
+from eznas.evaluation.feature_store import DIGITS, FeatureStore, StoredWorkers
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 
 IMAGES = generated(4, size=16)
 SETTINGS = (
-    Conditions(IMAGES, classes=10, raw=2, sketch=4),
-    Conditions(IMAGES.resized(8), classes=5, raw=2, sketch=4),
+    MeasurementConfig(IMAGES, classes=10, raw=2, sketch=4),
+    MeasurementConfig(IMAGES.resized(8), classes=5, raw=2, sketch=4),
 )
 PLACES = (
     Place(SPACES["nasbench201"], SETTINGS),
@@ -221,10 +221,10 @@ def test_progress_is_told():
 
 def test_recorded_workers_give_the_stored_digits_and_measure_once(reference, tmp_path):
     told = []
-    records = Records(tmp_path / "records", "nasbench201")
+    records = FeatureStore(tmp_path / "records", "nasbench201")
     records.about(SETTINGS)
     inner = Serial(evaluator, lambda done, total: told.append((done, total)))
-    team = RecordedWorkers(inner, records, SETTINGS)
+    team = StoredWorkers(inner, records, SETTINGS)
     found = team.evaluate(SHARDS, TEXTS)
     np.testing.assert_allclose(found[0], reference[0], rtol=10.0 ** (1 - DIGITS))
     np.testing.assert_allclose(found[1], reference[1], rtol=1e-5)
@@ -234,7 +234,7 @@ def test_recorded_workers_give_the_stored_digits_and_measure_once(reference, tmp
         same(again, part(found, list(range(len(TEXTS))), order))
     assert len(told) == 3
     records.close()
-    reopened = RecordedWorkers(inner, Records(records.path, "nasbench201"), SETTINGS)
+    reopened = StoredWorkers(inner, FeatureStore(records.path, "nasbench201"), SETTINGS)
     same(reopened.evaluate(SHARDS, TEXTS), found)
     assert len(told) == 3
 

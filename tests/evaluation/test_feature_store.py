@@ -1,4 +1,4 @@
-"""Records: what is read back is what was written, whatever became of the process that wrote it."""
+"""FeatureStore: what is read back is what was written, whatever became of the process that wrote it."""
 
 import gc
 import gzip
@@ -16,15 +16,15 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.evaluation import feature_store as module
-from eznas.evaluation.feature_store import DIGITS, PORTION, RecordedWorkers, Records
-from eznas.statistics.config import Conditions
+from eznas.evaluation.feature_store import DIGITS, PORTION, FeatureStore, StoredWorkers
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 IMAGES = generated(2, size=8)
 SETTINGS = (
-    Conditions(IMAGES, raw=2, sketch=2),
-    Conditions(IMAGES, raw=2, sketch=2, seed=1),
+    MeasurementConfig(IMAGES, raw=2, sketch=2),
+    MeasurementConfig(IMAGES, raw=2, sketch=2, seed=1),
 )
 SPACE = "nasbench201"
 NETWORKS = tuple(f"|op~{i}|" for i in range(40))
@@ -46,9 +46,9 @@ def made_up(shards, texts):
     values = values.reshape(len(SETTINGS), len(texts), len(networks))
     coverage = np.ones_like(values)
     for i, network in enumerate(networks):
-        if (kind := NETWORKS.index(network) % 8) < 4:
-            values[:, :, i] = (math.nan, math.inf, -math.inf, 1 / 3)[kind]
-            coverage[:, :, i] = (math.nan, 1, 1, 2 / 3)[kind]
+        if (value_type := NETWORKS.index(network) % 8) < 4:
+            values[:, :, i] = (math.nan, math.inf, -math.inf, 1 / 3)[value_type]
+            coverage[:, :, i] = (math.nan, 1, 1, 2 / 3)[value_type]
     return values, coverage
 
 
@@ -80,7 +80,7 @@ def opened(tmp_path):
     found = []
 
     def make(path=tmp_path / "records", space=SPACE):
-        found.append(Records(Path(path), space))
+        found.append(FeatureStore(Path(path), space))
         found[-1].about(SETTINGS)
         return found[-1]
 
@@ -118,7 +118,7 @@ def test_what_is_written_is_read_to_the_stored_digits(opened):
     assert not np.isfinite(values).all()
     expected = [stored(values), stored(coverage, 6), np.ones(values.shape, dtype=bool)]
     check_equal(contents(records), expected)
-    check_equal(contents(Records(records.path, SPACE)), expected)
+    check_equal(contents(FeatureStore(records.path, SPACE)), expected)
     np.testing.assert_allclose(contents(records)[0], values, rtol=10.0 ** (1 - DIGITS))
     assert (contents(records)[0] != values).any()  # there was what to round
 
@@ -160,8 +160,8 @@ def test_the_folder_says_what_it_holds(opened):
         "conditions": {s.fingerprint: s.describe() for s in SETTINGS},
         "space": SPACE,
     }
-    other = Conditions(IMAGES, raw=2, sketch=2, seed=7)
-    again = Records(records.path, SPACE)
+    other = MeasurementConfig(IMAGES, raw=2, sketch=2, seed=7)
+    again = FeatureStore(records.path, SPACE)
     again.about([other])
     again.close()
     about["conditions"][other.fingerprint] = other.describe()
@@ -201,10 +201,10 @@ def test_of_two_values_the_last_counts_also_when_reopened(opened):
         records.append(SETTINGS, NETWORKS, texts, values, np.ones_like(values))
     expected = np.full(shape, 3.0)
     np.testing.assert_array_equal(contents(records, ["b"])[0], expected)
-    np.testing.assert_array_equal(contents(Records(records.path, SPACE), ["b"])[0], expected)
+    np.testing.assert_array_equal(contents(FeatureStore(records.path, SPACE), ["b"])[0], expected)
     records.compact()
     np.testing.assert_array_equal(contents(records, ["b"])[0], expected)
-    np.testing.assert_array_equal(contents(Records(records.path, SPACE), ["b"])[0], expected)
+    np.testing.assert_array_equal(contents(FeatureStore(records.path, SPACE), ["b"])[0], expected)
     np.testing.assert_array_equal(contents(records, ["c"])[0], np.full(shape, 1.0))
 
 
@@ -227,7 +227,7 @@ def test_compact_gives_equal_bytes_for_equal_content_in_any_order(opened, tmp_pa
         sizes.append(file_of(records).stat().st_size)
         records.compact()
         check_equal(contents(records), before)
-        check_equal(contents(Records(records.path, SPACE)), before)
+        check_equal(contents(FeatureStore(records.path, SPACE)), before)
         seen.append((file_of(records).read_bytes(), before))
         add(records, SHARDS[3:], MEASURES[1:2])  # once more what is known: nothing changes
         records.compact()
@@ -253,9 +253,9 @@ def test_a_measure_that_is_added_later_joins_its_networks(opened):
 def test_no_records_compact_to_no_records(opened):
     records = opened()
     records.compact()
-    assert not contents(Records(records.path, SPACE))[2].any()
+    assert not contents(FeatureStore(records.path, SPACE))[2].any()
     add(records, SHARDS)
-    assert contents(Records(records.path, SPACE))[2].all()
+    assert contents(FeatureStore(records.path, SPACE))[2].all()
 
 
 @pytest.fixture
@@ -272,13 +272,13 @@ def three(opened):
 def test_a_last_member_that_was_cut_off_is_dropped_and_the_rest_kept(three, opened):
     path, last = three
     file = path / "measures.csv.gz"
-    data, expected = file.read_bytes(), contents(Records(path, SPACE))
+    data, expected = file.read_bytes(), contents(FeatureStore(path, SPACE))
     for found in expected:
         found[:, :, 16:24] = {"f": math.nan, "b": False}[found.dtype.kind]
     expected[1][:, :, 16:24] = 0
     for size in {last + 1, last + 5, last + 9, last + 10, last + 30, len(data) - 9, len(data) - 1}:
         file.write_bytes(data[:size])
-        check_equal(contents(Records(path, SPACE)), expected)
+        check_equal(contents(FeatureStore(path, SPACE)), expected)
         assert file.stat().st_size == size  # who only reads cuts nothing: it may still be written
         records = opened()
         assert file.read_bytes() == data[:last]
@@ -301,7 +301,7 @@ def test_a_first_member_that_was_cut_off_leaves_nothing(opened):
 
 def read_or_said(path):
     try:
-        return contents(Records(path, SPACE))
+        return contents(FeatureStore(path, SPACE))
     except InputError as error:
         return str(error)
 
@@ -311,7 +311,7 @@ def test_a_flipped_bit_is_noticed_and_nothing_is_changed(three):
     cut off there."""
     path, last = three
     file = path / "measures.csv.gz"
-    data, expected = file.read_bytes(), contents(Records(path, SPACE))
+    data, expected = file.read_bytes(), contents(FeatureStore(path, SPACE))
     random, noticed = np.random.default_rng(0), 0
     starts = [i for i in range(len(data)) if data[i : i + 3] == b"\x1f\x8b\x08"]
     assert len(starts) == 3
@@ -344,22 +344,22 @@ def test_a_flipped_bit_is_noticed_and_nothing_is_changed(three):
     ("content", "said"),
     [
         (b"architecture,conditions,params\n", "damaged at byte 0"),
-        (gzip.compress(b"\xff\xfe\x00"), "damaged"),
+        (gzip.compress(b"\xff\xfe\x00", mtime=0), "damaged"),
         (
-            gzip.compress(b"architecture,conditions,params\na,b,1,2\n"),
+            gzip.compress(b"architecture,conditions,params\na,b,1,2\n", mtime=0),
             ":2: expected 3 cells, got 4",
         ),
-        (gzip.compress(b"architecture,conditions,params\na,b\n"), ":2: expected 3 cells, got 2"),
-        (gzip.compress(b"architecture,conditions,params\na,b,much\n"), ":2: could not convert"),
-        (gzip.compress(b"architecture,conditions,params\na,b,1@\n"), ":2: could not convert"),
-        (gzip.compress(b"architecture,conditions,params\n\n"), ":2: expected 3 cells, got 0"),
+        (gzip.compress(b"architecture,conditions,params\na,b\n", mtime=0), ":2: expected 3 cells, got 2"),
+        (gzip.compress(b"architecture,conditions,params\na,b,much\n", mtime=0), ":2: could not convert"),
+        (gzip.compress(b"architecture,conditions,params\na,b,1@\n", mtime=0), ":2: could not convert"),
+        (gzip.compress(b"architecture,conditions,params\n\n", mtime=0), ":2: expected 3 cells, got 0"),
     ],
 )
 def test_what_is_no_records_file_is_named(tmp_path, content, said):
     file = tmp_path / "measures.csv.gz"
     file.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        Records(tmp_path, SPACE)
+        FeatureStore(tmp_path, SPACE)
     assert str(caught.value).startswith(str(file))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -367,28 +367,28 @@ def test_what_is_no_records_file_is_named(tmp_path, content, said):
 
 def test_a_line_that_is_no_csv_is_named(tmp_path):
     text = "architecture,conditions,params\na\rb,00,1\n"
-    (tmp_path / "measures.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "measures.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     with pytest.raises(InputError, match=r"measures\.csv\.gz: damaged: new-line"):
-        Records(tmp_path, "nasbench201")
+        FeatureStore(tmp_path, "nasbench201")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"conditions": []}', "\x00", ""])
 def test_damaged_conditions_are_named(tmp_path, content):
     (tmp_path / "conditions.json").write_text(content)
     with pytest.raises(InputError, match=r"conditions\.json: (damaged|content)"):
-        Records(tmp_path, SPACE)
+        FeatureStore(tmp_path, SPACE)
 
 
 def test_another_space_is_refused(opened):
     path = opened().path
     with pytest.raises(InputError, match="records of nasbench201, expected darts"):
-        Records(path, "darts")
+        FeatureStore(path, "darts")
 
 
 @pytest.mark.parametrize("path", ["file.txt", "file.txt/below"])
 def test_where_no_folder_can_be_is_said(tmp_path, path):
     (tmp_path / "file.txt").write_text("text")
-    records = Records(tmp_path / path, SPACE)
+    records = FeatureStore(tmp_path / path, SPACE)
     with pytest.raises(InputError, match=r"file\.txt.*: cannot write: "):
         records.about(SETTINGS)
     assert (tmp_path / "file.txt").read_text() == "text"
@@ -405,14 +405,14 @@ def test_a_hole_in_the_middle_is_no_cut_end(three):
         file.write_bytes(damaged)
         assert str(read_or_said(path)).startswith(f"{file}: damaged at byte ")
         with pytest.raises(InputError, match="damaged at byte"):
-            Records(path, SPACE).about(SETTINGS)
+            FeatureStore(path, SPACE).about(SETTINGS)
         assert file.read_bytes() == damaged
 
 
 def test_one_handle_at_a_time_adds(opened):
     first = opened()
-    second = Records(first.path, SPACE)
-    for each in (second, second, Records(first.path, SPACE)):
+    second = FeatureStore(first.path, SPACE)
+    for each in (second, second, FeatureStore(first.path, SPACE)):
         with pytest.raises(InputError, match="another process is adding"):
             each.about(SETTINGS)
     del each
@@ -431,7 +431,7 @@ def test_what_another_added_before_the_claim_is_not_lost(opened):
     """Who opened the folder earlier must not write it anew as it was then."""
     first = opened()
     add(first, SHARDS[:1])
-    early = Records(first.path, SPACE)
+    early = FeatureStore(first.path, SPACE)
     add(first, SHARDS[1:])
     expected = contents(first)
     first.close()
@@ -439,11 +439,11 @@ def test_what_another_added_before_the_claim_is_not_lost(opened):
     check_equal(contents(early), expected)
     early.compact()
     early.close()
-    check_equal(contents(Records(first.path, SPACE)), expected)
+    check_equal(contents(FeatureStore(first.path, SPACE)), expected)
 
 
 def recorded(records, workers=None):
-    return RecordedWorkers(workers or MadeUp(), records, SETTINGS)
+    return StoredWorkers(workers or MadeUp(), records, SETTINGS)
 
 
 def test_workers_ask_for_what_is_missing_and_no_more(opened):
@@ -474,7 +474,7 @@ def test_workers_ask_by_shard(opened):
     assert team.workers.asked == [([0], list(MEASURES[2:])), ([2, 3, 4], list(MEASURES))]
     expected = [stored(a, d) for a, d in zip(made_up(SHARDS, MEASURES), (DIGITS, 6), strict=True)]
     check_equal(found, expected)
-    check_equal(contents(Records(records.path, SPACE))[:2], expected)
+    check_equal(contents(FeatureStore(records.path, SPACE))[:2], expected)
 
 
 def test_more_workers_have_larger_portions(opened):
@@ -499,7 +499,7 @@ def test_what_was_measured_before_a_failure_is_kept(opened):
     records = opened()
     with pytest.raises(InputError, match="no luck"):
         recorded(records, Fails()).evaluate(SHARDS, MEASURES)
-    known = contents(Records(records.path, SPACE))[2]
+    known = contents(FeatureStore(records.path, SPACE))[2]
     assert known[:, :, :32].all()
     assert not known[:, :, 32:].any()
 
@@ -518,7 +518,7 @@ def test_after_a_killed_run_the_next_goes_on_where_it_stopped(opened, tmp_path, 
     """To the same bytes as a run that nobody killed."""
     path = tmp_path / "records"
     program = subprocess.Popen(
-        [sys.executable, "-m", "tests.test_records", str(path)],
+        [sys.executable, "-m", "tests.evaluation.test_feature_store", str(path)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
@@ -553,6 +553,6 @@ def test_after_a_killed_run_the_next_goes_on_where_it_stopped(opened, tmp_path, 
 
 if __name__ == "__main__":
     module.PORTION = 1
-    opened_here = Records(Path(sys.argv[1]), SPACE)
+    opened_here = FeatureStore(Path(sys.argv[1]), SPACE)
     opened_here.about(SETTINGS)
     recorded(opened_here, Stops()).evaluate(SHARDS, MEASURES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eznas.evaluation.feature_table import SHARD, JoinedTable, MeasureTable, refill
+from eznas.evaluation.feature_table import SHARD, FeatureTable, JoinedTable, refill
 from eznas.evaluation.status import OF_FORMULAS
 from eznas.formulas.parser import parse
 
@@ -33,7 +33,7 @@ def workers():
 
 @pytest.fixture
 def table(workers):
-    return MeasureTable(NAMES, workers)
+    return FeatureTable(NAMES, workers)
 
 
 def test_scores_are_those_of_the_setting_and_the_first_networks(table):
@@ -78,7 +78,7 @@ def test_one_spelling_of_a_measure_is_enough(table, workers):
 
 def test_order_of_growth_does_not_matter(workers):
     formulas = [parse("params"), parse(NORMS)]
-    at_once, step_by_step = MeasureTable(NAMES, workers), MeasureTable(NAMES, workers)
+    at_once, step_by_step = FeatureTable(NAMES, workers), FeatureTable(NAMES, workers)
     at_once.fill(formulas, len(NAMES))
     for networks in (1, SHARD, 2 * SHARD, len(NAMES)):
         step_by_step.fill(formulas[: 1 + networks // SHARD], networks)
@@ -89,7 +89,7 @@ def test_order_of_growth_does_not_matter(workers):
 
 def test_joined_tables_count_their_settings_through():
     first, second = _Workers(), _Workers()
-    joined = JoinedTable([MeasureTable(NAMES, first), MeasureTable(NAMES[:9], second)], [2, 2])
+    joined = JoinedTable([FeatureTable(NAMES, first), FeatureTable(NAMES[:9], second)], [2, 2])
     assert joined.networks == 9
     formula = parse("params")
     pairs = joined.fill(iter([formula]), SHARD)
@@ -114,7 +114,7 @@ class _Refusing(_Workers):
 
 def test_what_cannot_be_evaluated_is_not_tried_again():
     workers = _Refusing()
-    table = MeasureTable(NAMES, workers, 2)
+    table = FeatureTable(NAMES, workers, 2)
     formulas = [parse(NORMS), parse("params")]
     table.fill(formulas, SHARD)
     (text,) = table.refused()
@@ -128,11 +128,11 @@ def test_what_cannot_be_evaluated_is_not_tried_again():
 
 
 def test_a_table_is_refilled_as_it_was():
-    first = MeasureTable(NAMES, _Refusing(), 2)
+    first = FeatureTable(NAMES, _Refusing(), 2)
     first.fill([parse("params")], len(NAMES))
     first.fill([parse(NORMS), parse("operations")], SHARD + 1)
     workers = _Refusing()
-    second = MeasureTable(NAMES, workers, 2)
+    second = FeatureTable(NAMES, workers, 2)
     refill(second, first.filled(), first.refused())
     assert second.filled() == first.filled()
     assert second.refused() == first.refused()

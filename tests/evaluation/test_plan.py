@@ -14,7 +14,7 @@ from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.values import Cache, Value
 from eznas.formulas.expression import call, statistic
 from eznas.formulas.parser import parse, parse_any
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 
 # Layer signatures: the shapes of input and output (two images), of the weight, and whether there
 # is a batch norm. Input and output of the narrowing one cannot be multiplied.
@@ -45,7 +45,7 @@ def _network(number):
         return torch.randn(shape, generator=generator)
 
     def kernel():
-        return WORDS["agreement"].function(normal(1, 4, 3, 2, 2))[0].double()
+        return PRIMITIVES["agreement"].function(normal(1, 4, 3, 2, 2))[0].double()
 
     signatures = [s for s, _ in layers]
     return {
@@ -137,7 +137,7 @@ def test_aggregations_see_live_layers_only(text):
 
 def test_every_live_aggregation_is_among_them():
     names = {parse(text).name for text in AGGREGATED}
-    assert names == {w.name for w in WORDS.values() if w.aggregation and w.live}
+    assert names == {w.name for w in PRIMITIVES.values() if w.aggregation and w.live}
 
 
 @pytest.mark.parametrize(("word", "reference"), [("sum", np.sum), ("mean", np.mean)])
@@ -256,7 +256,9 @@ def calls(monkeypatch):
         counted.append(x.shape)
         return x * x
 
-    monkeypatch.setitem(WORDS, "square", dataclasses.replace(WORDS["square"], function=square))
+    monkeypatch.setitem(
+        PRIMITIVES, "square", dataclasses.replace(PRIMITIVES["square"], function=square)
+    )
     return counted
 
 
@@ -301,10 +303,12 @@ def test_intermediate_tensors_are_let_go(monkeypatch):
     def summed(x, mask):
         assert len(made) == GROUPS
         assert all(ref() is None for ref in made)
-        return WORDS["sum_all_layers"].function(x, mask)
+        return PRIMITIVES["sum_all_layers"].function(x, mask)
 
     for name, function in (("square", square), ("sum_layers", summed)):
-        monkeypatch.setitem(WORDS, name, dataclasses.replace(WORDS[name], function=function))
+        monkeypatch.setitem(
+            PRIMITIVES, name, dataclasses.replace(PRIMITIVES[name], function=function)
+        )
     _evaluated("sum_layers(mean(square(data_conv_output)))")
     assert made
 

@@ -11,13 +11,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import generator as chance
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evolution import randomness
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import Task
-from eznas.evolution.grammar import Individual, Language, grow, to_nodes
+from eznas.evolution.grammar import Grammar, Individual, grow, to_nodes
 from eznas.evolution.variation import Limits, crossover, mutate
-from eznas.formulas.candidates import short_measures
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
@@ -63,9 +63,9 @@ class MadeUp:
     def _fault(self, text):
         if text in self.planted or not self.faults:
             return ""
-        kind = drawn("fault", text)
+        value_type = drawn("fault", text)
         return next(
-            (f for f, p in (("nan", 0.1), ("inf", 0.2), ("coverage", 0.35)) if kind < p), ""
+            (f for f, p in (("nan", 0.1), ("inf", 0.2), ("coverage", 0.35)) if value_type < p), ""
         )
 
     def _value(self, setting, text, architecture):
@@ -89,8 +89,8 @@ def planted():
 
 def engine(seed=1, evaluate=None, search=None, library=True, make=Engine, **settings):
     """A small engine, with chance seeded."""
-    chance.seed(seed)
-    table = MeasureTable(NAMES, evaluate or MadeUp(planted()))
+    randomness.seed(seed)
+    table = FeatureTable(NAMES, evaluate or MadeUp(planted()))
     settings = {
         "generations": 4,
         "population": 20,
@@ -99,7 +99,7 @@ def engine(seed=1, evaluate=None, search=None, library=True, make=Engine, **sett
         "networks": 32,
         "limits": Limits(nodes=25, depth=10),
     } | settings
-    language = Language(STATISTICS, short_measures(STATISTICS) if library else ())
+    language = Grammar(STATISTICS, candidate_features(STATISTICS) if library else ())
     tasks = [Task("first", 0, accuracies()), Task("second", 0, accuracies() ** 2)]
     return make(language, table, tasks, Search(**settings), [parse(s) for s in SEEDS])
 
@@ -111,14 +111,15 @@ def journal(seed=1, **settings):
 
 def trees(seed=1, count=60):
     """Texts of random trees, and of their children."""
-    chance.seed(seed)
+    randomness.seed(seed)
     statistics = (*STATISTICS, "data_relu_agreement", "data_conv_output_covariance", "weight")
-    language = Language(statistics, short_measures(("layer_params",)))
+    language = Grammar(statistics, candidate_features(("layer_params",)))
     grown = [Individual(grow(language, NET_SCALAR, 5)) for _ in range(count)]
     parents = [*grown, *(Individual(to_nodes(parse(c.formula))) for c in CLASSICS.values())]
-    children = [mutate(chance.choice(parents), language) for _ in range(count)]
+    children = [mutate(randomness.choice(parents), language) for _ in range(count)]
     children += [
-        crossover(chance.choice(parents), chance.choice(parents), language) for _ in range(count)
+        crossover(randomness.choice(parents), randomness.choice(parents), language)
+        for _ in range(count)
     ]
     return [t.expression.text for t in grown], [t.expression.text for t in children]
 

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.evaluation.feature_table import MeasureTable
-from eznas.evolution import constants
-from eznas.evolution import generator as chance
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evolution import constants, randomness
 from eznas.evolution.constants import tune, with_constants
 from eznas.evolution.fitness import Task, judge
 from eznas.formulas.parser import parse
@@ -27,7 +26,7 @@ def evaluate():
 
 
 def table_of(formula, evaluate, networks=ALL):
-    table = MeasureTable(NAMES, evaluate)
+    table = FeatureTable(NAMES, evaluate)
     table.fill([formula], networks)
     return table
 
@@ -61,7 +60,7 @@ def test_any_finite_constants_make_a_formula(values):
 def test_tuning_never_gets_worse_on_its_sample(seed, networks):
     formula = parse(f"{A} + 3.0 * {B}")
     table = table_of(formula, MadeUp({A: ONE, B: OTHER}, faults=False))
-    chance.seed(seed)
+    randomness.seed(seed)
     best, _ = tune(formula, table, TASKS, networks)
     before, after = fitness(formula, table, networks), fitness(best, table, networks)
     assert after > before or (after == before and best is formula)
@@ -70,7 +69,7 @@ def test_tuning_never_gets_worse_on_its_sample(seed, networks):
 def test_tuning_finds_a_planted_weight(evaluate):
     formula = parse(f"{A} + 3.0 * {B}")
     table = table_of(formula, evaluate)
-    chance.seed(1)
+    randomness.seed(1)
     best, _ = tune(formula, table, TASKS, ALL, rounds=12)
     assert fitness(best, table) > 0.95 > fitness(formula, table) + 0.2
 
@@ -102,7 +101,7 @@ def test_constants_inside_measures_stay():
     table = table_of(formula, MadeUp({A: ONE}, faults=False))
     moved = set()
     for seed in range(5):
-        chance.seed(seed)
+        randomness.seed(seed)
         best, _ = tune(formula, table, TASKS, ALL)
         values = best.constants()
         assert values[1] == 5.0
@@ -122,7 +121,7 @@ def test_constants_stay_finite():
     formula = parse(f"{A} - {B} / 1.7e+308")
     table = table_of(formula, MadeUp({A: ONE, B: 1.7e308 * OTHER}, faults=False))
     for seed in range(3):
-        chance.seed(seed)
+        randomness.seed(seed)
         best, _ = tune(formula, table, TASKS, ALL)
         assert np.isfinite(best.constants()).all()
         assert parse(best.text) == best
@@ -131,6 +130,6 @@ def test_constants_stay_finite():
 def test_an_undefined_formula_may_become_defined():
     broken = parse(f"max({A}, 1.1)")  # the same for every network
     table = table_of(broken, MadeUp({A: ONE}, faults=False))
-    chance.seed(1)
+    randomness.seed(1)
     best, _ = tune(broken, table, TASKS, ALL)
     assert fitness(broken, table) == -1.0 < fitness(best, table)

@@ -9,9 +9,8 @@ import pytest
 
 from eznas.evaluation.feature_table import SHARD
 from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
-from eznas.evolution import constants
+from eznas.evolution import constants, randomness
 from eznas.evolution import engine as module
-from eznas.evolution import generator as chance
 from eznas.evolution.engine import Engine, Search
 from eznas.evolution.fitness import WORST
 from eznas.evolution.grammar import Fitness
@@ -112,7 +111,7 @@ def test_what_is_beyond_the_language_stays_in_the_measures_of_seeds(judged):
     foreign = {
         m.text
         for _, text, _ in judged
-        for m in parse(text).measures()
+        for m in parse(text).features()
         if not set(m.statistics()) <= set(made_up.STATISTICS)
     }
     assert foreign == {parse(made_up.SEEDS[1]).canonical.text}
@@ -295,7 +294,7 @@ def test_a_search_that_is_put_down_and_taken_up_is_the_same():
             if report.generation == stop:
                 break
         state = State.model_validate_json(first.state().model_dump_json())
-        chance.seed(99)
+        randomness.seed(99)
         second = made_up.engine(4)
         second.resume(state)
         assert second.state() == state

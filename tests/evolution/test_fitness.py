@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.status import OF_NETWORKS
 from eznas.evolution.fitness import WORST, Task, judge, overall
 from eznas.formulas.parser import parse
@@ -23,7 +23,7 @@ def table(measures, coverage=None):
             covered[:, i] = (coverage or {}).get(text, 1.0)
         return values, covered
 
-    return MeasureTable(names, evaluate)
+    return FeatureTable(names, evaluate)
 
 
 def judged(texts, measures, tasks=None, networks=4, coverage=None):
@@ -123,7 +123,7 @@ def test_no_formula_no_judgement():
 
 
 def test_networks_that_could_not_be_measured_are_left_out():
-    filled = MeasureTable([f"network {i}" for i in range(8)], lambda shards, texts: _partly(texts))
+    filled = FeatureTable([f"network {i}" for i in range(8)], lambda shards, texts: _partly(texts))
     formulas = [parse(t) for t in (UP, LAST_TWO)]
     filled.fill(formulas, 8)
     accuracies = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution.grammar import Individual, to_nodes
 from eznas.evolution.selection import lexicase, tournament
 from eznas.formulas.parser import parse
@@ -17,7 +17,7 @@ FOUR = individuals("params", "2.0 * params", "log(params)", "params + 3.0 * log(
 
 
 def drawn(taus, count=400):
-    chance.seed(1)
+    randomness.seed(1)
     return Counter(FOUR.index(i) for i in lexicase(FOUR, taus, count))
 
 
@@ -47,7 +47,7 @@ def test_equal_seeds_choose_equally():
 
 
 def test_the_tournament_prefers_the_fitter_then_the_smaller():
-    chance.seed(1)
+    randomness.seed(1)
     for individual, fitness in zip(FOUR, (0.1, 0.5, 0.5, 0.2), strict=True):
         individual.fitness.values = (fitness,)
     found = Counter(FOUR.index(i) for i in tournament(FOUR, 400, 4, 1.3))

@@ -1,9 +1,9 @@
 """Sums of terms: what a formula adds up, and the next term that least squares choose."""
 
 import pytest
-from tests.evolution.test_greedy import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
+from tests.predictors.test_least_squares import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
 
-from eznas.evolution import generator as chance
+from eznas.evolution import randomness
 from eznas.evolution import stepwise as additive
 from eznas.evolution.fitness import judge
 from eznas.evolution.stepwise import Dictionary, terms
@@ -12,10 +12,10 @@ from eznas.formulas.parser import parse
 
 @pytest.fixture(autouse=True)
 def seeded():
-    before = chance.state()
-    chance.seed(1)
+    before = randomness.state()
+    randomness.seed(1)
     yield
-    chance.restore(before)
+    randomness.restore(before)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_step(monkeypatch):
     monkeypatch.setattr(additive, "OFFERED", 0.5)
     found = []
     for _ in range(2):
-        chance.seed(3)
+        randomness.seed(3)
         found.append(dictionary().step(parse(A)).text)
     assert found[0] == found[1]
 

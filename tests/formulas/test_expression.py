@@ -7,36 +7,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.formulas.expression import Expression, KindError, call, constant, statistic
+from eznas.formulas.expression import Expression, ValueTypeError, call, constant, statistic
 from eznas.formulas.parser import DEEPEST, parse, parse_any
-from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
+from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 DEPTH = 8
 
 
 def _reachable():
-    """Every typed way to call a word, by the kind it gives: {kind: [(word, argument kinds)]}."""
-    kinds = {row.kind for row in CATALOGUE.values()} | {CONSTANT}
+    """Every typed way to call a word, by the value_type it gives: {value_type: [(word, argument value_types)]}."""
+    value_types = {row.type for row in CATALOGUE.values()} | {CONSTANT}
     while True:
         ways = {}
-        for word in WORDS.values():
-            for given_kinds in itertools.product(sorted(kinds), repeat=word.arity):
-                if kind := word.resolve(given_kinds):
-                    ways.setdefault(kind, []).append((word.name, given_kinds))
-        if kinds.issuperset(ways):
+        for word in PRIMITIVES.values():
+            for given_kinds in itertools.product(sorted(value_types), repeat=word.arity):
+                if value_type := word.resolve(given_kinds):
+                    ways.setdefault(value_type, []).append((word.name, given_kinds))
+        if value_types.issuperset(ways):
             return ways
-        kinds |= set(ways)
+        value_types |= set(ways)
 
 
 def _least_depths():
-    """The fewest levels in which each kind can be made."""
-    least = dict.fromkeys([CONSTANT, *(row.kind for row in CATALOGUE.values())], 1)
+    """The fewest levels in which each value_type can be made."""
+    least = dict.fromkeys([CONSTANT, *(row.type for row in CATALOGUE.values())], 1)
     for _ in range(DEPTH):
-        for kind, ways in WAYS.items():
+        for value_type, ways in WAYS.items():
             known = [max(least[k] for k in ks) + 1 for _, ks in ways if all(k in least for k in ks)]
             if known:
-                least[kind] = min([*known, least.get(kind, DEPTH)])
+                least[value_type] = min([*known, least.get(value_type, DEPTH)])
     return least
 
 
@@ -48,21 +48,21 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
 
 
 @st.composite
-def expressions(draw, kind=NET_SCALAR, depth=DEPTH):
-    """A well-typed expression of a kind, of at most so many levels."""
-    leaves = [n for n, row in CATALOGUE.items() if row.kind == kind]
-    ways = [w for w in WAYS.get(kind, []) if max(LEAST[k] for k in w[1]) < depth]
-    if kind == CONSTANT and not (ways and draw(st.integers(0, 4)) == 0):
+def expressions(draw, value_type=NET_SCALAR, depth=DEPTH):
+    """A well-typed expression of a value_type, of at most so many levels."""
+    leaves = [n for n, row in CATALOGUE.items() if row.type == value_type]
+    ways = [w for w in WAYS.get(value_type, []) if max(LEAST[k] for k in w[1]) < depth]
+    if value_type == CONSTANT and not (ways and draw(st.integers(0, 4)) == 0):
         return constant(draw(NUMBERS))
     if leaves and (not ways or draw(st.integers(0, 3)) == 0):
         return statistic(draw(st.sampled_from(leaves)))
-    name, kinds = draw(st.sampled_from(ways))
-    return call(name, *(draw(expressions(k, depth - 1)) for k in kinds))
+    name, value_types = draw(st.sampled_from(ways))
+    return call(name, *(draw(expressions(k, depth - 1)) for k in value_types))
 
 
 def _same_tree(a, b):
     """Equal node by node; constants by repr, which tells -0.0 from 0.0."""
-    assert (a.name, a.kind, repr(a.value)) == (b.name, b.kind, repr(b.value))
+    assert (a.name, a.type, repr(a.value)) == (b.name, b.type, repr(b.value))
     assert len(a.arguments) == len(b.arguments)
     for x, y in zip(a.arguments, b.arguments, strict=True):
         _same_tree(x, y)
@@ -71,9 +71,9 @@ def _same_tree(a, b):
 def _swapped(node):
     """The same value: the arguments of every commutative word the other way round."""
     arguments = [_swapped(a) for a in node.arguments]
-    if arguments and WORDS[node.name].commutative:
+    if arguments and PRIMITIVES[node.name].commutative:
         arguments.reverse()
-    return Expression(node.name, node.kind, tuple(arguments), node.value)
+    return Expression(node.name, node.type, tuple(arguments), node.value)
 
 
 moderately = settings(max_examples=150, deadline=None)
@@ -101,7 +101,7 @@ def test_canonical_text_is_a_fixed_point(formula):
     canonical = formula.canonical
     assert canonical.canonical.text == canonical.text
     assert parse(canonical.text).canonical == canonical
-    assert (canonical.size, canonical.kind) == (formula.size, formula.kind)
+    assert (canonical.size, canonical.type) == (formula.size, formula.type)
 
 
 @moderately
@@ -118,10 +118,10 @@ def test_books_are_kept(formula):
     assert len(nodes) == len(formula) == formula.size
     assert formula.height <= DEPTH
     assert formula.statistics() == list(dict.fromkeys(n.name for n in nodes if n.name in CATALOGUE))
-    measures = formula.measures()
+    measures = formula.features()
     assert measures, "a NetScalar comes from somewhere"
     assert len({m.text for m in measures}) == len(measures)
-    assert all(m.kind == NET_SCALAR and m.is_measure for m in measures)
+    assert all(m.type == NET_SCALAR and m.is_feature for m in measures)
     assert all(m.canonical.text == m.text for m in measures)
     inside = {n.canonical.text for n in nodes}
     assert {m.text for m in measures} <= inside
@@ -130,8 +130,8 @@ def test_books_are_kept(formula):
 
 def test_every_kind_and_word_can_be_drawn():
     """Otherwise the tests above would be about less than they say."""
-    assert set(LEAST) == {CONSTANT, *WAYS, *(row.kind for row in CATALOGUE.values())}
-    assert {name for ways in WAYS.values() for name, _ in ways} == set(WORDS)
+    assert set(LEAST) == {CONSTANT, *WAYS, *(row.type for row in CATALOGUE.values())}
+    assert {name for ways in WAYS.values() for name, _ in ways} == set(PRIMITIVES)
 
 
 P = statistic("params")
@@ -184,23 +184,23 @@ def test_constants_are_printed_by_repr(value):
 def test_a_constant_is_a_finite_float():
     assert constant(2).text == "2.0"
     for value in (math.inf, -math.inf, math.nan):
-        with pytest.raises(KindError, match="must be finite"):
+        with pytest.raises(ValueTypeError, match="must be finite"):
             constant(value)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Kind("samples", "layers", "sketch"),
-        Kind("samples", "activations", "raw"),
-        Kind("samples", "networks", "raw"),
-        Kind("matrix", "layers", ""),
+        ValueType("samples", "layers", "sketch"),
+        ValueType("samples", "activations", "raw"),
+        ValueType("samples", "networks", "raw"),
+        ValueType("matrix", "layers", ""),
     ],
 )
 def test_forms_axes_and_batches_never_meet(other):
-    a, b = Expression("a", Kind("samples", "layers", "raw")), Expression("b", other)
-    assert call("matmul", a, a).kind == a.kind
-    with pytest.raises(KindError, match=r"matmul cannot take SampleMatrix\(raw\), "):
+    a, b = Expression("a", ValueType("samples", "layers", "raw")), Expression("b", other)
+    assert call("matmul", a, a).type == a.type
+    with pytest.raises(ValueTypeError, match=r"matmul cannot take SampleMatrix\(raw\), "):
         call("matmul", a, b)
 
 
@@ -213,7 +213,7 @@ def test_canonical_text_sorts_what_commutes_and_nothing_else():
 def test_measures_are_where_tensors_become_numbers():
     text = "params + sum_layers(mean(weight)) * log(sum_layers(mean(weight))) - logdet(sum_layers("
     formula = parse(text + "data_relu_agreement))")
-    assert [m.text for m in formula.measures()] == [
+    assert [m.text for m in formula.features()] == [
         "params",
         "sum_layers(mean(weight))",
         "logdet(sum_layers(data_relu_agreement))",
@@ -223,7 +223,7 @@ def test_measures_are_where_tensors_become_numbers():
 
 def test_measures_are_canonical_and_distinct():
     formula = parse("sum_layers(norm(weight + 1)) - sum_layers(norm(1 + weight))")
-    assert [m.text for m in formula.measures()] == ["sum_layers(norm(1.0 + weight))"]
+    assert [m.text for m in formula.features()] == ["sum_layers(norm(1.0 + weight))"]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_the_deepest_tree_can_be_walked_printed_sorted_and_read_back(head, tail,
     assert formula.height == 1 + times * levels
     assert parse(formula.text) == formula
     assert parse(formula.canonical.text).canonical == formula.canonical
-    assert len(formula.measures()) == 1
+    assert len(formula.features()) == 1
     assert len(list(formula.walk())) == formula.size
 
 
@@ -256,4 +256,4 @@ def test_brackets_cost_nothing_but_their_depth():
 
 
 def test_names_mean_one_thing():
-    assert not set(CATALOGUE) & set(WORDS)
+    assert not set(CATALOGUE) & set(PRIMITIVES)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eznas.discovery.config import Config
 from eznas.errors import InputError
 from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
-from eznas.primitives import CONSTANT, NET_SCALAR, WORDS
+from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 
 
@@ -52,7 +52,7 @@ def test_reads(text, printed):
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_reads_every_statistic(name):
     expression = parse_any(name)
-    assert (expression.text, expression.kind) == (name, CATALOGUE[name].kind)
+    assert (expression.text, expression.type) == (name, CATALOGUE[name].type)
 
 
 LONG = "params + " * (LONGEST // 9) + "params + params"
@@ -101,8 +101,14 @@ WRONG = [
     ("digit beyond ASCII", "params * ٣", 10, "٣", "unknown name"),
     ("minus beyond ASCII", "params \u2212 2", 8, "\u2212", "expected the end"),
     ("zero byte", "params\0", 7, "\0", "expected the end"),
-    ("kinds that never meet", "weight + data_conv_output", 8, "+", "Weights, Features(raw)"),
-    ("kinds at a word", "hamming(weight, data_conv_output)", 1, "hamming", "of one kind"),
+    ("value_types that never meet", "weight + data_conv_output", 8, "+", "Weights, Features(raw)"),
+    (
+        "value_types at a word",
+        "hamming(weight, data_conv_output)",
+        1,
+        "hamming",
+        "of one value_type",
+    ),
     ("no such form", "gram(weight)", 1, "gram", "cannot take Weights; it takes features"),
     ("constant without axes", "matmul(2, data_conv_output)", 1, "matmul", "cannot take Constant"),
     ("constant to reduce", "mean(2)", 1, "mean", "cannot take Constant"),
@@ -146,7 +152,7 @@ def test_errors_name_the_position_and_the_word(text, position, word, says):
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "advice"),
+    ("text", "value_type", "advice"),
     [
         ("2", "Constant", ""),
         ("data_conv_output", "Features(raw)", "reduce and aggregate it"),
@@ -155,11 +161,11 @@ def test_errors_name_the_position_and_the_word(text, position, word, says):
         ("data_jacobian", "NetMatrix", "reduce"),
     ],
 )
-def test_a_formula_gives_one_number_per_network(text, kind, advice):
+def test_a_formula_gives_one_number_per_network(text, value_type, advice):
     parse_any(text)
     with pytest.raises(InputError, match=r"^formula: .*\(NetScalar\)") as caught:
         parse(text)
-    assert f"this gives {kind}" in str(caught.value)
+    assert f"this gives {value_type}" in str(caught.value)
     assert advice in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -177,9 +183,9 @@ def test_a_formula_has_a_largest_size():
 def test_what_may_be_read_may_be_printed_and_read_again():
     """The text of the largest formula is shorter than the longest that is read."""
     number = len(repr(-sys.float_info.max))
-    widest = max(number, *map(len, (*CATALOGUE, *WORDS))) + len("(), ")
+    widest = max(number, *map(len, (*CATALOGUE, *PRIMITIVES))) + len("(), ")
     assert MOST * widest <= LONGEST
-    assert all(len(f" {w.symbol} ()") < widest for w in WORDS.values())
+    assert all(len(f" {w.symbol} ()") < widest for w in PRIMITIVES.values())
 
 
 def test_a_run_does_not_grow_what_is_not_read():
@@ -194,7 +200,7 @@ def test_a_text_has_a_longest_length():
 
 
 PIECES = st.lists(
-    st.sampled_from([*WORDS, *CATALOGUE, *"(((()))))+-*/,,", "2", "-0.5", "1e999", " ", "\n"]),
+    st.sampled_from([*PRIMITIVES, *CATALOGUE, *"(((()))))+-*/,,", "2", "-0.5", "1e999", " ", "\n"]),
     max_size=30,
 ).map("".join)
 
@@ -221,6 +227,6 @@ def test_nothing_is_evaluated(text):
 
 def test_the_kinds_of_the_examples():
     """Guards the cases above: they must be wrong for the reason that they name."""
-    assert parse(SUM_OF_MEANS).kind == NET_SCALAR
-    assert parse_any("2 * 3 - log(4)").kind == CONSTANT
-    assert parse_any(f"cosine({FEATURES})").kind.form == "scalar"
+    assert parse(SUM_OF_MEANS).type == NET_SCALAR
+    assert parse_any("2 * 3 - log(4)").type == CONSTANT
+    assert parse_any(f"cosine({FEATURES})").type.form == "scalar"

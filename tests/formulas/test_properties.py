@@ -1,19 +1,19 @@
-"""What holds for any expression: one is drawn at every kind, with what the simplifier looks for."""
+"""What holds for any expression: one is drawn at every value_type, with what the simplifier looks for."""
 
 import pytest
 import torch
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from eznas.formulas.expression import KindError, call, constant, statistic
+from eznas.formulas.expression import ValueTypeError, call, constant, statistic
 from eznas.formulas.parser import parse_any
 from eznas.formulas.simplify import RULES, simplified
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from tests.formulas.test_expression import WAYS, expressions
 from tests.formulas.test_simplify import OF_KIND, built, computed, values
 
 FORMS = sorted(OF_KIND)
-KEEPING = [w for w in WORDS.values() if not w.aggregation and w.signatures[0].result == "same"]
+KEEPING = [w for w in PRIMITIVES.values() if not w.aggregation and w.signatures[0].result == "same"]
 
 
 @st.composite
@@ -28,9 +28,9 @@ def nested(draw, form, depth=5):
     for shape in (pattern, (word.name, *"xy"[: word.arity])):
         try:
             made = built(shape, variables)
-        except KindError:
+        except ValueTypeError:
             continue
-        if made.kind == x.kind:
+        if made.type == x.type:
             return made
     return x
 
@@ -39,7 +39,7 @@ def check_simplified(expression):
     short = simplified(expression)
     assert simplified(short) == short == short.canonical
     assert simplified(expression.canonical) == short
-    assert short.kind == expression.kind
+    assert short.type == expression.type
     assert short.size <= expression.size
     assert parse_any(short.text) == short
 

@@ -1,19 +1,19 @@
-"""The certificate of the simplifier: every rule holds to the bit, on every kind it applies to."""
+"""The certificate of the simplifier: every rule holds to the bit, on every value_type it applies to."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formulas.test_plan import SHARD
+from tests.evaluation.test_plan import SHARD
 
 from eznas.evaluation.plan import Plan, evaluate
-from eznas.evolution import generator as chance
-from eznas.evolution.grammar import Language, grow, to_expression
-from eznas.formulas.expression import KindError, call, statistic
+from eznas.evolution import randomness
+from eznas.evolution.grammar import Grammar, grow, to_expression
+from eznas.formulas.expression import ValueTypeError, call, statistic
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import RULES, simplified
-from eznas.primitives import NET_SCALAR, WORDS
+from eznas.primitives import NET_SCALAR, PRIMITIVES
 
 SPECIAL = [0.0, -0.0, 1.0, -2.5, 1e-300, -1e300, float("inf"), -float("inf"), float("nan")]
 OF_KIND = {
@@ -48,7 +48,7 @@ def computed(expression, tensors):
     if expression.text in tensors:
         return tensors[expression.text]
     arguments = [computed(a, tensors) for a in expression.arguments]
-    return WORDS[expression.name].function(*arguments)
+    return PRIMITIVES[expression.name].function(*arguments)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -57,10 +57,10 @@ def test_a_rule_holds_to_the_bit(rule, dtype):
     held = 0
     for form, name in OF_KIND.items():
         x = statistic(name)
-        y = call("sqrt", x)  # another expression of the kind, which no rule touches
+        y = call("sqrt", x)  # another expression of the value_type, which no rule touches
         try:
             left, right = (built(side, {"x": x, "y": y}) for side in rule)
-        except KindError:
+        except ValueTypeError:
             continue
         first = values(form, dtype)
         tensors = {x.text: first, y.text: first.roll(1, 0)}
@@ -68,7 +68,7 @@ def test_a_rule_holds_to_the_bit(rule, dtype):
         assert a.dtype == b.dtype
         assert torch.equal(a.isnan(), b.isnan())
         assert torch.equal(a.nan_to_num(), b.nan_to_num()), (left, right)
-        assert left.kind == right.kind
+        assert left.type == right.type
         held += 1
     assert held
 
@@ -94,13 +94,13 @@ def test_simplified_by_hand(text, expected):
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_formula_scores_as_its_simplified_form(seed):
-    before = chance.state()
+    before = randomness.state()
     try:
-        chance.seed(seed)
-        language = Language(("weight", "data_conv_output", "layer_params", "params"), ())
+        randomness.seed(seed)
+        language = Grammar(("weight", "data_conv_output", "layer_params", "params"), ())
         formula = to_expression(grow(language, NET_SCALAR, 5))
     finally:
-        chance.restore(before)
+        randomness.restore(before)
     if not formula.statistics():
         return
     short = simplified(formula)

@@ -19,13 +19,13 @@ from eznas.benchmarks.readers import nats
 from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.discovery import config
-from eznas.discovery.checkpoint import LOGS, STATE, Books
+from eznas.discovery.checkpoint import LOGS, STATE, Checkpoints
 from eznas.discovery.folder import Environment, RunFolder
-from eznas.evaluation.feature_store import Records
-from eznas.evolution import generator as chance
+from eznas.evaluation.feature_store import FeatureStore
+from eznas.evolution import randomness
 from eznas.formulas.parser import parse, parse_any
 from eznas.formulas.simplify import simplified
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import resolve
@@ -46,7 +46,7 @@ RUN = {
     "environment.json": {"conditions": [{"seed": 0}], "fingerprints": ["00"]},
 }
 STORED = {
-    **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
+    **{"format": 2, "space": "nasbench-macro", "value_type": "test", "components": [0]},
     **{"origin": {"file": "a", "sha256": "0"}, "trials": {"cifar10": {"00000000": [90.5]}}},
 }
 KEPT = {
@@ -81,7 +81,7 @@ def formula(data: bytes, _: Path) -> None:
     assert parse_any(found.text) == found
     assert parse_any(canonical.text).canonical == canonical == canonical.canonical
     assert parse_any(short.text) == short == simplified(short)
-    assert short.kind == canonical.kind == found.kind
+    assert short.type == canonical.type == found.type
     assert short.size <= canonical.size == found.size
 
 
@@ -118,12 +118,12 @@ def sealed(data: bytes, folder: Path) -> None:
     for log in LOGS:
         (folder / log).write_bytes(b"")
     (folder / STATE).write_bytes(data)
-    with Books(RunFolder(folder)) as books:
+    with Checkpoints(RunFolder(folder)) as books:
         saved = books.restore()
     if saved is not None:
         for kept in (*saved.search.population, *saved.search.archive):
             parse(kept.formula)
-        chance.restore(saved.search.random)
+        randomness.restore(saved.search.random)
 
 
 def _sealed(content: bytes) -> bytes:
@@ -144,7 +144,7 @@ def setting(data: bytes, _: Path) -> None:
 def records(data: bytes, folder: Path) -> None:
     """The measured values of a folder of records."""
     (folder / "measures.csv.gz").write_bytes(gzip.compress(data, 1))
-    Records(folder, TABLE.name)
+    FeatureStore(folder, TABLE.name)
 
 
 def accuracies(data: bytes, folder: Path) -> None:
@@ -192,4 +192,4 @@ SEEDS: dict[str, list[bytes]] = {
     "pickled": [pickle.dumps({"90": [1.5, (2, "a")]}, protocol) for protocol in range(5)],
 }
 KEYS = (*PROXY, *STORED, *SAVED, *SAVED["search"], *KEPT, *config.Config.model_fields)
-TOKENS = (*WORDS, *CATALOGUE, *KEYS, "NaN", "1e999", "\\ud800")
+TOKENS = (*PRIMITIVES, *CATALOGUE, *KEYS, "NaN", "1e999", "\\ud800")

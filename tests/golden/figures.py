@@ -22,15 +22,15 @@ from eznas.api import load
 from eznas.discovery import config
 from eznas.discovery.run import evolve
 from eznas.discovery.setup import conditions_of
-from eznas.evolution import generator as chance
-from eznas.evolution.grammar import Individual, Language, grow
-from eznas.formulas.candidates import short_measures
+from eznas.evolution import randomness
+from eznas.evolution.grammar import Grammar, Individual, grow
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
 from eznas.ground import untrained
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 
 HOME = Path(__file__).parent
@@ -78,11 +78,13 @@ def fingerprints() -> dict[str, list[str]]:
         for seed in (0, 1):
             images = generated(64, size, seed=seed)
             for raw, sketch, init in ((16, 64, "kaiming"), (4, 32, "kaiming"), (16, 64, "keep")):
-                own = Conditions(images, classes, raw, sketch, initialisation=init, seed=seed)
+                own = MeasurementConfig(
+                    images, classes, raw, sketch, initialisation=init, seed=seed
+                )
                 key = f"{size} pixels, {classes} classes, {raw} and {sketch} images, {init}, {seed}"
                 found[key] = [_fingerprint(own), images.fingerprint]
     small = generated(64, 32).resized(16)
-    found["32 pixels made 16"] = [_fingerprint(Conditions(small)), small.fingerprint]
+    found["32 pixels made 16"] = [_fingerprint(MeasurementConfig(small)), small.fingerprint]
     for space, asked in (("nasbench201", ()), ("nasbench201", ("cifar10@24",)), ("darts", ())):
         space = "nds-darts" if space == "darts" else space
         for preset in ("quick", "paper"):
@@ -93,7 +95,7 @@ def fingerprints() -> dict[str, list[str]]:
     return found
 
 
-def _fingerprint(conditions: Conditions) -> str:
+def _fingerprint(conditions: MeasurementConfig) -> str:
     version, torch.__version__ = torch.__version__, TORCH
     try:
         return conditions.fingerprint
@@ -104,11 +106,11 @@ def _fingerprint(conditions: Conditions) -> str:
 def grammar(preset: str) -> list[str]:
     """The productions of a preset's language, in their order."""
     statistics = config.read(preset=preset).statistics
-    language = Language(statistics, short_measures(statistics))
+    language = Grammar(statistics, candidate_features(statistics))
     return [
-        f"{kind} = {'constant' if p.node is None else p.node.name} "
+        f"{value_type} = {'constant' if p.node is None else p.node.name} "
         f"({', '.join(map(str, p.arguments))}) weight {p.weight} depth {p.depth}"
-        for kind, productions in language.productions.items()
+        for value_type, productions in language.productions.items()
         for p in productions
     ]
 
@@ -116,14 +118,14 @@ def grammar(preset: str) -> list[str]:
 def random_trees() -> list[str]:
     """The first 200 random trees of seed 1, of the quick language."""
     statistics = config.read().statistics
-    language = Language(statistics, short_measures(statistics))
-    before = chance.state()
-    chance.seed(1)
+    language = Grammar(statistics, candidate_features(statistics))
+    before = randomness.state()
+    randomness.seed(1)
     try:
         depths = [3 + i % 5 for i in range(200)]
         return [Individual(grow(language, NET_SCALAR, d)).expression.text for d in depths]
     finally:
-        chance.restore(before)
+        randomness.restore(before)
 
 
 def archives() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task, judge
 from eznas.evolution.grammar import to_nodes
 from eznas.formulas.parser import parse
@@ -14,8 +14,10 @@ from eznas.predictors.least_squares import normal_scores, pursue
 from tests.evolution.made_up import NAMES, MadeUp, drawn
 
 COUNT = len(NAMES)
-WORDS = ("sum", "mean", "std", "min", "max")
-CANDIDATES = [parse(f"{w}_layers({s})") for w in WORDS for s in ("layer_params", "layer_flops")]
+PRIMITIVES = ("sum", "mean", "std", "min", "max")
+CANDIDATES = [
+    parse(f"{w}_layers({s})") for w in PRIMITIVES for s in ("layer_params", "layer_flops")
+]
 A, B, C, *OTHERS = (c.text for c in CANDIDATES)
 
 
@@ -32,7 +34,7 @@ TASKS = [Task("task", 0, ACCURACIES)]
 
 
 def filled(planted=(), candidates=CANDIDATES, networks=COUNT, settings=1):
-    table = MeasureTable(NAMES, MadeUp(PLANTED | dict(planted), settings, faults=False))
+    table = FeatureTable(NAMES, MadeUp(PLANTED | dict(planted), settings, faults=False))
     table.fill(candidates, networks)
     return table
 
@@ -43,7 +45,7 @@ def found(planted=(), candidates=CANDIDATES, tasks=TASKS, networks=COUNT, **more
 
 
 def chosen(formula):
-    return {m.text for m in formula.measures()}
+    return {m.text for m in formula.features()}
 
 
 def test_a_planted_combination_is_found():
@@ -137,7 +139,7 @@ def test_every_task_has_its_own_intercept_and_setting():
 
     tasks = [Task("first", 0, ACCURACIES), Task("second", 1, ACCURACIES)]
     plain, shifted = (
-        MeasureTable(NAMES, made(PLANTED, 2, faults=False)) for made in (MadeUp, Shifted)
+        FeatureTable(NAMES, made(PLANTED, 2, faults=False)) for made in (MadeUp, Shifted)
     )
     candidates = CANDIDATES[1:3]  # of one scale with the shift
     for table in (plain, shifted):
@@ -215,7 +217,7 @@ def test_products_are_of_the_factors_alone():
 @pytest.mark.parametrize("factors", [0, 6])
 def test_a_further_term_never_worsens_the_fit(factors):
     tasks = [Task("first", 0, ACCURACIES), Task("second", 1, ACCURACIES[::-1])]
-    table = MeasureTable(NAMES, MadeUp(settings=2, faults=False))
+    table = FeatureTable(NAMES, MadeUp(settings=2, faults=False))
     table.fill(CANDIDATES, COUNT)
     formulas = pursue(CANDIDATES, table, tasks, COUNT, factors=factors)
     left = losses(formulas, table, tasks)

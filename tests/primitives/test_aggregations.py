@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from eznas.primitives import WORDS, Kind
-from eznas.primitives.kinds import AXES
+from eznas.primitives import PRIMITIVES, ValueType
+from eznas.primitives.types import AXES
 
 NETWORKS, LAYERS = 4, 5
 TAILS = {"scalar": (), "samples": (3, 3)}
@@ -24,7 +24,7 @@ MASK = torch.tensor(  # whole, with gaps, one row alone, and one row at the very
 
 CASES = [
     pytest.param(w, form, id=f"{w.name}-{form}")
-    for w in WORDS.values()
+    for w in PRIMITIVES.values()
     if w.aggregation
     for form in sorted({f for s in w.signatures for f in s.arguments[0]})
 ]
@@ -152,9 +152,9 @@ def test_float64_of_either_precision(word, form, dtype):
 @each_case
 def test_resolves_to_networks(word, form):
     for axis in AXES[:-1]:
-        kind = word.resolve([Kind(form, axis, "")] * word.arity)
-        assert (kind.form, kind.axis) == (form, "networks")
-    assert word.resolve([Kind(form, "networks")] * word.arity) is None
+        value_type = word.resolve([ValueType(form, axis, "")] * word.arity)
+        assert (value_type.form, value_type.axis) == (form, "networks")
+    assert word.resolve([ValueType(form, "networks")] * word.arity) is None
 
 
 @each_case

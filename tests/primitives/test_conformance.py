@@ -11,8 +11,8 @@ import itertools
 import pytest
 import torch
 
-from eznas.primitives import CONSTANT, WORDS, Kind
-from eznas.primitives.kinds import AXES, FORMS
+from eznas.primitives import CONSTANT, PRIMITIVES, ValueType
+from eznas.primitives.types import AXES, FORMS
 
 ROWS = 3
 SHAPES = {  # of one row; each form has a shape that is square in its last two axes
@@ -27,7 +27,7 @@ DIMENSIONS = {"features": 5, "weights": 5, "samples": 3, "matrix": 3, "vector": 
 DTYPES = (torch.float32, torch.float64)
 EXEMPT = ("overflow", "-inf", "infinity", "NaN")  # a docstring that says so may leave the finite
 
-PLAIN = [w for w in WORDS.values() if not w.aggregation]
+PLAIN = [w for w in PRIMITIVES.values() if not w.aggregation]
 
 
 def _forms(word):
@@ -161,15 +161,15 @@ def test_dtype(word, form):
 @each_case
 def test_the_resolved_kind_fits_the_result(word, form):
     for batch, axis in itertools.product(("raw", "sketch"), AXES):
-        kind = word.resolve([Kind(form, axis, batch)] * word.arity)
-        assert kind.axis == axis
-        assert kind.batch == (batch if kind.form in ("features", "samples") else "")
+        value_type = word.resolve([ValueType(form, axis, batch)] * word.arity)
+        assert value_type.axis == axis
+        assert value_type.batch == (batch if value_type.form in ("features", "samples") else "")
     for shape, dtype in _settings(word, form):
         result = word.function(*_ordinary(word, shape, dtype))
-        assert result.dim() == DIMENSIONS[kind.form]
+        assert result.dim() == DIMENSIONS[value_type.form]
         assert len(result) == ROWS
         if all(s.result == "same" for s in word.signatures):
-            assert kind.form == form
+            assert value_type.form == form
             assert result.shape == torch.Size(shape)
 
 
@@ -231,19 +231,19 @@ def test_constants_among_the_arguments(word, dtype):
     x = torch.tensor([[1.5, -2.0, 0.0], [3.0, 0.5, -0.25]], dtype=dtype)
     for c, *places in itertools.product((-2.0, 0.0, 0.5), *[(True, False)] * word.arity):
         single = torch.tensor(c, dtype=torch.float64)
-        kinds = [CONSTANT if p else Kind("vector") for p in places]
+        value_types = [CONSTANT if p else ValueType("vector") for p in places]
         result = word.function(*(single if p else x for p in places))
         if all(places):
-            assert word.resolve(kinds) == CONSTANT
+            assert word.resolve(value_types) == CONSTANT
             assert (result.shape, result.dtype) == ((), torch.float64)
         else:
-            assert word.resolve(kinds) == Kind("vector")
+            assert word.resolve(value_types) == ValueType("vector")
             _assert_within_ulps(
                 result, word.function(*(torch.full_like(x, c) if p else x for p in places))
             )
 
 
-@pytest.mark.parametrize("word", WORDS.values(), ids=lambda w: w.name)
+@pytest.mark.parametrize("word", PRIMITIVES.values(), ids=lambda w: w.name)
 def test_constants_stand_only_where_single_numbers_do(word):
     """Where shapes carry meaning, a number without axes has none."""
     numbers = all("scalar" in forms for s in word.signatures for forms in s.arguments)

@@ -1,19 +1,19 @@
-"""The library's door, and the resolution of kinds."""
+"""The library's door, and the resolution of value_types."""
 
 import pytest
 
-from eznas.primitives import CONSTANT, NET_SCALAR, WORDS, Kind
-from eznas.primitives.kinds import AXES, FORMS
+from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.primitives.registry import aggregation, word
+from eznas.primitives.types import AXES, FORMS
 
-FEATURES = Kind("features", "layers", "raw")
-SAMPLES = Kind("samples", "layers", "raw")
-KERNEL = Kind("samples", "activations", "sketch")
-WEIGHTS, MATRIX, VECTOR, SCALAR = (Kind(f) for f in ("weights", "matrix", "vector", "scalar"))
+FEATURES = ValueType("features", "layers", "raw")
+SAMPLES = ValueType("samples", "layers", "raw")
+KERNEL = ValueType("samples", "activations", "sketch")
+WEIGHTS, MATRIX, VECTOR, SCALAR = (ValueType(f) for f in ("weights", "matrix", "vector", "scalar"))
 
 
 def test_a_name_is_taken_once():
-    before = dict(WORDS)
+    before = dict(PRIMITIVES)
     with pytest.raises(ValueError, match="'add' is there already"):
 
         @word("any any -> same")
@@ -26,7 +26,7 @@ def test_a_name_is_taken_once():
         def sum_layers(x, mask):
             """The sum again."""
 
-    assert before == WORDS
+    assert before == PRIMITIVES
 
 
 def test_a_word_needs_a_docstring():
@@ -36,12 +36,12 @@ def test_a_word_needs_a_docstring():
         def silent(x):
             return x
 
-    assert "silent" not in WORDS
+    assert "silent" not in PRIMITIVES
 
 
-@pytest.mark.parametrize("entry", WORDS.values(), ids=lambda w: w.name)
+@pytest.mark.parametrize("entry", PRIMITIVES.values(), ids=lambda w: w.name)
 def test_words_are_well_formed(entry):
-    assert WORDS[entry.name] is entry
+    assert PRIMITIVES[entry.name] is entry
     assert entry.name.isidentifier()
     assert entry.meaning.endswith((".", ":"))
     assert all(len(s.arguments) == entry.arity for s in entry.signatures)
@@ -58,9 +58,9 @@ def test_words_are_well_formed(entry):
         ("add", [CONSTANT, NET_SCALAR], NET_SCALAR),
         ("add", [CONSTANT, CONSTANT], CONSTANT),
         ("add", [FEATURES, WEIGHTS], None),
-        ("add", [FEATURES, Kind("features", "layers", "sketch")], None),
+        ("add", [FEATURES, ValueType("features", "layers", "sketch")], None),
         ("add", [SCALAR, NET_SCALAR], None),
-        ("add", [SCALAR, Kind("scalar", "activations")], None),
+        ("add", [SCALAR, ValueType("scalar", "activations")], None),
         ("add", [FEATURES], None),
         ("gram", [FEATURES], SAMPLES),
         ("gram", [WEIGHTS], None),
@@ -69,42 +69,50 @@ def test_words_are_well_formed(entry):
         ("covariance", [WEIGHTS], MATRIX),
         ("logdet", [SAMPLES], SCALAR),
         ("logdet", [FEATURES], MATRIX),
-        ("eigenvalues", [KERNEL], Kind("vector", "activations")),
+        ("eigenvalues", [KERNEL], ValueType("vector", "activations")),
         ("sum", [SCALAR], None),
-        ("sum", [Kind("vector", "networks")], NET_SCALAR),
+        ("sum", [ValueType("vector", "networks")], NET_SCALAR),
         ("entropy", [VECTOR], SCALAR),
         ("entropy", [SCALAR], None),
         ("sum_layers", [SCALAR], NET_SCALAR),
-        ("sum_layers", [KERNEL], Kind("samples", "networks", "sketch")),
+        ("sum_layers", [KERNEL], ValueType("samples", "networks", "sketch")),
         ("sum_layers", [NET_SCALAR], None),
         ("sum_layers", [CONSTANT], None),
         ("mean_layers", [KERNEL], None),
         ("weighted_mean_layers", [SCALAR, SCALAR], NET_SCALAR),
         ("weighted_mean_layers", [SCALAR, CONSTANT], None),
         ("saliency", [FEATURES, FEATURES], MATRIX),
-        ("saliency", [FEATURES, Kind("features", "layers", "sketch")], None),
+        ("saliency", [FEATURES, ValueType("features", "layers", "sketch")], None),
         ("saliency", [FEATURES, CONSTANT], None),
-        ("pixel_mean", [Kind("features", "blocks", "sketch")], Kind("matrix", "blocks")),
+        ("pixel_mean", [ValueType("features", "blocks", "sketch")], ValueType("matrix", "blocks")),
         ("pixel_mean", [WEIGHTS], None),
-        ("channel_variance", [Kind("features", "norms", "raw")], Kind("vector", "norms")),
-        ("channel_correlation", [Kind("features", "norms", "raw")], Kind("matrix", "norms")),
+        ("channel_variance", [ValueType("features", "norms", "raw")], ValueType("vector", "norms")),
+        (
+            "channel_correlation",
+            [ValueType("features", "norms", "raw")],
+            ValueType("matrix", "norms"),
+        ),
         ("channel_correlation", [WEIGHTS], MATRIX),
         ("channel_correlation", [MATRIX], None),
         ("unit_diagonal", [KERNEL], KERNEL),
-        ("unit_diagonal", [Kind("matrix", "blocks")], Kind("matrix", "blocks")),
+        ("unit_diagonal", [ValueType("matrix", "blocks")], ValueType("matrix", "blocks")),
         ("unit_diagonal", [FEATURES], None),
-        ("sum_abs", [Kind("vector", "norms")], Kind("scalar", "norms")),
+        ("sum_abs", [ValueType("vector", "norms")], ValueType("scalar", "norms")),
         ("sum_abs", [SCALAR], None),
-        ("singular_values", [Kind("matrix", "blocks")], Kind("vector", "blocks")),
-        ("add", [Kind("scalar", "blocks"), Kind("scalar", "norms")], None),
-        ("add", [Kind("scalar", "blocks"), CONSTANT], Kind("scalar", "blocks")),
-        ("weighted_mean_layers", [Kind("scalar", "norms"), Kind("scalar", "norms")], NET_SCALAR),
-        ("weighted_mean_layers", [Kind("scalar", "norms"), SCALAR], None),
-        ("mean_layers", [Kind("scalar", "blocks")], NET_SCALAR),
+        ("singular_values", [ValueType("matrix", "blocks")], ValueType("vector", "blocks")),
+        ("add", [ValueType("scalar", "blocks"), ValueType("scalar", "norms")], None),
+        ("add", [ValueType("scalar", "blocks"), CONSTANT], ValueType("scalar", "blocks")),
+        (
+            "weighted_mean_layers",
+            [ValueType("scalar", "norms"), ValueType("scalar", "norms")],
+            NET_SCALAR,
+        ),
+        ("weighted_mean_layers", [ValueType("scalar", "norms"), SCALAR], None),
+        ("mean_layers", [ValueType("scalar", "blocks")], NET_SCALAR),
     ],
 )
 def test_resolve(name, given, expected):
-    assert WORDS[name].resolve(given) == expected
+    assert PRIMITIVES[name].resolve(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -126,35 +134,37 @@ def test_resolve(name, given, expected):
     ],
 )
 def test_applies(name, shapes, fits):
-    assert WORDS[name].applies(*shapes) == fits
+    assert PRIMITIVES[name].applies(*shapes) == fits
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"),
+    ("value_type", "text"),
     [
         (FEATURES, "Features(raw)"),
         (KERNEL, "SampleMatrix(activations, sketch)"),
         (MATRIX, "ChannelMatrix"),
         (NET_SCALAR, "NetScalar"),
-        (Kind("matrix", "networks"), "NetMatrix"),
+        (ValueType("matrix", "networks"), "NetMatrix"),
         (CONSTANT, "Constant"),
-        (Kind("matrix", "blocks"), "ChannelMatrix(blocks)"),
-        (Kind("vector", "norms"), "Vector(norms)"),
-        (Kind("scalar", "activations"), "Scalar(activations)"),
-        (Kind("features", "norms", "raw"), "Features(norms, raw)"),
-        (Kind("vector", "networks"), "NetVector"),
+        (ValueType("matrix", "blocks"), "ChannelMatrix(blocks)"),
+        (ValueType("vector", "norms"), "Vector(norms)"),
+        (ValueType("scalar", "activations"), "Scalar(activations)"),
+        (ValueType("features", "norms", "raw"), "Features(norms, raw)"),
+        (ValueType("vector", "networks"), "NetVector"),
     ],
 )
-def test_kinds_are_named_as_in_the_manual(kind, text):
-    assert str(kind) == text
+def test_kinds_are_named_as_in_the_manual(value_type, text):
+    assert str(value_type) == text
 
 
 def test_every_kind_has_a_name_of_its_own():
     batched = ("features", "samples")
-    kinds = [Kind(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES]
-    assert len({str(kind) for kind in kinds}) == len(kinds)
+    value_types = [
+        ValueType(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES
+    ]
+    assert len({str(value_type) for value_type in value_types}) == len(value_types)
 
 
 def test_a_kind_has_a_form():
     with pytest.raises(ValueError, match="no such form: 'tensor'"):
-        Kind("tensor")
+        ValueType("tensor")

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 
 INF, NAN = math.inf, math.nan
 MAX = torch.finfo(torch.float64).max
@@ -136,12 +136,12 @@ VALUES = [
 
 
 def test_every_word_has_a_row():
-    assert {name for name, _, _ in VALUES} == set(WORDS)
+    assert {name for name, _, _ in VALUES} == set(PRIMITIVES)
 
 
 @pytest.mark.parametrize(("name", "arguments", "expected"), VALUES, ids=[v[0] for v in VALUES])
 def test_value(name, arguments, expected):
-    word = WORDS[name]
+    word = PRIMITIVES[name]
     tensors = [torch.tensor(a, dtype=torch.float64) for a in arguments]
     if word.aggregation:
         tensors[-1] = tensors[-1].bool()
@@ -154,7 +154,7 @@ def test_value(name, arguments, expected):
 def test_what_is_normal_is_that_of_the_precision():
     """1e-39 is normal in float64, and in float32 so small that 1 over it is hardly finite."""
     x = torch.tensor([[[1e-39, 1e-39], [1e-39, 1.0]]], dtype=torch.float64)
-    found = WORDS["unit_diagonal"].function
+    found = PRIMITIVES["unit_diagonal"].function
     torch.testing.assert_close(found(x)[0, :, 0].tolist(), [1.0, 10**-19.5])
     assert found(x.float()).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]
 
@@ -163,9 +163,9 @@ def test_spectra_of_nothing_are_0():
     """All zero is no distribution, and so none that is spread as evenly as can be."""
     for n in (1, 2, 7):
         for name in ("entropy", "participation", "top_share"):
-            found = WORDS[name].function(torch.zeros(2, n))
+            found = PRIMITIVES[name].function(torch.zeros(2, n))
             assert found.tolist() == [0.0, 0.0]
-            even = WORDS[name].function(torch.full((1, n), -0.3))
+            even = PRIMITIVES[name].function(torch.full((1, n), -0.3))
             wanted = {"entropy": math.log(n), "participation": n, "top_share": 1 / n}[name]
             assert even.item() == pytest.approx(wanted, rel=1e-6)
 
@@ -174,12 +174,12 @@ def test_spectra_of_nothing_are_0():
 def test_the_guard_is_that_of_the_precision(name):
     """A zero or a giant in float32 stays finite in float32."""
     x = torch.tensor([[0.0, 3e38]], dtype=torch.float32)
-    assert WORDS[name].function(x).isfinite().all()
+    assert PRIMITIVES[name].function(x).isfinite().all()
     if name == "log":
-        assert WORDS[name].function(x)[0, 0] == pytest.approx(-87.3365, abs=1e-3)
+        assert PRIMITIVES[name].function(x)[0, 0] == pytest.approx(-87.3365, abs=1e-3)
 
 
 def test_agreement_counts_units_exactly():
     """Half precision would round counts above 2048."""
     x = torch.ones(1, 1, 1, 1, 4099, dtype=torch.float16)
-    assert WORDS["agreement"].function(x).item() == 4099
+    assert PRIMITIVES["agreement"].function(x).item() == 4099

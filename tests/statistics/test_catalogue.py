@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 import pytest
 
 from eznas.formulas.parser import parse_any
-from eznas.primitives import NET_SCALAR, WORDS, Kind
+from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics import probes
 from eznas.statistics import sketches as condensing
 from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS, SITES, Statistic
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
 from eznas.statistics.structure import CARRIED
@@ -43,15 +43,15 @@ AXES = {
 FORMS = {"weight": {"weights"}, "image": {"matrix"}, "network": {"vector", "matrix", "scalar"}}
 OWN = {
     "codes": ("relu_output", NET_SCALAR),
-    "image_std": ("weight_per_image", Kind("weights")),
-    "image_signs": ("weight_per_image", Kind("weights")),
-    "transfer": ("block_output", Kind("matrix", "blocks")),
+    "image_std": ("weight_per_image", ValueType("weights")),
+    "image_signs": ("weight_per_image", ValueType("weights")),
+    "transfer": ("block_output", ValueType("matrix", "blocks")),
 }
 
 
 def naming(row: Statistic) -> Iterator[str]:
     """<probe>_<site>_<what of it>; what needs no pass is named after itself."""
-    if not row.name.isidentifier() or row.name in WORDS:
+    if not row.name.isidentifier() or row.name in PRIMITIVES:
         yield "no name of its own"
     if row.probe == "structure":
         if row.site not in (row.name, "network"):
@@ -87,39 +87,39 @@ def excitation(row: Statistic) -> Iterator[str]:
 
 def condensed(row: Statistic) -> Iterator[str]:
     """By a word, or by a sketch of our own at its site."""
-    if row.sketch and (row.sketch in WORDS) == (row.sketch in OWN):
+    if row.sketch and (row.sketch in PRIMITIVES) == (row.sketch in OWN):
         yield "no such sketch"
     elif row.sketch in OWN:
-        if OWN[row.sketch] != (row.site, row.kind):
-            yield "the sketch is of another site or kind"
+        if OWN[row.sketch] != (row.site, row.type):
+            yield "the sketch is of another site or value_type"
     elif row.sketch:
-        word = WORDS[row.sketch]
-        kind = word.resolve([Kind("features", row.kind.axis, row.batch)] * word.arity)
-        if kind != row.kind:
-            yield "the word gives another kind"
+        word = PRIMITIVES[row.sketch]
+        value_type = word.resolve([ValueType("features", row.type.axis, row.batch)] * word.arity)
+        if value_type != row.type:
+            yield "the word gives another value_type"
         if word.arity == 2 and not row.gradient:
             yield "a word of two arguments takes a value and its gradient"
     if row.with_value != (row.gradient and row.sketch == "saliency"):
         yield "the value beside its gradient is for a word that takes both"
 
 
-def kinds(row: Statistic) -> Iterator[str]:
+def value_types(row: Statistic) -> Iterator[str]:
     """What keeps its batch says which; the axis and the form are those of the site."""
-    if row.kind.batch != (row.batch if row.kind.form in ("features", "samples") else ""):
-        yield "the batch is not that of the kind"
+    if row.type.batch != (row.batch if row.type.form in ("features", "samples") else ""):
+        yield "the batch is not that of the value_type"
     if row.probe == "structure" and row.site != "weight":
         return
     if row.site not in SITES:
         yield "no such site"
         return
     axis = AXES[row.site][bool(row.sketch)]
-    if row.kind.axis != ("networks" if row.sketch == "codes" else axis):
+    if row.type.axis != ("networks" if row.sketch == "codes" else axis):
         yield "the axis is not that of the site"
-    if not row.sketch and row.kind.form not in FORMS.get(row.site, {"features"}):
+    if not row.sketch and row.type.form not in FORMS.get(row.site, {"features"}):
         yield "the form is not that of the site"
 
 
-RULES = (naming, excitation, condensed, kinds)
+RULES = (naming, excitation, condensed, value_types)
 
 
 def complaints(row: Statistic) -> list[str]:
@@ -140,12 +140,18 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("data_conv_input", {"name": "data conv_input"}),
         ("data_conv_input", {"probe": "dream", "name": "dream_conv_input"}),
         ("data_conv_input", {"batch": "large"}),
-        ("data_conv_input", {"batch": "sketch", "kind": Kind("features", "layers", "sketch")}),
-        ("data_conv_input", {"batch": "label", "kind": Kind("features", "layers", "label")}),
-        ("data_conv_input", {"kind": Kind("features", "layers", "sketch")}),
-        ("data_conv_input", {"kind": Kind("features", "layers")}),
-        ("data_conv_input", {"kind": Kind("weights")}),
-        ("data_conv_input", {"kind": Kind("features", "activations", "raw")}),
+        (
+            "data_conv_input",
+            {"batch": "sketch", "value_type": ValueType("features", "layers", "sketch")},
+        ),
+        (
+            "data_conv_input",
+            {"batch": "label", "value_type": ValueType("features", "layers", "label")},
+        ),
+        ("data_conv_input", {"value_type": ValueType("features", "layers", "sketch")}),
+        ("data_conv_input", {"value_type": ValueType("features", "layers")}),
+        ("data_conv_input", {"value_type": ValueType("weights")}),
+        ("data_conv_input", {"value_type": ValueType("features", "activations", "raw")}),
         ("data_conv_input", {"site": "conv", "name": "data_conv"}),
         ("data_conv_input_grad", {"name": "data_conv_input"}),
         ("data_conv_input_grad", {"gradient": False}),
@@ -153,13 +159,13 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("noise_conv_output_gram", {"sketch": ""}),
         ("noise_conv_output_gram", {"sketch": "gram_matrix", "name": "noise_conv_output_matrix"}),
         ("noise_conv_output_gram", {"batch": "sketch"}),
-        ("noise_conv_output_gram", {"kind": Kind("matrix")}),
-        ("data_relu_agreement", {"kind": Kind("samples", "layers", "sketch")}),
-        ("data_bn_output_correlation", {"kind": Kind("matrix", "layers")}),
+        ("noise_conv_output_gram", {"value_type": ValueType("matrix")}),
+        ("data_relu_agreement", {"value_type": ValueType("samples", "layers", "sketch")}),
+        ("data_bn_output_correlation", {"value_type": ValueType("matrix", "layers")}),
         ("data_bn_output_correlation", {"batch": "label"}),
-        ("data_jacobian", {"kind": Kind("matrix", "layers")}),
+        ("data_jacobian", {"value_type": ValueType("matrix", "layers")}),
         ("data_jacobian", {"name": "data_jacobian_grad"}),
-        ("data_patterns", {"kind": Kind("scalar", "activations")}),
+        ("data_patterns", {"value_type": ValueType("scalar", "activations")}),
         ("data_patterns", {"site": "bn_output"}),
         ("label_weight_grad", {"batch": "raw"}),
         ("label2_weight_grad", {"name": "label_weight_grad2"}),
@@ -167,16 +173,16 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("curvature_weight_grad", {"gradient": True}),
         ("label_weight_grad_std", {"site": "weight"}),
         ("label_weight_grad_std", {"sketch": "image_signs"}),
-        ("label_weight_grad_std", {"kind": Kind("matrix")}),
+        ("label_weight_grad_std", {"value_type": ValueType("matrix")}),
         ("label_conv_output_saliency", {"gradient": False}),
-        ("noise_block_output_covariance", {"kind": Kind("matrix", "layers")}),
-        ("local_block_transfer", {"kind": Kind("matrix", "layers")}),
+        ("noise_block_output_covariance", {"value_type": ValueType("matrix", "layers")}),
+        ("local_block_transfer", {"value_type": ValueType("matrix", "layers")}),
         ("local_block_transfer", {"batch": "single"}),
-        ("zen_relu_output_change", {"kind": Kind("scalar", "layers")}),
+        ("zen_relu_output_change", {"value_type": ValueType("scalar", "layers")}),
         ("zen_bn_input_variance", {"name": "zen_bn_input"}),
-        ("fisher_deciles", {"kind": Kind("vector", "layers")}),
-        ("fisher_deciles", {"kind": Kind("weights", "networks")}),
-        ("weight", {"kind": Kind("matrix")}),
+        ("fisher_deciles", {"value_type": ValueType("vector", "layers")}),
+        ("fisher_deciles", {"value_type": ValueType("weights", "networks")}),
+        ("weight", {"value_type": ValueType("matrix")}),
         ("layer_params", {"name": "layer_parameters"}),
         ("params", {"name": "sum", "site": "sum"}),
     ],
@@ -197,7 +203,7 @@ def test_the_lists_are_those_of_the_code() -> None:
 
 def test_batches() -> None:
     """Two batches with labels fit into one of sketches."""
-    conditions = Conditions(generated(12, size=8), raw=5, sketch=11)
+    conditions = MeasurementConfig(generated(12, size=8), raw=5, sketch=11)
     assert {b: conditions.batch(b) for b in BATCHES} == {
         "raw": 5,
         "sketch": 11,
@@ -217,7 +223,7 @@ def test_a_row_explains_itself(row: Statistic) -> None:
 @EVERY
 def test_a_row_is_a_formula(row: Statistic) -> None:
     expression = parse_any(row.name)
-    assert expression.kind == row.kind
+    assert expression.type == row.type
     assert expression.statistics() == [row.name]
 
 
@@ -254,7 +260,7 @@ def test_every_quantity_has_every_statistic_of_its_paths() -> None:
     assert len(set(OVER_PATHS.values())) == len(OVER_PATHS)
     for name, (quantity, _) in OVER_PATHS.items():
         assert name.startswith(f"paths_{quantity}_")
-        assert (CATALOGUE[name].kind, CATALOGUE[name].probe) == (NET_SCALAR, "structure")
+        assert (CATALOGUE[name].type, CATALOGUE[name].probe) == (NET_SCALAR, "structure")
     assert set(PATHS) == {n for n in CATALOGUE if n.startswith("paths_")}
     others = set(PATHS) - OVER_PATHS.keys()
     assert others == {"paths_count"}

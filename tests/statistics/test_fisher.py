@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.fisher import SMOOTHING, TENSORS
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
@@ -21,7 +21,7 @@ from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 ROW = CATALOGUE["fisher_deciles"]
 IMAGES = generated(5, size=8)
-CONDITIONS = Conditions(
+CONDITIONS = MeasurementConfig(
     replace(IMAGES, pixels=IMAGES.pixels.double()), raw=5, sketch=2, initialisation="keep"
 )
 MIXED = "|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|avg_pool_3x3~1|none~2|"
@@ -35,7 +35,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def measured(model: nn.Module, conditions: Conditions = CONDITIONS) -> Tensor | None:
+def measured(model: nn.Module, conditions: MeasurementConfig = CONDITIONS) -> Tensor | None:
     (found,) = measure(model, conditions, [ROW]).tensors[ROW.name]
     return found
 
@@ -187,7 +187,11 @@ def test_other_parameters_do_not_take_part() -> None:
             return self.classifier(self.pool(x).flatten(1))
 
     torch.manual_seed(0)
-    named = [f"{layer}.{kind}" for layer in ("conv", "classifier") for kind in ("weight", "bias")]
+    named = [
+        f"{layer}.{value_type}"
+        for layer in ("conv", "classifier")
+        for value_type in ("weight", "bias")
+    ]
     compare(Scaled().double(), named)
 
 
@@ -227,7 +231,7 @@ def test_the_first_tensors_in_running_order(count: int) -> None:
     torch.manual_seed(0)
     model = Reversed(count).double()
     layers = [f"layers.{i}" for i in reversed(range(count))] + ["head"]
-    names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")][:128]
+    names = [f"{layer}.{value_type}" for layer in layers for value_type in ("weight", "bias")][:128]
     assert (len(names), TENSORS) == (min(2 * count + 2, 128), 128)
     compare(model, names)
 

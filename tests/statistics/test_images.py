@@ -290,10 +290,12 @@ def by_python2(data: np.ndarray, key: bytes, labels: list[int]) -> bytes:
 
     raw = data.tobytes()
     shape = b"K" + bytes([len(data)]) + b"M\x00\x0c\x86"  # (n, 3072)
-    kind = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
-    kind += b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
+    value_type = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
+    value_type += b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
     array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b")
-    array += b"\x87R(K\x01" + shape + kind + b"\x89T" + struct.pack("<i", len(raw)) + raw + b"tb"
+    array += (
+        b"\x87R(K\x01" + shape + value_type + b"\x89T" + struct.pack("<i", len(raw)) + raw + b"tb"
+    )
     numbers = b"](" + b"".join(b"K" + bytes([n]) for n in labels) + b"e"
     return b"\x80\x02}(" + text(b"data") + array + text(key) + numbers + b"u."
 

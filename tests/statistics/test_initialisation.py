@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from eznas.errors import InputError
 from eznas.spaces import SPACES
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.initialisation import Parameters, kaiming, kept
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, init
@@ -151,16 +151,16 @@ IMAGES = generated(4, size=8)
 
 def test_conditions_name_an_initialisation() -> None:
     with pytest.raises(InputError, match="unknown initialisation 'kaimin'; did you mean 'kaiming'"):
-        Conditions(IMAGES, initialisation="kaimin")
+        MeasurementConfig(IMAGES, initialisation="kaimin")
 
 
 def test_conditions_batches() -> None:
-    conditions = Conditions(IMAGES, raw=2, sketch=3)
+    conditions = MeasurementConfig(IMAGES, raw=2, sketch=3)
     assert (conditions.size, conditions.batch("raw"), conditions.batch("sketch")) == (8, 2, 3)
 
 
 def test_fingerprint_covers_what_a_score_depends_on() -> None:
-    kinds: list[dict[str, object]] = [
+    value_types: list[dict[str, object]] = [
         {},
         {"classes": 100},
         {"raw": 2},
@@ -169,16 +169,18 @@ def test_fingerprint_covers_what_a_score_depends_on() -> None:
         {"seed": 1},
         {"device": "cuda"},
     ]
-    prints = [Conditions(IMAGES, **kind).fingerprint for kind in kinds]  # type: ignore[arg-type]
-    prints.append(Conditions(generated(4, size=8, seed=1)).fingerprint)
-    prints.append(Conditions(generated(4, size=16)).fingerprint)
+    prints = [MeasurementConfig(IMAGES, **value_type).fingerprint for value_type in value_types]  # type: ignore[arg-type]
+    prints.append(MeasurementConfig(generated(4, size=8, seed=1)).fingerprint)
+    prints.append(MeasurementConfig(generated(4, size=16)).fingerprint)
     assert len(set(prints)) == len(prints)
-    assert Conditions(IMAGES, device="cpu:0").fingerprint == prints[0]  # one of its kind
-    assert Conditions(generated(4, size=8)).fingerprint == prints[0]
+    assert (
+        MeasurementConfig(IMAGES, device="cpu:0").fingerprint == prints[0]
+    )  # one of its value_type
+    assert MeasurementConfig(generated(4, size=8)).fingerprint == prints[0]
 
 
 def test_conditions_as_plain_data() -> None:
-    found = Conditions(IMAGES, seed=9).describe()
+    found = MeasurementConfig(IMAGES, seed=9).describe()
     assert found["images"] == IMAGES.fingerprint
     assert found["input"] == [3, 8, 8]
     assert found["seed"] == 9

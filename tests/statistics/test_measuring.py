@@ -21,17 +21,17 @@ from eznas.evaluation.bank import stack
 from eznas.spaces import SPACES
 from eznas.statistics import probes
 from eznas.statistics.catalogue import CATALOGUE, PATHS, Statistic
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.initialisation import kaiming
-from eznas.statistics.measuring import Measurement, measure
+from eznas.statistics.measuring import MeasuredNetwork, measure
 from eznas.statistics.structure import CARRIED
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, stream
 
 NB201 = SPACES["nasbench201"]
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 RAW, SKETCH, LABEL = 5, 12, 6
-CONDITIONS = Conditions(generated(SKETCH, size=8), raw=RAW, sketch=SKETCH, seed=3)
+CONDITIONS = MeasurementConfig(generated(SKETCH, size=8), raw=RAW, sketch=SKETCH, seed=3)
 ALL = tuple(CATALOGUE.values())
 MODELS = (TinyResNet, Concat, SharedConv, NoBatchNorm, Mlp)
 
@@ -46,11 +46,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def keep(**changes) -> Conditions:
+def keep(**changes) -> MeasurementConfig:
     return replace(CONDITIONS, initialisation="keep", **{"seed": 0} | changes)
 
 
-def differences(a: Measurement, b: Measurement, tolerance: float = 0.0) -> list[str]:
+def differences(a: MeasuredNetwork, b: MeasuredNetwork, tolerance: float = 0.0) -> list[str]:
     """Names of the statistics that differ; `tolerance` is relative to a tensor's largest entry."""
     assert a.structure == b.structure
     assert a.tensors.keys() == b.tensors.keys()
@@ -195,19 +195,19 @@ def small(request: pytest.FixtureRequest) -> Small:
     return model.to(request.param)
 
 
-def in_dtype_of(model: nn.Module) -> Conditions:
+def in_dtype_of(model: nn.Module) -> MeasurementConfig:
     images = CONDITIONS.images
     dtype = next(model.parameters()).dtype
     return replace(keep(), images=replace(images, pixels=images.pixels.to(dtype)))
 
 
 @pytest.fixture(scope="module")
-def measured(small: Small) -> Measurement:
+def measured(small: Small) -> MeasuredNetwork:
     return measure(small, in_dtype_of(small), ALL)
 
 
 @pytest.fixture(scope="module")
-def by_hand(small: Small, measured: Measurement) -> dict[str, ByHand]:
+def by_hand(small: Small, measured: MeasuredNetwork) -> dict[str, ByHand]:
     """One run for each excitation; noise and shift are taken as the first layer saw them."""
     table = dict(small.named_parameters())
     pixels = in_dtype_of(small).images.pixels
@@ -421,7 +421,7 @@ for place, quantity in enumerate(("convs", "pools", "field", "params", "length")
 
 @pytest.mark.parametrize("row", ALL, ids=CATALOGUE)
 def test_statistic(
-    row: Statistic, small: Small, measured: Measurement, by_hand: dict[str, ByHand]
+    row: Statistic, small: Small, measured: MeasuredNetwork, by_hand: dict[str, ByHand]
 ) -> None:
     found, want = measured.tensors[row.name], wanted(row, by_hand, small)
     assert [x is None for x in found] == [x is None for x in want]
@@ -439,7 +439,7 @@ def test_statistic(
     assert any(x is not None and x.abs().max() > 0 for x in found) != nothing
 
 
-def test_sites_of_the_small_model(measured: Measurement) -> None:
+def test_sites_of_the_small_model(measured: MeasuredNetwork) -> None:
     """The first layer has no activation, the last no norm."""
     assert [x.activation for x in measured.structure.layers] == [None, 0, 1]
     assert [x.norm for x in measured.structure.layers] == [0, 1, None]
@@ -449,7 +449,7 @@ def test_sites_of_the_small_model(measured: Measurement) -> None:
 
 def test_noise_and_shift_are_what_they_should_be() -> None:
     """Standard normal; a tenth of it, added to the images."""
-    conditions = Conditions(generated(8, size=32), initialisation="keep", seed=5)
+    conditions = MeasurementConfig(generated(8, size=32), initialisation="keep", seed=5)
     rows = [CATALOGUE[f"{p}_conv_input"] for p in ("noise", "shift")]
     found = measure(TinyResNet(), conditions, rows).tensors
     noise, shift = found["noise_conv_input"][0], found["shift_conv_input"][0]
@@ -459,25 +459,25 @@ def test_noise_and_shift_are_what_they_should_be() -> None:
     assert abs(noise.mean()) < 0.03
     assert abs(noise.std() - 1) < 0.03
     assert (shift - 0.1 * noise).abs().max() < 1e-6
-    other = measure(TinyResNet(), Conditions(conditions.images, seed=6), rows[:1]).tensors
+    other = measure(TinyResNet(), MeasurementConfig(conditions.images, seed=6), rows[:1]).tensors
     assert not torch.equal(noise, other["noise_conv_input"][0])
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_shapes_follow_the_kind(kind) -> None:
+@pytest.mark.parametrize("value_type", MODELS)
+def test_shapes_follow_the_kind(value_type) -> None:
     dimensions = {"features": 4, "weights": 4, "samples": 2, "matrix": 2, "vector": 1, "scalar": 0}
-    found = measure(kind(), CONDITIONS, ALL)
+    found = measure(value_type(), CONDITIONS, ALL)
     for row in ALL:
         tensors = found.tensors[row.name]
-        axis = row.kind.axis
+        axis = row.type.axis
         assert len(tensors) == (1 if axis == "networks" else len(found.structure.along(axis)))
         for tensor in (t for t in tensors if t is not None):
-            assert tensor.dim() == dimensions[row.kind.form]
+            assert tensor.dim() == dimensions[row.type.form]
             assert not tensor.requires_grad
-            if row.kind.batch:
-                batch = {"raw": RAW, "sketch": SKETCH}[row.kind.batch]
+            if row.type.batch:
+                batch = {"raw": RAW, "sketch": SKETCH}[row.type.batch]
                 assert tensor.shape[0] == batch
-            if row.kind.form == "samples":
+            if row.type.form == "samples":
                 assert tensor.shape == (batch, batch)
     assert stack([found]).blocks.keys() == CATALOGUE.keys()
 
@@ -542,13 +542,15 @@ def changeable() -> Changeable:
 
 
 @pytest.fixture(scope="module")
-def together() -> dict[str, Measurement]:
+def together() -> dict[str, MeasuredNetwork]:
     return {build.__name__: measure(build(), keep(), ALL) for build in (changeable, living)}
 
 
 @pytest.mark.parametrize("row", ALL, ids=CATALOGUE)
 @pytest.mark.parametrize("name", ["changeable", "living"])
-def test_alone_or_in_company(row: Statistic, name: str, together: dict[str, Measurement]) -> None:
+def test_alone_or_in_company(
+    row: Statistic, name: str, together: dict[str, MeasuredNetwork]
+) -> None:
     build = {"changeable": changeable, "living": living}[name]
     alone, company = measure(build(), keep(), [row]), together[name]
     assert list(alone.tensors) == [row.name]
@@ -559,7 +561,7 @@ def test_alone_or_in_company(row: Statistic, name: str, together: dict[str, Meas
     assert any(x is not None for x in alone.tensors[row.name])
 
 
-def test_the_order_of_the_rows_does_not_matter(together: dict[str, Measurement]) -> None:
+def test_the_order_of_the_rows_does_not_matter(together: dict[str, MeasuredNetwork]) -> None:
     assert differences(measure(living(), keep(), ALL[::-1]), together["living"]) == []
 
 
@@ -973,10 +975,10 @@ def test_logits_in_a_named_tuple() -> None:
 # Initialisation.
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_keep_is_the_model_as_it_is(kind) -> None:
+@pytest.mark.parametrize("value_type", MODELS)
+def test_keep_is_the_model_as_it_is(value_type) -> None:
     """Scored with parameters of its own as with the same ones drawn."""
-    model = kind()
+    model = value_type()
     fresh = copy.deepcopy(model)
     fresh.load_state_dict(kaiming(model, CONDITIONS.seed), strict=True)
     kept = measure(fresh, keep(seed=CONDITIONS.seed), ALL)
@@ -986,17 +988,17 @@ def test_keep_is_the_model_as_it_is(kind) -> None:
     assert not close(kept.tensors[name][0], other[0], 0.01)
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_kaiming_does_not_see_the_weights(kind) -> None:
+@pytest.mark.parametrize("value_type", MODELS)
+def test_kaiming_does_not_see_the_weights(value_type) -> None:
     torch.manual_seed(1)
-    one = measure(kind(), CONDITIONS, ALL)
+    one = measure(value_type(), CONDITIONS, ALL)
     torch.manual_seed(2)
-    model = kind()
+    model = value_type()
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.fill_(3)
     assert differences(one, measure(model, CONDITIONS, ALL)) == []
-    other = Conditions(CONDITIONS.images, raw=6, sketch=12, seed=CONDITIONS.seed + 1)
+    other = MeasurementConfig(CONDITIONS.images, raw=6, sketch=12, seed=CONDITIONS.seed + 1)
     name = "data_conv_output"
     found = measure(model, other, [CATALOGUE[name]]).tensors[name]
     assert not close(one.tensors[name][0], found[0], 0.01)

@@ -14,14 +14,14 @@ from torch.nn.utils.parametrizations import weight_norm
 from eznas.evaluation.bank import stack
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
-from eznas.statistics.measuring import Measurement, measure
+from eznas.statistics.measuring import MeasuredNetwork, measure
 from tests.reference import SharedConv, stream
 
 RAW, SKETCH, LABEL = 4, 12, 6
 IMAGES = generated(SKETCH, size=8)
-CONDITIONS = Conditions(
+CONDITIONS = MeasurementConfig(
     replace(IMAGES, pixels=IMAGES.pixels.double()),
     raw=RAW,
     sketch=SKETCH,
@@ -71,7 +71,7 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def measured(network: nn.Module) -> Measurement:
+def measured(network: nn.Module) -> MeasuredNetwork:
     return measure(network, CONDITIONS, list(CATALOGUE.values()))
 
 
@@ -81,12 +81,12 @@ class Run:
     def __init__(self, model: nn.Module, images: Tensor) -> None:
         self.model = copy.deepcopy(model).train()
         self.calls: dict[str, list[tuple[nn.Module, Tensor, Tensor]]] = {}
-        kinds = {
+        value_types = {
             "layer": (nn.Conv2d, nn.Linear),
             "norm": (nn.BatchNorm2d,),
             "activation": (nn.ReLU,),
         }
-        for role, types in kinds.items():
+        for role, types in value_types.items():
             own = [m for m in self.model.modules() if isinstance(m, types)]
             self._note(role, own)
         self._note("block", chain(self.model))
@@ -465,7 +465,7 @@ def test_a_network_does_not_see_the_dead_blocks_of_its_company() -> None:
     """Blocks of one signature are stacked over networks: what one lacks, all would lose."""
     alive = CELL
     dead = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"
-    rows = [row for row in CATALOGUE.values() if row.kind.axis == "blocks"]
+    rows = [row for row in CATALOGUE.values() if row.type.axis == "blocks"]
     networks = (SPACES["nasbench201"].build(a).double() for a in (alive, dead))
     first, second = (measure(network, CONDITIONS, rows) for network in networks)
     copied = replace(first, tensors=dict(first.tensors))  # stacking takes the tensors out
@@ -502,7 +502,7 @@ def test_what_compares_images_leaves_out_what_has_none() -> None:
     """Windows are no images, a parameter has none; every row is measured and can be stacked."""
     torch.manual_seed(0)
     model, seen = Windows(), []
-    conditions = Conditions(generated(70, size=8), raw=70, sketch=70, initialisation="keep")
+    conditions = MeasurementConfig(generated(70, size=8), raw=70, sketch=70, initialisation="keep")
     result = measure(model, conditions, list(CATALOGUE.values()))
     stack([replace(result, tensors=dict(result.tensors))])
     kernels = result.tensors["data_relu_agreement"]

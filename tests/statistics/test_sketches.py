@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 from torch.nn.modules.utils import _pair
 
-from eznas.primitives import WORDS
+from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.sketches import PORTION, condense, contributions, distinct
@@ -189,7 +189,7 @@ def test_parts_in_a_model() -> None:
 
     images = generated(14, size=12)
     images = replace(images, pixels=images.pixels.double())
-    conditions = Conditions(images, raw=2, sketch=14, initialisation="keep")
+    conditions = MeasurementConfig(images, raw=2, sketch=14, initialisation="keep")
     rows = [CATALOGUE[f"label_weight_grad{name}"] for name in ("", "_std", "_signs")]
     found = measure(model, conditions, rows).tensors
     layers = [model.a, model.b, model.c, model.tokens, model.head]
@@ -248,7 +248,9 @@ def test_patterns_of_a_model(batch: int) -> None:
     """Those of all activations together."""
     torch.manual_seed(0)
     model, seen = TinyResNet(), []
-    conditions = Conditions(generated(batch, size=8), raw=batch, sketch=2, initialisation="keep")
+    conditions = MeasurementConfig(
+        generated(batch, size=8), raw=batch, sketch=2, initialisation="keep"
+    )
     found = measure(model, conditions, [CATALOGUE["data_patterns"]]).tensors["data_patterns"]
     for module in model.modules():
         if isinstance(module, nn.ReLU):
@@ -261,7 +263,9 @@ def test_patterns_of_a_model(batch: int) -> None:
 
 def test_a_model_without_activations_has_no_patterns() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(256, 10))
-    found = measure(model, Conditions(generated(4, size=8), raw=4), [CATALOGUE["data_patterns"]])
+    found = measure(
+        model, MeasurementConfig(generated(4, size=8), raw=4), [CATALOGUE["data_patterns"]]
+    )
     assert found.tensors["data_patterns"] == [None]
 
 
@@ -302,17 +306,17 @@ def test_transfer_is_a_mean_over_images_and_positions() -> None:
 # Words as sketches.
 
 
-@pytest.mark.parametrize("name", [n for n, row in CATALOGUE.items() if row.sketch in WORDS])
+@pytest.mark.parametrize("name", [n for n, row in CATALOGUE.items() if row.sketch in PRIMITIVES])
 def test_a_sketch_by_a_word_is_the_word(name: str) -> None:
     """On one layer; rows and tokens count as features of one column."""
     row = CATALOGUE[name]
     torch.manual_seed(0)
     for shape in ((4, 3, 5, 5), (4, 3), (4, 6, 3)):
-        parts = [torch.randn(shape) for _ in range(WORDS[row.sketch].arity)]
+        parts = [torch.randn(shape) for _ in range(PRIMITIVES[row.sketch].arity)]
         shaped = [p.mT if len(shape) == 3 else p for p in parts]
         shaped = [p.reshape(1, *p.shape, *(1,) * (4 - p.dim())) for p in shaped]
         found = condense(row, parts)
-        assert torch.equal(found, WORDS[row.sketch].function(*shaped)[0])
+        assert torch.equal(found, PRIMITIVES[row.sketch].function(*shaped)[0])
         assert "channels" not in row.meaning or found.shape[-1] == 3
 
 

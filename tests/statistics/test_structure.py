@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
@@ -34,7 +34,7 @@ def one_thread():
 
 def measured(model: nn.Module, side: int = 8) -> dict[str, list[float | None]]:
     """The rows that need no pass but the one that traces; of the weights their size."""
-    tensors = measure(model, Conditions(generated(2, size=side)), ROWS).tensors
+    tensors = measure(model, MeasurementConfig(generated(2, size=side)), ROWS).tensors
     return {
         name: [t if t is None else (t.numel() if name == "weight" else t.item()) for t in own]
         for name, own in tensors.items()
@@ -421,7 +421,7 @@ def test_the_field_grows_with_the_longer_side_and_its_dilation(layer, reach) -> 
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10))
     model = nn.Sequential(nn.Conv2d(3, 3, 1), layer, head)
     model(torch.zeros(1, 3, 8, 8))
-    conditions = Conditions(generated(2, size=8), initialisation="keep")
+    conditions = MeasurementConfig(generated(2, size=8), initialisation="keep")
     rows = [CATALOGUE["paths_field_max"], CATALOGUE["operations"]]
     found = measure(model, conditions, rows)
     assert found.tensors["paths_field_max"][0] == reach

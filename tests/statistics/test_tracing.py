@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import EDGES, live_cell, operations
 from eznas.statistics.catalogue import CATALOGUE, PATHS
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.structure import Structure
@@ -34,7 +34,7 @@ def one_thread():
 
 def traced(model: nn.Module, names: Sequence[str] = ()) -> Structure:
     rows = [CATALOGUE[name] for name in names]
-    return measure(model, Conditions(IMAGES, initialisation="keep"), rows).structure
+    return measure(model, MeasurementConfig(IMAGES, initialisation="keep"), rows).structure
 
 
 def live(structure: Structure, axis: str = "activations") -> tuple[bool, ...]:

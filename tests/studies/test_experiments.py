@@ -8,9 +8,9 @@ import pytest
 import eznas.evaluation.evaluator
 from eznas.benchmarks.published import Published
 from eznas.benchmarks.splits import sample as drawn
-from eznas.discovery.callbacks import Silent
+from eznas.discovery.callbacks import NoCallback
 from eznas.errors import InputError
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
 from eznas.ground import Ground, ground, joined, sampled
@@ -19,12 +19,12 @@ from eznas.predictors import randomised_trees as trees
 from eznas.proxies.loading import resolve
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy
 from eznas.spaces import SPACES
-from eznas.studies import How, Scored, agreement, blend, score_all, seconds_each
+from eznas.studies import Scored, StudySettings, agreement, blend, score_all, seconds_each
 from eznas.studies import experiments as studies
 from tests.evolution.made_up import NAMES, MadeUp, accuracies
 
 SMALL = "ImageNet16-120"  # the smallest images
-HOW = How(raw=2, sketch=4)
+HOW = StudySettings(raw=2, sketch=4)
 NAN, INF = np.nan, np.inf
 
 
@@ -46,7 +46,7 @@ def unmeasured(monkeypatch):
     return begin
 
 
-class Tells(Silent):
+class Tells(NoCallback):
     def __init__(self):
         self.told = []
 
@@ -57,10 +57,10 @@ class Tells(Silent):
 
 def test_a_proxys_own_batches_unless_others_are_asked_for():
     own = Proxy("mine", parse("params"), raw_batch=3, sketch_batch=5)
-    assert How().batches(own) == (3, 5)
-    assert How(sketch=7).batches(own) == (3, 7)
-    assert How(raw=2).batches(own) == (2, 5)
-    assert How().batches(resolve("params")) == (RAW_BATCH, SKETCH_BATCH)
+    assert StudySettings().batches(own) == (3, 5)
+    assert StudySettings(sketch=7).batches(own) == (3, 7)
+    assert StudySettings(raw=2).batches(own) == (2, 5)
+    assert StudySettings().batches(resolve("params")) == (RAW_BATCH, SKETCH_BATCH)
 
 
 def test_scores_are_those_of_each_network_by_itself(sample):
@@ -71,7 +71,7 @@ def test_scores_are_those_of_each_network_by_itself(sample):
         Proxy("third", parse("log(params)"), 2, 4),
     ]
     watcher = Tells()
-    scored = score_all(proxies, sample, How(seeds=(3, 4)), watcher)
+    scored = score_all(proxies, sample, StudySettings(seeds=(3, 4)), watcher)
     assert scored.names == ["first", "second", "third"]
     assert scored.seeds == (3, 4)
     assert list(scored.scores) == [SMALL]
@@ -98,36 +98,45 @@ def test_scores_are_those_of_each_network_by_itself(sample):
 
 def test_records_hold_what_was_measured(sample, tmp_path, unmeasured):
     proxies = [resolve("naswot"), resolve("params")]
-    how = How(seeds=(0, 1), raw=2, sketch=4, records=str(tmp_path / "records"))
-    plain = score_all(proxies, sample, HOW, Silent()).scores[SMALL]
-    first = score_all(proxies, sample, how, Silent()).scores[SMALL]
+    how = StudySettings(seeds=(0, 1), raw=2, sketch=4, records=str(tmp_path / "records"))
+    plain = score_all(proxies, sample, HOW, NoCallback()).scores[SMALL]
+    first = score_all(proxies, sample, how, NoCallback()).scores[SMALL]
     np.testing.assert_allclose(first[0], plain[0], rtol=1e-8)
     file = tmp_path / "records" / "measures.csv.gz"
     before = file.read_bytes()
     unmeasured()
-    again = score_all(proxies[::-1], sample, how, Silent())
+    again = score_all(proxies[::-1], sample, how, NoCallback())
     np.testing.assert_array_equal(again.scores[SMALL][:, ::-1], first)
     assert file.read_bytes() == before
     few = sample.part(np.arange(2, 5), "few")
-    some = score_all(proxies[1:], few, How(raw=2, sketch=4, records=how.records), Silent())
+    some = score_all(
+        proxies[1:], few, StudySettings(raw=2, sketch=4, records=how.records), NoCallback()
+    )
     np.testing.assert_array_equal(some.scores[SMALL][0, 0], first[0, 1, 2:5])
     with pytest.raises(AssertionError, match="a network was measured"):
-        score_all([resolve("naswot")], sample, How(raw=2, sketch=5, records=how.records), Silent())
+        score_all(
+            [resolve("naswot")],
+            sample,
+            StudySettings(raw=2, sketch=5, records=how.records),
+            NoCallback(),
+        )
 
 
 def test_records_are_free_again_after_a_failure(sample, tmp_path, unmeasured):
-    how = How(raw=2, sketch=4, records=str(tmp_path))
+    how = StudySettings(raw=2, sketch=4, records=str(tmp_path))
     unmeasured()
     for _ in range(2):
         with pytest.raises(AssertionError, match="a network was measured"):
-            score_all([resolve("params")], sample, how, Silent())
+            score_all([resolve("params")], sample, how, NoCallback())
 
 
 def test_records_are_claimed_before_anything_is_measured(sample, tmp_path, unmeasured):
     (tmp_path / "file").write_text("")
     unmeasured()
     with pytest.raises(InputError, match="cannot write"):
-        score_all([resolve("params")], sample, How(records=str(tmp_path / "file")), Silent())
+        score_all(
+            [resolve("params")], sample, StudySettings(records=str(tmp_path / "file")), NoCallback()
+        )
 
 
 def test_seconds_are_those_of_a_network_under_the_conditions_of_the_study(monkeypatch):
@@ -141,11 +150,11 @@ def test_seconds_are_those_of_a_network_under_the_conditions_of_the_study(monkey
 
     monkeypatch.setattr(Proxy, "measured", slow)
     proxies = [Proxy("first", parse("params"), 2, 6), Proxy("second", parse("params"), 2, 7)]
-    first, second = seconds_each(proxies, whole, How(), 3)
+    first, second = seconds_each(proxies, whole, StudySettings(), 3)
     assert min(first, second) >= 0.02
     assert seen == [("first", 32, 6, "kaiming")] * 3 + [("second", 32, 7, "kaiming")] * 3
     seen.clear()
-    assert len(seconds_each(proxies[:1], whole, How(sketch=9), 30)) == 1
+    assert len(seconds_each(proxies[:1], whole, StudySettings(sketch=9), 30)) == 1
     assert seen == [("first", 32, 9, "kaiming")] * 5  # no more than there are
 
 
@@ -173,7 +182,7 @@ def given(monkeypatch):
 
 def agreed(scored, columns):
     published = Published(scored.sample.architectures[::-1], columns)
-    return agreement(published, [], scored.sample, HOW, Silent())
+    return agreement(published, [], scored.sample, HOW, NoCallback())
 
 
 def test_agreement_is_rho_with_each_column(given):
@@ -207,7 +216,7 @@ def test_agreement_leaves_out_what_they_could_not_score(given):
     theirs = scored.scores["cifar10"][0, 0].copy()
     theirs[[3, 30]] = NAN
     published = Published(scored.sample.architectures[1:], {"naswot": theirs[1:]})
-    [row] = agreement(published, [], scored.sample, HOW, Silent())
+    [row] = agreement(published, [], scored.sample, HOW, NoCallback())
     assert (row["networks"], row["rho"]) == (37, 1)
     [row] = agreed(scored, {"naswot": np.full(40, NAN)})
     assert (row["networks"], row["rho"]) == (0, None)
@@ -294,7 +303,7 @@ def words():
         patch.setattr(studies, "SIZES", ("params", "layer_flops"))
         patch.setattr(studies, "PATHS", ("paths_params_mean",))
         patch.setattr(trees, "TREES", 20)
-        rows, yardsticks = studies.words("nasbench201", How(), (2, 2), Silent())
+        rows, yardsticks = studies.words("nasbench201", StudySettings(), (2, 2), NoCallback())
     return rows, yardsticks, *parts
 
 
@@ -320,7 +329,7 @@ def test_words_are_told_by_tau_on_the_networks_that_are_fitted_to(words):
 
 
 def test_an_undefined_word_says_so():
-    table = MeasureTable(NAMES, MadeUp({"params": np.full(len(NAMES), 5.0)}, faults=False))
+    table = FeatureTable(NAMES, MadeUp({"params": np.full(len(NAMES), 5.0)}, faults=False))
     word = parse("params")
     table.fill([word], len(NAMES))
     row = studies._word(word, table, [Task("one", 0, accuracies())], len(NAMES))

@@ -11,13 +11,13 @@ from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import Conditions
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
-from eznas.studies.original_loops import Loose, loaded, on_disk, score
+from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
 from eznas.studies.speed import recorded
 
-CONDITIONS = Conditions(generated(8, size=8), raw=2, sketch=4)
+CONDITIONS = MeasurementConfig(generated(8, size=8), raw=2, sketch=4)
 NETWORKS = SPACES["nasbench201"].sample(3, seed=5)
 
 
@@ -30,7 +30,7 @@ def agrees(formulas):
     """Scores by the plan equal those of the loop wherever the formula applies."""
     with one_thread():
         found = measured(formulas)
-        loose = [Loose.of(m) for m in found]
+        loose = [NetworkTensors.of(m) for m in found]
         ours = [[score(f, network) for network in loose] for f in formulas]
         values, coverage = evaluate(Plan.of(formulas), stack(found))
     compared = 0
@@ -57,7 +57,7 @@ def test_the_published_proxies_too():
 def test_from_disk_as_from_memory(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     [formula] = [parse("sum_layers(norm(weight)) + mean_layers(std(data_conv_output))")]
-    loose = [Loose.of(m) for m in measured([formula])]
+    loose = [NetworkTensors.of(m) for m in measured([formula])]
     with on_disk(loose) as paths:
         assert [score(formula, loaded(p)) for p in paths] == [score(formula, n) for n in loose]
         folder = paths[0].parent

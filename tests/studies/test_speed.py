@@ -24,7 +24,7 @@ def few(monkeypatch):
 def test_a_small_benchmark():
     steps = []
 
-    class Watching(module.Silent):
+    class Watching(module.NoCallback):
         def phase(self, name, networks):
             return lambda done, total: steps.append((done, total))
 

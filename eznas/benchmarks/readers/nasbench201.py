@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eznas.benchmarks import splits
-from eznas.benchmarks.benchmark import Benchmark, Setting, Trials
+from eznas.benchmarks.benchmark import Benchmark, Dataset, Trials
 from eznas.benchmarks.readers.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 
-SETTINGS: Mapping[str, Setting] = {
-    "cifar10": Setting(input_size=32, classes=10),
-    "cifar100": Setting(input_size=32, classes=100),
-    "ImageNet16-120": Setting(input_size=16, classes=120),
+SETTINGS: Mapping[str, Dataset] = {
+    "cifar10": Dataset(input_size=32, classes=10),
+    "cifar100": Dataset(input_size=32, classes=100),
+    "ImageNet16-120": Dataset(input_size=16, classes=120),
 }
 FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
 

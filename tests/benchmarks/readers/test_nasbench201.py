@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from eznas.benchmarks import Setting, load
+from eznas.benchmarks import Dataset, load
 from eznas.benchmarks.readers import nasbench201
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -38,9 +38,9 @@ def test_shape_of_the_table(benchmark):
     assert benchmark.architectures == SPACES[benchmark.space].architectures()
     assert benchmark.datasets == ("cifar10", "cifar100", "ImageNet16-120")
     assert benchmark.settings == {
-        "cifar10": Setting(32, 10),
-        "cifar100": Setting(32, 100),
-        "ImageNet16-120": Setting(16, 120),
+        "cifar10": Dataset(32, 10),
+        "cifar100": Dataset(32, 100),
+        "ImageNet16-120": Dataset(16, 120),
     }
     for dataset in benchmark.datasets:
         assert benchmark.accuracy[dataset].shape == (15_625,)

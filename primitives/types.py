@@ -28,7 +28,7 @@ _BATCHED = ("features", "samples")  # the forms that keep a batch axis
 
 
 @dataclass(frozen=True, order=True)
-class Kind:
+class ValueType:
     """The static type of an expression: its form, its first axis, and its batch resolution.
 
     `batch` is "raw" or "sketch" while a batch axis remains and "" afterwards. Values of
@@ -53,11 +53,11 @@ class Kind:
         notes = [self.axis] * own + [self.batch] * bool(self.batch)
         return name + (f"({', '.join(notes)})" if notes else "")
 
-    def to(self, form: str, axis: str | None = None) -> "Kind":
-        """The kind reached by a word that leads to `form`; the batch goes with its axis."""
+    def to(self, form: str, axis: str | None = None) -> "ValueType":
+        """The value_type reached by a word that leads to `form`; the batch goes with its axis."""
         batch = self.batch if form in _BATCHED else ""
-        return Kind(form, self.axis if axis is None else axis, batch)
+        return ValueType(form, self.axis if axis is None else axis, batch)
 
 
-CONSTANT = Kind("constant", "")
-NET_SCALAR = Kind("scalar", "networks")
+CONSTANT = ValueType("constant", "")
+NET_SCALAR = ValueType("scalar", "networks")

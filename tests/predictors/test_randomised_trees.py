@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eznas.evaluation.feature_table import MeasureTable
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
 from eznas.metrics import kendall
@@ -40,7 +40,7 @@ class Longer(MadeUp):
 
 
 def filled(planted=()):
-    table = MeasureTable(NAMES, Longer({A: ONE, B: TWO} | dict(planted), 2, faults=False))
+    table = FeatureTable(NAMES, Longer({A: ONE, B: TWO} | dict(planted), 2, faults=False))
     table.fill(CANDIDATES, COUNT)
     return table
 
