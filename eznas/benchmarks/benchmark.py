@@ -1,15 +1,20 @@
-"""What every table of ground truth provides."""
+"""Benchmarks: networks of a search space and the accuracies that they reached."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Trials = tuple[tuple[float, ...], ...]
+from eznas.benchmarks.tasks import Task
+from eznas.errors import InputError, unknown
+from eznas.system.files import digest
 
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Trials = tuple[tuple[float, ...], ...]
 
 KINDS = ("validation", "test", "surrogate")  # of an accuracy; the last was never trained
 
@@ -34,7 +39,7 @@ DATASETS: Mapping[str, Dataset] = {
 
 @dataclass(frozen=True)
 class Table:
-    """What a reader finds in a file: accuracies in percent, larger is better.
+    """What a reader gives: accuracies in percent, larger is better.
 
     `kind`: one of `KINDS`; `trials`: data set -> architecture (canonical) -> one or more runs.
     Every data set has the same architectures, in one order.
@@ -47,30 +52,117 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Accuracies of architectures of one space, on one or more data sets.
+    """Networks of one space with their accuracies on one or more data sets, or a subset of them.
 
-    space: name in `eznas.spaces.SPACES`; kind: one of `KINDS`.
-    settings: data set -> how it was presented; trials: data set -> accuracies in percent, a tuple
-    of runs for each architecture; components: int64 [networks], equal for networks that must not
-    be on both sides of a split.
+    `datasets`: data set -> how it was presented; `accuracies`: data set -> the mean over trained
+    runs, float64 [networks], larger is better (NaN: not known); `components`: int64 [networks],
+    equal for networks that must not be on both sides of a split; `kind` of the accuracies: one of
+    `KINDS`, or "given" by a user; `name` of the subset.
     """
 
     space: str
     architectures: tuple[str, ...]
-    settings: Mapping[str, Dataset]
-    trials: Mapping[str, Trials]
-    components: NDArray[np.int64]
+    datasets: Mapping[str, Dataset]
+    accuracies: Mapping[str, Floats]
+    components: Integers
     kind: str = "validation"
-    accuracy: Mapping[str, NDArray[np.float64]] = field(init=False)
-    """Data set -> mean over trials in percent, float64 [networks], read-only."""
+    name: str = "all"
 
     def __post_init__(self) -> None:
-        means = {dataset: np.array([*map(fmean, runs)]) for dataset, runs in self.trials.items()}
-        for shared in (self.components, *means.values()):
-            shared.setflags(write=False)
-        object.__setattr__(self, "accuracy", means)
+        for array in (self.components, *self.accuracies.values()):
+            array.setflags(write=False)
 
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """Names of the data sets."""
-        return tuple(self.settings)
+    @staticmethod
+    def of_trials(
+        space: str,
+        architectures: tuple[str, ...],
+        datasets: Mapping[str, Dataset],
+        trials: Mapping[str, Trials],
+        components: Integers,
+        kind: str = "validation",
+    ) -> "Benchmark":
+        """A benchmark from the runs of every architecture on every data set, in percent."""
+        means = {dataset: np.array([*map(fmean, runs)]) for dataset, runs in trials.items()}
+        return Benchmark(space, architectures, datasets, means, components, kind)
+
+    def subset(self, indices: Integers, name: str) -> "Benchmark":
+        """These networks, int64 [networks of the subset], in this order."""
+        return replace(
+            self,
+            architectures=tuple(self.architectures[i] for i in indices),
+            accuracies={d: a[indices] for d, a in self.accuracies.items()},
+            components=self.components[indices],
+            name=name,
+        )
+
+    def labelled(self) -> "Benchmark":
+        """The same with the name of the space before those of its data sets."""
+        return replace(
+            self,
+            datasets={f"{self.space}/{d}": how for d, how in self.datasets.items()},
+            accuracies={f"{self.space}/{d}": a for d, a in self.accuracies.items()},
+        )
+
+    def followed_by(self, other: "Benchmark") -> "Benchmark":
+        """The networks of both subsets of one benchmark, those of this one in front."""
+        return replace(
+            self,
+            architectures=self.architectures + other.architectures,
+            accuracies={
+                d: np.concatenate([a, other.accuracies[d]]) for d, a in self.accuracies.items()
+            },
+            components=np.concatenate([self.components, other.components]),
+            name=f"{self.name}; {other.name}",
+        )
+
+    def input_formats(self) -> list[Dataset]:
+        """One for each input size, in the order of the data sets: that of the first of the size."""
+        by_size: dict[int, Dataset] = {}
+        for dataset in self.datasets.values():
+            by_size.setdefault(dataset.input_size, dataset)
+        return list(by_size.values())
+
+    def tasks(self, first_context: int = 0) -> list[Task]:
+        """One ranking task per data set; contexts are numbered by `input_formats`, from
+        `first_context` on."""
+        sizes = [dataset.input_size for dataset in self.input_formats()]
+        return [
+            Task(name, first_context + sizes.index(dataset.input_size), self.accuracies[name])
+            for name, dataset in self.datasets.items()
+        ]
+
+    def digest(self) -> str:
+        """SHA-256 of the networks and their accuracies, as hexadecimal digits."""
+        numbers = {d: a.tolist() for d, a in self.accuracies.items()}
+        return digest(repr((self.space, self.architectures, numbers)).encode())
+
+
+def presented(
+    space: str, known: Mapping[str, Dataset], names: tuple[str, ...] | list[str]
+) -> dict[str, Dataset]:
+    """How data sets (none: all that are known) are presented, by their names, DATASET or
+    DATASET@SIZE for its images at another size.
+
+    Data sets of one input size share the head of the first of that size, since only the last linear
+    layer would differ. `InputError` for an unknown data set or a size that cannot be.
+    """
+    by_size: dict[int, Dataset] = {}
+    for dataset in known.values():
+        by_size.setdefault(dataset.input_size, dataset)
+    sized = {name: _sized(space, name, known) for name in dict.fromkeys(names or known)}
+    return {name: by_size.setdefault(d.input_size, d) for name, d in sized.items()}
+
+
+def _sized(space: str, text: str, known: Mapping[str, Dataset]) -> Dataset:
+    name, mark, size = text.partition("@")
+    if name not in known:
+        raise unknown(f"{space} dataset", name, known)
+    if not mark:
+        return known[name]
+    native = [str(dataset.input_size) for dataset in known.values()]
+    if not size.isdecimal() or not 8 <= int(size) <= 512 or size[0] == "0" or size in native:
+        raise InputError(
+            f"data set {text!r}: expected DATASET@SIZE, size 8 to 512 pixels and none of "
+            f"{', '.join(dict.fromkeys(native))}, which its data sets have"
+        )
+    return Dataset(int(size), next(iter(known.values())).classes)

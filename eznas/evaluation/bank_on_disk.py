@@ -1,4 +1,4 @@
-"""Shards on disk: their tensors in one unnamed file, mapped into memory while they are read.
+"""A bank on disk: its tensors in one unnamed file, mapped into memory while they are read.
 
 The file has no name, so that nothing is left behind however a process ends.
 """
@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from eznas.errors import InputError
-from eznas.evaluation.bank import Shard
+from eznas.evaluation.bank import Bank
 
 ALIGNED = 64  # bytes to which every tensor is aligned
 
 
-class Mapped:
-    """A shard whose tensors are in a file; `InputError` where it cannot be written."""
+class BankOnDisk:
+    """A bank whose tensors are in a file; `InputError` where it cannot be written."""
 
-    def __init__(self, shard: Shard) -> None:
-        tensors = [b for blocks in shard.blocks.values() for b in blocks if b is not None]
+    def __init__(self, bank: Bank) -> None:
+        tensors = [b for blocks in bank.blocks.values() for b in blocks if b is not None]
         starts, end = [], 0
         for tensor in tensors:
             starts.append(end)
@@ -34,20 +34,20 @@ class Mapped:
                 file.flush()
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except OSError as error:
-            place = tempfile.gettempdir()
-            raise InputError(f"{place}: cannot hold the bank: {error.strerror}") from None
-        places = iter(starts)
+            folder = tempfile.gettempdir()
+            raise InputError(f"{folder}: cannot hold the bank: {error.strerror}") from None
+        remaining_starts = iter(starts)
         self._layout = {
-            name: [None if b is None else (b.dtype, b.shape, next(places)) for b in blocks]
-            for name, blocks in shard.blocks.items()
+            name: [None if b is None else (b.dtype, b.shape, next(remaining_starts)) for b in blocks]
+            for name, blocks in bank.blocks.items()
         }
         self._device = tensors[0].device if tensors else torch.empty(0).device
-        self._bare = replace(shard, blocks={})
+        self._bare = replace(bank, blocks={})
 
-    def shard(self) -> Shard:
-        """The shard, its tensors views of the file."""
+    def opened(self) -> Bank:
+        """The bank, its tensors views of the file."""
         blocks = {
-            name: [None if at is None else self._view(*at) for at in groups]
+            name: [None if view is None else self._view(*view) for view in groups]
             for name, groups in self._layout.items()
         }
         return replace(self._bare, blocks=blocks)

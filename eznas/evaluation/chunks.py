@@ -1,6 +1,6 @@
 """The part of a plan that touches raw tensors, a few rows at a time, so that they stay in cache.
 
-Whole blocks fall out of cache between two words, and most of the time goes into memory traffic;
+Whole blocks fall out of cache between two primitives, and most of the time goes into memory traffic;
 what is left of a layer afterwards is small.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from eznas.evaluation.bank import Axis, Shard
+from eznas.evaluation.bank import Axis, Bank
 from eznas.evaluation.values import Value, applied
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
@@ -20,12 +20,11 @@ LARGE = ("features", "weights")
 ROWS = AXES[:-1]
 UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits depend on it
 BYTES = 4096  # on a GPU, for a unit: of some tensors of some images at a time
-_FULL = {torch.bfloat16: torch.float32}  # as stored -> as computed with
 
 
 def large(steps: Sequence[Expression]) -> set[str]:
-    """The texts of those words to run in chunks: what gives something large or takes it (all
-    arguments of a word are of one form, so that what these need is large as well)."""
+    """The texts of those steps to run in chunks: what gives something large or takes it (all
+    arguments of a primitive are of one form, so that what these need is large as well)."""
     own = [s for s in steps if s.type.axis in ROWS]
     return {s.text for s in own if any(e.type.form in LARGE for e in (s, *s.arguments))}
 
@@ -33,12 +32,12 @@ def large(steps: Sequence[Expression]) -> set[str]:
 def run(
     steps: Sequence[Expression],
     known: Mapping[str, Value],
-    shard: Shard,
+    bank: Bank,
     wanted: Collection[str],
 ) -> dict[str, Value]:
     """The values of those steps that are small or wanted; `known` are leaves and other values."""
     found: dict[str, Value] = {}
-    for name, axis in shard.axes.items():
+    for name, axis in bank.axes.items():
         own = [s for s in steps if s.type.axis == name]
         if own:
             found |= _Program(own, known, wanted).run(axis)
@@ -80,18 +79,18 @@ class _Program:
                 size = max(1, size // 2)
 
     def _chunk(self, group: int, start: int, stop: int) -> dict[str, Tensor | None]:
-        here: dict[str, Tensor | None] = dict(self._constants)
+        values: dict[str, Tensor | None] = dict(self._constants)
         for text, blocks in self._inputs.items():
             block = blocks[group]
-            here[text] = None if block is None else _as_computed(block[start:stop])
-        left = self._uses.copy()
-        for made, word, texts in self._steps:
-            here[made] = applied(word, [here[t] for t in texts])
-            for text in texts:
-                left[text] -= 1
-                if not left[text] and text not in self._constants:
-                    del here[text]
-        return here
+            values[text] = None if block is None else block[start:stop]
+        uses_left = self._uses.copy()
+        for result, primitive, arguments in self._steps:
+            values[result] = applied(primitive, [values[t] for t in arguments])
+            for text in arguments:
+                uses_left[text] -= 1
+                if not uses_left[text] and text not in self._constants:
+                    del values[text]
+        return values
 
 
 def _units(device: torch.device) -> int:
@@ -101,10 +100,6 @@ def _units(device: torch.device) -> int:
         return UNITS
     free, _ = torch.cuda.mem_get_info(device)
     return max(UNITS, free // BYTES)
-
-
-def _as_computed(block: Tensor) -> Tensor:
-    return block.to(_FULL.get(block.dtype, block.dtype))
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""The evaluator: it owns networks, in shards of fixed membership, and evaluates measures on them.
+"""The evaluator: it owns networks, in shards of fixed membership, and evaluates features on them.
 
 A shard is built, measured and evaluated on its own with one torch thread, so that its numbers
 depend neither on other shards nor on the process that they are made in.
@@ -9,193 +9,181 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from eznas.errors import InputError
-from eznas.evaluation.bank import Shard, stack
-from eznas.evaluation.bank_on_disk import Mapped
+from eznas.evaluation.bank import Bank, stack
+from eznas.evaluation.bank_on_disk import BankOnDisk
+from eznas.evaluation.contexts import Context
+from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.plan import Plan, evaluate
-from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
+from eznas.evaluation.status import Status
 from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
-from eznas.spaces import Space
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.measuring import MeasuredNetwork, measure, nothing
-from eznas.system.machine import keep_pages, out_of_memory, resident, trim
+from eznas.system.machine import out_of_memory, resident, trim
 
-Array = npt.NDArray[np.float64]
-# A shard: its number and its architectures, None in place of one that is not to be touched.
-Partial = tuple[int, tuple[str | None, ...]]
+# A context and a shard's number in it: what a measured shard is kept under.
+Key = tuple[int, int]
+# A shard's architectures, None in place of one that is not to be touched.
+Architectures = Sequence[str | None]
 
-MEASURING = 1.5  # what measuring a shard takes, in sizes of a shard
-
-
-@dataclass(frozen=True)
-class Place:
-    """A space and the settings under which its networks are measured.
-
-    The space itself, not its name: one that a user has added is known in this process alone.
-    """
-
-    space: Space
-    settings: tuple[MeasurementConfig, ...]
+MEASURING = 1.5  # the memory that measuring a shard takes, in sizes of its bank
 
 
 @dataclass
 class _MeasuredShard:
-    """A measured shard; `failed`: which of its networks could not be measured."""
+    """A shard's bank; `failed`: which of its networks could not be measured."""
 
     architectures: tuple[str | None, ...]
-    shard: Shard | Mapped
+    bank: Bank | BankOnDisk
     failed: frozenset[int]
     cache: Cache = field(default_factory=Cache)
 
-    def opened(self) -> Shard:
-        return self.shard.shard() if isinstance(self.shard, Mapped) else self.shard
+    def opened(self) -> Bank:
+        return self.bank.opened() if isinstance(self.bank, BankOnDisk) else self.bank
 
 
 @dataclass(eq=False, repr=False)
 class Evaluator:
-    """Builds, measures and keeps shards of a few spaces, each under its settings.
+    """Builds, measures and keeps the shards of a few contexts.
 
-    `statistics` are measured when a shard is first seen, and kept if `keep`; what a formula needs
-    besides is measured for it and let go. A shard goes to disk where this process, with it and
-    while another one is measured, would take more than `budget` bytes (None: no limit). What
-    cannot be had becomes a code (see `formulas.reasons`): with `lenient` a network whose forward
-    or backward fails (an `InputError` without), and always a formula that finds no memory.
+    `statistics` are measured when a shard is first seen, and kept if `keep`; what a feature needs
+    besides is measured for it and let go. A bank goes to disk where this process, with it and
+    while another one is measured, would take more than `budget` bytes (None: no limit). With
+    `lenient`, a network whose forward or backward pass fails gets a status (an `InputError`
+    without); a feature that finds no memory always does.
     """
 
-    places: tuple[Place, ...]
+    contexts: tuple[Context, ...]
     statistics: tuple[str, ...] = ()
     keep: bool = True
     budget: int | None = None
     lenient: bool = False
-    _kept: dict[tuple[int, int, int], _MeasuredShard] = field(default_factory=dict)
+    _shards: dict[Key, _MeasuredShard] = field(default_factory=dict)
     _plan: tuple[tuple[str, ...], Plan] = ((), Plan([], []))
-    _largest: int = 0  # bytes of a shard with all that was measured for it
+    _largest: int = 0  # bytes of a bank with all that was measured for it
 
-    def __post_init__(self) -> None:
-        keep_pages()
-
-    def evaluate(self, shard: Partial, texts: Sequence[str], place: int = 0) -> tuple[Array, Array]:
-        """Value and coverage of measures on a shard of one of the places: two arrays [settings,
-        measures, networks]."""
-        settings = range(len(self.places[place].settings))
+    def evaluate(
+        self, key: Key, architectures: Architectures, texts: Sequence[str]
+    ) -> FeatureValues:
+        """Values of features on the architectures of a shard: [features, networks]."""
         with one_thread():
-            plan = self._planned(tuple(texts))
-            found = [self._on(shard, place, setting, plan) for setting in settings]
-        return np.stack([v for v, _ in found]), np.stack([c for _, c in found])
+            return self._values(key, tuple(architectures), self._planned(tuple(texts)))
 
-    def measured(self, shard: Partial, texts: Sequence[str], place: int = 0) -> None:
-        """Measure what the texts need on a shard, and let it go."""
+    def measure(self, key: Key, architectures: Architectures, texts: Sequence[str]) -> None:
+        """Measure what features need on a shard, and let it go."""
         with one_thread():
-            needed = {*self.statistics, *self._planned(tuple(texts)).statistics()}
-            for setting in range(len(self.places[place].settings)):
-                self._measured(shard[1], place, setting, needed)
+            statistics = {*self.statistics, *self._planned(tuple(texts)).statistics()}
+            self._measured(architectures, key[0], statistics)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tensors that are kept in memory."""
-        return sum(k.shard.nbytes() for k in self._kept.values() if isinstance(k.shard, Shard))
+        return sum(s.bank.nbytes() for s in self._shards.values() if isinstance(s.bank, Bank))
 
     def touched(self, statistics: Collection[str]) -> int:
         """Bytes of these statistics, in memory or on disk."""
-        return sum(k.opened().nbytes(statistics) for k in self._kept.values())
+        return sum(shard.opened().nbytes(statistics) for shard in self._shards.values())
 
     def forget(self) -> None:
         """Drop what was computed; what was measured stays."""
-        for kept in self._kept.values():
-            kept.cache = Cache()
+        for shard in self._shards.values():
+            shard.cache = Cache()
 
     def _planned(self, texts: tuple[str, ...]) -> Plan:
         if self._plan[0] != texts:
             self._plan = (texts, Plan.of([parse(t) for t in texts]))
         return self._plan[1]
 
-    def _on(self, shard: Partial, place: int, setting: int, plan: Plan) -> tuple[Array, Array]:
-        number, architectures = shard
-        kept = self._kept.get((place, number, setting))
-        new = kept is None or kept.architectures != architectures
-        if kept is None or new:
-            asked = {*self.statistics, *plan.statistics()}
-            kept = _MeasuredShard(
-                architectures, *self._measured(architectures, place, setting, asked)
-            )
-            if kept.failed:  # at what is kept, or at what this plan alone needs?
-                own = self._measured(architectures, place, setting, self.statistics)
-                kept = _MeasuredShard(architectures, *own)
-        whole = kept.opened()
-        missing = plan.missing(whole, kept.cache)
+    def _values(
+        self, key: Key, architectures: tuple[str | None, ...], plan: Plan
+    ) -> FeatureValues:
+        shard = self._shards.get(key)
+        is_new = shard is None or shard.architectures != architectures
+        if shard is None or is_new:
+            shard = self._new_shard(key[0], architectures, plan)
+        bank = shard.opened()
+        missing = plan.missing(bank, shard.cache)
         if missing:
-            sound = _without(architectures, kept.failed)
-            more, failed = self._measured(sound, place, setting, missing)
-            if failed - kept.failed:
-                return self._parted(shard, place, setting, plan, frozenset(missing))
-            whole = whole.joined(more)
-        found = _marked(_evaluated(plan, whole, kept.cache), kept.failed)
-        if isinstance(kept.shard, Mapped):
-            kept.shard.release()
+            sound = _without(architectures, shard.failed)
+            more, failed = self._measured(sound, key[0], missing)
+            if failed - shard.failed:
+                return self._one_by_one(key, architectures, plan, frozenset(missing))
+            bank = bank.joined(more)
+        values = _marked(_evaluated(plan, bank, shard.cache), shard.failed)
+        if isinstance(shard.bank, BankOnDisk):
+            shard.bank.release()
         elif self.keep:
-            self._largest = max(self._largest, whole.nbytes())
-            kept.shard = whole.only(self.statistics)
-            self._kept[place, number, setting] = kept
-            del whole
-            if missing or new:
+            self._largest = max(self._largest, bank.nbytes())
+            shard.bank = bank.only(self.statistics)
+            self._shards[key] = shard
+            del bank
+            if missing or is_new:
                 trim()
-            if not self._roomy():
-                kept.shard = Mapped(kept.shard)
+            if not self._has_room():
+                shard.bank = BankOnDisk(shard.bank)
                 trim()
-        return found
+        return values
 
-    def _parted(
-        self, shard: Partial, place: int, setting: int, plan: Plan, missing: frozenset[str]
-    ) -> tuple[Array, Array]:
-        """`_on` where networks fail at missing statistics alone: each of what needs these goes by
-        itself, without the networks that fail at it, and the rest as ever."""
+    def _new_shard(
+        self, context: int, architectures: tuple[str | None, ...], plan: Plan
+    ) -> _MeasuredShard:
+        statistics = {*self.statistics, *plan.statistics()}
+        shard = _MeasuredShard(
+            architectures, *self._measured(architectures, context, statistics)
+        )
+        if shard.failed:  # at what is kept, or at what this plan alone needs?
+            kept_only = self._measured(architectures, context, self.statistics)
+            shard = _MeasuredShard(architectures, *kept_only)
+        return shard
+
+    def _one_by_one(
+        self,
+        key: Key,
+        architectures: tuple[str | None, ...],
+        plan: Plan,
+        missing: frozenset[str],
+    ) -> FeatureValues:
+        """`_values` where networks fail at missing statistics alone: each feature that needs these
+        goes by itself, without the networks that fail at it, and the rest as ever."""
         needs = [not missing.isdisjoint(root.statistics()) for root in plan.roots]
-        values = np.empty((len(needs), len(shard[1])))
-        coverage = np.empty_like(values)
-        rest = Plan.of(r for r, n in zip(plan.roots, needs, strict=True) if not n)
+        values = FeatureValues.missing(len(needs), len(architectures))
+        rest = Plan.of(r for r, needed in zip(plan.roots, needs, strict=True) if not needed)
         if rest.roots:
-            fine = [i for i, n in enumerate(needs) if not n]
-            values[fine], coverage[fine] = self._on(shard, place, setting, rest)
-        for i in np.flatnonzero(needs).tolist():
-            own = Plan.of([plan.roots[i]])
-            whole, failed = self._measured(shard[1], place, setting, own.statistics())
-            found = _marked(_evaluated(own, whole, Cache(0)), failed)
-            values[i], coverage[i] = found[0][0], found[1][0]
-        return values, coverage
+            rows = [i for i, needed in enumerate(needs) if not needed]
+            values.put(rows, self._values(key, architectures, rest))
+        for row in np.flatnonzero(needs).tolist():
+            alone = Plan.of([plan.roots[row]])
+            bank, failed = self._measured(architectures, key[0], alone.statistics())
+            values.put([row], _marked(_evaluated(alone, bank, Cache(0)), failed))
+        return values
 
     def _measured(
-        self,
-        architectures: Sequence[str | None],
-        place: int,
-        setting: int,
-        names: Collection[str],
-    ) -> tuple[Shard, frozenset[int]]:
-        """A shard, and which of its networks cannot be measured or are not to be."""
-        space, conditions = self.places[place].space, self.places[place].settings[setting]
-        rows = [CATALOGUE[n] for n in CATALOGUE if n in names]
-        found: list[MeasuredNetwork] = []
+        self, architectures: Architectures, context: int, names: Collection[str]
+    ) -> tuple[Bank, frozenset[int]]:
+        """A bank, and which of its networks cannot be measured or are not to be."""
+        rows = [CATALOGUE[name] for name in CATALOGUE if name in names]
+        networks: list[MeasuredNetwork] = []
         failed = set[int]()
-        for at, architecture in enumerate(architectures):
+        for number, architecture in enumerate(architectures):
+            network = None
             try:
-                measured = architecture and _measurement(space, architecture, conditions, rows)
+                if architecture is not None:
+                    network = _measured_network(self.contexts[context], architecture, rows)
             except InputError:
                 if not self.lenient:
                     raise
-                measured = None
-            if not measured:
-                failed.add(at)
-            found.append(measured or nothing(rows))
-        shard = stack(found, conditions.device, conditions.storage)
-        del found
+            if network is None:
+                failed.add(number)
+            networks.append(network or nothing(rows))
+        bank = stack(networks, self.contexts[context].measurement.device)
+        del networks
         trim()
-        return shard, frozenset(failed)
+        return bank, frozenset(failed)
 
-    def _roomy(self) -> bool:
+    def _has_room(self) -> bool:
         """Whether another shard can be measured within the budget."""
         if self.budget is None or self._fits(self.budget):
             return True
@@ -206,45 +194,43 @@ class Evaluator:
         return resident() + MEASURING * self._largest <= budget
 
 
-def _measurement(
-    space: Space, architecture: str, conditions: MeasurementConfig, rows: Sequence[Statistic]
+def _measured_network(
+    context: Context, architecture: str, rows: Sequence[Statistic]
 ) -> MeasuredNetwork:
     with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
-        model = space.build(architecture, conditions.classes)
-    return measure(model, conditions, rows)
+        model = context.space.build(architecture, context.measurement.classes)
+    return measure(model, context.measurement, rows)
 
 
-def _without(architectures: Sequence[str | None], some: Collection[int]) -> list[str | None]:
-    return [None if i in some else a for i, a in enumerate(architectures)]
+def _without(architectures: Architectures, numbers: Collection[int]) -> list[str | None]:
+    return [None if i in numbers else a for i, a in enumerate(architectures)]
 
 
-def _marked(found: tuple[Array, Array], failed: Collection[int]) -> tuple[Array, Array]:
-    """With the code of networks that fail in their columns."""
-    values, coverage = found
+def _marked(values: FeatureValues, failed: Collection[int]) -> FeatureValues:
+    """With the status of networks that fail in their columns."""
     columns = sorted(failed)
-    values[:, columns], coverage[:, columns] = np.nan, OF_NETWORKS["forward"]
-    return values, coverage
+    values.values[:, columns], values.coverage[:, columns] = np.nan, 0
+    values.status[:, columns] = Status.FORWARD_FAILED
+    return values
 
 
-def _evaluated(plan: Plan, shard: Shard, cache: Cache) -> tuple[Array, Array]:
-    """The plan on a shard; where memory runs out, each root by itself, and those that find none
-    even then by their code."""
+def _evaluated(plan: Plan, bank: Bank, cache: Cache) -> FeatureValues:
+    """The plan on a bank; where memory runs out, each root by itself, and those that find none
+    even then by their status."""
     try:
-        return evaluate(plan, shard, cache)
+        return evaluate(plan, bank, cache)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
     trim()
     if len(plan.roots) > 1:
-        parts = [_evaluated(Plan.of([root]), shard, cache) for root in plan.roots]
-        return np.concatenate([v for v, _ in parts]), np.concatenate([c for _, c in parts])
-    shape = (len(plan.roots), shard.networks)
-    return np.full(shape, np.nan), np.full(shape, OF_FORMULAS["memory"])
+        return FeatureValues.below([_evaluated(Plan.of([r]), bank, cache) for r in plan.roots])
+    return FeatureValues.failed(1, bank.networks, "memory")
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Results depend on the number of threads in their last bits: always one."""
+    """One torch thread inside: results depend on the number of threads in their last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

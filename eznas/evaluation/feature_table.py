@@ -1,217 +1,159 @@
-"""The table of measures: what the workers' networks say, filled as formulas ask for it."""
+"""The feature table: feature values of a search's networks, filled as formulas ask for them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from eznas.evaluation.scoring import Scores, combine
-from eznas.evaluation.status import OF_FORMULAS, left_out, named, refused
+from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.status import failures, feature_failure, unmeasurable
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.formulas.simplify import simplified
 
-Array = npt.NDArray[np.float64]
-AT_ONCE = 500  # measures that are filled again together
+REFILLED_TOGETHER = 500  # features
 SHARD = 8  # networks; fixed, because the last bits of a result depend on what is stacked
 
-Numbered = tuple[int, tuple[str, ...]]  # a shard: its number and its architectures
-# shards and canonical measures -> value and coverage, each [settings, measures, networks of these
-# shards]
-Evaluate = Callable[[Sequence[Numbered], Sequence[str]], tuple[Array, Array]]
+
+class Shard(NamedTuple):
+    """Networks that are measured and evaluated together: in which context (by its number), which
+    shard of its networks this is, and their architectures."""
+
+    context: int
+    number: int
+    architectures: tuple[str, ...]
 
 
-class Measures(Protocol):
-    """What formulas are judged from: a `FeatureTable`, or several as a `JoinedTable`."""
-
-    networks: int
-
-    def __len__(self) -> int:
-        """How many measures are there."""
-
-    def fill(self, formulas: Iterable[Expression], networks: int) -> int:
-        """See to it that every measure of the formulas is there for the first `networks`.
-
-        Returns how many measure-network pairs had to be evaluated.
-        """
-
-    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
-        """The scores of a formula, filled before, on the first `networks` of the sample."""
-
-    def filled(self) -> dict[str, int]:
-        """Every measure that is there, and for how many networks."""
-
-    def refused(self) -> dict[str, str]:
-        """Why measures cannot be evaluated: those that are not tried again."""
-
-    def refuse(self, measures: dict[str, str]) -> None:
-        """Take measures to be such."""
-
-    def failed(self, networks: int) -> list[str]:
-        """Why some of the first `networks` could not be measured for all that was asked, a reason
-        each."""
+# shards and canonical features -> the values of all features on each shard
+Evaluate = Callable[[Sequence[Shard], Sequence[str]], Sequence[FeatureValues]]
 
 
 class FeatureTable:
-    """Measures of a sample of networks under one or more settings.
+    """Feature values of samples of networks, each in one or more contexts.
 
-    Networks stand in sampling order and are parted into shards of fixed membership, so a value
-    depends neither on the number of workers nor on how far the sample has grown. Every measure
-    is evaluated once on every shard, in its simplified form.
+    `architectures`: for each context those of its networks, in sampling order; contexts that
+    measure one sample in several ways have the same. All samples grow together. Networks are
+    parted into shards of fixed membership, so a value depends neither on the number of workers
+    nor on how far the sample has grown. Every feature is evaluated once on every shard, in its
+    simplified form; one that cannot be evaluated anywhere is not tried again.
     """
 
-    def __init__(self, architectures: Sequence[str], evaluate: Evaluate, settings: int = 1) -> None:
-        starts = range(0, len(architectures), SHARD)
-        self.shards = [(i // SHARD, tuple(architectures[i : i + SHARD])) for i in starts]
-        self.networks = len(architectures)
+    def __init__(self, architectures: Sequence[Sequence[str]], evaluate: Evaluate) -> None:
+        samples = [tuple(own) for own in architectures]
+        self.networks = min(map(len, samples))
+        self._shards = [_shards(context, own) for context, own in enumerate(samples)]
+        distinct = list(dict.fromkeys(samples))
+        self._sample_of = [distinct.index(own) for own in samples]  # by context
         self._evaluate = evaluate
-        self._rows: dict[str, tuple[Array, Array]] = {}  # measure -> [settings, networks so far]
-        self._refused: dict[str, str] = {}
-        self._failed: dict[int, str] = {}
-        self._settings = settings
+        self._values: dict[str, list[FeatureValues]] = {}  # feature -> for each context, one row
+        self._unusable: dict[str, str] = {}
+        self._failed: dict[tuple[int, int], str] = {}  # sample and network -> why
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._values)
 
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
-        """See `Measures.fill`."""
-        wanted = dict.fromkeys(simplified(m).text for f in formulas for m in f.features())
-        need = -(-networks // SHARD)
-        have: dict[int, list[str]] = {}
-        for text in wanted:
-            have.setdefault(self._shards_of(text), []).append(text)
-        evaluated = 0
-        for start, texts in sorted(have.items()):
-            if start < need:
-                evaluated += self._extend(texts, start, need)
-        return evaluated
+        """See to it that every feature of the formulas is there for the first `networks` of each
+        sample.
 
-    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
-        """See `Measures.scores`."""
+        Returns how many pairs of a feature and a network had to be evaluated.
+        """
+        features = dict.fromkeys(simplified(f).text for o in formulas for f in o.features())
+        stop = -(-networks // SHARD)
+        by_start: dict[int, list[str]] = {}
+        for text in features:
+            by_start.setdefault(self._shards_filled(text), []).append(text)
+        return sum(
+            self._extend(texts, start, stop)
+            for start, texts in sorted(by_start.items())
+            if start < stop
+        )
 
-        names = {m.text: simplified(m).text for m in formula.features()}
+    def scores(self, formula: Expression, context: int, networks: int) -> Scores:
+        """The scores of a formula, filled before, on the first `networks` of a context's sample:
+        float64 [networks]."""
+        simple = {f.text: simplified(f).text for f in formula.features()}
 
-        def lookup(measure: str) -> tuple[Array, Array]:
-            values, coverage = self._rows[names[measure]]
-            if why := self._refused.get(names[measure]):  # on any shard, in any setting
-                values = np.full(values.shape, np.nan)
-                coverage = np.full(coverage.shape, OF_FORMULAS[why])
-            return values[setting, :networks], coverage[setting, :networks]
+        def lookup(feature: str) -> FeatureValues:
+            values = self._values[simple[feature]][context]
+            if reason := self._unusable.get(simple[feature]):  # on any shard, in any context
+                values = FeatureValues.failed(1, values.values.shape[1], reason)
+            return values.columns(slice(networks))
 
         return combine(formula, lookup)
 
     def filled(self) -> dict[str, int]:
-        """See `Measures.filled`."""
-        return {text: values.shape[1] for text, (values, _) in self._rows.items()}
+        """Every feature that is there, and for how many networks."""
+        return {text: rows[0].values.shape[1] for text, rows in self._values.items()}
 
-    def refused(self) -> dict[str, str]:
-        """See `Measures.refused`."""
-        return dict(self._refused)
+    def unusable(self) -> dict[str, str]:
+        """The features that cannot be evaluated and are not tried again, and why."""
+        return dict(self._unusable)
 
-    def refuse(self, measures: dict[str, str]) -> None:
-        """See `Measures.refuse`."""
-        self._refused |= measures
+    def refill(self, filled: dict[str, int], unusable: dict[str, str]) -> None:
+        """Fill an empty table as another one was when its `filled` and `unusable` said this."""
+        self._unusable |= unusable
+        for networks in sorted(set(filled.values())):
+            formulas = [parse(text) for text, count in filled.items() if count >= networks]
+            for start in range(0, len(formulas), REFILLED_TOGETHER):
+                self.fill(formulas[start : start + REFILLED_TOGETHER], networks)
 
     def failed(self, networks: int) -> list[str]:
-        """See `Measures.failed`."""
-        return [why for network, why in sorted(self._failed.items()) if network < networks]
+        """Why some of the first `networks` of any sample could not be measured for all that was
+        asked for: a reason for each of them."""
+        return [why for (_, i), why in sorted(self._failed.items()) if i < networks]
 
-    def taking(self, order: Sequence[int]) -> "FeatureTable":
-        """A table of some of the networks in another order, with all that was filled on all of
-        them; it cannot be filled further."""
-        chosen = [a for _, own in self.shards for a in own]
-        table = FeatureTable([chosen[i] for i in order], _refuse)
-        for text, (values, coverage) in self._rows.items():
-            if values.shape[1] == self.networks:
-                table._rows[text] = values[:, order], coverage[:, order]
+    def reordered(self, order: Sequence[int]) -> "FeatureTable":
+        """A table of some networks of each sample in another order, with all features that were
+        filled on all networks; it cannot be filled further."""
+        architectures = [[a for s in shards for a in s.architectures] for shards in self._shards]
+        table = FeatureTable([[own[i] for i in order] for own in architectures], _cannot_be_filled)
+        for text, rows in self._values.items():
+            if rows[0].values.shape[1] == self.networks:
+                table._values[text] = [values.columns(order) for values in rows]
         return table
 
-    def _shards_of(self, measure: str) -> int:
-        row = self._rows.get(measure)
-        return 0 if row is None else -(-row[0].shape[1] // SHARD)
+    def _shards_filled(self, feature: str) -> int:
+        rows = self._values.get(feature)
+        return 0 if rows is None else -(-rows[0].values.shape[1] // SHARD)
 
     def _extend(self, texts: list[str], start: int, stop: int) -> int:
-        tried = [t for t in texts if t not in self._refused]
-        shards = self.shards[start:stop]
-        networks = sum(len(own) for _, own in shards)
-        if tried:
-            values, coverage = self._evaluate(shards, tried)
-            for i, text in enumerate(tried):
-                self._admit(text, values[:, i], coverage[:, i])
-                if why := refused(coverage[:, i]):
-                    self._refused[text] = why
-        shape = self._settings, networks
-        for text in (t for t in texts if t not in tried):
-            code = OF_FORMULAS[self._refused[text]]
-            self._admit(text, np.full(shape, np.nan), np.full(shape, code))
-        return len(tried) * networks
+        """Evaluate features on the shards from `start` to `stop` of every context."""
+        usable = [text for text in texts if text not in self._unusable]
+        shards = [own[start:stop] for own in self._shards]
+        flat = [shard for own in shards for shard in own]
+        answers = iter(self._evaluate(flat, usable) if usable else ())
+        for context, own in enumerate(shards):
+            networks = sum(len(shard.architectures) for shard in own)
+            if usable:
+                values = FeatureValues.beside([next(answers) for _ in own])
+                for row, text in enumerate(usable):
+                    self._admit(text, context, values.rows([row]))
+            for text in (t for t in texts if t not in usable):
+                self._admit(text, context, FeatureValues.failed(1, networks, self._unusable[text]))
+        pairs = {
+            self._sample_of[context]: sum(len(shard.architectures) for shard in own)
+            for context, own in enumerate(shards)
+        }
+        return len(usable) * sum(pairs.values())
 
-    def _admit(self, text: str, values: Array, coverage: Array) -> None:
-        old = self._rows.get(text)
-        first = 0 if old is None else old[0].shape[1]
-        for i in np.flatnonzero(left_out(coverage).any(0)).tolist():
-            self._failed.setdefault(first + i, named(coverage[:, i])[0])
-        both = (values, coverage) if old is None else tuple(map(_joined, old, (values, coverage)))
-        self._rows[text] = both[0], both[1]
-
-
-class JoinedTable:
-    """The tables of several samples as one: their settings stand one after the other.
-
-    `settings`: how many each table has. The samples grow together.
-    """
-
-    def __init__(self, tables: Sequence[FeatureTable], settings: Sequence[int]) -> None:
-        self.networks = min(t.networks for t in tables)
-        self._tables = list(tables)
-        self._of = [(t, s) for t, count in zip(tables, settings, strict=True) for s in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._tables[0])
-
-    def fill(self, formulas: Iterable[Expression], networks: int) -> int:
-        """See `Measures.fill`; `networks` of every sample."""
-        formulas = list(formulas)
-        evaluated = sum(t.fill(formulas, networks) for t in self._tables)
-        self.refuse(self.refused())  # in one of the samples: everywhere
-        return evaluated
-
-    def scores(self, formula: Expression, setting: int, networks: int) -> Scores:
-        """See `Measures.scores`."""
-        table, own = self._of[setting]
-        return table.scores(formula, own, networks)
-
-    def filled(self) -> dict[str, int]:
-        """See `Measures.filled`; networks of every sample."""
-        return self._tables[0].filled()
-
-    def refused(self) -> dict[str, str]:
-        """See `Measures.refused`: in any of the samples."""
-        return {text: why for t in self._tables for text, why in t.refused().items()}
-
-    def refuse(self, measures: dict[str, str]) -> None:
-        """See `Measures.refuse`."""
-        for table in self._tables:
-            table.refuse(measures)
-
-    def failed(self, networks: int) -> list[str]:
-        """See `Measures.failed`; of every sample."""
-        return [why for t in self._tables for why in t.failed(networks)]
+    def _admit(self, text: str, context: int, values: FeatureValues) -> None:
+        """Append the values of a feature on further networks of a context."""
+        rows = self._values.setdefault(text, [FeatureValues.missing(1, 0) for _ in self._shards])
+        first = rows[context].values.shape[1]
+        for i in np.flatnonzero(unmeasurable(values.status[0])).tolist():
+            network = self._sample_of[context], first + i
+            self._failed.setdefault(network, failures(values.status[:, i])[0])
+        if reason := feature_failure(values.status):
+            self._unusable[text] = reason
+        rows[context] = FeatureValues.beside([rows[context], values])
 
 
-def refill(table: Measures, measures: dict[str, int], refused: dict[str, str]) -> None:
-    """Fill an empty table as another one was when its `filled` and `refused` said this."""
-    table.refuse(refused)
-    for networks in sorted(set(measures.values())):
-        formulas = [parse(text) for text, n in measures.items() if n >= networks]
-        for i in range(0, len(formulas), AT_ONCE):
-            table.fill(formulas[i : i + AT_ONCE], networks)
+def _shards(context: int, architectures: tuple[str, ...]) -> list[Shard]:
+    starts = range(0, len(architectures), SHARD)
+    return [Shard(context, i // SHARD, architectures[i : i + SHARD]) for i in starts]
 
 
-def _refuse(shards: Sequence[object], texts: Sequence[str]) -> tuple[Array, Array]:
-    raise ValueError(f"this table cannot be filled: {', '.join(texts)}")
-
-
-def _joined(old: Array, new: Array) -> Array:
-    return np.concatenate([old, new], axis=1)
+def _cannot_be_filled(shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
+    raise ValueError(f"this table cannot be filled further: {', '.join(texts)}")

@@ -1,17 +1,17 @@
-"""Plans: each distinct sub-expression of many formulas once, run over one shard."""
+"""Plans: each distinct sub-expression of many formulas once, run over one shard's bank."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from eznas.evaluation import chunks
-from eznas.evaluation.bank import Axis, Blocks, Shard
+from eznas.evaluation.bank import Axis, Bank, Blocks
+from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.status import Status
 from eznas.evaluation.values import Cache, Value, applied
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
@@ -46,24 +46,24 @@ class Plan:
         named = {s.name for s in self.steps}
         return [name for name in CATALOGUE if name in named]
 
-    def run(self, shard: Shard, cache: Cache | None = None) -> list[Value]:
-        """The values of the roots on one shard; intermediates go when their last use is done."""
+    def run(self, bank: Bank, cache: Cache | None = None) -> list[Value]:
+        """The values of the roots on one bank; intermediates go when their last use is done."""
         cache = Cache(0) if cache is None else cache
         known = self._cached(cache)
         needed = self._needed(known)
         todo = [s for s in self.steps if s.text in needed and s.text not in known]
         for step in (s for s in todo if not s.arguments or s.type == CONSTANT):
-            known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
+            known[step.text] = _value(step, [known[a.text] for a in step.arguments], bank)
         todo = [s for s in todo if s.text not in known]
         large = chunks.large(todo)
         small = [s for s in todo if s.text not in large]
         uses = Counter([a.text for s in small for a in s.arguments] + [r.text for r in self.roots])
-        made = chunks.run([s for s in todo if s.text in large], known, shard, uses)
+        made = chunks.run([s for s in todo if s.text in large], known, bank, uses)
         for step in (s for s in todo if s.text in made):
             cache.put(step, made[step.text])
         known = {t: v for t, v in known.items() if t in uses} | made
         for step in small:
-            known[step.text] = _value(step, [known[a.text] for a in step.arguments], shard)
+            known[step.text] = _value(step, [known[a.text] for a in step.arguments], bank)
             cache.put(step, known[step.text])
             uses.subtract(a.text for a in step.arguments)
             for argument in step.arguments:
@@ -71,10 +71,10 @@ class Plan:
                     known.pop(argument.text, None)
         return [known[r.text] for r in self.roots]
 
-    def missing(self, shard: Shard, cache: Cache) -> list[str]:
-        """The statistics that the shard lacks and the cache does not make needless."""
+    def missing(self, bank: Bank, cache: Cache) -> list[str]:
+        """The statistics that the bank lacks and the cache does not make needless."""
         needed = self._needed(self._cached(cache))
-        return [n for n in CATALOGUE if n in needed and n not in shard.blocks]
+        return [n for n in CATALOGUE if n in needed and n not in bank.blocks]
 
     def _cached(self, cache: Cache) -> dict[str, Value]:
         found = {s.text: cache.get(s.text) for s in self.steps}
@@ -92,48 +92,45 @@ class Plan:
         return needed
 
 
-def evaluate(
-    plan: Plan, shard: Shard, cache: Cache | None = None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Value and coverage of each root, a NetScalar, on each network: two [roots, networks].
+def evaluate(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureValues:
+    """The values of each root, a NetScalar, on each network: [roots, networks].
 
-    A coverage of NaN marks a network without anything to aggregate; 0 one to which the
-    expression does not apply at all.
+    A network without anything to aggregate is EMPTY; one to which the expression does not apply at
+    all has a coverage of 0.
     """
-    found = plan.run(shard, cache)
-    values = np.full((len(found), shard.networks), np.nan)
-    coverage = np.zeros_like(values)
-    for row, value in enumerate(found):
-        if value.coverage is None:
+    roots = plan.run(bank, cache)
+    values = FeatureValues.missing(len(roots), bank.networks)
+    for row, root in enumerate(roots):
+        if root.coverage is None or root.empty is None:
             continue
-        coverage[row] = value.coverage.cpu().numpy()
-        if value.blocks[0] is not None:
-            values[row] = value.blocks[0].cpu().numpy()
-        else:
-            coverage[row] = np.where(np.isnan(coverage[row]), np.nan, 0)
-    return values, coverage
+        empty = root.empty.cpu().numpy()
+        values.status[row, empty] = Status.EMPTY
+        values.coverage[row, empty] = 1.0
+        if root.blocks[0] is not None:
+            values.values[row] = root.blocks[0].cpu().numpy()
+            values.coverage[row, ~empty] = root.coverage.cpu().numpy()[~empty]
+    return values
 
 
-def _value(step: Expression, arguments: list[Value], shard: Shard) -> Value:
+def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:
     if step.value is not None:
-        device = shard.axes["layers"].live.device
+        device = bank.axes["layers"].live.device
         return Value([torch.tensor(step.value, dtype=torch.float64, device=device)])
     if not arguments:
-        return _statistic(step, shard)
-    word = PRIMITIVES[step.name]
-    if word.aggregation:
+        return _statistic(step, bank)
+    primitive = PRIMITIVES[step.name]
+    if primitive.aggregation:
         value_type = step.arguments[0].type
-        return _aggregate(word, arguments, shard.axes[value_type.axis], value_type.form)
+        return _aggregate(primitive, arguments, bank.axes[value_type.axis], value_type.form)
     return _apply(step, arguments)
 
 
-def _statistic(step: Expression, shard: Shard) -> Value:
-    blocks = shard.blocks[step.name]
+def _statistic(step: Expression, bank: Bank) -> Value:
+    blocks = bank.blocks[step.name]
     if CATALOGUE[step.name].type.axis != "networks":
         return Value(blocks, tuple(b is not None for b in blocks))
-    present = shard.present[step.name]
-    coverage = torch.where(present, 1.0, torch.nan).double()
-    return Value(blocks, (True,), coverage)
+    present = bank.present[step.name]
+    return Value(blocks, (True,), torch.ones(present.shape, device=present.device).double(), ~present)
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
@@ -144,28 +141,36 @@ def _apply(step: Expression, arguments: list[Value]) -> Value:
         tensors = [a.blocks[g] if a in real else a.blocks[0] for a in arguments]
         blocks.append(applied(step.name, tensors))
     carried = tuple(all(c) for c in zip(*(a.carried for a in real), strict=True))
-    covered = [a.coverage for a in real if a.coverage is not None]
-    return Value(blocks, carried, reduce(torch.minimum, covered) if covered else None)
+    coverages = [a.coverage for a in real if a.coverage is not None]
+    empties = [a.empty for a in real if a.empty is not None]
+    return Value(
+        blocks,
+        carried,
+        reduce(torch.minimum, coverages) if coverages else None,
+        reduce(torch.logical_or, empties) if empties else None,
+    )
 
 
-def _aggregate(word: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
+def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
     """Scatter the groups into [networks, places, ...] and aggregate what is there."""
-    countable = axis.live if word.live else _rows(axis, [True] * len(axis.networks))
+    countable = axis.live if primitive.live else _rows(axis, [True] * len(axis.networks))
     carried = [all(a.carried[g] for a in arguments) for g in range(len(axis.networks))]
     there = [all(a.blocks[g] is not None for a in arguments) for g in range(len(axis.networks))]
     mask = _rows(axis, there) & countable
     rows = _rows(axis, carried)
     possible = (rows & countable).sum(1)
     tail = (1, 1) if form == "samples" else ()  # of an empty table
-    result = word.function(*(_scatter(a.blocks, axis, there, tail) for a in arguments), mask)
+    result = primitive.function(*(_scatter(a.blocks, axis, there, tail) for a in arguments), mask)
     nothing = possible == 0
-    coverage = torch.where(nothing, torch.nan, mask.sum(1).double() / possible.clamp_min(1))
-    if word.empty is not None:
+    coverage = torch.where(nothing, 1.0, mask.sum(1).double() / possible.clamp_min(1))
+    empty = nothing
+    if primitive.empty is not None:
         sized = rows.any(1) | (result.dim() == 1)  # a matrix takes its size from a row
-        coverage = torch.where(nothing & sized, 1.0, coverage)
+        empty = empty & ~sized
     # Rows that count, none of them with the sites that the expression names: not zero, undefined.
-    coverage = torch.where(nothing & countable.any(1), 0.0, coverage)
-    return Value([result], (True,), coverage)
+    siteless = nothing & countable.any(1)
+    coverage = torch.where(siteless, 0.0, coverage)
+    return Value([result], (True,), coverage, empty & ~siteless)
 
 
 def _rows(axis: Axis, groups: list[bool]) -> Tensor:

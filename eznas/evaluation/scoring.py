@@ -1,4 +1,4 @@
-"""From measures to scores: the arithmetic of a formula above the networks' numbers."""
+"""From features to scores: the arithmetic of a formula above the networks' numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,65 +8,73 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eznas.evaluation.status import left_out, refused
+from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.status import Status, feature_failure, unmeasurable
 from eznas.formulas.expression import Expression
 from eznas.primitives import PRIMITIVES
 
 Array = npt.NDArray[np.float64]
-Lookup = Callable[[str], tuple[Array, Array]]  # canonical measure -> value, coverage [networks]
+Lookup = Callable[[str], FeatureValues]  # canonical feature -> its values, [1, networks]
 
 LEAST_COVERAGE = 0.8  # below this share of a network's live layers there is no score
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one formula: float64 [networks].
+    """The scores of one formula: `values`, float64 [networks].
 
     A score is finite, -inf ("lowest") or NaN (undefined); `reason` says why one is undefined
-    ("" where none is); `coverage` is the least over networks and measures. Networks `left_out`
-    could not be measured: they are NaN, and no reason to call the formula undefined.
+    ("" where none is); `coverage` is the least over networks and features. Networks in
+    `unmeasurable`, bool [networks] (None: there are none), could not be measured: their scores
+    are NaN, and no reason to call the formula undefined.
     """
 
     values: Array
     reason: str
     coverage: float
-    left_out: npt.NDArray[np.bool_] | None = None
+    unmeasurable: npt.NDArray[np.bool_] | None = None
 
 
 def combine(formula: Expression, lookup: Lookup) -> Scores:
-    """The scores of a formula whose measures are looked up.
+    """The scores of a formula whose features are looked up.
 
-    A network without anything to aggregate gets -inf whatever the arithmetic above says.
+    A network without anything to aggregate gets -inf whatever the arithmetic above says. A formula
+    that names no statistic has no scores: `values` is empty and the reason "constant".
     """
-    measured = {m.text: lookup(m.text) for m in formula.features()}
-    if not measured:
+    features = {f.text: lookup(f.text) for f in formula.features()}
+    if not features:
         return Scores(np.array([]), "constant", 1.0)
-    coverage = np.stack([c for _, c in measured.values()])
-    out = np.logical_or.reduce(left_out(coverage))
-    if out.any():
-        return _without(formula, measured, out)
-    if why := refused(coverage):
-        return Scores(np.full(coverage.shape[1], np.nan), why, 0.0)
-    numbers = {text: torch.from_numpy(values) for text, (values, _) in measured.items()}
-    values = _arithmetic(formula.canonical, numbers).expand(coverage.shape[1]).numpy().copy()
+    return _combined(formula, features)
+
+
+def _combined(formula: Expression, features: dict[str, FeatureValues]) -> Scores:
+    rows = FeatureValues.below(list(features.values()))
+    networks = rows.values.shape[1]
+    without = unmeasurable(rows.status).any(0)
+    if without.any():
+        return _on_the_rest(formula, features, without)
+    if reason := feature_failure(rows.status):
+        return Scores(np.full(networks, np.nan), reason, 0.0)
+    numbers = {text: torch.from_numpy(own.values[0]) for text, own in features.items()}
+    values = _arithmetic(formula.canonical, numbers).expand(networks).numpy().copy()
     infinite = values == np.inf
     values[infinite] = np.nan
-    thin = np.any(coverage < LEAST_COVERAGE, axis=0)
+    thin = np.any(rows.coverage < LEAST_COVERAGE, axis=0)
     values[thin] = np.nan
-    nothing = np.isnan(coverage).any(0)
-    values[nothing] = -np.inf
-    return Scores(values, _reason(values, infinite, thin), _least(coverage))
+    values[(rows.status == Status.EMPTY).any(0)] = -np.inf
+    return Scores(values, _reason(values, infinite, thin), float(rows.coverage.min(initial=1.0)))
 
 
-def _without(
-    formula: Expression, measured: dict[str, tuple[Array, Array]], out: npt.NDArray[np.bool_]
+def _on_the_rest(
+    formula: Expression, features: dict[str, FeatureValues], without: npt.NDArray[np.bool_]
 ) -> Scores:
-    """The scores of a formula some of whose networks could not be measured."""
-    found = combine(formula, lambda text: (measured[text][0][~out], measured[text][1][~out]))
-    values = np.full(len(out), np.nan)
-    values[~out] = found.values
-    reason = found.reason or ("networks" if out.mean() > 1 - LEAST_COVERAGE else "")
-    return Scores(values, reason, found.coverage, out)
+    """The scores of a formula where some networks could not be measured."""
+    measured = np.flatnonzero(~without)
+    scores = _combined(formula, {text: own.columns(measured) for text, own in features.items()})
+    values = np.full(len(without), np.nan)
+    values[measured] = scores.values
+    reason = scores.reason or ("networks" if without.mean() > 1 - LEAST_COVERAGE else "")
+    return Scores(values, reason, scores.coverage, without)
 
 
 def _reason(values: Array, infinite: npt.NDArray[np.bool_], thin: npt.NDArray[np.bool_]) -> str:
@@ -76,11 +84,6 @@ def _reason(values: Array, infinite: npt.NDArray[np.bool_], thin: npt.NDArray[np
     if (thin & undefined).any():
         return "coverage"
     return "infinite" if (infinite & undefined).any() else "undefined"
-
-
-def _least(coverage: Array) -> float:
-    seen = coverage[~np.isnan(coverage)]
-    return float(seen.min()) if seen.size else 1.0
 
 
 def _arithmetic(node: Expression, numbers: dict[str, Tensor]) -> Tensor:

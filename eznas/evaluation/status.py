@@ -1,32 +1,54 @@
-"""Why there is no number: codes below 0 that stand in place of a coverage.
+"""What became of a feature on a network: a status that stands beside its value and coverage."""
 
-One array so tells how far an expression applied to a network and, where it could not be had at
-all, what went wrong.
-"""
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-
-# A network cannot be measured: it is left out when formulas are judged.
-OF_NETWORKS = {"forward": -1.0, "network killed": -2.0, "network hung": -3.0}
-# A formula cannot be evaluated: it is undefined.
-OF_FORMULAS = {"memory": -4.0, "killed": -5.0, "hung": -6.0}
-_NAMES = {code: name for name, code in (OF_NETWORKS | OF_FORMULAS).items()}
+Statuses = npt.NDArray[np.int8]
 
 
-def left_out(coverage: Array) -> npt.NDArray[np.bool_]:
-    """Where a coverage is the code of a network that cannot be measured."""
-    return np.isin(coverage, list(OF_NETWORKS.values()))
+class Status(IntEnum):
+    """One status for each feature and network; the coverage says more only where it is MEASURED."""
+
+    MEASURED = 0  # there is a value, or the feature did not apply: the coverage says how far
+    EMPTY = 1  # the network has nothing to aggregate: the lowest score, whatever else is said
+    # The network cannot be measured: it is left out when formulas are compared with accuracies.
+    FORWARD_FAILED = 2
+    NETWORK_KILLED = 3
+    NETWORK_HUNG = 4
+    # The feature cannot be evaluated: a formula with it is undefined.
+    OUT_OF_MEMORY = 5
+    FEATURE_KILLED = 6
+    FEATURE_HUNG = 7
 
 
-def refused(coverage: Array) -> str:
-    """Why a formula cannot be evaluated, "" where it can, from the coverage of its measures."""
-    codes = coverage[np.isin(coverage, list(OF_FORMULAS.values()))]
-    return _NAMES[float(codes.min())] if codes.size else ""
+REASONS = {  # in words, as in a journal
+    Status.FORWARD_FAILED: "forward",
+    Status.NETWORK_KILLED: "network killed",
+    Status.NETWORK_HUNG: "network hung",
+    Status.OUT_OF_MEMORY: "memory",
+    Status.FEATURE_KILLED: "killed",
+    Status.FEATURE_HUNG: "hung",
+}
+STATUS_OF = {reason: status for status, reason in REASONS.items()}
+NETWORK_STATUSES = (Status.FORWARD_FAILED, Status.NETWORK_KILLED, Status.NETWORK_HUNG)
+FEATURE_STATUSES = (Status.OUT_OF_MEMORY, Status.FEATURE_KILLED, Status.FEATURE_HUNG)
+FEATURE_REASONS = tuple(REASONS[status] for status in FEATURE_STATUSES)
 
 
-def named(codes: Array) -> list[str]:
-    """The reasons behind codes; what is no code has none."""
-    return [_NAMES[float(c)] for c in codes if float(c) in _NAMES]
+def unmeasurable(statuses: Statuses) -> npt.NDArray[np.bool_]:
+    """Where a status says that the network cannot be measured: bool, the shape of `statuses`."""
+    return np.isin(statuses, NETWORK_STATUSES)
+
+
+def feature_failure(statuses: Statuses) -> str:
+    """Why a feature cannot be evaluated, "" where it can: the gravest of its statuses, of any
+    shape, in words."""
+    failures = statuses[np.isin(statuses, FEATURE_STATUSES)]
+    return REASONS[Status(failures.max())] if failures.size else ""
+
+
+def failures(statuses: Statuses) -> list[str]:
+    """The distinct failures among statuses [n], of networks and of features, in words."""
+    return [REASONS[Status(s)] for s in dict.fromkeys(statuses.tolist()) if s in REASONS]

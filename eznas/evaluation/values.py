@@ -14,19 +14,21 @@ class Value:
     """What an expression is on a shard.
 
     `blocks`: a stacked tensor per group (one group along networks), None where the expression
-    is absent. `carried`: the groups that have all its statistics, absent or not. `coverage`,
-    along networks only: the least share of carried rows at which it applied, float64
-    [networks]; NaN for a network without anything to aggregate.
+    is absent. `carried`: the groups that have all its statistics, absent or not. Along networks
+    only: `coverage`, the least share of carried rows at which it applied, float64 [networks]; and
+    `empty`, bool [networks], True for a network without anything to aggregate (its coverage
+    says nothing).
     """
 
     blocks: Blocks
     carried: tuple[bool, ...] = ()
     coverage: Tensor | None = None
+    empty: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tensors, and a few for the value itself."""
-        held = [*self.blocks, self.coverage]
+        held = [*self.blocks, self.coverage, self.empty]
         return 64 + sum(t.nbytes for t in held if t is not None)
 
 

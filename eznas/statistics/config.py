@@ -1,27 +1,83 @@
-"""The conditions of a measurement: all that a score depends on besides network and formula."""
+"""How networks are measured: the settings that a user gives, and the config that they become."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 
-from eznas.errors import unknown
-from eznas.statistics.images import Images
+from eznas.errors import InputError, unknown
+from eznas.statistics.images import Images, generated, load
 
 INITIALISATIONS = ("kaiming", "keep")
-STORAGES = ("single", "half")
-DEFINITIONS = 2  # raised when a statistic changes its value, so that older records are not used
+DEFINITIONS = 2  # raised when a statistic changes its value, so that stored values are not used
+
+# Images; batch norm needs two, kernels take memory with their square.
+Batch = Annotated[int, Field(ge=2, le=4096)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class MeasurementSettings(BaseModel):
+    """The settings of a measurement that a user can give, with a proxy's own defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: str | None = Field(
+        None,
+        description="An .npz file (images, labels) or a CIFAR-10/100 folder; without, images are "
+        "generated.",
+    )
+    raw_batch: Batch = Field(16, description="Images for statistics that keep whole tensors.")
+    sketch_batch: Batch = Field(64, description="Images for statistics that condense tensors.")
+    seed: Seed = Field(0, description="Seed of fresh parameters and of noise.")
+    device: str = Field("cpu", description="Where networks run: cpu, cuda, ...")
+
+    def on(
+        self, formats: Sequence[tuple[int, int]], largest: int
+    ) -> tuple["MeasurementConfig", ...]:
+        """The config for each format (input size in pixels, classes), on one batch of images.
+
+        The batch is drawn at `largest` pixels; smaller inputs see it averaged over areas, larger
+        ones a batch of their own. `InputError` for images or a device that cannot be had.
+        """
+        count = max(self.raw_batch, self.sketch_batch)
+        device = available_device(self.device)
+        batch = image_batch(self.images, count, largest, seed=0)
+
+        def at(size: int) -> Images:
+            if size > largest:
+                return image_batch(self.images, count, size, seed=0)
+            return batch if size == largest else batch.resized(size)
+
+        return tuple(
+            MeasurementConfig(
+                at(size),
+                classes,
+                self.raw_batch,
+                self.sketch_batch,
+                seed=self.seed,
+                device=device,
+            )
+            for size, classes in formats
+        )
+
+
+# The two rows of defaults: a proxy is scored at leisure, a search measures hundreds of networks.
+PROXY = MeasurementSettings()
+SEARCH = MeasurementSettings(raw_batch=4, sketch_batch=32)
 
 
 @dataclass(frozen=True)
 class MeasurementConfig:
-    """What a network is excited with, at which resolutions, and how it is initialised.
+    """All that a score depends on besides network and formula: what a network is excited with, at
+    which resolutions, and how it is initialised.
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
     condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
-    the width of the head that a search space builds (a user's model has its own). `storage`:
-    "single", or "half" where raw features are kept in half the bytes (bfloat16: the range of
-    float32) and computed with in single precision.
+    the width of the head that a search space builds (a user's model has its own). `InputError`
+    for an unknown initialisation.
     """
 
     images: Images
@@ -31,13 +87,10 @@ class MeasurementConfig:
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
-    storage: str = "single"
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
             raise unknown("initialisation", self.initialisation, INITIALISATIONS)
-        if self.storage not in STORAGES:
-            raise unknown("storage", self.storage, STORAGES)
 
     @property
     def size(self) -> int:
@@ -57,7 +110,7 @@ class MeasurementConfig:
         return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
     def describe(self) -> dict[str, object]:
-        """The conditions as plain data, for a run folder or an exported proxy."""
+        """The config as plain data, for a run folder or an exported proxy."""
         return {
             "images": self.images.fingerprint,
             "input": list(self.images.pixels.shape[1:]),
@@ -69,10 +122,30 @@ class MeasurementConfig:
             "device": torch.device(self.device).type,
             "definitions": DEFINITIONS,
             "torch": torch.__version__,
-            **({"storage": self.storage} if self.storage != STORAGES[0] else {}),
         }
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of `describe()`."""
+        """16 hexadecimal digits over `describe()`: equal where equal values are to be expected."""
         return hashlib.sha256(repr(self.describe()).encode()).hexdigest()[:16]
+
+
+def image_batch(images: str | Images | None, count: int, size: int, seed: int) -> Images:
+    """At least `count` labelled images of `size` pixels: a batch as it is given (resized), read
+    from a path, or generated where there is neither. `InputError` where there are fewer."""
+    if isinstance(images, Images):
+        if len(images.pixels) < count:
+            raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
+        return images if images.pixels.shape[-1] == size else images.resized(size)
+    return generated(count, size, seed=seed) if images is None else load(images, count, size, seed)
+
+
+def available_device(name: str) -> str:
+    """The name of a torch device that is there; `InputError` where it is not."""
+    try:
+        torch.empty(1, device=name).cpu()
+    except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way
+        accelerator = torch.accelerator.current_accelerator()
+        more = "" if accelerator is None else f" or {accelerator.type}"
+        raise InputError(f"device {name!r}: not available here, expected cpu{more}") from None
+    return name

@@ -1,0 +1,31 @@
+"""Measurement contexts: a space, and how its networks are measured."""
+
+from dataclasses import dataclass
+
+from eznas.benchmarks import Benchmark
+from eznas.spaces import SPACES, Space
+from eznas.statistics.config import MeasurementConfig, MeasurementSettings
+
+
+@dataclass(frozen=True)
+class Context:
+    """A space and the measurement config under which its networks are measured.
+
+    The space itself, not its name: one that a user has added is known in this process alone.
+    """
+
+    space: Space
+    measurement: MeasurementConfig
+
+
+def contexts_of(benchmark: Benchmark, settings: MeasurementSettings) -> tuple[Context, ...]:
+    """One context for each input size of a benchmark's data sets, in their order.
+
+    All see the same batch of images, drawn at the largest of the data sets' own sizes and averaged
+    over areas for smaller ones. `InputError` for images or a device that cannot be had.
+    """
+    formats = benchmark.input_formats()
+    # Sizes that were asked for beside a data set's own (DATASET@SIZE) change no other's images.
+    native = [d.input_size for name, d in benchmark.datasets.items() if "@" not in name]
+    configs = settings.on(formats, max(native or [d.input_size for d in formats]))
+    return tuple(Context(SPACES[benchmark.space], config) for config in configs)

@@ -1,0 +1,230 @@
+"""The file of a feature store: CSV tables one after the other, in gzip members.
+
+Each table has a header `architecture,measurement,` and then canonical features; a row says a
+network's values under the measurement config of a fingerprint. A cell is `value`, where the
+coverage is not 1 `value@coverage`, and `empty` for a network without anything to aggregate. Every
+portion is appended as a gzip member of its own, so that a last one that was cut off by a crash is
+known and left out. Any reader of gzip reads the whole.
+"""
+
+import csv
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eznas.errors import InputError
+from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.status import Status
+
+DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank
+HEADER = ["architecture", "measurement"]
+EMPTY = "empty"
+_START = gzip.compress(b"", mtime=0)[:8]  # with which every member begins
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Values of some features of some networks under one measurement config.
+
+    `networks` and `features`: the column and row of each in `values` [features, networks].
+    """
+
+    fingerprint: str
+    networks: dict[str, int]
+    features: dict[str, int]
+    values: FeatureValues
+
+    @staticmethod
+    def of(
+        fingerprint: str,
+        architectures: Sequence[str],
+        features: Sequence[str],
+        values: FeatureValues,
+    ) -> "Block":
+        """A block from values [features, networks]."""
+        columns = {architecture: i for i, architecture in enumerate(architectures)}
+        return Block(fingerprint, columns, {f: i for i, f in enumerate(features)}, values)
+
+    def rounded(self) -> "Block":
+        """The block as it will be read back."""
+        lines = list(csv.reader(io.StringIO(text_of([self]))))[1:]
+        values = _values([line[2:] for line in lines], len(self.features))
+        return Block(self.fingerprint, self.networks, self.features, values)
+
+    def copy_to(
+        self, values: FeatureValues, features: dict[str, int], networks: dict[str, int]
+    ) -> tuple[np.ndarray, ...] | None:
+        """Write what the block says of some features and networks into `values` [features,
+        networks]; the index of what was written, None where that is nothing."""
+        rows = [(i, self.features[f]) for f, i in features.items() if f in self.features]
+        columns = [(i, self.networks[a]) for a, i in networks.items() if a in self.networks]
+        if not rows or not columns:
+            return None
+        (to_rows, from_rows), (to_columns, from_columns) = (
+            zip(*rows, strict=True),
+            zip(*columns, strict=True),
+        )
+        target, source = np.ix_(to_rows, to_columns), np.ix_(from_rows, from_columns)
+        for mine, theirs in zip(values, self.values, strict=True):
+            mine[target] = theirs[source]
+        return target
+
+
+def text_of(blocks: Iterable[Block]) -> str:
+    """The blocks as CSV; those in a row that have the same features share a header."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    header: tuple[str, ...] = ()
+    for block in blocks:
+        if header != (header := tuple(block.features)):
+            writer.writerow([*HEADER, *header])
+        for architecture, column in block.networks.items():
+            cells = map(_cell, *(array[:, column].tolist() for array in block.values))
+            writer.writerow([architecture, block.fingerprint, *cells])
+    return out.getvalue()
+
+
+def _cell(value: float, coverage: float, status: int) -> str:
+    if status == Status.EMPTY:
+        return EMPTY
+    return f"{value:.{DIGITS}g}" + ("" if coverage == 1 else f"@{coverage:.6g}")
+
+
+def _values(rows: Sequence[Sequence[str]], features: int) -> FeatureValues:
+    """The values of rows of cells, one row for each network; `ValueError` for what is none."""
+    values = FeatureValues.missing(features, len(rows))
+    for column, cells in enumerate(rows):
+        for row, cell in enumerate(cells):
+            if cell == EMPTY:
+                values.coverage[row, column], values.status[row, column] = 1.0, Status.EMPTY
+                continue
+            value, mark, coverage = cell.partition("@")
+            values.values[row, column] = float(value)
+            values.coverage[row, column] = float(coverage) if mark else 1.0
+    return values
+
+
+def compressed(blocks: Iterable[Block]) -> bytes:
+    """The blocks as one gzip member, equal for equal blocks."""
+    return gzip.compress(text_of(blocks).encode(), mtime=0)
+
+
+def read_blocks(file: Path) -> list[Block]:
+    """The blocks of a file, each value once, without a last part that was not written to its end;
+    none where there is no file. `InputError` names a file that is damaged, and where."""
+    return list(merged(_tables(_members(_bytes(file), file)[1], file)))
+
+
+def cut_incomplete(file: Path) -> None:
+    """Take a last part that was not written to its end off the file."""
+    data = _bytes(file)
+    complete = _members(data, file)[0]
+    if complete < len(data):
+        try:
+            os.truncate(file, complete)
+        except OSError as error:
+            raise InputError(f"{file}: cannot write: {error.strerror}") from None
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes() if file.is_file() else b""
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _members(data: bytes, file: Path) -> tuple[int, str]:
+    """How many bytes hold complete gzip members, and their text."""
+    start, parts, view = 0, [], memoryview(data)
+    while start < len(data):
+        member = zlib.decompressobj(wbits=31)
+        try:
+            part = member.decompress(view[start:])
+        except zlib.error as error:
+            raise InputError(f"{file}: damaged at byte {start}: {error}") from None
+        if not member.eof:
+            # Only of the last one an end may be missing; where more follows, its end was damaged.
+            remainder = data[start:]
+            is_start = remainder[: len(_START)] == _START[: len(remainder)]
+            if not is_start or _START in remainder[1:]:
+                raise InputError(f"{file}: damaged at byte {start}: it has no end")
+            break
+        parts.append(part)
+        start = len(data) - len(member.unused_data)
+    try:
+        return start, b"".join(parts).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: damaged: {error}") from None
+
+
+def _tables(text: str, file: Path) -> Iterator[Block]:
+    header: list[str] = []
+    rows: dict[tuple[str, str], list[str]] = {}  # (fingerprint, architecture) -> cells
+
+    def blocks() -> Iterator[Block]:
+        for fingerprint in dict.fromkeys(fingerprint for fingerprint, _ in rows):
+            cells = {a: row for (f, a), row in rows.items() if f == fingerprint}
+            values = _values(list(cells.values()), len(header))
+            yield Block.of(fingerprint, list(cells), header, values)
+
+    for number, line in _lines(text, file):
+        if line[:2] == HEADER:
+            yield from blocks()
+            header, rows = line[2:], {}
+            continue
+        if len(line) != len(header) + 2:
+            raise InputError(f"{file}:{number}: expected {len(header) + 2} cells, got {len(line)}")
+        try:
+            _values([line[2:]], len(header))
+        except ValueError as error:
+            raise InputError(f"{file}:{number}: {error}") from None
+        rows[line[1], line[0]] = line[2:]
+    yield from blocks()
+
+
+def _lines(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        yield from enumerate(csv.reader(io.StringIO(text)), 1)
+    except csv.Error as error:
+        raise InputError(f"{file}: damaged: {error}") from None
+
+
+def merged(blocks: Iterable[Block]) -> Iterator[Block]:
+    """What the blocks say, every value once (the last one): networks of which the same features
+    are known stand together, all in sorted order."""
+    by_fingerprint: dict[str, list[Block]] = {}
+    for block in blocks:
+        by_fingerprint.setdefault(block.fingerprint, []).append(block)
+    groups = sorted(
+        (features, fingerprint, architectures)
+        for fingerprint, same in by_fingerprint.items()
+        for features, architectures in _alike(same).items()
+    )
+    for features, fingerprint, architectures in groups:
+        values = FeatureValues.missing(len(features), len(architectures))
+        result = Block.of(fingerprint, architectures, features, values)
+        for block in by_fingerprint[fingerprint]:
+            block.copy_to(values, result.features, result.networks)
+        yield result
+
+
+def _alike(blocks: Sequence[Block]) -> dict[tuple[str, ...], list[str]]:
+    """The features that are known of a network -> all networks of which just these are known."""
+    numbers: dict[str, list[int]] = {}  # architecture -> the blocks that say something of it
+    for number, block in enumerate(blocks):
+        for architecture in block.networks:
+            numbers.setdefault(architecture, []).append(number)
+    by_blocks: dict[tuple[int, ...], list[str]] = {}
+    for architecture, of_network in numbers.items():
+        by_blocks.setdefault(tuple(of_network), []).append(architecture)
+    by_features: dict[tuple[str, ...], list[str]] = {}
+    for chosen, architectures in by_blocks.items():
+        features = tuple(sorted({f for n in chosen for f in blocks[n].features}))
+        by_features.setdefault(features, []).extend(architectures)
+    return {features: sorted(architectures) for features, architectures in by_features.items()}

@@ -1,0 +1,60 @@
+"""Feature values: what an evaluation gives for features of networks."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.evaluation.status import STATUS_OF, Statuses
+
+Array = npt.NDArray[np.float64]
+
+
+class FeatureValues(NamedTuple):
+    """Values and coverage (a share, 0 to 1), float64, and status, int8: each [features, networks].
+
+    A value is NaN where there is none; the status then says why, or the coverage is below 1.
+    """
+
+    values: Array
+    coverage: Array
+    status: Statuses
+
+    @staticmethod
+    def missing(features: int, networks: int) -> "FeatureValues":
+        """Values that are yet to be filled in: NaN, of coverage 0."""
+        shape = features, networks
+        return FeatureValues(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape, np.int8))
+
+    @staticmethod
+    def failed(features: int, networks: int, reason: str) -> "FeatureValues":
+        """What stands for features that cannot be evaluated, or networks that cannot be measured,
+        for a reason in words."""
+        values = FeatureValues.missing(features, networks)
+        values.status[:] = STATUS_OF[reason]
+        return values
+
+    def rows(self, features: Sequence[int]) -> "FeatureValues":
+        """Those of some features, by their numbers."""
+        rows = np.asarray(features, np.intp)
+        return FeatureValues(*(array[rows] for array in self))
+
+    def columns(self, networks: Sequence[int] | slice) -> "FeatureValues":
+        """Those of some networks, by their numbers."""
+        return FeatureValues(*(array[:, networks] for array in self))
+
+    def put(self, features: Sequence[int], other: "FeatureValues") -> None:
+        """Write the values of some features, by their numbers, in place."""
+        for mine, theirs in zip(self, other, strict=True):
+            mine[features] = theirs
+
+    @staticmethod
+    def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":
+        """The same features of the networks of all parts, one part beside the other."""
+        return FeatureValues(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+
+    @staticmethod
+    def below(parts: Sequence["FeatureValues"]) -> "FeatureValues":
+        """The features of all parts of the same networks, one part below the other."""
+        return FeatureValues(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

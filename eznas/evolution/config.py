@@ -1,0 +1,104 @@
+"""The settings of an evolution, each with its default."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eznas.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+# Sketches and structure only: what the tensors of a layer condense to costs kilobytes and is known
+# to carry the signal, paths cost nothing; raw tensors cost megabytes per network and are measured
+# for the seeds that need them.
+SKETCHES = (
+    "noise_conv_output_covariance",
+    "noise_conv_input_gram",
+    "noise_conv_output_gram",
+    "data_relu_agreement",
+    "data_jacobian",
+    "layer_params",
+    "layer_flops",
+    "layer_kernel",
+    "layer_channels",
+    "layer_area",
+    "params",
+    "operations",
+    "paths_count",
+    *(
+        f"paths_{quantity}_{over}"
+        for quantity in ("convs", "pools", "field", "params", "length")
+        for over in ("mean", "std", "min", "max", "soft")
+    ),
+)
+
+
+class EvolutionConfig(BaseModel):
+    """How formulas are evolved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of the search and of its sample.")
+    statistics: tuple[str, ...] = Field(
+        SKETCHES, min_length=1, description="What formulas may name, besides what seeds name."
+    )
+    seed_formulas: tuple[str, ...] = Field(
+        ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
+        description="Proxies that generation 0 begins with: names, files, runs or formulas.",
+    )
+    generations: int = Field(20, ge=0, description="The last generation; the first is 0.")
+    population: int = Field(150, ge=8, description="Formulas that survive a generation.")
+    offspring: int = Field(160, ge=1, description="New formulas in a generation.")
+    first_networks: int = Field(
+        160, ge=8, description="Networks of the sample in the first third of the generations."
+    )
+    networks: int = Field(
+        280, ge=8, description="Networks of the sample afterwards (one step: all workers share it)."
+    )
+    champion_networks: int = Field(
+        60, ge=0, description="Networks beyond the sample that help to choose the champion."
+    )
+    crossover: Share = Field(0.4, description="Share of children that have two parents.")
+    stepwise: Share = Field(
+        0.3,
+        description="Share of the other children that get their next term and all constants by "
+        "least squares.",
+    )
+    tournament: int = Field(4, ge=1, description="Entrants of a tournament.")
+    parsimony: float = Field(
+        1.3, ge=1, le=2, description="Of two winners the smaller one goes on with half this chance."
+    )
+    elite: Share = Field(0.1, description="Share of the population that survives by fitness alone.")
+    fresh: Share = Field(0.05, description="Share of random formulas among the offspring.")
+    fresh_blood_after: int = Field(
+        4, ge=1, description="Generations without progress after which many more are random."
+    )
+    tuned: int = Field(
+        2, ge=0, description="Best formulas whose constants are searched locally, per generation."
+    )
+    greedy_terms: int = Field(
+        4,
+        ge=0,
+        description="Greedy formulas of up to so many terms join generation 0 (longer ones fill it "
+        "with one idea).",
+    )
+    selection: Literal["tournament", "lexicase"] = Field(
+        "tournament", description="By fitness and size, or task by task."
+    )
+    max_nodes: int = Field(80, ge=3, le=400, description="Nodes of the largest formula.")
+    max_depth: int = Field(
+        14, ge=2, le=50, description="Depth of the deepest formula; a leaf has depth 0."
+    )
+
+    @model_validator(mode="after")
+    def _sample_grows(self) -> "EvolutionConfig":
+        if self.first_networks > self.networks:
+            raise InputError(
+                "configuration key 'evolution.first_networks': expected at most networks = "
+                f"{self.networks}, got {self.first_networks}"
+            )
+        return self
+
+    def sample_size(self, generation: int) -> int:
+        """How many networks the formulas of a generation are compared on."""
+        return self.networks if 3 * generation > self.generations else self.first_networks
