@@ -49,7 +49,44 @@ class Axis:
         networks, places = ([t.to(device) for t in group] for group in (self.networks, self.places))
         return Axis(networks, places, self.extents, self.live.to(device))
 
-    def stack(networks: Sequence[MeasuredNetwork], device: str = "cpu") -> Bank:
+    def stack(self, tensors: Sequence[Sequence[Tensor | None]]) -> Blocks:
+        """Stack each group's tensors `[network][place]`; None where the group has no such site."""
+        return [
+            _stacked([tensors[n][p] for n, p in zip(i.tolist(), j.tolist(), strict=True)])
+            for i, j in zip(self.networks, self.places, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The measured statistics of a few networks: `blocks[statistic][group]`.
+
+    Network-level statistics have one group, whose rows are the `present[statistic]` networks
+    (bool [networks]); the others' rows are zero.
+    """
+
+    networks: int
+    axes: dict[str, Axis]
+    blocks: dict[str, Blocks]
+    present: dict[str, Tensor]
+
+    def joined(self, other: "Bank") -> "Bank":
+        """With the statistics of another measurement of the same networks."""
+        return replace(
+            self, blocks=self.blocks | other.blocks, present=self.present | other.present
+        )
+
+    def nbytes(self, statistics: Collection[str] | None = None) -> int:
+        """Bytes of the tensors of these statistics (None: of all)."""
+        counted = [n for n in self.blocks if statistics is None or n in statistics]
+        return sum(b.nbytes for name in counted for b in self.blocks[name] if b is not None)
+
+    def only(self, statistics: Collection[str]) -> "Bank":
+        """Without the tensors of all other statistics."""
+        return replace(self, blocks={k: b for k, b in self.blocks.items() if k in statistics})
+
+
+def stack(networks: Sequence[MeasuredNetwork], device: str = "cpu") -> Bank:
     """The bank of networks that were measured for the same statistics.
 
     The tensors are taken out of `networks`: there is no room for both.

@@ -38,7 +38,9 @@ class BankOnDisk:
             raise InputError(f"{folder}: cannot hold the bank: {error.strerror}") from None
         remaining_starts = iter(starts)
         self._layout = {
-            name: [None if b is None else (b.dtype, b.shape, next(remaining_starts)) for b in blocks]
+            name: [
+                None if b is None else (b.dtype, b.shape, next(remaining_starts)) for b in blocks
+            ]
             for name, blocks in bank.blocks.items()
         }
         self._device = tensors[0].device if tensors else torch.empty(0).device

@@ -97,9 +97,7 @@ class Evaluator:
             self._plan = (texts, Plan.of([parse(t) for t in texts]))
         return self._plan[1]
 
-    def _values(
-        self, key: Key, architectures: tuple[str | None, ...], plan: Plan
-    ) -> FeatureValues:
+    def _values(self, key: Key, architectures: tuple[str | None, ...], plan: Plan) -> FeatureValues:
         shard = self._shards.get(key)
         is_new = shard is None or shard.architectures != architectures
         if shard is None or is_new:
@@ -131,9 +129,7 @@ class Evaluator:
         self, context: int, architectures: tuple[str | None, ...], plan: Plan
     ) -> _MeasuredShard:
         statistics = {*self.statistics, *plan.statistics()}
-        shard = _MeasuredShard(
-            architectures, *self._measured(architectures, context, statistics)
-        )
+        shard = _MeasuredShard(architectures, *self._measured(architectures, context, statistics))
         if shard.failed:  # at what is kept, or at what this plan alone needs?
             kept_only = self._measured(architectures, context, self.statistics)
             shard = _MeasuredShard(architectures, *kept_only)

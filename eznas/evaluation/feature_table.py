@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eznas.evaluation.scoring import Scores, combine
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.scoring import Scores, combine
 from eznas.evaluation.status import failures, feature_failure, unmeasurable
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse

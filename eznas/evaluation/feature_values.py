@@ -52,7 +52,9 @@ class FeatureValues(NamedTuple):
     @staticmethod
     def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":
         """The same features of the networks of all parts, one part beside the other."""
-        return FeatureValues(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+        return FeatureValues(
+            *(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+        )
 
     @staticmethod
     def below(parts: Sequence["FeatureValues"]) -> "FeatureValues":

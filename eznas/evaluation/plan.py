@@ -130,7 +130,9 @@ def _statistic(step: Expression, bank: Bank) -> Value:
     if CATALOGUE[step.name].type.axis != "networks":
         return Value(blocks, tuple(b is not None for b in blocks))
     present = bank.present[step.name]
-    return Value(blocks, (True,), torch.ones(present.shape, device=present.device).double(), ~present)
+    return Value(
+        blocks, (True,), torch.ones(present.shape, device=present.device).double(), ~present
+    )
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
