@@ -10,7 +10,7 @@ from typing import Any
 
 import pooch
 
-from eznas.benchmarks import PACKAGED
+from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.importing import (
     import_table,
     importable,

@@ -9,7 +9,8 @@ from typing import Any
 
 from pooch import file_hash
 
-from eznas.benchmarks import PACKAGED, READERS, load
+from eznas.benchmarks.loading import PACKAGED, load
+from eznas.benchmarks.readers import READERS
 from eznas.benchmarks.benchmark import KINDS, Table
 from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.benchmarks.sources import source_of

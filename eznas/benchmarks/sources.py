@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eznas.benchmarks import READERS
+from eznas.benchmarks.readers import READERS
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ class Stored:
         """The table as ground truth."""
         trials = self.table.trials
         architectures = tuple(next(iter(trials.values())))
-        return Benchmark(
+        return Benchmark.of_trials(
             space=self.table.space,
             architectures=architectures,
-            settings={d: DATASETS[d] for d in trials},
+            datasets={d: DATASETS[d] for d in trials},
             trials={d: tuple(rows[a] for a in architectures) for d, rows in trials.items()},
             components=self.components,
             kind=self.table.kind,

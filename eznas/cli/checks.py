@@ -14,7 +14,7 @@ import torch
 from rich.filesize import decimal
 from torch.nn import functional
 
-from eznas.benchmarks import load
+from eznas.benchmarks.loading import load
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.store import FOLDER, folder
 from eznas.discovery.folder import ROOT

@@ -9,8 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from eznas import api
-from eznas.cli.shared import AsJson, app, emit, err, out
+
+from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.options import AsJson
+from eznas.benchmarks import download
+from eznas.benchmarks.importing import import_table
+from eznas.benchmarks.importing import tables as tables_here
 from eznas.report import tables
 
 data = typer.Typer(help="Ground truth: what is here, and what can be had.", no_args_is_help=True)
@@ -26,17 +30,17 @@ def list_tables(as_json: AsJson = False) -> None:
 
     def show(content: dict[str, Any]) -> None:
         out.print(tables.data_table(content["tables"]))
-        for line in tables.source_lines(content["tables"]):
-            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        for text in tables.source_lines(content["tables"]):
+            line(f"  {text}")
 
-    emit({"tables": api.tables()}, as_json, show)
+    emit({"tables": tables_here()}, as_json, show)
 
 
 @data.command()
 def fetch(space: Space, replace: Replace = False, as_json: AsJson = False) -> None:
     """Download the official file of a space, compare its checksum and import it."""
     with _bar() as progress:
-        found = api.fetch(space, progress, replace)
+        found = download.fetch(space, progress, replace)
     emit(found, as_json, _show_imported)
 
 
@@ -45,12 +49,12 @@ def verify(
     space: Annotated[str | None, typer.Argument(metavar="[SPACE]")] = None, as_json: AsJson = False
 ) -> None:
     """Read all ground truth that is here; exit code 2 where something is damaged."""
-    rows = api.verify(space)
+    rows = download.verify(space)
 
     def show(content: dict[str, Any]) -> None:
         for row in content["verified"]:
             said = f"{row['what']}: {row['problem'] or 'ok'}"
-            out.print(said, markup=False, highlight=False, soft_wrap=True)
+            line(said)
 
     emit({"verified": rows}, as_json, show)
     if any(row["problem"] for row in rows):
@@ -71,12 +75,12 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Take in ground truth: an official file, or a CSV of architecture,accuracy in percent."""
-    emit(api.import_table(space, file, kind, dataset, replace), as_json, _show_imported)
+    emit(import_table(space, file, kind, dataset, replace), as_json, _show_imported)
 
 
 def _show_imported(content: dict[str, Any]) -> None:
     said = f"{content['space']}: {tables.imported(content)}"
-    out.print(said, markup=False, highlight=False, soft_wrap=True)
+    line(said)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands that measure what proxies and words are worth."""
+"""Commands that measure what proxies and features are worth, and how fast it goes."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,47 +6,42 @@ from typing import Annotated, Any
 
 import typer
 
-from eznas import api
-from eznas.cli.shared import (
+import eznas
+from eznas.benchmarks.subsets import FITTED, FRESH
+from eznas.cli.app import app, check_plot, emit, out
+from eznas.cli.options import (
+    MEASUREMENT_OPTIONS,
+    SAMPLE_OPTIONS,
     AsJson,
-    Batch,
-    Datasets,
-    Device,
-    ImagesPath,
     Initialisations,
     Networks,
     Plot,
-    RecordsPath,
     Seed,
     SetName,
     SpaceName,
-    Workers,
-    app,
-    count,
-    drawable,
-    emit,
-    how,
-    live,
-    out,
+    option,
+    sample,
+    takes,
 )
-from eznas.ground import FITTED, FRESH
+from eznas.cli.options import measurement as measured
+from eznas.cli.progress import live_progress
 from eznas.report import tables
+from eznas.studies.speed import speed as measure_speed
 
 
 @app.command()
+@takes(chosen=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
 def correlate(
+    chosen: dict[str, Any],
+    measurement: dict[str, Any],
     proxies: Annotated[
         list[str], typer.Argument(metavar="PROXY...", help="`classics` stands for all of them.")
     ],
-    dataset: Datasets = None,
-    networks: Networks = "up to 1000",
     accuracy: Annotated[
         Path | None,
         typer.Option(help="CSV of architecture,accuracy, all of it, in place of the benchmark."),
     ] = None,
     set_name: SetName = "all",
-    space: SpaceName = "nasbench201",
-    seed: Seed = 0,
     initialisations: Initialisations = 1,
     against: Annotated[
         str | None, typer.Option(metavar="PROXY", help="Its tau and rho less the others', paired.")
@@ -59,37 +54,25 @@ def correlate(
         int, typer.Option(min=0, help="Time every proxy by itself on so many networks.")
     ] = 0,
     plot: Plot = None,
-    batch: Batch = None,
-    images: ImagesPath = None,
-    records: RecordsPath = None,
-    device: Device = "cpu",
-    storage: Annotated[
-        str, typer.Option(help="Of raw features: single, or half the bytes (half).")
-    ] = "single",
-    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Correlate proxies with trained accuracy, with 95 % bootstrap intervals."""
-    drawable(plot)
-    with live() as shown:
-        found = api.correlate(
+    check_plot(plot)
+    with live_progress() as progress:
+        correlation = eznas.correlate(
             proxies,
-            space=space,
-            datasets=dataset or (),
-            networks=count(networks),
             accuracy=None if accuracy is None else str(accuracy),
             set_name=set_name,
-            seed=seed,
             initialisations=initialisations,
             against=against,
             within=within,
             timed=timed,
-            watcher=shown,
-            storage=storage,
-            **how(images, batch, device, workers, records),
+            watcher=progress,
+            **sample(chosen),
+            **measured(measurement),
         )
-    drawn = [] if plot is None else found.plot(str(plot))
-    content = {"rows": found.rows, "difference": found.difference, "plots": drawn}
+    files = [] if plot is None else correlation.plot(str(plot))
+    content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
 
     def show(content: dict[str, Any]) -> None:
         out.print(tables.correlation_table(content["rows"]))
@@ -100,113 +83,95 @@ def correlate(
 
 
 @app.command()
-def agree(
+@takes(
+    chosen=SAMPLE_OPTIONS | {"networks": option("networks", Networks, "up to 500")},
+    measurement=MEASUREMENT_OPTIONS,
+)
+def agreement(
+    chosen: dict[str, Any],
+    measurement: dict[str, Any],
     published: Annotated[Path, typer.Argument(metavar="SCORES.csv", help="May be gzipped.")],
     proxies: Annotated[
         list[str] | None, typer.Argument(metavar="[PROXY...]", help="Default: all it names.")
     ] = None,
-    dataset: Datasets = None,
-    networks: Networks = "up to 500",
-    space: SpaceName = "nasbench201",
-    seed: Seed = 0,
     initialisations: Initialisations = 1,
-    batch: Batch = None,
-    images: ImagesPath = None,
-    records: RecordsPath = None,
-    device: Device = "cpu",
-    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare our scores of published proxies with scores that others published."""
-    with live() as shown:
-        rows = api.agree(
+    with live_progress() as progress:
+        rows = eznas.agreement(
             str(published),
             proxies or (),
-            space=space,
-            datasets=dataset or (),
-            networks=count(networks),
-            seed=seed,
             initialisations=initialisations,
-            watcher=shown,
-            **how(images, batch, device, workers, records),
+            watcher=progress,
+            **sample(chosen),
+            **measured(measurement),
         )
     emit({"rows": rows}, as_json, lambda c: out.print(tables.agreement_table(c["rows"])))
 
 
 @app.command()
-def blend(
+@takes(chosen=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
+def combine(
+    chosen: dict[str, Any],
+    measurement: dict[str, Any],
     first: Annotated[str, typer.Argument(metavar="PROXY")],
     second: Annotated[str, typer.Argument(metavar="PROXY")],
-    dataset: Datasets = None,
-    networks: Networks = "up to 1000",
     set_name: SetName = "all",
-    space: SpaceName = "nasbench201",
-    seed: Seed = 0,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Weights between 0 and 1.")] = 20,
     plot: Plot = None,
-    batch: Batch = None,
-    images: ImagesPath = None,
-    records: RecordsPath = None,
-    device: Device = "cpu",
-    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Tau of a weighted sum of two proxies, for each weight of the first."""
-    drawable(plot)
-    with live() as shown:
-        found = api.blend(
+    check_plot(plot)
+    with live_progress() as progress:
+        combination = eznas.combine(
             first,
             second,
-            space=space,
-            datasets=dataset or (),
-            networks=count(networks),
             set_name=set_name,
-            seed=seed,
             steps=steps,
-            watcher=shown,
-            **how(images, batch, device, workers, records),
+            watcher=progress,
+            **sample(chosen),
+            **measured(measurement),
         )
-    drawn = [] if plot is None else found.plot(str(plot))
-    emit({**asdict(found), "plots": drawn}, as_json, lambda c: out.print(tables.blend_table(c)))
+    files = [] if plot is None else combination.plot(str(plot))
+    content = {**asdict(combination), "plots": files}
+    emit(content, as_json, lambda c: out.print(tables.combine_table(c)))
 
 
 @app.command()
-def words(
+@takes(measurement=MEASUREMENT_OPTIONS)
+def features(
+    measurement: dict[str, Any],
     space: SpaceName = "nasbench201",
     seed: Seed = 0,
-    top: Annotated[int, typer.Option(min=1, help="How many words to show.")] = 40,
-    batch: Batch = None,
-    images: ImagesPath = None,
-    records: RecordsPath = None,
-    device: Device = "cpu",
-    workers: Workers = None,
+    top: Annotated[int, typer.Option(min=1, help="How many features to show.")] = 40,
     as_json: AsJson = False,
 ) -> None:
-    """Rank short words, each with every aggregation, and show what they can do together."""
-    with live() as shown:
-        ranking, yardsticks = api.words(
-            space=space,
-            seed=seed,
-            watcher=shown,
-            **how(images, batch, device, workers, records),
+    """Rank short features, each with every aggregation, and show what they can do together."""
+    with live_progress() as progress:
+        ranking, yardsticks = eznas.features(
+            space=space, seed=seed, watcher=progress, **measured(measurement)
         )
 
     def show(content: dict[str, Any]) -> None:
-        title = f"{len(content['words'])} words by tau on {FITTED} networks, the first {top}"
-        out.print(tables.word_table(content["words"], title, top))
-        judged = f"yardsticks fitted to those, judged on {FRESH} other networks"
-        out.print(tables.yardstick_table(content["yardsticks"], judged))
+        count = len(content["features"])
+        title = f"{count} features by tau on {FITTED} networks, the first {top}"
+        out.print(tables.feature_ranking_table(content["features"], title, top))
+        tested = f"yardsticks fitted to those, tested on {FRESH} other networks"
+        out.print(tables.yardstick_table(content["yardsticks"], tested))
 
-    emit({"words": ranking, "yardsticks": yardsticks}, as_json, show)
+    emit({"features": ranking, "yardsticks": yardsticks}, as_json, show)
 
 
 @app.command()
-def benchmark(
+@takes(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+def speed(
+    measurement: dict[str, Any],
     networks: Annotated[int, typer.Option(min=8, max=256, help="Networks to score.")] = 16,
-    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast recorded formulas are scored, beside the original way; takes minutes."""
-    with live() as shown:
-        found = api.benchmark(networks, device, shown)
-    emit(found, as_json, lambda c: out.print(tables.benchmark_table(c)))
+    with live_progress() as progress:
+        content = measure_speed(networks, measurement["device"] or "cpu", progress)
+    emit(content, as_json, lambda c: out.print(tables.speed_table(c)))

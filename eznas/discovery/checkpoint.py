@@ -1,84 +1,73 @@
-"""The books of a run while it goes on, and what it takes to go on with them later.
+"""The checkpoints of a run: what it takes to go on with it, and the logs that belong to them.
 
-After every generation the journal gets its line, then the archive and the state are replaced whole;
-the state tells how long the logs are and what they digest to. A process that ends anywhere in
-between has lost the generation in hand: what the logs say beyond the state is cut off.
+After every generation the journal gets its line, then the archive and the checkpoint are replaced
+whole; the checkpoint tells how long the logs are and what they digest to. A process that ends
+anywhere in between has lost the generation in hand: what the logs say beyond it is cut off.
 """
 
-import fcntl
 import hashlib
 import json
-import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
 from eznas.evolution.state import State
+from eznas.proxies.files import ARCHIVE
 from eznas.system.files import append, digest, plain, read_sealed, write_sealed
+from eznas.system.folder import RunFolder, locked
 
 LogName = Literal["journal.jsonl", "timings.jsonl"]
-BegunName = Literal["config.json"]  # what a run began with, and holds to
+FixedName = Literal["config.json"]  # what a run began with, and keeps to
 LOGS: tuple[LogName, ...] = get_args(LogName)
-BEGUN: tuple[BegunName, ...] = get_args(BegunName)
-STATE, PREVIOUS = "state.json", "state.previous.json"
+FIXED: tuple[FixedName, ...] = get_args(FixedName)
+LATEST, PREVIOUS = "checkpoint.json", "checkpoint.previous.json"
 
 
 class Log(BaseModel):
-    """How much of a log belongs to a state."""
+    """How much of a log belongs to a checkpoint."""
 
     bytes: int = Field(ge=0)
     sha256: str
 
 
 class Checkpoint(BaseModel):
-    """A state as it is kept: with what it belongs to, the seconds of search so far, and the last
-    generation that the search is to go to, and whether its configuration's bounds hold."""
+    """The state of a search and what belongs to it: the seconds of search so far, the last
+    generation that the search is to go to, whether it ends by its configuration's limits, and the
+    digests of the run's files."""
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     seconds: float = Field(ge=0, allow_inf_nan=False)
     last: int = Field(ge=0)
-    held: bool
-    begun: dict[BegunName, str] = Field(min_length=1)
+    configured: bool
+    fixed: dict[FixedName, str] = Field(min_length=1)
     logs: dict[LogName, Log] = Field(min_length=2)
     search: State
 
 
 class Checkpoints:
-    """The one writer of a run's books: a context that no second process can enter."""
+    """The one writer of a run's checkpoints and logs: a context that no second process enters."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._logs = {name: hashlib.sha256() for name in LOGS}
+        self._digests = {name: hashlib.sha256() for name in LOGS}
         self._ends = dict.fromkeys(LOGS, 0)
-        self._state = b""
-        self.evaluations = 0  # of the last state
-        self._handle = -1
+        self._latest = b""
+        self._lock: AbstractContextManager[None] = locked(folder.path)
+        self.evaluations = 0  # of the latest checkpoint
 
     @property
-    def kept(self) -> bool:
+    def exist(self) -> bool:
         """Whether there is a generation to go on from."""
-        return bool(self._state)
+        return bool(self._latest)
 
     def __enter__(self) -> "Checkpoints":
-        path = self._folder.path
-        try:
-            self._handle = os.open(path, os.O_RDONLY)
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process
-            for left_behind in path.glob(".*.partial"):
-                left_behind.unlink(missing_ok=True)
-        except OSError as error:
-            if self._handle >= 0:
-                os.close(self._handle)
-            busy = "another process is at work on this run"
-            raise InputError(
-                f"{path}: {busy if isinstance(error, BlockingIOError) else error.strerror}"
-            ) from None
+        self._lock.__enter__()
         return self
 
     def __exit__(
@@ -87,92 +76,93 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._handle)
+        self._lock.__exit__(kind, error, trace)
 
-    def keep(
+    def save(
         self,
         lines: dict[LogName, Any],
-        archive: list[Any],
+        archive: Any,
         search: State,
         *,
         seconds: float,
         last: int,
-        held: bool,
+        configured: bool,
     ) -> None:
-        """Keep what a generation leaves behind: a line for each log, the archive, the state."""
+        """Write what a generation leaves behind: a line for each log, the archive, the checkpoint.
+        `InputError` where it cannot be written."""
         for name, content in lines.items():
             data = (json.dumps(plain(content), allow_nan=False) + "\n").encode()
             append(self._folder.path / name, data, self._ends[name])
-            self._logs[name].update(data)
+            self._digests[name].update(data)
             self._ends[name] += len(data)
-        self._folder.write("archive.json", archive)
-        saved = Checkpoint(
+        self._folder.write(ARCHIVE, archive)
+        checkpoint = Checkpoint(
             seconds=seconds,
             last=last,
-            held=held,
-            begun={name: digest(self._bytes(name)) for name in BEGUN},
+            configured=configured,
+            fixed={name: digest(self._bytes(name)) for name in FIXED},
             logs={
-                name: Log(bytes=end, sha256=self._logs[name].hexdigest())
+                name: Log(bytes=end, sha256=self._digests[name].hexdigest())
                 for name, end in self._ends.items()
             },
             search=search,
         )
-        if self._state:
-            write_sealed(self._folder.path / PREVIOUS, self._state)
-        state = saved.model_dump_json().encode()
-        write_sealed(self._folder.path / STATE, state)
-        self._state, self.evaluations = state, search.evaluations
+        if self._latest:
+            write_sealed(self._folder.path / PREVIOUS, self._latest)
+        latest = checkpoint.model_dump_json().encode()
+        write_sealed(self._folder.path / LATEST, latest)
+        self._latest, self.evaluations = latest, search.evaluations
 
     def restore(self, previous: bool = False) -> Checkpoint | None:
-        """What was kept last, or before that; None where no generation was.
+        """The latest checkpoint, or the one before it; None where there is none.
 
-        `InputError` names a file that is not as it was kept, and the older state where that is
-        still good.
+        `InputError` names a file that is not as it was written, and the older checkpoint where that
+        is still good.
         """
         path = self._folder.path
-        if not any((path / name).exists() for name in (STATE, PREVIOUS)):
+        if not any((path / name).exists() for name in (LATEST, PREVIOUS)):
             journal = self._bytes(LOGS[0]) if (path / LOGS[0]).exists() else b""
             if journal.count(b"\n") > 1 or (path / "result.json").exists():
-                raise InputError(f"{path / STATE}: not there, so there is nothing to go on from")
-            return None  # nothing, or the line of a generation that was being kept
-        name = PREVIOUS if previous else STATE
+                raise InputError(f"{path / LATEST}: not there, so there is nothing to go on from")
+            return None  # nothing, or the line of a generation that was being written
+        name = PREVIOUS if previous else LATEST
         try:
-            saved, state, logs = self._checked(name)
+            checkpoint, content, logs = self._checked(name)
         except InputError as error:
             raise InputError(f"{error}{'' if previous else self._way_out()}") from None
-        self._state = state
-        self.evaluations = saved.search.evaluations
+        self._latest = content
+        self.evaluations = checkpoint.search.evaluations
         for log, data in logs.items():
-            self._logs[log].update(data)
+            self._digests[log].update(data)
             self._ends[log] = len(data)
-        return saved
+        return checkpoint
 
     def _checked(self, name: str) -> tuple[Checkpoint, bytes, dict[LogName, bytes]]:
         path = self._folder.path
-        state = read_sealed(path / name)
+        content = read_sealed(path / name)
         try:
-            saved = Checkpoint.model_validate_json(state)
+            checkpoint = Checkpoint.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "content"
             raise InputError(f"{path / name}: {where}: {first['msg']}") from None
-        for begun, known in saved.begun.items():
-            if digest(self._bytes(begun)) != known:
-                raise InputError(f"{path / begun}: not as it was when the run went on with it")
-        logs = {log: self._bytes(log)[: known.bytes] for log, known in saved.logs.items()}
+        for fixed, expected in checkpoint.fixed.items():
+            if digest(self._bytes(fixed)) != expected:
+                raise InputError(f"{path / fixed}: not as it was when the run went on with it")
+        logs = {log: self._bytes(log)[: known.bytes] for log, known in checkpoint.logs.items()}
         for log, data in logs.items():
-            if digest(data) != saved.logs[log].sha256:
-                at = f"generation {saved.search.generation}"
+            if digest(data) != checkpoint.logs[log].sha256:
+                at = f"generation {checkpoint.search.generation}"
                 raise InputError(f"{path / log}: damaged: not as it was after {at}")
-        return saved, state, logs
+        return checkpoint, content, logs
 
     def _way_out(self) -> str:
         try:
             older, *_ = self._checked(PREVIOUS)
         except InputError:
-            return "; there is no older state to go on from: put the file back from a copy"
-        at, name = older.search.generation, self._folder.path.name
-        return f"; `eznas resume {name} --previous` goes on from generation {at}"
+            return "; there is no older checkpoint to go on from: put the file back from a copy"
+        generation, name = older.search.generation, self._folder.name
+        return f"; `eznas resume {name} --previous` goes on from generation {generation}"
 
     def _bytes(self, name: str) -> bytes:
         path: Path = self._folder.path / name

@@ -2,71 +2,62 @@
 
 from dataclasses import dataclass
 
-from eznas.discovery.checkpoint import Checkpoint
-from eznas.discovery.config import Config
-from eznas.discovery.folder import Outcome, RunFolder
-from eznas.errors import InputError
+from pydantic import BaseModel, ConfigDict, Field
+
 from eznas.evolution.engine import Engine, Generation
+
+
+class TerminationConfig(BaseModel):
+    """What ends a search before its last generation; None for no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_evals: int | None = Field(None, ge=1, description="End after so many formulas.")
+    target: float | None = Field(None, ge=-1, le=1, description="End at this fitness.")
+    patience: int | None = Field(
+        None, ge=1, description="End after so many generations without progress."
+    )
 
 
 @dataclass(frozen=True)
 class Termination:
-    """Where a search ends: the last generation, and what ends it before; None for no bound.
-
-    `seconds` of this process, `evaluations` of formulas and `target` of the fitness in all,
-    `patience`: generations without progress. `held`: whether these are the configuration's.
-    """
+    """Where a search ends: at the `last` generation, or before it by one of the limits (None: no
+    limit): `seconds` of this process, `evaluations` of formulas and `target` of the fitness in
+    all, `patience`, generations without progress. `configured`: whether these limits are those of
+    the configuration."""
 
     last: int
     seconds: float | None = None
     evaluations: int | None = None
     target: float | None = None
     patience: int | None = None
-    held: bool = True
+    configured: bool = True
 
-    def reached(self, engine: Engine, spent: float) -> str:
-        """The bound that a search has come to before its last generation, "" for none."""
+    def reached(self, engine: Engine, seconds: float) -> str:
+        """The limit that a search has come to before its last generation, "" for none."""
         if engine.generation >= self.last:
             return ""
         best = engine.archive.ranked()[0].fitness
-        bounds = (
-            ("time", self.seconds, spent),
+        limits = (
+            ("time", self.seconds, seconds),
             ("evaluations", self.evaluations, engine.evaluations),
             ("target", self.target, best),
             ("patience", self.patience, engine.stale),
         )
-        return next((name for name, bound, at in bounds if bound is not None and at >= bound), "")
+        return next(
+            (name for name, limit, value in limits if limit is not None and value >= limit), ""
+        )
 
-    def left(self, report: Generation, spent: float, done: int) -> float:
-        """Seconds that are likely to be left after a generation, the last of `done` in `spent`."""
-        left = spent / done * (self.last - report.generation)
-        return left if self.seconds is None else min(left, self.seconds - spent)
+    def seconds_left(self, report: Generation, seconds: float, done: int) -> float:
+        """Seconds that are likely to be left after a generation, the last of `done` in `seconds`."""
+        left = seconds / done * (self.last - report.generation)
+        return left if self.seconds is None else min(left, self.seconds - seconds)
 
 
 def termination_of(
-    config: Config,
-    seconds: float | None,
-    saved: Checkpoint | None = None,
-    generations: int | None = None,
+    generations: int, limits: TerminationConfig, seconds: float | None, last: int | None = None
 ) -> Termination:
-    """Those of the configuration; of a run that is to go to another generation, that one alone."""
-    last, held = (saved.last, saved.held) if saved else (config.generations, True)
-    if generations is not None:
-        last, held = generations, False
-    if not held:
-        return Termination(last, seconds, held=False)
-    return Termination(last, seconds, config.max_evals, config.target, config.patience)
-
-
-def check_unfinished(folder: RunFolder, saved: Checkpoint | None, bounds: Termination) -> None:
-    """`InputError` where there is nothing to go on with."""
-    if saved is None or not (folder.path / "result.json").exists():
-        return
-    outcome, at = folder.read("result.json", Outcome), saved.search.generation
-    whole = outcome.held_out and outcome.evaluations == saved.search.evaluations
-    stopped = outcome.stopped in ("evaluations", "target", "patience")
-    if whole and (at >= bounds.last or (stopped and bounds.held)):
-        raise InputError(
-            f"run {folder.path.name}: finished after generation {at}; "
-            "`--generations N` with another N goes on"
-        )
+    """That of a configuration; where another `last` generation is asked for, that one alone."""
+    if last is not None:
+        return Termination(last, seconds, configured=False)
+    return Termination(generations, seconds, limits.max_evals, limits.target, limits.patience)

@@ -181,3 +181,12 @@ _ROWS = (
 )
 
 CLASSICS: dict[str, Classic] = {row.name: row for row in _ROWS}
+
+
+def listed() -> list[dict[str, str]]:
+    """Every published proxy in the order of `CLASSICS`: dicts of proxy (its name), formula, source
+    and note, which says where it differs from its authors' code ("" where it does not)."""
+    return [
+        {"proxy": c.name, "formula": c.formula, "source": c.source, "note": c.note}
+        for c in CLASSICS.values()
+    ]

@@ -1,21 +1,31 @@
-"""Proxy files: a formula as JSON with all that its scores depend on, and how it was judged."""
+"""Proxy files: formulas as JSON with all that their scores depend on, and the evidence for them."""
 
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eznas.discovery.config import Batch
 from eznas.errors import InputError
 from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy
+from eznas.statistics.config import Batch
 from eznas.system.files import read_as, write_whole
 
 FORMAT = 1
+CHAMPION, ARCHIVE = "champion.json", "archive.json"  # in a run folder
 
 
-class ProxyFile(BaseModel):
-    """The content of a proxy file."""
+class Measured(BaseModel):
+    """Under which measurement configs formulas were evolved, one for each context."""
+
+    measurement: list[dict[str, Any]]
+    fingerprint: list[str]
+    raw_batch: Batch
+    sketch_batch: Batch
+
+
+class ProxyFile(Measured):
+    """The content of a proxy file; the champion of a run is one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -24,16 +34,48 @@ class ProxyFile(BaseModel):
     formula: str
     constants: list[float]
     statistics: list[str]
-    conditions: list[dict[str, Any]]  # one per setting it was measured under
-    fingerprint: list[str]
-    raw_batch: Batch
-    sketch_batch: Batch
-    judged: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never judged
+    evidence: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never tested
     coverage: float | None
 
 
+class ArchivedFormula(BaseModel):
+    """A formula of an archive, and the least coverage that it had."""
+
+    model_config = ConfigDict(extra="allow")
+
+    formula: str
+    coverage: float | None = None
+
+
+class ArchiveFile(Measured):
+    """The archive of a run: its best formulas so far, the fittest first."""
+
+    formulas: list[ArchivedFormula]
+
+
+def described(
+    proxy: Proxy,
+    measured: Measured,
+    evidence: list[dict[str, Any]] | None = None,
+    coverage: float | None = None,
+) -> ProxyFile:
+    """What a proxy file says of a proxy."""
+    return ProxyFile(
+        name=proxy.name,
+        formula=proxy.formula.text,
+        constants=proxy.formula.constants(),
+        statistics=proxy.formula.statistics(),
+        measurement=measured.measurement,
+        fingerprint=measured.fingerprint,
+        raw_batch=proxy.raw_batch,
+        sketch_batch=proxy.sketch_batch,
+        evidence=evidence or [],
+        coverage=coverage,
+    )
+
+
 def write(path: Path, content: ProxyFile) -> None:
-    """Write a proxy file whole or not at all."""
+    """Write a proxy file whole or not at all; `InputError` where it cannot be written."""
     write_whole(path, content.model_dump_json(indent=2) + "\n")
 
 

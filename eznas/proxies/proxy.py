@@ -14,12 +14,9 @@ from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.config import MeasurementConfig
-from eznas.statistics.images import Images, generated, load
+from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
+from eznas.statistics.images import Images
 from eznas.statistics.measuring import measure
-
-RAW_BATCH = 16
-SKETCH_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,8 @@ class Proxy:
 
     name: str
     formula: Expression
-    raw_batch: int = RAW_BATCH
-    sketch_batch: int = SKETCH_BATCH
+    raw_batch: int = PROXY.raw_batch
+    sketch_batch: int = PROXY.sketch_batch
 
     def __post_init__(self) -> None:
         if not self.name.isprintable():
@@ -67,10 +64,10 @@ class Proxy:
         generated ones; `init` is "keep" (the model as it is) or "kaiming" (fresh parameters from
         `seed`). -inf means lowest, NaN undefined. `InputError` where the model cannot be run.
         """
-        conditions = self.conditions(input_size, batch, images, device, init, seed)
-        return self.measured(model, conditions).value
+        config = self.measurement_config(input_size, batch, images, device, init, seed)
+        return self.evaluate(model, config).value
 
-    def conditions(
+    def measurement_config(
         self,
         input_size: tuple[int, int, int] = (3, 32, 32),
         batch: int | None = None,
@@ -79,7 +76,9 @@ class Proxy:
         init: str = "keep",
         seed: int = 0,
     ) -> MeasurementConfig:
-        """The conditions under which `score` measures; `InputError` for what cannot be."""
+        """The config under which `score` measures, from the same arguments; `InputError` for an
+        initialisation, input or batch that cannot be, and for images or a device that are not
+        there."""
         if init not in ("keep", "kaiming"):
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
         if len(input_size) != 3 or input_size[0] != 3 or input_size[1] != input_size[2]:
@@ -88,45 +87,26 @@ class Proxy:
             raise InputError(f"batch {batch}: expected at least 2 (batch norm needs them)")
         sketch = self.sketch_batch if batch is None else batch
         return MeasurementConfig(
-            images=batch_of(images, max(sketch, self.raw_batch), input_size[1], seed),
+            images=image_batch(images, max(sketch, self.raw_batch), input_size[1], seed),
             raw=self.raw_batch,
             sketch=sketch,
             initialisation=init,
             seed=seed,
-            device=device_of(device),
+            device=available_device(device),
         )
 
-    def measured(self, model: nn.Module, conditions: MeasurementConfig) -> Score:
-        """The score under given conditions, with its reason and the time it took."""
+    def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
+        """The score under a given config, with its reason and the time it took. `InputError` where
+        the model cannot be run."""
         begun = time.perf_counter()
         plan = Plan.of(self.formula.features())
         rows = [CATALOGUE[name] for name in plan.statistics()]
-        shard = stack([measure(model, conditions, rows)], conditions.device)
-        values, coverage = evaluate(plan, shard)
-        found = {root.text: (values[i], coverage[i]) for i, root in enumerate(plan.roots)}
-        scores = combine(self.formula, found.__getitem__)
+        bank = stack([measure(model, config, rows)], config.device)
+        values = evaluate(plan, bank)
+        features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
+        scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
         return Score(value, scores.reason, time.perf_counter() - begun)
-
-
-def batch_of(images: str | Images | None, count: int, size: int, seed: int) -> Images:
-    """A batch of `count` images of `size` pixels: given, read from a path, or generated."""
-    if isinstance(images, Images):
-        if len(images.pixels) < count:
-            raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
-        return images if images.pixels.shape[-1] == size else images.resized(size)
-    return generated(count, size, seed=seed) if images is None else load(images, count, size, seed)
-
-
-def device_of(name: str) -> str:
-    """The name of a device that is there; `InputError` where it is not."""
-    try:
-        torch.empty(1, device=name).cpu()
-    except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way
-        there = torch.accelerator.current_accelerator()
-        more = "" if there is None else f" or {there.type}"
-        raise InputError(f"device {name!r}: not available here, expected cpu{more}") from None
-    return name
 
 
 def ranked(scores: list[float]) -> list[int]:

@@ -1,4 +1,4 @@
-"""`eznas benchmark`: formulas x networks per second, ours and the original way, in one run."""
+"""How fast formulas are evaluated: ours and the original way, in one run (`eznas speed`)."""
 
 import copy
 import time
@@ -13,18 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from eznas.discovery.callbacks import Callback, NoCallback
-from eznas.evaluation.evaluator import Evaluator, Place, one_thread
-from eznas.evaluation.executors import Serial, Workers, start
+from eznas.evaluation.contexts import Context
+from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.executors import SerialExecutor
 from eznas.evaluation.feature_table import SHARD, FeatureTable
 from eznas.evaluation.plan import Plan
+from eznas.evaluation.workers import Workers, start
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.proxies.loading import resolve
-from eznas.proxies.proxy import batch_of, device_of
+from eznas.proxies.loading import load
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.config import MeasurementConfig
-from eznas.statistics.measuring import measure
+from eznas.statistics.config import MeasurementConfig, available_device, image_batch
+from eznas.statistics.measuring import MeasuredNetwork, measure
 from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
 from eznas.system.machine import cores, most_resident
 
@@ -43,7 +44,7 @@ def recorded() -> list[list[Expression]]:
     return [[parse(line) for line in part.splitlines()] for part in parts]
 
 
-def benchmark(
+def speed(
     networks: int = 16, device: str = "cpu", watcher: Callback | None = None
 ) -> dict[str, Any]:
     """Rates, distance to the floor that memory bandwidth sets, peak memory, seconds of measuring.
@@ -54,29 +55,29 @@ def benchmark(
     reading all statistics it touches once. `slopes`: of the time against each quantity, both in
     logs.
     """
-    generations, watcher = recorded(), watcher or NoCallback()
-    report = watcher.phase("benchmark", 5) or (lambda done, total: None)
+    generations, callback = recorded(), watcher or NoCallback()
+    report = callback.phase("speed", 5) or (lambda done, total: None)
     formulas = _distinct(generations[-1])
-    conditions = _conditions(device, BATCH)
+    config = _config(device, BATCH)
     architectures = SPACES[SPACE].sample(networks, seed=0)
     with one_thread():
-        measured = [_measured(a, conditions, formulas) for a in architectures]
+        measured = [_measured(a, config, formulas) for a in architectures]
         report(1, 5)
         rates = _loops(formulas, [NetworkTensors.of(m) for m in measured])
         del measured
         report(2, 5)
-        evaluator = _evaluator(conditions, generations)
-        table = _held(Serial(lambda: evaluator), architectures)
+        evaluator = _evaluator(config, generations)
+        table = _filled_table(_serial(evaluator), architectures)
         cold = _timed(_scored, table, formulas)
         touched = evaluator.touched(Plan.of(formulas).statistics())
         rates["plan_cold"] = len(formulas) * networks / cold
         report(3, 5)
         evaluator.forget()
-        table = _held(Serial(lambda: evaluator), architectures)
+        table = _filled_table(_serial(evaluator), architectures)
         evolving = _timed(_scored, table, *generations)
         distinct = len(_distinct([f for g in generations for f in g]))
         rates["plan_evolving"] = distinct * networks / evolving
-        speed = bandwidth(device)
+        bytes_per_second = bandwidth(device)
         report(4, 5)
         slopes = _slopes(generations, architectures, device)
         report(5, 5)
@@ -88,9 +89,9 @@ def benchmark(
             f"plan_evolving / {name}": round(rates["plan_evolving"] / rates[name], 1)
             for name in ("disk_loop", "memory_loop")
         },
-        "floor_ratio": round(cold * speed / touched, 2),
+        "floor_ratio": round(cold * bytes_per_second / touched, 2),
         "touched_mb": round(touched / 2**20, 1),
-        "bandwidth_gb_s": round(speed / 1e9, 2),
+        "bandwidth_gb_s": round(bytes_per_second / 1e9, 2),
         "recorded": {"formulas": sum(map(len, generations)), "distinct": distinct},
         "peak_mb": most_resident() >> 20,
         "measure_seconds": measuring(device),
@@ -103,19 +104,19 @@ def benchmark(
 def bandwidth(device: str = "cpu") -> float:
     """Bytes per second of reading a tensor that fits in no cache, with one thread; the best of
     several times."""
-    data = torch.ones(1 << 26, device=device_of(device))
+    data = torch.ones(1 << 26, device=available_device(device))
     return data.nbytes / min(_timed(lambda: float(data.sum())) for _ in range(5))
 
 
 def measuring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
     """Seconds to measure a network by each probe alone (tracing included), on one thread: the mean
     over a few networks, all statistics of the probe, default batches."""
-    conditions = replace(_conditions(device, BATCH), sketch=64)
+    config = replace(_config(device, BATCH), sketch=64)
     models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
     found = {}
     for probe in dict.fromkeys(row.probe for row in CATALOGUE.values()):
         rows = [row for row in CATALOGUE.values() if row.probe == probe]
-        seconds = [_timed(measure, model, conditions, rows) for model in models]
+        seconds = [_timed(measure, model, config, rows) for model in models]
         found[probe] = round(sum(seconds) / networks, 4)
     return found
 
@@ -126,26 +127,26 @@ def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
     models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
     found = {}
     for name in SCORED:
-        proxy = resolve(name)
-        conditions = proxy.conditions(init="kaiming", device=device)
+        proxy = load(name)
+        config = proxy.measurement_config(init="kaiming", device=device)
         rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.features()).statistics()]
         ratios = [
-            min(_timed(proxy.measured, model, conditions) for _ in range(3))
-            / min(_passes(model, conditions, rows) for _ in range(3))
+            min(_timed(proxy.evaluate, model, config) for _ in range(3))
+            / min(_passes(model, config, rows) for _ in range(3))
             for model in models
         ]
         found[name] = round(float(np.median(ratios)), 2)
     return found
 
 
-def _passes(model: nn.Module, conditions: MeasurementConfig, rows: Sequence[Statistic]) -> float:
+def _passes(model: nn.Module, config: MeasurementConfig, rows: Sequence[Statistic]) -> float:
     """Seconds of the bare passes of the probes of some statistics, on the model as it is."""
     seconds = 0.0
     for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
         own = [r for r in rows if r.excitation == (probe, batch)]
-        images = conditions.images.pixels[: conditions.batch(batch)].to(conditions.device)
+        images = config.images.pixels[: config.batch(batch)].to(config.device)
         images = images.contiguous(memory_format=torch.channels_last)
-        ran = copy.deepcopy(model).to(conditions.device).train()
+        ran = copy.deepcopy(model).to(config.device).train()
         if probe == "flow":
             ran, images = ran.double(), images[:1].double()
         seconds += _timed(_pass, ran, images, any(r.gradient for r in own))
@@ -170,8 +171,8 @@ def _slopes(
     last = _distinct(generations[-1])
 
     def cold(batch: int, networks: int, formulas: int) -> float:
-        evaluator = _evaluator(_conditions(device, batch), generations)
-        table = _held(Serial(lambda: evaluator), architectures[:networks])
+        evaluator = _evaluator(_config(device, batch), generations)
+        table = _filled_table(_serial(evaluator), architectures[:networks])
         return _timed(_scored, table, last[:formulas])
 
     most = min(SMALL, len(architectures))
@@ -194,10 +195,10 @@ def _shared(
     device: str,
 ) -> float:
     """Seconds for all generations, by so many workers."""
-    conditions = _conditions(device, BATCH)
-    team = start(lambda: _evaluator(conditions, generations), workers)
+    config = _config(device, BATCH)
+    team = start(lambda: _evaluator(config, generations), workers)
     try:
-        table = _held(team, architectures)
+        table = _filled_table(team, architectures)
         return _timed(_scored, table, *generations)
     finally:
         team.close()
@@ -208,28 +209,30 @@ def _slope(seconds: dict[int, float]) -> float:
     return round(float(np.polyfit(x, y, 1)[0]), 2)
 
 
-def _conditions(device: str, batch: int) -> MeasurementConfig:
-    device = device_of(device)
-    return MeasurementConfig(batch_of(None, 64, 32, seed=0), raw=batch, sketch=batch, device=device)
+def _config(device: str, batch: int) -> MeasurementConfig:
+    device = available_device(device)
+    return MeasurementConfig(
+        image_batch(None, 64, 32, seed=0), raw=batch, sketch=batch, device=device
+    )
 
 
-def _measured(
-    architecture: str, conditions: MeasurementConfig, formulas: Sequence[Expression]
-) -> Any:
+def _measured(architecture: str, config: MeasurementConfig, formulas: Sequence[Expression]) -> Any:
     rows = [CATALOGUE[n] for n in Plan.of(formulas).statistics()]
-    return measure(SPACES[SPACE].build(architecture), conditions, rows)
+    return measure(SPACES[SPACE].build(architecture), config, rows)
 
 
-def _evaluator(
-    conditions: MeasurementConfig, generations: Sequence[Sequence[Expression]]
-) -> Evaluator:
+def _evaluator(config: MeasurementConfig, generations: Sequence[Sequence[Expression]]) -> Evaluator:
     statistics = Plan.of(f for g in generations for f in g).statistics()
-    return Evaluator((Place(SPACES[SPACE], (conditions,)),), tuple(statistics))
+    return Evaluator((Context(SPACES[SPACE], config),), tuple(statistics))
 
 
-def _held(team: Workers, architectures: Sequence[str]) -> FeatureTable:
+def _serial(evaluator: Evaluator) -> Workers:
+    return Workers(SerialExecutor(lambda: evaluator))
+
+
+def _filled_table(team: Workers, architectures: Sequence[str]) -> FeatureTable:
     """A table of networks that are measured."""
-    table = FeatureTable(architectures, team.evaluate)
+    table = FeatureTable([architectures], team.evaluate)
     table.fill([parse("params")], table.networks)
     return table
 
@@ -268,5 +271,5 @@ def _timed(work: Callable[..., object], *arguments: object) -> float:
 
 
 def _named(device: str) -> str:
-    device = device_of(device)
+    device = available_device(device)
     return torch.cuda.get_device_name(device) if device != "cpu" else device

@@ -16,7 +16,7 @@ from eznas.benchmarks.readers.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 
-SETTINGS: Mapping[str, Dataset] = {
+DATASETS: Mapping[str, Dataset] = {
     "cifar10": Dataset(input_size=32, classes=10),
     "cifar100": Dataset(input_size=32, classes=100),
     "ImageNet16-120": Dataset(input_size=16, classes=120),
@@ -32,10 +32,10 @@ def load() -> Benchmark:
     """
     folder = _folder()
     space = nasbench201.SPACE
-    return Benchmark(
+    return Benchmark.of_trials(
         space=space.name,
         architectures=space.architectures(),
-        settings=SETTINGS,
+        datasets=DATASETS,
         trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
         components=splits.components(space, space.architectures()),
     )

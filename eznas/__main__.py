@@ -1,0 +1,5 @@
+"""`python -m eznas`: the command line."""
+
+from eznas.cli import main
+
+main()

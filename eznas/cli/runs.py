@@ -1,0 +1,148 @@
+"""Commands that evolve: a new run, and going on with one."""
+
+import os
+import re
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import eznas
+from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.options import EVOLUTION_OPTIONS, AsJson, Workers, given, takes
+from eznas.cli.progress import live_progress
+from eznas.discovery import config
+from eznas.errors import InputError
+from eznas.evaluation.ray_executor import ADDRESS
+from eznas.report import tables
+from eznas.system.folder import ROOT
+from eznas.system.machine import cores
+from eznas.system.signals import stoppable
+
+Time = Annotated[str | None, typer.Option(help="End the search after, say, 30m.")]
+Memory = Annotated[
+    str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
+]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster to work on, as HOST:PORT.")]
+
+
+@app.command()
+@takes(chosen=EVOLUTION_OPTIONS)
+def evolve(
+    chosen: dict[str, Any],
+    file: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml")] = None,
+    preset: Annotated[str | None, typer.Option(help="quick (default) or paper.")] = None,
+    workers: Workers = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
+    time: Time = None,
+    memory: Memory = None,
+    address: Address = None,
+    dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A single configuration setting."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evolve a proxy and test it on networks that took no part."""
+    single = dict(config.setting(text) for text in settings or [])
+    resolved = config.read(file, preset, single | given(chosen))
+    processes = workers or cores()
+    if dry_run:
+        emit(eznas.estimate(resolved, processes), as_json, _show_estimate)
+        return
+    seconds, megabytes = _limits(time, memory, address)
+    with live_progress() as progress, stoppable():
+        result = eznas.evolve(
+            resolved,
+            workers=processes,
+            name=name,
+            seconds=seconds,
+            memory=megabytes,
+            watcher=progress,
+        )
+    _end(result, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    generations: Annotated[
+        int | None, typer.Option(min=0, help="Go on to this generation, past what ended the run.")
+    ] = None,
+    time: Time = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    address: Address = None,
+    force: Annotated[bool, typer.Option(help="On other versions or data as well.")] = False,
+    previous: Annotated[
+        bool, typer.Option(help="From the checkpoint before the latest one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was cut off."""
+    seconds, megabytes = _limits(time, memory, address)
+    with live_progress() as progress, stoppable():
+        result = eznas.resume(
+            run,
+            generations=generations,
+            seconds=seconds,
+            workers=workers or cores(),
+            memory=megabytes,
+            force=force,
+            previous=previous,
+            watcher=progress,
+        )
+    _end(result, as_json)
+
+
+def _limits(
+    time: str | None, memory: str | None, address: str | None
+) -> tuple[float | None, int | None]:
+    """Seconds and megabytes; the cluster is named to Ray."""
+    if address is not None:
+        os.environ[ADDRESS] = address
+    return (
+        None if time is None else _seconds(time),
+        None if memory is None else _megabytes(memory),
+    )
+
+
+def _end(result: eznas.Result, as_json: bool) -> None:
+    """Show a result; one that was interrupted says how to go on, and ends as signals end."""
+    emit(asdict(result), as_json, _show_result)
+    if result.stopped.startswith("SIG"):
+        err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)
+        raise typer.Exit(128 + signal.Signals[result.stopped])
+
+
+def _show_result(result: dict[str, Any]) -> None:
+    if result["held_out"]:
+        out.print(tables.correlation_table(result["held_out"]))
+        out.print(tables.difference_table("champion", result["difference"]))
+    line(f"champion of {ROOT / result['run']}:")
+    line(f"  {result['formula']}")
+    line(f"{result['evaluations']} formulas in {result['seconds']:.0f} s")
+
+
+def _show_estimate(estimate: dict[str, float]) -> None:
+    line(
+        f"about {estimate['seconds']:.0f} s and {estimate['megabytes']:.0f} MB for "
+        f"{estimate['networks']:.0f} networks with {estimate['workers']:.0f} workers"
+    )
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(f"time {text!r}: expected a number with s, m or h, as in 30m")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _megabytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])B?", text.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise InputError(f"memory {text!r}: expected a number with M or G, as in 4G")
+    return round(float(match[1]) * {"M": 1, "G": 1024}[match[2].upper()])

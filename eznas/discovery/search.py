@@ -1,0 +1,195 @@
+"""A search and its evidence, in memory: nothing here writes a file or touches the process."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.benchmarks import Benchmark, Task
+from eznas.discovery.callbacks import Callback
+from eznas.discovery.config import Config
+from eznas.discovery.setup import BASELINES, Setup, contexts_for
+from eznas.discovery.termination import Termination
+from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.network_scores import network_scores
+from eznas.evaluation.workers import Workers, start
+from eznas.evolution import randomness
+from eznas.evolution.engine import Engine
+from eznas.evolution.fitness import evaluate_fitness
+from eznas.evolution.generation import Generation
+from eznas.evolution.grammar import Grammar
+from eznas.evolution.state import State
+from eznas.formulas.candidates import candidate_features
+from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.metrics import Difference, Row, bootstrap_all, correlation_rows, difference_rows
+from eznas.predictors.least_squares import greedy_formulas
+from eznas.proxies.classics import CLASSICS
+from eznas.spaces import SPACES
+
+Array = npt.NDArray[np.float64]
+# the engine after a generation, its report, seconds of search so far
+OnGeneration = Callable[[Engine, Generation, float], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: the champion, greedy's formula (None: there is none), what ended the
+    search before its last generation, and how many formulas were evaluated."""
+
+    champion: Expression
+    greedy: Expression | None
+    stopped: str
+    evaluations: int
+
+
+def search_formulas(
+    setup: Setup,
+    workers: int,
+    callback: Callback,
+    termination: Termination,
+    state: State | None = None,
+    on_generation: OnGeneration | None = None,
+) -> Found:
+    """Search from a state, or from the start, and choose the champion. The global random state is
+    afterwards as it was."""
+    evolution = setup.config.evolution
+    random_state = randomness.state()
+    progress = callback.phase("search", sum(len(s.architectures) for s in setup.samples))
+    make_evaluator = partial(
+        Evaluator, setup.all_contexts, evolution.statistics, True, setup.budget, True
+    )
+    team = start(make_evaluator, workers, lenient=True, progress=progress)
+    try:
+        with one_thread():
+            table, tasks = _table(setup, team), _tasks(setup)
+            engine = _engine(setup, table, tasks)
+            if state is not None:
+                engine.resume(state)
+            stopped = _run_generations(engine, callback, termination, on_generation)
+            champion, greedy = _champion(engine, table, tasks, setup.config)
+            return Found(champion, greedy, stopped, engine.evaluations)
+    finally:
+        team.close()  # its memory, before the held-out networks are measured
+        randomness.restore(random_state)
+
+
+def _run_generations(
+    engine: Engine,
+    callback: Callback,
+    termination: Termination,
+    on_generation: OnGeneration | None,
+) -> str:
+    """Run the engine; what ended the search before its last generation, "" for nothing."""
+    begun = time.monotonic()
+    stopped = termination.reached(engine, 0.0) if engine.generation >= 0 else ""
+    steps = engine.run(termination.last) if not stopped else ()
+    for done, report in enumerate(steps, 1):
+        seconds = time.monotonic() - begun
+        if on_generation is not None:
+            on_generation(engine, report, seconds)
+        callback.generation(report, seconds, termination.seconds_left(report, seconds, done))
+        stopped = termination.reached(engine, seconds)
+        if stopped:
+            break
+    return stopped
+
+
+def _table(setup: Setup, team: Workers) -> FeatureTable:
+    """The features of all samples in all their contexts."""
+    architectures = [
+        sample.architectures
+        for sample, contexts in zip(setup.samples, setup.contexts, strict=True)
+        for _ in contexts
+    ]
+    return FeatureTable(architectures, team.evaluate)
+
+
+def _tasks(setup: Setup) -> list[Task]:
+    """The tasks of all samples, in the contexts of `Setup.all_contexts`."""
+    tasks, first_context = list[Task](), 0
+    for sample, contexts in zip(setup.samples, setup.contexts, strict=True):
+        tasks += sample.tasks(first_context)
+        first_context += len(contexts)
+    return tasks
+
+
+def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
+    evolution, samples = setup.config.evolution, setup.samples
+    randomness.seed(evolution.seed)
+    grammar = Grammar(evolution.statistics, candidate_features(evolution.statistics))
+    disconnected = [
+        sum(not SPACES[s.space].connected(a) for s, a in zip(samples, networks, strict=True))
+        for networks in zip(*(s.architectures for s in samples), strict=True)
+    ]
+    return Engine(grammar, table, tasks, evolution, setup.seeds, disconnected)
+
+
+def _champion(
+    engine: Engine, table: FeatureTable, tasks: list[Task], config: Config
+) -> tuple[Expression, Expression | None]:
+    """The champion of the archive and of the greedy formulas, both chosen on networks that took
+    no part in fitting them as well as on those that did."""
+    networks = config.evolution.networks
+    archive = [parse(entry.formula) for entry in engine.archive.ranked()]
+    table.fill(engine.candidates, networks)
+    greedy = greedy_formulas(engine.candidates, table, tasks, networks)
+    together = networks + config.evolution.champion_networks
+    fittest = [_fittest(table, tasks, together, some) for some in (archive, greedy) if some]
+    return fittest[0], fittest[1] if len(fittest) > 1 else None
+
+
+def _fittest(
+    table: FeatureTable, tasks: list[Task], networks: int, formulas: Sequence[Expression]
+) -> Expression:
+    table.fill(formulas, networks)
+    results = evaluate_fitness(formulas, table, tasks, networks)
+    return max(zip(formulas, results, strict=True), key=lambda pair: pair[1].fitness)[0]
+
+
+def gather_evidence(
+    setup: Setup, found: Found, workers: int, callback: Callback
+) -> tuple[list[Row], list[Difference]]:
+    """The table of held-out networks, and the champion against every baseline, space by space."""
+    config = setup.config
+    formulas = {"champion": found.champion}
+    formulas |= {baseline: parse(CLASSICS[baseline].formula) for baseline in BASELINES}
+    if found.greedy is not None:
+        formulas["greedy"] = found.greedy
+    rows, differences = list[Row](), list[Difference]()
+    for benchmark in setup.held_out:
+        progress = callback.phase(f"testing on {benchmark.space}", len(benchmark.architectures))
+        make_evaluator = partial(Evaluator, contexts_for(benchmark, config), (), False, None, True)
+        team = start(make_evaluator, workers, lenient=True, progress=progress)
+        try:
+            with one_thread():
+                scores = network_scores(benchmark, list(formulas.values()), team)
+        finally:
+            team.close()
+        measured, scores = _measured(benchmark, scores)
+        results = bootstrap_all(
+            scores, measured.accuracies, measured.components, config.evidence.replicates
+        )
+        rows += correlation_rows(
+            list(formulas),
+            results,
+            set_name=measured.name,
+            accuracy=measured.kind,
+            seeds=[config.measurement.seed],
+        )
+        differences += difference_rows(list(formulas), results, "champion")
+    return rows, differences
+
+
+def _measured(benchmark: Benchmark, scores: dict[str, Array]) -> tuple[Benchmark, dict[str, Array]]:
+    """Without the networks of which no formula says anything on some data set: they could not be
+    measured there."""
+    silent = np.logical_or.reduce([np.isnan(s).all(0) for s in scores.values()])
+    if not silent.any():
+        return benchmark, scores
+    measured = benchmark.subset(np.flatnonzero(~silent), benchmark.name)
+    return measured, {dataset: values[:, ~silent] for dataset, values in scores.items()}

@@ -1,0 +1,46 @@
+"""Scores of formulas on the networks of a benchmark."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.benchmarks import Benchmark
+from eznas.evaluation.feature_table import FeatureTable, Shard
+from eznas.evaluation.feature_values import FeatureValues
+from eznas.formulas.expression import Expression
+
+Array = npt.NDArray[np.float64]
+
+
+class ShardEvaluation(Protocol):
+    """Workers, with a feature store or without."""
+
+    def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
+        """See `Workers.evaluate`."""
+
+
+def table_of(benchmark: Benchmark, team: ShardEvaluation) -> FeatureTable:
+    """An empty table for the networks of a benchmark, in a context for each of its input formats;
+    `team` evaluates in these."""
+    contexts = len(benchmark.input_formats())
+    return FeatureTable([benchmark.architectures] * contexts, team.evaluate)
+
+
+def network_scores(
+    benchmark: Benchmark, formulas: Sequence[Expression], team: ShardEvaluation
+) -> dict[str, Array]:
+    """Scores by data set, float64 [formulas, networks]; NaN where undefined. `InputError` where a
+    network cannot be measured, unless the workers are lenient."""
+    table = table_of(benchmark, team)
+    table.fill(formulas, table.networks)
+
+    def row(formula: Expression, context: int) -> Array:
+        values = table.scores(formula, context, table.networks).values
+        return values if values.size else np.full(table.networks, np.nan)
+
+    return {
+        task.dataset: np.stack([row(formula, task.context) for formula in formulas])
+        for task in benchmark.tasks()
+    }

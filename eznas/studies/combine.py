@@ -1,0 +1,91 @@
+"""A weighted sum of two proxies, for every weight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.subsets import AtMost, named_set
+from eznas.discovery.callbacks import Callback, NoCallback
+from eznas.metrics import kendall
+from eznas.proxies.loading import load
+from eznas.report import plots
+from eznas.studies.measured import Scored, StudySettings, score_all
+from eznas.system.files import plain
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Tau of a weighted sum of two proxies, for each weight of the first: data set -> [weights],
+    None where undefined."""
+
+    first: str
+    second: str
+    weights: list[float]
+    tau: dict[str, list[float | None]]
+
+    def plot(self, file: str) -> list[str]:
+        """Draw tau against the weight; the name of the file. `InputError` where it cannot be
+        written."""
+        curves = {dataset: np.array(taus, np.float64) for dataset, taus in self.tau.items()}
+        x = f"weight of {self.first} (the rest: {self.second}), each over its largest score"
+        plots.line_plot(Path(file), self.weights, curves, x, "Kendall's tau")
+        return [file]
+
+
+def combine(
+    first: str,
+    second: str,
+    *,
+    space: str = "nasbench201",
+    datasets: Sequence[str] = (),
+    networks: int | None = AtMost(1000),
+    set_name: str = "all",
+    seed: int = 0,
+    steps: int = 20,
+    images: str | None = None,
+    raw: int = 0,
+    sketch: int = 0,
+    device: str = "cpu",
+    workers: int = 1,
+    records: str | None = None,
+    watcher: Callback | None = None,
+) -> Combination:
+    """Tau of w times one proxy plus 1 - w times another, for w from 0 to 1 in `steps`; the rest as
+    `correlate` has it, and raises."""
+    loaded = [load(first), load(second)]
+    benchmark = named_set(load_benchmark(space, datasets), set_name, networks, seed)
+    settings = StudySettings((seed,), images, raw, sketch, device, workers, records)
+    scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
+    weights = [i / steps for i in range(steps + 1)]
+    return Combination(loaded[0].name, loaded[1].name, weights, _taus(scored, weights))
+
+
+def _taus(scored: Scored, weights: Sequence[float]) -> dict[str, list[float | None]]:
+    """Tau of w times the first proxy plus 1 - w times the second, each over its largest finite
+    score, for each weight w: data set -> [weights], None where undefined."""
+    taus = {}
+    for dataset, means in scored.means().items():
+        first, second = _scaled(means[0]), _scaled(means[1])
+        accuracies = scored.benchmark.accuracies[dataset]
+        taus[dataset] = [plain(kendall(_weighted(w, first, second), accuracies)) for w in weights]
+    return taus
+
+
+def _scaled(scores: Array) -> Array:
+    """Over the largest finite one."""
+    largest = np.abs(scores[np.isfinite(scores)]).max(initial=0)
+    return scores / largest if largest > 0 else scores
+
+
+def _weighted(weight: float, first: Array, second: Array) -> Array:
+    """-inf where either is, even at weight 0; NaN where either is."""
+    lowest = np.isneginf(first) | np.isneginf(second)
+    a, b = np.where(lowest, 0, first), np.where(lowest, 0, second)
+    both = np.where(lowest, -np.inf, weight * a + (1 - weight) * b)
+    return np.where(np.isnan(first) | np.isnan(second), np.nan, both)
