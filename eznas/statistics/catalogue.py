@@ -1,15 +1,15 @@
-"""The catalogue: every statistic that a formula may name, one row each.
+"""The catalogue of statistics: one row for each measured tensor that a formula may name.
 
-A row says where the tensor is read (`site`), under which excitation (`probe`), at which batch
-(see `MeasurementConfig.batch`), whether the value or its gradient, and what condenses it while it is in
-hand (`sketch`: a word of the language, or one of `condensing`), so that the tensor itself can be
-let go.
+A row says where in the network the tensor is read (`site`), how the network is excited (`probe`),
+on how many images (`batch`, see `MeasurementConfig.batch`), whether the value or its gradient is
+taken, and what condenses it (`sketch`: a primitive of the language or a function of
+`eznas.statistics.sketches`) as soon as it is computed, so that the tensor itself can be freed.
 """
 
 from dataclasses import dataclass
 
 from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
-from eznas.statistics.structure import CARRIED
+from eznas.statistics.structure import PATH_QUANTITIES
 
 MELLOR = "Mellor et al., 2021 (NASWOT; jacob_cov in its first version, 2020)"
 EZNAS = "Akhauri et al., 2022 (EZNAS)"
@@ -26,14 +26,14 @@ PENG = "Peng et al., 2024 (SWAP)"
 LOPES = "Lopes et al., 2021 (EPE-NAS)"
 TYBL = "Tybl & Neumann, 2025 (VKDNW)"
 
-SITES = {
+SITES = {  # site -> role and slot, as `Tracer` shows tensors
     "relu_input": ("activation", "input"),
     "relu_output": ("activation", "output"),
     "relu_change": ("activation", "output"),
     "conv_input": ("layer", "input"),
     "conv_output": ("layer", "output"),
     "weight": ("layer", "weight"),
-    "weight_per_image": ("layer", "output"),  # the gradient there, met with the layer's input
+    "weight_per_image": ("layer", "output"),  # computed from the gradient there and the input
     "bn_input": ("norm", "input"),
     "bn_output": ("norm", "output"),
     "block_output": ("block", "output"),
@@ -44,7 +44,12 @@ SITES = {
 
 @dataclass(frozen=True)
 class Statistic:
-    """One row: `value_type` as the language sees it; `probe` is "structure" for what needs no pass."""
+    """One row of the catalogue.
+
+    `type`: its type in the language; `probe`: "structure" where the traced graph is enough;
+    `site`: a key of `SITES` (for sizes the statistic's own name); `source`: the paper that
+    introduced it ("" for our own).
+    """
 
     name: str
     type: ValueType
@@ -58,12 +63,12 @@ class Statistic:
 
     @property
     def excitation(self) -> tuple[str, str]:
-        """The pass that yields it: (probe, batch)."""
+        """The pass that measures it: (probe, batch)."""
         return self.probe, self.batch
 
     @property
     def with_value(self) -> bool:
-        """Whether the sketch takes the value beside its gradient."""
+        """Whether the sketch takes both the value and its gradient."""
         return self.gradient and self.sketch in PRIMITIVES and PRIMITIVES[self.sketch].arity == 2
 
 
@@ -71,157 +76,140 @@ _FEATURES = ValueType("features", "layers", "raw")
 _WEIGHTS = ValueType("weights")
 _SCALAR = ValueType("scalar")
 _MATRIX = ValueType("matrix")
-_PLACES = {
+_SAMPLES = ValueType("samples", "layers", "raw")
+_BLOCK_MATRIX = ValueType("matrix", "blocks")
+_NET_MATRIX = ValueType("matrix", "networks")
+_SITE_MEANINGS = {
     "relu_input": "the input of the layer's activation",
     "conv_input": "the layer's input",
     "conv_output": "the layer's output",
     "bn_output": "the output of the layer's batch norm",
+    "block_output": "the output of every block",
     "weight": "the layer's weight",
 }
-_PROBES = {
+_PROBE_MEANINGS = {
     "data": "on images",
     "noise": "on standard normal noise",
     "shift": "on perturbed minus plain images",
 }
 
 
-def _site(probe: str, site: str, gradient: bool, source: str = "") -> Statistic:
+def _raw_tensor(probe: str, site: str, gradient: bool, source: str = "") -> Statistic:
     name = f"{probe}_{site}" + "_grad" * gradient
     value_type = _WEIGHTS if site == "weight" else _FEATURES
-    what = f"gradient of the summed logits at {_PLACES[site]}" if gradient else _PLACES[site]
-    return Statistic(
-        name, value_type, probe, site, f"{what}, {_PROBES[probe]}", source, "raw", gradient
-    )
+    prefix = "gradient of the summed logits at " * gradient
+    meaning = f"{prefix}{_SITE_MEANINGS[site]}, {_PROBE_MEANINGS[probe]}"
+    return Statistic(name, value_type, probe, site, meaning, source, "raw", gradient)
 
 
-def _sketch(probe: str, site: str, word: str, what: str) -> Statistic:
-    value_type = ValueType("samples", "layers", "raw") if word == "gram" else _MATRIX
-    meaning = f"{what} of {_PLACES[site]}, {_PROBES[probe]}"
-    return Statistic(f"{probe}_{site}_{word}", value_type, probe, site, meaning, sketch=word)
+def _condensed(
+    probe: str,
+    site: str,
+    sketch: str,
+    description: str,
+    value_type: ValueType = _MATRIX,
+    source: str = "",
+) -> Statistic:
+    name = f"{probe}_{site}_{sketch}"
+    meaning = f"{description} of {_SITE_MEANINGS[site]}, {_PROBE_MEANINGS[probe]}"
+    return Statistic(name, value_type, probe, site, meaning, source, sketch=sketch)
 
 
-def _at_weight(probe: str, meaning: str, source: str, batch: str = "label") -> Statistic:
-    what = f"{meaning} at the layer's weight"
-    return Statistic(f"{probe}_weight_grad", _WEIGHTS, probe, "weight", what, source, batch, True)
+def _weight_gradient(
+    probe: str, description: str, source: str, batch: str = "label", gradient: bool = True
+) -> Statistic:
+    name, meaning = f"{probe}_weight_grad", f"{description} at the layer's weight"
+    return Statistic(name, _WEIGHTS, probe, "weight", meaning, source, batch, gradient)
 
 
-def _per_image(sketch: str, what: str, source: str = "") -> Statistic:
+def _over_images(sketch: str, description: str, source: str = "") -> Statistic:
     name, site = f"label_weight_grad_{sketch.removeprefix('image_')}", "weight_per_image"
-    meaning = f"{what} over images of their parts in label_weight_grad"
+    meaning = f"{description}, over images, of each image's contribution to label_weight_grad"
     return Statistic(name, _WEIGHTS, "label", site, meaning, source, "label", True, sketch)
 
 
-def _alone(axis: str, site: str) -> Statistic:
-    return Statistic(
-        f"data_{site}_correlation",
-        ValueType("matrix", axis),
-        "data",
-        site,
-        f"correlation between channels at every {site.replace('_', ' ')}, on one image",
-        JIANG,
-        "single",
-        sketch="channel_correlation",
-    )
+def _channel_correlation(axis: str, site: str) -> Statistic:
+    name, value_type = f"data_{site}_correlation", ValueType("matrix", axis)
+    meaning = f"correlation between channels at every {site.replace('_', ' ')}, on one image"
+    sketch = "channel_correlation"
+    return Statistic(name, value_type, "data", site, meaning, JIANG, "single", sketch=sketch)
 
 
 def _size(name: str, meaning: str, value_type: ValueType = _SCALAR) -> Statistic:
     return Statistic(name, value_type, "structure", name, meaning)
 
 
-_CARRIED = {
-    "convs": "convolutions",
-    "pools": "poolings",
+_QUANTITY_MEANINGS = {
+    "convs": "number of convolutions",
+    "pools": "number of poolings",
     "field": "growth of the receptive field in pixels",
-    "params": "ln parameters of the layers",
-    "length": "layers, activations, norms and poolings",
+    "params": "summed ln of each layer's number of weights",
+    "length": "number of layers, activations, norms and poolings",
 }
-_SUMMARIES = {
+_SUMMARIES = {  # short name -> attribute of `Paths`, meaning
     "mean": ("mean", "mean"),
     "std": ("std", "standard deviation"),
-    "min": ("smallest", "smallest"),
-    "max": ("largest", "largest"),
-    "soft": ("soft", "-ln of the summed exp(-x)"),
+    "min": ("smallest", "minimum"),
+    "max": ("largest", "maximum"),
+    "soft": ("soft", "soft minimum, -ln of the summed exp(-x),"),
 }
 OVER_PATHS: dict[str, tuple[str, str]] = {  # name -> quantity, attribute of `Paths`
     f"paths_{quantity}_{short}": (quantity, attribute)
-    for quantity in CARRIED
+    for quantity in PATH_QUANTITIES
     for short, (attribute, _) in _SUMMARIES.items()
 }
 PATHS = ("paths_count", *OVER_PATHS)
 
 
-def _path(name: str) -> Statistic:
-    quantity, short = name.split("_")[1:]
-    meaning = f"{_SUMMARIES[short][1]} of the {_CARRIED[quantity]} along the paths"
-    return _size(name, f"{meaning} from image to logits", NET_SCALAR)
+def _over_paths(name: str) -> Statistic:
+    _, quantity, short = name.split("_")
+    meaning = f"{_SUMMARIES[short][1]} of the {_QUANTITY_MEANINGS[quantity]}"
+    return _size(name, f"{meaning} over the paths from image to logits", NET_SCALAR)
 
 
+_EZNAS_MAPS = ("relu_input", "conv_input", "bn_output")
+_EZNAS_SITES = ("relu_input", "conv_input", "weight", "bn_output")
 _ROWS = (
     # The 22 tensors of EZNAS (T1 to T4 and their gradients, for images, noise and the shift).
     Statistic("weight", _WEIGHTS, "structure", "weight", "the layer's weight", EZNAS),
-    *(
-        _site(p, s, False, EZNAS)
-        for p in _PROBES
-        for s in ("relu_input", "conv_input", "bn_output")
-    ),
-    *(
-        _site(p, s, True, EZNAS)
-        for p in _PROBES
-        for s in ("relu_input", "conv_input", "weight", "bn_output")
-    ),
+    *(_raw_tensor(p, s, False, EZNAS) for p in _PROBE_MEANINGS for s in _EZNAS_MAPS),
+    *(_raw_tensor(p, s, True, EZNAS) for p in _PROBE_MEANINGS for s in _EZNAS_SITES),
     # The layer's own output, before any normalisation, and its condensed forms.
-    *(_site(p, "conv_output", g) for p in _PROBES for g in (False, True)),
-    *(_sketch(p, "conv_output", "covariance", "channel covariance") for p in ("data", "noise")),
+    *(_raw_tensor(p, "conv_output", g) for p in _PROBE_MEANINGS for g in (False, True)),
+    *(_condensed(p, "conv_output", "covariance", "channel covariance") for p in ("data", "noise")),
     *(
-        _sketch(p, s, "gram", "inner products between samples")
+        _condensed(p, s, "gram", "inner products between samples", _SAMPLES)
         for p in ("data", "noise")
         for s in ("conv_input", "conv_output")
     ),
-    _alone("layers", "conv_output"),
-    _alone("activations", "relu_output"),
-    _alone("norms", "bn_output"),
-    Statistic(
-        "noise_block_output_covariance",
-        ValueType("matrix", "blocks"),
-        "noise",
-        "block_output",
-        "channel covariance of the output of every block, on standard normal noise",
-        HAM,
-        sketch="covariance",
-    ),
+    _channel_correlation("layers", "conv_output"),
+    _channel_correlation("activations", "relu_output"),
+    _channel_correlation("norms", "bn_output"),
+    _condensed("noise", "block_output", "covariance", "channel covariance", _BLOCK_MATRIX, HAM),
     # Gradients at the weights.
-    _at_weight(
+    _weight_gradient(
         "flow",
-        "gradient (absolute weights, input of ones, no batch norm, float64)",
+        "gradient of the summed logits (absolute weights, input of ones, no batch norm, float64)",
         TANAKA,
         "raw",
     ),
-    _at_weight("label", "gradient of the cross-entropy, on labelled images,", LEE),
-    _at_weight("label2", "gradient of the cross-entropy, on as many other images,", LI),
-    Statistic(
-        "curvature_weight_grad",
-        _WEIGHTS,
-        "curvature",
-        "weight",
-        "Hessian of the cross-entropy times its gradient at the layer's weight",
-        WANG,
-        "label",
-    ),
-    _per_image("image_std", "standard deviation"),
-    _per_image("image_signs", "sum of signs", ZHANG),
+    _weight_gradient("label", "gradient of the cross-entropy, on labelled images,", LEE),
+    _weight_gradient("label2", "gradient of the cross-entropy, on other labelled images,", LI),
+    _weight_gradient("curvature", "Hessian-gradient product of the loss", WANG, gradient=False),
+    _over_images("image_std", "standard deviation"),
+    _over_images("image_signs", "sum of signs", ZHANG),
     Statistic(
         "label_conv_output_saliency",
         _MATRIX,
         "label",
         "conv_output",
-        "the layer's output times the gradient of the cross-entropy there, summed over positions: "
-        "[images, channels]",
+        "the layer's output times the gradient there, summed per channel: [images, channels]",
         THEIS,
         "label",
         True,
         "saliency",
     ),
-    # The network as it tells images apart.
+    # How differently the network responds to different images.
     Statistic(
         "data_relu_agreement",
         ValueType("samples", "activations", "sketch"),
@@ -237,32 +225,32 @@ _ROWS = (
         NET_SCALAR,
         "data",
         "relu_output",
-        "how many different on-off patterns over the images the units of all activations show",
+        "number of different on-off patterns over the images among the units of all activations",
         PENG,
         sketch="codes",
     ),
     Statistic(
         "data_jacobian",
-        ValueType("matrix", "networks"),
+        _NET_MATRIX,
         "data",
         "image",
         "gradient of the summed logits at every image: [images, pixels]",
         MELLOR,
         "sketch",
-        gradient=True,
+        True,
     ),
     Statistic(
         "same_class",
-        ValueType("matrix", "networks"),
+        _NET_MATRIX,
         "structure",
         "network",
-        "1 for each pair of images of one class, as many as data_jacobian has",
+        "1 for each pair of images of one class, else 0: [images, images] of data_jacobian's batch",
         LOPES,
     ),
-    # Passes of their own.
+    # Probes with passes of their own.
     Statistic(
         "local_block_transfer",
-        ValueType("matrix", "blocks"),
+        _BLOCK_MATRIX,
         "local",
         "block_output",
         "random signs at the output of every block but the first, times their gradient at its "
@@ -275,8 +263,7 @@ _ROWS = (
         ValueType("scalar", "activations"),
         "zen",
         "relu_change",
-        "what a hundredth more noise changes at every activation's output, summed |change|; "
-        "standard normal weights",
+        "summed |change| at every activation's output for 1 % more noise; standard normal weights",
         LIN,
         sketch="sum_abs",
     ),
@@ -285,8 +272,7 @@ _ROWS = (
         ValueType("vector", "norms"),
         "zen",
         "bn_input",
-        "variance of every channel at the input of every batch norm, on noise; "
-        "standard normal weights",
+        "variance of the channels at every batch norm's input, on noise; standard normal weights",
         LIN,
         sketch="channel_variance",
     ),
@@ -295,23 +281,19 @@ _ROWS = (
         ValueType("vector", "networks"),
         "fisher",
         "network",
-        "deciles of the eigenvalues of the Fisher information of a few parameters",
+        "deciles of the eigenvalues of the Fisher information of a sample of the parameters",
         TYBL,
     ),
-    # What needs no pass.
+    # Read off the traced graph.
     _size("layer_params", "parameters of the layer: weight and bias"),
     _size("layer_flops", "multiply-adds of the layer for one image"),
-    _size("layer_kernel", "side of the layer's kernel"),
+    _size("layer_kernel", "height of the layer's kernel"),
     _size("layer_channels", "output channels of the layer"),
     _size("layer_area", "output positions of the layer for one image"),
-    _size("params", "parameters of the network, unreachable ones too", NET_SCALAR),
-    _size(
-        "operations",
-        "operations for one image: of layers, activations, batch norms and poolings",
-        NET_SCALAR,
-    ),
+    _size("params", "parameters of the network, unused ones included", NET_SCALAR),
+    _size("operations", "operations for one image, norms and poolings included", NET_SCALAR),
     _size("paths_count", "ln of the number of paths from image to logits", NET_SCALAR),
-    *map(_path, OVER_PATHS),
+    *map(_over_paths, OVER_PATHS),
 )
 
 CATALOGUE: dict[str, Statistic] = {row.name: row for row in _ROWS}

@@ -1,110 +1,119 @@
 """The Fisher information of a few parameters of each network (Tybl & Neumann, 2025: VKDNW)."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from eznas.statistics.subject import Subject
+from eznas.statistics.traced_model import TracedModel
 from eznas.statistics.tracing import Event, Tracer
 
-TENSORS = 128  # parameter tensors that take part, the first in the order in which they run
+TENSORS = 128  # parameter tensors that are used, the first in the order in which they run
 SMOOTHING = 0.05  # of the class probabilities, which saturate in untrained networks
-_SHARES = [i / 10 for i in range(1, 10)]
-
-# an output and its edge, the axis of its channels, and what each parameter's gradient takes of
-# channel 0's, by the parameter
-_Place = tuple[Tensor, GradientEdge | None, int, dict[int, Tensor]]
+_DECILES = [i / 10 for i in range(1, 10)]
 
 
-def fisher_deciles(subject: Subject, images: Tensor) -> Tensor | None:
+class _Output(NamedTuple):
+    """The output of a layer or norm. The gradient of the first entry of a parameter is that at
+    channel 0 of the output times a factor, summed; `factors`: by the parameter's id."""
+
+    value: Tensor
+    edge: GradientEdge | None
+    channel_axis: int
+    factors: dict[int, Tensor]
+
+
+def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
     """The deciles .1 to .9 of the eigenvalues of the Fisher information, float64 [9].
 
     The information that the logits' softmax carries about the first entry of every weight and
-    bias of convolutions, linear layers and batch norms, averaged over `images`, which must not
-    depend on one another (evaluation mode). None where the logits are not [images, classes] or no
-    layer gives one tensor for each image.
+    bias of convolutions, linear layers and batch norms, averaged over `images` [images, channels,
+    height, width]. The model must be in evaluation mode, where images do not affect one another.
+    None where the logits are not [images, classes] or no layer's output has one row for each
+    image; NaN where the information is not finite. `InputError` where the model fails.
     """
-    subject = subject.differentiable()
+    model = model.differentiable()
     inputs: dict[tuple[str, int], Tensor] = {}
-    outputs: dict[tuple[str, int], tuple[Tensor, GradientEdge | None]] = {}
+    values: dict[tuple[str, int], tuple[Tensor, GradientEdge | None]] = {}
 
     def visit(role: str, index: int, slot: str, tensor: Tensor) -> None:
         if role in ("layer", "norm") and slot == "input":
             inputs[role, index] = tensor.detach()
         elif role in ("layer", "norm") and slot == "output":
-            # The edge stays what it is here, even if the tensor is changed in place later.
+            # The edge keeps pointing here, even if the tensor is changed in place later.
             edge = get_gradient_edge(tensor) if tensor.requires_grad else None
-            outputs[role, index] = tensor.detach(), edge
+            values[role, index] = tensor.detach(), edge
 
     tracer = Tracer(visit)
-    logits = subject.forward(subject.laid_out(images), tracer)
+    logits = model.forward(model.as_input(images), tracer)
     if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
         return None
-    found: list[_Place] = []
-    for (role, index), (y, edge) in outputs.items():
-        if len(y) != len(images):
-            continue  # windows of images, or a parameter: nothing that belongs to one image
-        event = tracer.events[role][index]
-        axis = -1 if role == "layer" and event.weight is not None and event.weight.dim() == 2 else 1
-        x = inputs[role, index]
-        factors = dict(_factors(event, x, x.select(axis, 0), y.select(axis, 0)))
-        found.append((y, edge, axis, factors))
-    if not any(factors for *_, factors in found):
+    outputs = [
+        _output(tracer.events[role][index], inputs[role, index], y, edge)
+        for (role, index), (y, edge) in values.items()
+        if len(y) == len(images)  # else windows of images, or a parameter: no rows of one image
+    ]
+    if not any(output.factors for output in outputs):
         return None
-    edges = [edge for _, edge, *_ in found]
-    jacobian = torch.stack(
-        [
-            _first_entries(subject.backward(logit.sum(), edges, retain=True), found)
-            for logit in logits.unbind(1)
-        ],
-        1,
-    )
+    edges = [output.edge for output in outputs]
+    gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
+    jacobian = torch.stack([_first_entries(g, outputs) for g in gradients], 1)
     p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
     mean = torch.einsum("bc,bcp->bp", p, jacobian)
     centred = (jacobian - mean[:, None]) * p.sqrt()[:, :, None]
     information = torch.einsum("bcp,bcq->pq", centred, centred) / len(images)
     if not information.isfinite().all():
-        return information.new_full((len(_SHARES),), torch.nan)
+        return information.new_full((len(_DECILES),), torch.nan)
     eigenvalues = torch.linalg.eigvalsh(information).clamp_min(0)
-    return torch.quantile(eigenvalues, eigenvalues.new_tensor(_SHARES))
+    return torch.quantile(eigenvalues, eigenvalues.new_tensor(_DECILES))
 
 
-def _first_entries(gradients: list[Tensor | None], places: list[_Place]) -> Tensor:
-    """From the gradients of one class at the outputs to those at the first entries, image by image:
-    [images, parameters]."""
+def _output(event: Event, x: Tensor, y: Tensor, edge: GradientEdge | None) -> _Output:
+    linear = event.role == "layer" and event.weight is not None and event.weight.dim() == 2
+    axis = -1 if linear else 1
+    factors = dict(_factors(event, x, x.select(axis, 0), y.select(axis, 0)))
+    return _Output(y, edge, axis, factors)
+
+
+def _first_entries(gradients: list[Tensor | None], outputs: list[_Output]) -> Tensor:
+    """From the gradients of one class at the outputs to those at the first entries of the
+    parameters, image by image: float64 [images, parameters]."""
     columns: dict[int, Tensor] = {}
-    for gradient, (y, _, axis, factors) in zip(gradients, places, strict=True):
-        first = (torch.zeros_like(y) if gradient is None else gradient).select(axis, 0)
+    for gradient, (y, _, axis, factors) in zip(gradients, outputs, strict=True):
+        channel_0 = (torch.zeros_like(y) if gradient is None else gradient).select(axis, 0)
         for parameter, factor in factors.items():
-            part = (first * factor).double().reshape(len(factor), -1).sum(1)
-            shared = columns.get(parameter)  # by a layer that ran before
-            columns[parameter] = part if shared is None else shared + part
+            column = (channel_0 * factor).double().reshape(len(factor), -1).sum(1)
+            earlier = columns.get(parameter)  # from another run of a shared layer
+            columns[parameter] = column if earlier is None else earlier + column
     return torch.stack(list(columns.values())[:TENSORS], 1)
 
 
-def _factors(event: Event, x: Tensor, first: Tensor, like: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """What the gradient at output channel 0 is multiplied with for the first entry of weight and
-    bias, by their id; `first` is channel 0 of the input, `like` that of the output."""
+def _factors(
+    event: Event, x: Tensor, input_channel: Tensor, output_channel: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    """By the id of weight and bias, the factor of the gradient at output channel 0 for their first
+    entry; `input_channel` and `output_channel` are channel 0 of the input `x` and of the output."""
     if event.role == "norm" and event.weight is not None:
-        given = event.geometry
-        if given.get("running_mean") is not None:
-            spread = (given["running_var"][0] + given.get("eps", 1e-5)).sqrt()
-            first = (first - given["running_mean"][0]) / spread
-        yield id(event.weight), first
+        arguments = event.arguments
+        if arguments.get("running_mean") is not None:
+            deviation = (arguments["running_var"][0] + arguments.get("eps", 1e-5)).sqrt()
+            input_channel = (input_channel - arguments["running_mean"][0]) / deviation
+        yield id(event.weight), input_channel
     elif event.weight is not None:
-        met = _corner(x[:, :1], event) if event.weight.dim() == 4 else first
-        yield id(event.weight), met
+        is_conv = event.weight.dim() == 4
+        yield id(event.weight), _corner(x[:, :1], event) if is_conv else input_channel
     if event.bias is not None:
-        yield id(event.bias), torch.ones_like(like)
+        yield id(event.bias), torch.ones_like(output_channel)
 
 
 def _corner(x: Tensor, event: Event) -> Tensor:
-    """What the top left entry of a kernel meets at each output position: [images, h, w]."""
+    """The value of the input channel `x` [images, 1, height, width] that the top left entry of a
+    kernel is multiplied with, at each output position: [images, h, w]."""
     assert event.weight is not None
-    one = x.new_zeros((1, 1, *event.weight.shape[2:]))
-    one[0, 0, 0, 0] = 1
-    given = {k: v for k, v in event.geometry.items() if k != "groups"}
-    return F.conv2d(x, one, **given)[:, 0]
+    kernel = x.new_zeros((1, 1, *event.weight.shape[2:]))
+    kernel[0, 0, 0, 0] = 1
+    arguments = {k: v for k, v in event.arguments.items() if k != "groups"}
+    return F.conv2d(x, kernel, **arguments)[:, 0]

@@ -1,4 +1,4 @@
-"""From a model to its measured tensors: one pass for each probe and batch that is asked for."""
+"""From a model to its measured tensors: one pass for each probe and batch that is needed."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,11 +11,11 @@ from eznas.errors import InputError
 from eznas.primitives.types import AXES
 from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
 from eznas.statistics.config import MeasurementConfig
-from eznas.statistics.initialisation import kaiming, kept
-from eznas.statistics.probes import Captured, excite
-from eznas.statistics.sketches import distinct
-from eznas.statistics.structure import CARRIED, Layer, Structure, structure
-from eznas.statistics.subject import Subject, as_found, ties
+from eznas.statistics.initialisation import current_tensors, kaiming
+from eznas.statistics.probes import Captured, run_probe
+from eznas.statistics.sketches import count_patterns
+from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
+from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
 from eznas.statistics.tracing import Tracer
 
 
@@ -24,7 +24,7 @@ def _area(layer: Layer) -> int:
     return math.prod(layer.output_shape) // layer.weight_shape[0]
 
 
-_OF_LAYER: dict[str, Callable[[Layer], float]] = {
+_LAYER_SIZES: dict[str, Callable[[Layer], float]] = {
     "layer_params": lambda layer: math.prod(layer.weight_shape) + layer.bias_params,
     "layer_flops": lambda layer: math.prod(layer.weight_shape) * _area(layer),
     "layer_kernel": lambda layer: (*layer.weight_shape, 1, 1)[2],
@@ -35,103 +35,112 @@ _OF_LAYER: dict[str, Callable[[Layer], float]] = {
 
 @dataclass(frozen=True)
 class MeasuredNetwork:
-    """What was measured on one network: per statistic a tensor for each row of its axis, absent
-    (None) where there is no such site; for network-level statistics a list of one."""
+    """The statistics of one network.
+
+    `tensors`: for each statistic a list with one tensor for each row of its axis (layers,
+    activations, norms or blocks, see `Structure.along`), None where the row has no such site; for
+    a network-level statistic a list of one. The shapes are those of the statistic's type, see
+    `eznas.primitives.types`, without the first axis.
+    """
 
     structure: Structure
     tensors: dict[str, list[Tensor | None]]
 
 
 def nothing(statistics: Iterable[Statistic]) -> MeasuredNetwork:
-    """What stands for a network that cannot be measured: no rows, and every statistic absent."""
-    bare = Structure((), dict.fromkeys(AXES[1:-1], ()), 0, 0, None)
-    rows = list(statistics)
-    return MeasuredNetwork(bare, {r.name: [None] * (r.type.axis == "networks") for r in rows})
+    """The placeholder for a network that cannot be measured: no rows, every statistic absent."""
+    no_structure = Structure((), dict.fromkeys(AXES[1:-1], ()), 0, 0, None)
+    tensors: dict[str, list[Tensor | None]] = {
+        row.name: [None] * (row.type.axis == "networks") for row in statistics
+    }
+    return MeasuredNetwork(no_structure, tensors)
 
 
 def measure(
-    model: nn.Module, conditions: MeasurementConfig, statistics: Iterable[Statistic]
+    model: nn.Module, config: MeasurementConfig, statistics: Iterable[Statistic]
 ) -> MeasuredNetwork:
-    """Measure the statistics on one model, which is left exactly as it was found.
+    """Measure the statistics on one model, which is left exactly as it was.
 
     Every pass runs on copies of the parameters and buffers (fresh ones unless
-    `conditions.initialisation` is "keep") and from the same random state, so that no statistic
+    `config.initialisation` is "keep") and from the same random state, so that no statistic
     depends on which others are measured; batch norm runs on the batch (train mode).
-    `InputError` where the forward pass fails or meets no convolution (2-D) or linear layer.
+    `InputError` where a forward or backward pass fails, where the forward meets no convolution
+    (2-D) or linear layer, and where the logits do not fit the labels of a statistic that uses them.
     """
     rows = list(statistics)
-    fresh = conditions.initialisation == "kaiming"
-    with as_found(model), torch.inference_mode(False), torch.enable_grad():
-        table = kaiming(model, conditions.seed) if fresh else kept(model)
-        subject = Subject(model, {}, conditions, tied=ties(model)).with_table(table)
-        with_paths = any(r.name in PATHS for r in rows)
-        traced, weights, subject = _trace(subject, with_paths)
+    fresh = config.initialisation == "kaiming"
+    with in_train_mode(model), torch.inference_mode(False), torch.enable_grad():
+        tensors = kaiming(model, config.seed) if fresh else current_tensors(model)
+        traced = TracedModel(model, {}, config, tied=has_tied_tensors(model)).with_tensors(tensors)
+        with_paths = any(row.name in PATHS for row in rows)
+        structure, weights, traced = _trace(traced, with_paths)
         captured: Captured = {}
         for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
-            wanted = [r for r in rows if r.excitation == (probe, batch)]
-            captured |= excite(subject, probe, batch, wanted)
+            probe_rows = [row for row in rows if row.excitation == (probe, batch)]
+            captured |= run_probe(traced, probe, batch, probe_rows)
     captured["weight"] = dict(enumerate(weights))
-    return MeasuredNetwork(
-        traced, {r.name: _arrange(r, traced, captured, conditions) for r in rows}
-    )
+    arranged = {row.name: _arranged(row, structure, captured, config) for row in rows}
+    return MeasuredNetwork(structure, arranged)
 
 
-def _trace(subject: Subject, with_paths: bool) -> tuple[Structure, list[Tensor], Subject]:
+def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
     """The structure, the weight of each layer as [out, in, kernel height, kernel width], and the
-    subject in a layout that its forward can read (a `view` may ask for plain rows)."""
-    image = subject.laid_out(subject.conditions.images.pixels[:2]).requires_grad_()
+    model with a layout that its forward accepts: `view` may fail on channels-last tensors."""
+    image = model.as_input(model.config.images.pixels[:2]).requires_grad_()
     tracer = Tracer()
     try:
-        logits = subject.differentiable().forward(image, tracer)
+        logits = model.differentiable().forward(image, tracer)
     except InputError:
-        if subject.layout == torch.contiguous_format:
+        if model.layout == torch.contiguous_format:
             raise
-        return _trace(replace(subject, layout=torch.contiguous_format), with_paths)
+        return _trace(replace(model, layout=torch.contiguous_format), with_paths)
     if not tracer.events["layer"]:
-        raise subject.error("its forward pass meets no convolution or linear layer")
-    params = sum(p.numel() for p in subject.model.parameters())
+        raise model.error("its forward pass meets no convolution or linear layer")
+    params = sum(p.numel() for p in model.module.parameters())
     weights = [e.weight.detach() for e in tracer.events["layer"] if e.weight is not None]
-    shaped = [w.reshape(w.shape + (1,) * (4 - w.dim())) for w in weights]
-    traced = structure(tracer, image, logits, params, with_paths=with_paths)
-    return traced, shaped, subject
+    weights = [weight.reshape(weight.shape + (1,) * (4 - weight.dim())) for weight in weights]
+    structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
+    return structure, weights, model
 
 
-def _arrange(
-    row: Statistic, traced: Structure, captured: Captured, conditions: MeasurementConfig
+def _arranged(
+    row: Statistic, structure: Structure, captured: Captured, config: MeasurementConfig
 ) -> list[Tensor | None]:
     """The captured tensors in the order of the row's axis, None where the site is absent."""
-    if row.name in _OF_LAYER:
-        return [_number(_OF_LAYER[row.name](layer)) for layer in traced.layers]
-    if row.probe == "structure" and row.type.axis == "networks":
-        return [_of_network(row.name, traced, conditions)]
-    found = captured[row.name]
+    axis = row.type.axis
+    if row.name in _LAYER_SIZES:
+        return [_scalar(_LAYER_SIZES[row.name](layer)) for layer in structure.layers]
+    if row.probe == "structure" and axis == "networks":
+        return [_network_level(row.name, structure, config)]
+    tensors = captured[row.name]
     if row.sketch == "codes":
-        return [_number(distinct(found.values())) if found else None]
-    if row.type.axis == "networks":
-        return [found.get(0)]
-    if row.type.axis != "layers":
-        return [found.get(i) for i in range(len(traced.rows[row.type.axis]))]
+        return [_scalar(count_patterns(tensors.values())) if tensors else None]
+    if axis == "networks":
+        return [tensors.get(0)]
+    if axis != "layers":
+        return [tensors.get(i) for i in range(len(structure.rows[axis]))]
     role = SITES[row.site][0]
     if role == "layer":
-        return [found.get(i) for i in range(len(traced.layers))]
-    places = [x.activation if role == "activation" else x.norm for x in traced.layers]
-    return [None if p is None else found.get(p) for p in places]
+        return [tensors.get(i) for i in range(len(structure.layers))]
+    indices = [x.activation if role == "activation" else x.norm for x in structure.layers]
+    return [None if index is None else tensors.get(index) for index in indices]
 
 
-def _of_network(name: str, traced: Structure, conditions: MeasurementConfig) -> Tensor | None:
+def _network_level(name: str, structure: Structure, config: MeasurementConfig) -> Tensor | None:
+    """A statistic of the whole network that needs no pass; None where the network has no paths."""
     if name in ("params", "operations"):
-        return _number(getattr(traced, name))
+        return _scalar(getattr(structure, name))
     if name == "same_class":
-        labels = conditions.images.labels[: conditions.sketch]
+        labels = config.images.labels[: config.sketch]
         return (labels[:, None] == labels).double()
-    if traced.paths is None:
+    if structure.paths is None:
         return None
     if name == "paths_count":
-        return _number(traced.paths.log_count)
-    quantity, what = OVER_PATHS[name]
-    values: tuple[float, ...] = getattr(traced.paths, what)
-    return _number(values[CARRIED.index(quantity)])
+        return _scalar(structure.paths.log_count)
+    quantity, attribute = OVER_PATHS[name]
+    values: tuple[float, ...] = getattr(structure.paths, attribute)
+    return _scalar(values[PATH_QUANTITIES.index(quantity)])
 
 
-def _number(value: float) -> Tensor:
+def _scalar(value: float) -> Tensor:
     return torch.tensor(float(value), dtype=torch.float64)

@@ -1,84 +1,29 @@
-"""The structure of a traced network: what is live, who keeps whose company, and its paths.
-
-The autograd graph says how the traced operations are connected, so additions, concatenations and
-views need no knowledge of their own.
-"""
+"""The structure of a traced network: its layers and their neighbours, liveness, size, and paths."""
 
 import math
-from collections import deque
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from eznas.statistics.graph import Graph
 from eznas.statistics.paths import Paths, paths
-from eznas.statistics.tracing import Event, Tracer, both
+from eznas.statistics.tracing import Event, Tracer, height_and_width
 
-CARRIED = ("convs", "pools", "field", "params", "length")  # what paths carry, see `_carried`
-Row = tuple[Hashable, bool]  # rows of one signature can be stacked; whether it is live
-
-
-@dataclass
-class Graph:
-    """Autograd nodes between the events of one pass: `parents` lead to the input."""
-
-    parents: dict[Any, list[Any]] = field(default_factory=dict)
-    children: dict[Any, list[Any]] = field(default_factory=dict)
-
-    @staticmethod
-    def of(roots: Iterable[Any]) -> "Graph":
-        """Every node upstream of the roots."""
-        graph = Graph()
-        waiting = [r for r in roots if r is not None]
-        while waiting:
-            node = waiting.pop()
-            if node in graph.parents:
-                continue
-            above = [n for n, _ in node.next_functions if n is not None]
-            graph.parents[node] = above
-            for n in above:
-                graph.children.setdefault(n, []).append(node)
-            waiting.extend(above)
-        return graph
-
-    def upstream(self, start: Any) -> set[Any]:
-        """The node and everything that leads to it."""
-        return set(_walk([start], self.parents, ()))
-
-    def downstream(self, start: Any) -> set[Any]:
-        """The node and everything that it leads to."""
-        return set(_walk([start], self.children, ()))
-
-    def nearest(
-        self, start: Any, goals: dict[Any, int], walls: Iterable[Any], down: bool = False
-    ) -> int | None:
-        """The goal fewest steps from `start` without crossing a wall; None where there is none."""
-        if start is None:
-            return None
-        steps = self.children if down else self.parents
-        return next((goals[n] for n in _walk([start], steps, walls) if n in goals), None)
-
-
-def _walk(start: list[Any], steps: dict[Any, list[Any]], walls: Iterable[Any]) -> Iterable[Any]:
-    """Breadth first; a wall is shown but not crossed."""
-    seen, waiting, walls = set(start), deque(start), frozenset(walls)
-    while waiting:
-        node = waiting.popleft()
-        yield node
-        for following in steps.get(node, ()) if node not in walls else ():
-            if following not in seen:
-                seen.add(following)
-                waiting.append(following)
+PATH_QUANTITIES = ("convs", "pools", "field", "params", "length")  # see `_path_values`
+Row = tuple[Hashable, bool]  # signature (rows of equal signature can be stacked), liveness
+_COUNTED_ROLES = ("layer", "activation", "norm", "pool")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or linear layer as it ran: shapes without the batch, and its company.
+    """A convolution or linear layer as it ran: shapes without the batch, and its neighbours.
 
-    `activation` and `norm` index the events of that role, and `company` holds the shapes of the
-    one's input and the other's output (None where absent); `live`: on a path from the input and
-    to the logits.
+    `activation` and `norm` are the indices of its activation and batch norm among the events of
+    that role, `activation_shape` the shape of the activation's input and `norm_shape` that of the
+    norm's output (None where there is no such neighbour). `live`: on a path from the input and to
+    the logits.
     """
 
     input_shape: tuple[int, ...]
@@ -87,22 +32,25 @@ class Layer:
     bias_params: int
     activation: int | None
     norm: int | None
-    company: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
+    activation_shape: tuple[int, ...] | None
+    norm_shape: tuple[int, ...] | None
     live: bool
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """Layers of one signature can be stacked at every site."""
-        return (self.input_shape, self.output_shape, self.weight_shape, *self.company)
+        """Layers of equal signature have equal shapes at every site, and so can be stacked."""
+        own_shapes = (self.input_shape, self.output_shape, self.weight_shape)
+        return (*own_shapes, self.activation_shape, self.norm_shape)
 
 
 @dataclass(frozen=True)
 class Structure:
     """What a traced network is made of, in the order in which it ran.
 
-    `rows`: signature and liveness along the axes activations, norms and blocks; `operations`: for
-    one image, see `_operations`; `paths`: over all ways from the image to the logits, with
-    `CARRIED` as quantities; None where there is none, or none was asked for.
+    `rows`: signature and liveness of every activation, norm and block, by axis; `params`: all
+    parameters of the network; `operations`: for one image, see `_operations`; `paths`: over all
+    paths from the image to the logits, with `PATH_QUANTITIES` as quantities; None where there is
+    no path, or where paths were not requested.
     """
 
     layers: tuple[Layer, ...]
@@ -112,92 +60,106 @@ class Structure:
     paths: Paths | None
 
     def along(self, axis: str) -> tuple[Row, ...]:
-        """The rows of any axis of layers, activations, norms or blocks."""
+        """Signature and liveness of each row of an axis.
+
+        `axis`: "layers", "activations", "norms" or "blocks"; `KeyError` for any other.
+        """
         if axis == "layers":
             return tuple((layer.signature, layer.live) for layer in self.layers)
         return self.rows[axis]
 
 
-def structure(
+def structure_of(
     tracer: Tracer, image: Tensor, logits: Tensor, params: int, *, with_paths: bool = True
 ) -> Structure:
-    """The structure behind one traced pass, for which the image and all weights had gradients.
+    """The structure behind one traced pass, in which the image and all weights required gradients.
 
-    An operation is live when its node lies between the image and the logits; the layer's
+    `image` is the input [batch, channels, height, width]; `params` the network's parameter count.
+    An operation is live when its node lies between the image and the logits; a layer's
     activation is the nearest upstream, not beyond another layer; its batch norm the nearest
     downstream, not beyond another layer or an activation.
     """
     events = tracer.events
-    graph = Graph.of([logits.grad_fn, *(e.node for role in events.values() for e in role)])
-    entrance = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
-    between = (graph.downstream(entrance) & graph.upstream(logits.grad_fn)) - {None}
-    nodes = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
-    walls = set(nodes["layer"])
-    blocked = walls | set(nodes["activation"])
+    graph = Graph.of([logits.grad_fn, *(e.node for by_role in events.values() for e in by_role)])
+    input_node = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
+    live_nodes = (graph.downstream(input_node) & graph.upstream(logits.grad_fn)) - {None}
+    index_of = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
+    layers = tuple(_layer(e, events, index_of, graph, live_nodes) for e in events["layer"])
+    rows = {f"{r}s": _rows(r, events[r], live_nodes) for r in ("activation", "norm", "block")}
+    counted = [event for role in _COUNTED_ROLES for event in events[role]]
+    live_paths = None
+    if live_nodes and with_paths:
+        parents = {n: [p for p in graph.parents[n] if p in live_nodes] for n in live_nodes}
+        values = {event.node: _path_values(event, image.shape[-1]) for event in counted}
+        live_paths = paths(parents, input_node, logits.grad_fn, values, len(PATH_QUANTITIES))
+    return Structure(layers, rows, params, sum(map(_operations, counted)), live_paths)
 
-    def layer(event: Event) -> Layer:
-        assert event.weight is not None
-        activation = graph.nearest(event.source, nodes["activation"], walls)
-        norm = graph.nearest(event.node, nodes["norm"], blocked - {event.node}, down=True)
-        before = None if activation is None else events["activation"][activation].input_shape[1:]
-        after = None if norm is None else events["norm"][norm].output_shape[1:]
-        return Layer(
-            event.input_shape[1:],
-            event.output_shape[1:],
-            tuple(event.weight.shape),
-            0 if event.bias is None else event.bias.numel(),
-            activation,
-            norm,
-            (before, after),
-            event.node in between,
+
+def _layer(
+    event: Event,
+    events: dict[str, list[Event]],
+    index_of: dict[str, dict[Any, int]],
+    graph: Graph,
+    live_nodes: set[Any],
+) -> Layer:
+    """The layer of one event; `index_of`: role -> node -> index of its event."""
+    assert event.weight is not None
+    layers, activations = index_of["layer"], index_of["activation"]
+    activation = graph.nearest(event.source, activations, layers)
+    barriers = (layers.keys() | activations.keys()) - {event.node}
+    norm = graph.nearest(event.node, index_of["norm"], barriers, down=True)
+    return Layer(
+        event.input_shape[1:],
+        event.output_shape[1:],
+        tuple(event.weight.shape),
+        0 if event.bias is None else event.bias.numel(),
+        activation,
+        norm,
+        None if activation is None else events["activation"][activation].input_shape[1:],
+        None if norm is None else events["norm"][norm].output_shape[1:],
+        event.node in live_nodes,
+    )
+
+
+def _rows(role: str, events: list[Event], live_nodes: set[Any]) -> tuple[Row, ...]:
+    """The rows of one role. The first block is not stacked with others: its input is the image,
+    and some statistics leave it out."""
+    return tuple(
+        (
+            (event.input_shape[1:], event.output_shape[1:], role == "block" and i == 0),
+            event.node in live_nodes,
         )
-
-    rows: dict[str, tuple[Row, ...]] = {
-        f"{role}s": tuple(
-            # The first block is fed the image, and is not measured as the others are.
-            ((e.input_shape[1:], e.output_shape[1:], role == "block" and i == 0), e.node in between)
-            for i, e in enumerate(events[role])
-        )
-        for role in ("activation", "norm", "block")
-    }
-    found = None
-    if between and with_paths:
-        inside = {n: [p for p in graph.parents[n] if p in between] for n in between}
-        side = image.shape[-1]
-        carried = {e.node: _carried(e, side) for role in _ON_PATHS for e in events[role]}
-        found = paths(inside, entrance, logits.grad_fn, carried, len(CARRIED))
-    operations = sum(_operations(e) for role in _ON_PATHS for e in events[role])
-    return Structure(tuple(map(layer, events["layer"])), rows, params, operations, found)
+        for i, event in enumerate(events)
+    )
 
 
-_ON_PATHS = ("layer", "activation", "norm", "pool")
-
-
-def _carried(event: Event, side: int) -> tuple[float, ...]:
-    """What an operation adds to a path: 1 if a convolution, 1 if a pooling, the growth of the
-    receptive field in pixels of an image of this side, ln parameters, 1 as an operation."""
-    image = len(event.input_shape) == 4
-    spread = side / event.input_shape[-1] if image else 0.0
-    layer = event.role == "layer" and event.weight is not None
+def _path_values(event: Event, image_side: int) -> tuple[float, ...]:
+    """What an operation adds to the quantities of a path: 1 for a convolution, 1 for a pooling,
+    the growth of the receptive field in pixels of the image, ln of the number of weights, and 1
+    for any operation."""
+    on_maps = len(event.input_shape) == 4
+    pixels_per_position = image_side / event.input_shape[-1] if on_maps else 0.0
+    is_layer = event.role == "layer" and event.weight is not None
     return (
-        float(layer and image),
+        float(is_layer and on_maps),
         float(event.role == "pool"),
-        _reach(event) * spread,
-        math.log(event.weight.numel()) if event.weight is not None and layer else 0.0,
+        _field_growth(event) * pixels_per_position,
+        math.log(event.weight.numel()) if event.weight is not None and is_layer else 0.0,
         1.0,
     )
 
 
-def _reach(event: Event) -> int:
-    """Pixels of its input that an operation sees beyond one, along its longer side."""
-    steps = both(event.geometry.get("dilation", 1)) if event.role == "layer" else (1, 1)
-    return max((k - 1) * d for k, d in zip(event.window, steps, strict=True))
+def _field_growth(event: Event) -> int:
+    """How many more than one position of its input an operation sees, along its longer side."""
+    dilation = event.arguments.get("dilation", 1) if event.role == "layer" else 1
+    sides = zip(event.window, height_and_width(dilation), strict=True)
+    return max((side - 1) * step for side, step in sides)
 
 
 def _operations(event: Event) -> int:
     """Operations on one image, as NAS-Bench-Suite-Zero counts them (Krishnakumar et al., 2022):
-    the multiply-adds of a layer; per unit of its output one of an activation, two of a batch
-    norm, and as many as the window has pixels of a pooling."""
+    the multiply-adds of a layer; for each unit of the output 1 for an activation, 2 for a batch
+    norm, and the window's number of positions for a pooling."""
     units = math.prod(event.output_shape[1:])
     if event.role == "layer" and event.weight is not None:
         return units * event.weight[0].numel()

@@ -1,4 +1,4 @@
-"""The tracer: the operations that really ran, and the tensors at their sites.
+"""The tracer: records the operations that ran in a forward pass and shows the tensors at them.
 
 A torch function mode sees every convolution, linear layer, activation, pooling and batch norm,
 whether a module or a function called it; module hooks see the blocks.
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-_EVENTS = {
+ROLES = ("layer", "activation", "norm", "pool", "block")
+_ROLE_OF_FUNCTION = {
     "conv2d": "layer",
     "linear": "layer",
     "batch_norm": "norm",
@@ -26,10 +27,7 @@ _EVENTS = {
     ),
     "activation",
 )
-
-
-ROLES = ("layer", "activation", "norm", "pool", "block")
-_ARGUMENTS = {  # beside the input, in the order of the functions that take them
+_POSITIONAL = {  # names of the arguments after the input, in the order in which torch takes them
     "layer": ("weight", "bias", "stride", "padding", "dilation", "groups"),
     "norm": ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
     "pool": ("kernel_size",),
@@ -38,10 +36,11 @@ _ARGUMENTS = {  # beside the input, in the order of the functions that take them
 
 @dataclass
 class Event:
-    """One traced operation; the nodes are autograd functions, None for constants.
+    """One traced operation.
 
-    `window`: height and width of a convolution's or pooling's; `geometry`: the other arguments of
-    a layer or norm (stride, running_mean, ...), as far as they were given.
+    `source` and `node` are the autograd functions of its input and output, None for constants;
+    the shapes include the batch; `window`: height and width of the window of a convolution or
+    pooling, in positions; `arguments`: what else was passed to it (stride, running_mean, ...).
     """
 
     role: str
@@ -52,41 +51,43 @@ class Event:
     weight: Tensor | None = None
     bias: Tensor | None = None
     window: tuple[int, int] = (1, 1)
-    geometry: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 Visit = Callable[[str, int, str, Tensor], None]
 
 
 class Tracer(TorchFunctionMode):
-    """Follow one forward pass: record events and show tensors at sites to `visit`.
+    """Follows one forward pass: records events and shows the tensors at their sites to `visit`.
 
-    `visit(role, index, slot, tensor)` is called with the slot "input" before and "output" and
-    "weight" after the operation; index counts the events of one role. An input is shown as a
-    view of its own (for an operation in place, a copy), so that its gradient is the one through
-    this operation alone. With `flow`, batch norm is the identity (Tanaka et al., 2020); with
-    `cut`, the input of every block is a leaf of its own, so that gradients end there. `fault` is
-    what `visit` raised, if it did: an error that is not the model's.
+    `visit(role, index, slot, tensor)` is called with the slot "input" before the operation and
+    "output" and "weight" after it; index counts the events of one role. The input is passed on to
+    the operation as a view of its own (as a copy, if it operates in place), so that the gradient
+    there is the gradient through this operation alone. With `flow`, batch norm is the identity
+    (Tanaka et al., 2020); with `cut_blocks`, the input of every block is a leaf tensor, so that
+    gradients end there. `visit_error` is the exception that `visit` raised, if any, to tell it
+    from a failure of the model.
     """
 
     def __init__(
-        self, visit: Visit | None = None, *, flow: bool = False, cut: bool = False
+        self, visit: Visit | None = None, *, flow: bool = False, cut_blocks: bool = False
     ) -> None:
         super().__init__()
         self.events: dict[str, list[Event]] = {role: [] for role in ROLES}
-        self.fault: Exception | None = None
+        self.visit_error: Exception | None = None
         self._visit = visit
         self._flow = flow
-        self._cut = cut
-        self._entered: list[Tensor | None] = []  # the inputs of the blocks that are running
+        self._cut_blocks = cut_blocks
+        self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
 
     @contextmanager
     def following(self, model: nn.Module) -> Iterator[None]:
-        """Trace what runs inside; the blocks of the model are seen through hooks."""
+        """Trace what runs in the context; the model's blocks are seen through hooks, which are
+        removed at the end."""
         hooks = []
         for block in blocks(model):
-            hooks.append(block.register_forward_pre_hook(self._enter))
-            hooks.append(block.register_forward_hook(self._leave))
+            hooks.append(block.register_forward_pre_hook(self._enter_block))
+            hooks.append(block.register_forward_hook(self._leave_block))
         try:
             with self:
                 yield
@@ -102,17 +103,17 @@ class Tracer(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        role = _EVENTS.get(getattr(func, "__name__", ""))
+        role = _ROLE_OF_FUNCTION.get(getattr(func, "__name__", ""))
         if role is None:
             return func(*args, **kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
         if role == "activation" and x.dim() < 2:
             return func(x, *rest, **kwargs)  # of a parameter: it has no units for each image
         if role == "norm" and self._flow:
-            return x.clone()  # what follows may be in place
-        return self._operate(role, func, x, rest, kwargs)
+            return x.clone()  # the next operation may be in place
+        return self._run(role, func, x, rest, kwargs)
 
-    def _operate(
+    def _run(
         self,
         role: str,
         func: Callable[..., Any],
@@ -120,36 +121,37 @@ class Tracer(TorchFunctionMode):
         rest: Sequence[Any],
         kwargs: dict[str, Any],
     ) -> Tensor:
+        """Run the operation and record it; `rest`: the positional arguments after the input."""
         index = len(self.events[role])
-        source, shape = x.grad_fn, tuple(x.shape)
-        seen, in_place = x, role == "activation" and _in_place(func, rest, kwargs)
+        source, input_shape = x.grad_fn, tuple(x.shape)
+        operand, in_place = x, role == "activation" and _in_place(func, rest, kwargs)
         if self._visit is not None:
-            seen = x.clone() if in_place else x.view_as(x)
-            self._show(role, index, "input", seen)
-        y: Tensor = func(seen, *rest, **kwargs)
-        event = Event(role, source, y.grad_fn, shape, tuple(y.shape))
-        given = dict(zip(_ARGUMENTS.get(role, ()), rest, strict=False)) | kwargs
-        event.geometry, event.window = given, _window(given)
+            operand = x.clone() if in_place else x.view_as(x)
+            self._show(role, index, "input", operand)
+        y: Tensor = func(operand, *rest, **kwargs)
+        arguments = dict(zip(_POSITIONAL.get(role, ()), rest, strict=False)) | kwargs
+        event = Event(role, source, y.grad_fn, input_shape, tuple(y.shape), arguments=arguments)
+        event.window = _window(arguments)
         if role in ("layer", "norm"):
-            event.weight, event.bias = given.pop("weight", None), given.pop("bias", None)
+            event.weight, event.bias = arguments.pop("weight", None), arguments.pop("bias", None)
         self.events[role].append(event)
         self._show(role, index, "output", y)
         if role == "layer" and event.weight is not None:
             self._show(role, index, "weight", event.weight)
-        return x.copy_(y) if in_place and seen is not x else y
+        return x.copy_(y) if in_place and operand is not x else y
 
-    def _enter(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _enter_block(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
-        if self._cut and x is not None:
+        if self._cut_blocks and x is not None:
             x = x.detach().requires_grad_(x.is_floating_point())
             arguments = (x.clone(), *arguments[1:])  # a leaf cannot be changed in place
-        self._entered.append(x)
+        self._block_inputs.append(x)
         return arguments
 
-    def _leave(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
-        x = self._entered.pop()
+    def _leave_block(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
+        x = self._block_inputs.pop()
         if x is None or not isinstance(y, Tensor) or x.dim() != 4 or y.dim() != 4:
-            return  # what is no image has no channels and positions
+            return  # only maps have channels and positions
         index = len(self.events["block"])
         event = Event("block", x.grad_fn, y.grad_fn, tuple(x.shape), tuple(y.shape))
         self.events["block"].append(event)
@@ -161,46 +163,51 @@ class Tracer(TorchFunctionMode):
             if self._visit is not None:
                 self._visit(role, index, slot, tensor)
         except Exception as error:
-            self.fault = error
+            self.visit_error = error
             raise
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
-    """The parts that a model is a chain of: its outermost modules that are layers or are made of
-    modules, where containers (Sequential, ModuleList, ModuleDict) are opened, and a model's only
-    such part is the model."""
-    found = _parts(model)
-    while len(found) == 1 and (inside := _parts(found[0])):
-        found = inside
-    return found
+    """The parts of a model that run one after the other, such as the cells of a cell network.
+
+    They are its outermost modules that are layers or contain other modules; containers
+    (Sequential, ModuleList, ModuleDict) are replaced by their contents, and a model with a single
+    such part by that part. Empty for a model without parts.
+    """
+    parts = _parts(model)
+    while len(parts) == 1 and (inner_parts := _parts(parts[0])):
+        parts = inner_parts
+    return parts
 
 
 def _parts(module: nn.Module) -> list[nn.Module]:
-    found: list[nn.Module] = []
+    parts: list[nn.Module] = []
     for child in module.children():
         if isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict):
-            found += _parts(child)
+            parts += _parts(child)
         elif isinstance(child, torch.jit.ScriptModule):
             continue  # takes no hooks
         elif isinstance(child, nn.Conv2d | nn.Linear) or any(True for _ in child.children()):
-            found.append(child)
-    return list(dict.fromkeys(found))  # one that is part of several is one
+            parts.append(child)
+    return list(dict.fromkeys(parts))  # a module inside several containers counts once
 
 
-def _window(given: dict[str, Any]) -> tuple[int, int]:
+def _window(arguments: dict[str, Any]) -> tuple[int, int]:
     """Height and width of the window of a convolution or pooling; 1 for everything else."""
-    if "kernel_size" in given:
-        return both(given["kernel_size"])
-    weight = given.get("weight")
-    return both(weight.shape[2:]) if isinstance(weight, Tensor) and weight.dim() == 4 else (1, 1)
+    if "kernel_size" in arguments:
+        return height_and_width(arguments["kernel_size"])
+    weight = arguments.get("weight")
+    if isinstance(weight, Tensor) and weight.dim() == 4:
+        return height_and_width(weight.shape[2:])
+    return 1, 1
 
 
-def both(size: int | Sequence[int]) -> tuple[int, int]:
-    """Of height and width, where one number may stand for both."""
-    high, wide = (size, size) if isinstance(size, int) else (size[0], size[-1])
-    return int(high), int(wide)
+def height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width from an argument of torch in which one number may stand for both."""
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    return int(height), int(width)
 
 
 def _in_place(func: Callable[..., Any], rest: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    flagged = kwargs.get("inplace", False) or any(r is True for r in rest)
-    return bool(flagged) or func.__name__.endswith("_")
+    in_place = kwargs.get("inplace", False) or any(argument is True for argument in rest)
+    return bool(in_place) or func.__name__.endswith("_")

@@ -7,13 +7,12 @@ import pytest
 
 from eznas.formulas.parser import parse_any
 from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
-from eznas.statistics import probes
-from eznas.statistics import sketches as condensing
+from eznas.statistics import probes, sketches
 from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS, SITES, Statistic
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
-from eznas.statistics.structure import CARRIED
+from eznas.statistics.structure import PATH_QUANTITIES
 
 PROBES = {
     *("structure", "data", "noise", "shift", "flow"),
@@ -142,16 +141,16 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("data_conv_input", {"batch": "large"}),
         (
             "data_conv_input",
-            {"batch": "sketch", "value_type": ValueType("features", "layers", "sketch")},
+            {"batch": "sketch", "type": ValueType("features", "layers", "sketch")},
         ),
         (
             "data_conv_input",
-            {"batch": "label", "value_type": ValueType("features", "layers", "label")},
+            {"batch": "label", "type": ValueType("features", "layers", "label")},
         ),
-        ("data_conv_input", {"value_type": ValueType("features", "layers", "sketch")}),
-        ("data_conv_input", {"value_type": ValueType("features", "layers")}),
-        ("data_conv_input", {"value_type": ValueType("weights")}),
-        ("data_conv_input", {"value_type": ValueType("features", "activations", "raw")}),
+        ("data_conv_input", {"type": ValueType("features", "layers", "sketch")}),
+        ("data_conv_input", {"type": ValueType("features", "layers")}),
+        ("data_conv_input", {"type": ValueType("weights")}),
+        ("data_conv_input", {"type": ValueType("features", "activations", "raw")}),
         ("data_conv_input", {"site": "conv", "name": "data_conv"}),
         ("data_conv_input_grad", {"name": "data_conv_input"}),
         ("data_conv_input_grad", {"gradient": False}),
@@ -159,13 +158,13 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("noise_conv_output_gram", {"sketch": ""}),
         ("noise_conv_output_gram", {"sketch": "gram_matrix", "name": "noise_conv_output_matrix"}),
         ("noise_conv_output_gram", {"batch": "sketch"}),
-        ("noise_conv_output_gram", {"value_type": ValueType("matrix")}),
-        ("data_relu_agreement", {"value_type": ValueType("samples", "layers", "sketch")}),
-        ("data_bn_output_correlation", {"value_type": ValueType("matrix", "layers")}),
+        ("noise_conv_output_gram", {"type": ValueType("matrix")}),
+        ("data_relu_agreement", {"type": ValueType("samples", "layers", "sketch")}),
+        ("data_bn_output_correlation", {"type": ValueType("matrix", "layers")}),
         ("data_bn_output_correlation", {"batch": "label"}),
-        ("data_jacobian", {"value_type": ValueType("matrix", "layers")}),
+        ("data_jacobian", {"type": ValueType("matrix", "layers")}),
         ("data_jacobian", {"name": "data_jacobian_grad"}),
-        ("data_patterns", {"value_type": ValueType("scalar", "activations")}),
+        ("data_patterns", {"type": ValueType("scalar", "activations")}),
         ("data_patterns", {"site": "bn_output"}),
         ("label_weight_grad", {"batch": "raw"}),
         ("label2_weight_grad", {"name": "label_weight_grad2"}),
@@ -173,16 +172,16 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("curvature_weight_grad", {"gradient": True}),
         ("label_weight_grad_std", {"site": "weight"}),
         ("label_weight_grad_std", {"sketch": "image_signs"}),
-        ("label_weight_grad_std", {"value_type": ValueType("matrix")}),
+        ("label_weight_grad_std", {"type": ValueType("matrix")}),
         ("label_conv_output_saliency", {"gradient": False}),
-        ("noise_block_output_covariance", {"value_type": ValueType("matrix", "layers")}),
-        ("local_block_transfer", {"value_type": ValueType("matrix", "layers")}),
+        ("noise_block_output_covariance", {"type": ValueType("matrix", "layers")}),
+        ("local_block_transfer", {"type": ValueType("matrix", "layers")}),
         ("local_block_transfer", {"batch": "single"}),
-        ("zen_relu_output_change", {"value_type": ValueType("scalar", "layers")}),
+        ("zen_relu_output_change", {"type": ValueType("scalar", "layers")}),
         ("zen_bn_input_variance", {"name": "zen_bn_input"}),
-        ("fisher_deciles", {"value_type": ValueType("vector", "layers")}),
-        ("fisher_deciles", {"value_type": ValueType("weights", "networks")}),
-        ("weight", {"value_type": ValueType("matrix")}),
+        ("fisher_deciles", {"type": ValueType("vector", "layers")}),
+        ("fisher_deciles", {"type": ValueType("weights", "networks")}),
+        ("weight", {"type": ValueType("matrix")}),
         ("layer_params", {"name": "layer_parameters"}),
         ("params", {"name": "sum", "site": "sum"}),
     ],
@@ -194,7 +193,7 @@ def test_a_row_that_breaks_the_scheme_is_noticed(name: str, changes: dict[str, o
 def test_the_lists_are_those_of_the_code() -> None:
     """A new probe, site or sketch of our own needs a place in the rules above."""
     assert probes._PROBES.keys() == PROBES - {"structure"}
-    assert condensing._OWN.keys() == OWN.keys()
+    assert sketches.SKETCHES.keys() == OWN.keys()
     assert AXES.keys() == SITES.keys()
     assert {row.probe for row in CATALOGUE.values()} == PROBES
     assert {row.batch for row in CATALOGUE.values()} == BATCHES
@@ -253,8 +252,8 @@ def test_published_proxies_have_their_tensors() -> None:
 
 def test_every_quantity_has_every_statistic_of_its_paths() -> None:
     """And each is an attribute of `Paths`, none of them named twice."""
-    assert len(OVER_PATHS) == len(CARRIED) * (len(fields(Paths)) - 1)
-    assert {quantity for quantity, _ in OVER_PATHS.values()} == set(CARRIED)
+    assert len(OVER_PATHS) == len(PATH_QUANTITIES) * (len(fields(Paths)) - 1)
+    assert {quantity for quantity, _ in OVER_PATHS.values()} == set(PATH_QUANTITIES)
     attributes = {attribute for _, attribute in OVER_PATHS.values()}
     assert attributes == {f.name for f in fields(Paths)} - {"log_count"}
     assert len(set(OVER_PATHS.values())) == len(OVER_PATHS)

@@ -12,7 +12,7 @@ from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
-from eznas.statistics.initialisation import Parameters, kaiming, kept
+from eznas.statistics.initialisation import Parameters, current_tensors, kaiming
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, init
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
@@ -56,7 +56,7 @@ def test_kaiming_deviation() -> None:
         assert table[name].std().item() == pytest.approx(math.sqrt(2 / fan), rel=0.02)
 
 
-@pytest.mark.parametrize("make", [lambda m: kaiming(m, 0), kept])
+@pytest.mark.parametrize("make", [lambda m: kaiming(m, 0), current_tensors])
 def test_the_model_is_not_touched(make) -> None:
     model = strangers(TinyResNet())
     before = copy.deepcopy(model.state_dict())
@@ -70,7 +70,7 @@ def test_the_model_is_not_touched(make) -> None:
 
 def test_kept_is_the_model_as_it_is() -> None:
     model = strangers(TinyResNet())
-    assert equal(kept(model), model.state_dict())
+    assert equal(current_tensors(model), model.state_dict())
 
 
 def test_spectral_norm_takes_no_step() -> None:

@@ -25,7 +25,7 @@ from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.initialisation import kaiming
 from eznas.statistics.measuring import MeasuredNetwork, measure
-from eznas.statistics.structure import CARRIED
+from eznas.statistics.structure import PATH_QUANTITIES
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, stream
 
 NB201 = SPACES["nasbench201"]
@@ -502,7 +502,7 @@ def test_tokens() -> None:
     assert found["label_weight_grad_std"][0].shape == (5, 3, 1, 1)
     assert found["data_conv_output_correlation"][0].shape == (5, 5)
     assert found["noise_block_output_covariance"] == found["local_block_transfer"] == []
-    assert [x.item() for x in (found[f"paths_{q}_max"][0] for q in CARRIED)] == [
+    assert [x.item() for x in (found[f"paths_{q}_max"][0] for q in PATH_QUANTITIES)] == [
         *(0, 0, 0),  # no convolution, no pooling, no window
         pytest.approx(math.log(3 * 5 * 5 * 10)),
         3,

@@ -15,7 +15,12 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
-from eznas.statistics.sketches import PORTION, condense, contributions, distinct
+from eznas.statistics.sketches import (
+    IMAGES_AT_A_TIME,
+    condense,
+    count_patterns,
+    per_image_gradients,
+)
 from eznas.statistics.tracing import Event, Tracer
 from tests.reference import TinyResNet
 
@@ -65,7 +70,7 @@ def check(call: Callable[[Tensor], Tensor], weight: Tensor, x: Tensor) -> None:
     y, event = run(call, x)
     g = torch.randn_like(y)
     g[-1, 0] = 0
-    found = contributions(x, g, event)
+    found = per_image_gradients(x, g, event)
     assert found.shape == (len(x), *(*weight.shape, 1, 1)[:4])
     for i, part in enumerate(found):
         alone = call(x[i : i + 1])
@@ -102,7 +107,7 @@ def test_parts_are_those_of_torchs_own_function(options: dict[str, object]) -> N
         sides = [d * (k - 1) // 2 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     high, wide = _pair(0 if sides == "valid" else sides)
     padded = F.pad(x, (wide, wide, high, high))
-    for i, part in enumerate(contributions(x, g, event)):
+    for i, part in enumerate(per_image_gradients(x, g, event)):
         want = conv2d_weight(padded[i : i + 1], layer.weight.shape, g[i : i + 1], **given)
         torch.testing.assert_close(part, want, rtol=1e-12, atol=1e-12)
 
@@ -132,7 +137,7 @@ def test_parts_of_a_convolution_that_pads_by_itself() -> None:
     x = features()
     y, event = run(layer, x)
     g = torch.randn_like(y)
-    found = contributions(F.pad(x, (1, 1, 1, 1), mode="circular"), g, event)
+    found = per_image_gradients(F.pad(x, (1, 1, 1, 1), mode="circular"), g, event)
     (whole,) = torch.autograd.grad(y, layer.weight, g)
     torch.testing.assert_close(found.sum(0), whole, rtol=1e-12, atol=1e-12)
 
@@ -144,7 +149,10 @@ def test_parts_of_a_linear_layer(shape: tuple[int, ...]) -> None:
     check(layer, layer.weight, torch.randn(3, *shape, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("batch", [1, PORTION - 1, PORTION, PORTION + 1, 2 * PORTION, 11])
+@pytest.mark.parametrize(
+    "batch",
+    [1, IMAGES_AT_A_TIME - 1, IMAGES_AT_A_TIME, IMAGES_AT_A_TIME + 1, 2 * IMAGES_AT_A_TIME, 11],
+)
 def test_parts_of_any_number_of_images(batch: int) -> None:
     """They are unfolded a few at a time."""
     torch.manual_seed(0)
@@ -230,17 +238,17 @@ def test_patterns(batch: int) -> None:
     outputs[1][: batch - 1] = outputs[1][:1]
     outputs[2][0] = torch.nan  # and so is what is no number
     codes = [condense(CATALOGUE["data_patterns"], [y]) for y in outputs]
-    assert distinct(codes) == patterns(outputs)
-    assert distinct(codes[:1]) == patterns(outputs[:1])
+    assert count_patterns(codes) == patterns(outputs)
+    assert count_patterns(codes[:1]) == patterns(outputs[:1])
 
 
 @pytest.mark.parametrize("image", [0, 30, 61, 62, 63, 69])
 def test_one_image_tells_two_patterns_apart(image: int) -> None:
     y = torch.zeros(70, 3)
     y[:, 1] = y[:, 2] = 1.0
-    assert distinct([condense(CATALOGUE["data_patterns"], [y])]) == 2
+    assert count_patterns([condense(CATALOGUE["data_patterns"], [y])]) == 2
     y[image, 2] = 0.0
-    assert distinct([condense(CATALOGUE["data_patterns"], [y])]) == 3
+    assert count_patterns([condense(CATALOGUE["data_patterns"], [y])]) == 3
 
 
 @pytest.mark.parametrize("batch", [6, 70])

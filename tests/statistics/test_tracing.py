@@ -321,8 +321,8 @@ def test_layers_of_one_signature_have_company_of_one_shape() -> None:
     norms = {"norm": nn.BatchNorm2d(4), "wide": nn.BatchNorm2d(8)}
     _, a, b, _ = traced(Wired(wiring, **parts, **norms, head=nn.Linear(4, 10))).layers
     assert (a.input_shape, a.output_shape) == (b.input_shape, b.output_shape)
-    assert a.company == ((4, 16, 16), (4, 8, 8))
-    assert b.company == ((4, 8, 8), (8, 8, 8))
+    assert (a.activation_shape, a.norm_shape) == ((4, 16, 16), (4, 8, 8))
+    assert (b.activation_shape, b.norm_shape) == ((4, 8, 8), (8, 8, 8))
     assert a.signature != b.signature
 
 
@@ -592,7 +592,7 @@ def test_a_convolution_by_function(call, bias, geometry) -> None:
     assert sum(map(len, found.values())) == 1
     assert event.weight is W
     assert event.bias is (B if bias else None)
-    assert (event.window, event.geometry) == (tuple(W.shape[2:]), geometry)
+    assert (event.window, event.arguments) == (tuple(W.shape[2:]), geometry)
     assert event.input_shape == tuple(X.shape)
     assert event.output_shape == tuple(call().shape)
 
@@ -603,7 +603,7 @@ def test_a_convolution_by_module(padding) -> None:
     (event,) = events(lambda: module(X))["layer"]
     pairs = padding if isinstance(padding, str) else nn.modules.utils._pair(padding)
     geometry = {"stride": (1, 1), "padding": pairs, "dilation": (1, 2), "groups": 2}
-    assert (event.window, event.geometry) == ((5, 3), geometry)
+    assert (event.window, event.arguments) == ((5, 3), geometry)
     assert event.weight is module.weight
     assert event.bias is None
 
@@ -612,7 +612,7 @@ def test_a_convolution_that_pads_by_itself() -> None:
     module = nn.Conv2d(4, 6, 3, padding=1, padding_mode="circular")
     (event,) = events(lambda: module(X))["layer"]
     assert event.input_shape == (2, 4, 11, 11)
-    assert event.geometry["padding"] == (0, 0)
+    assert event.arguments["padding"] == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -627,7 +627,7 @@ def test_a_linear_layer_by_function(call) -> None:
     (event,) = events(lambda: call(x, w, b))["layer"]
     assert event.weight is w
     assert event.bias is b
-    assert (event.window, event.geometry) == ((1, 1), {})
+    assert (event.window, event.arguments) == ((1, 1), {})
     assert (event.input_shape, event.output_shape) == ((2, 5, 4), (2, 5, 6))
 
 
@@ -637,12 +637,12 @@ def test_a_batch_norm() -> None:
     assert event.weight is norm.weight
     assert event.bias is norm.bias
     assert event.window == (1, 1)
-    assert event.geometry["running_mean"] is norm.running_mean
-    assert event.geometry["running_var"] is norm.running_var
-    given = {k: event.geometry[k] for k in ("training", "momentum", "eps")}
+    assert event.arguments["running_mean"] is norm.running_mean
+    assert event.arguments["running_var"] is norm.running_var
+    given = {k: event.arguments[k] for k in ("training", "momentum", "eps")}
     assert given == {"training": False, "momentum": 0.2, "eps": 0.5}
     (event,) = events(lambda: F.batch_norm(X, None, None, training=True))["norm"]
-    assert (event.weight, event.bias, event.geometry["training"]) == (None, None, True)
+    assert (event.weight, event.bias, event.arguments["training"]) == (None, None, True)
 
 
 @pytest.mark.parametrize(
@@ -714,7 +714,7 @@ def test_following_removes_its_hooks(cut: bool) -> None:
     model = NB201.build(SPECIAL[3])
     model.stage1[0].register_forward_hook(lambda *_: None)
     before = hooked(model)
-    tracer = Tracer(cut=cut)
+    tracer = Tracer(cut_blocks=cut)
     with tracer.following(model):
         assert hooked(model) != before
         model(torch.randn(2, 3, 8, 8))
@@ -741,7 +741,7 @@ def test_following_removes_its_hooks_after_a_failure(error) -> None:
         model(torch.randn(2, 3, 8, 8))
     assert hooked(model) == before
     assert (len(tracer.events["block"]), len(tracer.events["layer"])) == (1, 2)
-    assert tracer.fault is None
+    assert tracer.visit_error is None
     assert torch.overrides._get_current_function_mode() is None
 
 
@@ -756,7 +756,7 @@ def test_what_visit_raises_is_its_own_fault() -> None:
     before = hooked(model)
     with pytest.raises(ZeroDivisionError, match="ours"), tracer.following(model):
         model(torch.randn(2, 3, 8, 8))
-    assert tracer.fault is error
+    assert tracer.visit_error is error
     assert hooked(model) == before
 
 
@@ -787,7 +787,7 @@ def test_cut_blocks_hand_on_values_but_no_gradients(inplace: bool) -> None:
             shown[index, slot] = tensor
 
     image = torch.randn(2, 3, 8, 8, requires_grad=True)
-    with (tracer := Tracer(visit, cut=True)).following(model):
+    with (tracer := Tracer(visit, cut_blocks=True)).following(model):
         y = model(image.clone())
     assert torch.equal(y, model(image.clone()))
     assert len(tracer.events["block"]) == 3
