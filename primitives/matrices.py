@@ -7,14 +7,14 @@ from eznas.primitives.reductions import flat, standard, unit
 from eznas.primitives.registry import word
 
 
-@word("features -> samples")
+@word("maps -> samples")
 def gram(x: Tensor) -> Tensor:
     """Inner products between samples, [rows, batch, batch]; may overflow to infinity."""
     samples = x.flatten(2).double()
     return samples @ samples.mT
 
 
-@word("features -> samples")
+@word("maps -> samples")
 def agreement(x: Tensor) -> Tensor:
     """For each pair of samples, how many units are positive in both or in neither.
 
@@ -28,7 +28,7 @@ def agreement(x: Tensor) -> Tensor:
     return 2 * both - each[:, :, None] - each[:, None, :] + units.shape[2]
 
 
-@word("features|weights -> matrix")
+@word("maps|weights -> matrix")
 def covariance(x: Tensor) -> Tensor:
     """Covariance of channels (of weights: input channels); may overflow to infinity."""
     points = x.movedim(2, -1).flatten(1, 3).double()  # no copy where channels come last in memory
@@ -36,7 +36,7 @@ def covariance(x: Tensor) -> Tensor:
     return points.mT @ points / points.shape[1]
 
 
-@word("features|weights -> matrix")
+@word("maps|weights -> matrix")
 def channel_correlation(x: Tensor) -> Tensor:
     """Pearson correlation between channels (of weights: input channels); 0 for a constant one."""
     channels = x.movedim(2, 1).flatten(2)
@@ -66,13 +66,13 @@ def unit_diagonal(x: Tensor) -> Tensor:
     return (x * (root[:, :, None] * root[:, None, :])).clamp(-1, 1)
 
 
-@word("samples|matrix -> same", "features|weights -> same", square=True)
+@word("samples|matrix -> same", "maps|weights -> same", square=True)
 def transpose(x: Tensor) -> Tensor:
     """The matrix over the last two axes, transposed."""
     return x.mT
 
 
-@word("samples samples -> same", "matrix matrix -> same", "features features -> same", square=True)
+@word("samples samples -> same", "matrix matrix -> same", "maps maps -> same", square=True)
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Matrix product over the last two axes; may overflow to infinity."""
     return x @ y
@@ -97,14 +97,14 @@ def singular_values(x: Tensor) -> Tensor:
     return _finite(torch.linalg.svdvals, x.flatten(2).double())
 
 
-@word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
+@word("samples|matrix -> scalar", "maps|weights -> matrix", square=True)
 def logdet(x: Tensor) -> Tensor:
     """ln |det| over the last two axes; -inf for a singular matrix."""
     found: Tensor = torch.linalg.slogdet(x.double()).logabsdet
     return found
 
 
-@word("samples|matrix -> scalar", "features|weights -> matrix", square=True)
+@word("samples|matrix -> scalar", "maps|weights -> matrix", square=True)
 def det(x: Tensor) -> Tensor:
     """Determinant over the last two axes; may overflow to infinity."""
     found: Tensor = torch.linalg.det(x.double())

@@ -141,13 +141,13 @@ def participation(x: Tensor) -> Tensor:
     return torch.where(shares == 0, torch.zeros_like(shares), 1 / shares)
 
 
-@word("features -> matrix")
+@word("maps -> matrix")
 def pixel_mean(x: Tensor) -> Tensor:
     """The mean over positions, [rows, batch, channels]; may overflow to infinity."""
     return x.double().mean((-2, -1))
 
 
-@word("features features -> matrix", commutative=True)
+@word("maps maps -> matrix", commutative=True)
 def saliency(x: Tensor, y: Tensor) -> Tensor:
     """Sum of x y over positions, [rows, batch, channels]; may overflow to infinity.
 
@@ -157,7 +157,7 @@ def saliency(x: Tensor, y: Tensor) -> Tensor:
     return (x.double() * y.double()).sum((-2, -1))
 
 
-@word("features -> vector")
+@word("maps -> vector")
 def channel_variance(x: Tensor) -> Tensor:
     """Variance of each channel over batch and positions (population); may overflow to infinity."""
     rows = x.double()

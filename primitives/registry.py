@@ -8,7 +8,7 @@ import torch
 from eznas.primitives.types import CONSTANT, FORMS, ValueType
 
 Shape = tuple[int, ...]
-TENSORS = ("features", "weights", "samples", "matrix", "vector")  # forms with more than one axis
+TENSORS = ("maps", "weights", "samples", "matrix", "vector")  # forms with more than one axis
 
 _GROUPS = {"any": FORMS, "tensor": TENSORS, "square": ("samples", "matrix")}
 

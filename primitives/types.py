@@ -2,7 +2,7 @@
 
 | form     | shape (first axis: one of `AXES`)            |
 |----------|----------------------------------------------|
-| features | [rows, batch, channels, height, width]       |
+| maps     | [rows, batch, channels, height, width]       |
 | weights  | [rows, out, in, kernel height, kernel width] |
 | samples  | [rows, batch, batch]                         |
 | matrix   | [rows, m, n]                                 |
@@ -12,19 +12,19 @@
 
 from dataclasses import dataclass
 
-FORMS = ("features", "weights", "samples", "matrix", "vector", "scalar")
+FORMS = ("maps", "weights", "samples", "matrix", "vector", "scalar")
 AXES = ("layers", "activations", "norms", "blocks", "networks")
 BATCHES = ("", "raw", "sketch")
 
 _NAMES = {
-    "features": "Features",
+    "maps": "Features",
     "weights": "Weights",
     "samples": "SampleMatrix",
     "matrix": "ChannelMatrix",
     "vector": "Vector",
     "scalar": "Scalar",
 }
-_BATCHED = ("features", "samples")  # the forms that keep a batch axis
+_BATCHED = ("maps", "samples")  # the forms that keep a batch axis
 
 
 @dataclass(frozen=True, order=True)

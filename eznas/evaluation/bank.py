@@ -100,7 +100,7 @@ def stack(
     shard = Shard(len(measurements), {k: a.to(device) for k, a in axes.items()}, {}, {})
     for name in [*measurements[0].tensors]:
         row, own = CATALOGUE[name], [m.tensors.pop(name) for m in measurements]
-        if storage == "half" and row.type.form == "features":
+        if storage == "half" and row.type.form == "maps":
             own = [[None if t is None else t.bfloat16() for t in tensors] for tensors in own]
         _admit(shard, row, [[None if t is None else t.to(device) for t in ts] for ts in own], axes)
     return shard

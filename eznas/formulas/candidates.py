@@ -39,7 +39,7 @@ _SPECTRUM = (
     "top_share(eigenvalues({}))",
 )
 _REDUCTIONS = {
-    "features": ("mean_abs({})", "std({})", "norm({})"),
+    "maps": ("mean_abs({})", "std({})", "norm({})"),
     "weights": ("mean_abs({})", "std({})", "norm({})", "sum({})", "sum_abs({})"),
     "samples": (
         "norm({})",

@@ -109,7 +109,7 @@ WRONG = [
         "hamming",
         "of one value_type",
     ),
-    ("no such form", "gram(weight)", 1, "gram", "cannot take Weights; it takes features"),
+    ("no such form", "gram(weight)", 1, "gram", "cannot take Weights; it takes maps"),
     ("constant without axes", "matmul(2, data_conv_output)", 1, "matmul", "cannot take Constant"),
     ("constant to reduce", "mean(2)", 1, "mean", "cannot take Constant"),
     ("layers and networks", "mean(weight) * params", 14, "*", "Scalar, NetScalar"),

@@ -17,7 +17,7 @@ from eznas.primitives import NET_SCALAR, PRIMITIVES
 
 SPECIAL = [0.0, -0.0, 1.0, -2.5, 1e-300, -1e300, float("inf"), -float("inf"), float("nan")]
 OF_KIND = {
-    "features": "data_conv_output",
+    "maps": "data_conv_output",
     "weights": "weight",
     "samples": "data_relu_agreement",
     "matrix": "data_conv_output_covariance",
@@ -29,7 +29,7 @@ OF_KIND = {
 def values(form, dtype):
     """Ordinary and special numbers in tensors of a form, three rows."""
     generator = torch.Generator().manual_seed(1)
-    shape = {"features": (2, 3, 4, 4), "weights": (3, 3, 2, 2), "samples": (5, 5)}.get(form)
+    shape = {"maps": (2, 3, 4, 4), "weights": (3, 3, 2, 2), "samples": (5, 5)}.get(form)
     shape = shape or {"matrix": (4, 4), "vector": (7,), "scalar": ()}[form]
     special = torch.tensor(SPECIAL, dtype=torch.float64)
     plain = torch.randn(3, *shape, generator=generator, dtype=torch.float64)

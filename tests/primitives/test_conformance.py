@@ -16,14 +16,14 @@ from eznas.primitives.types import AXES, FORMS
 
 ROWS = 3
 SHAPES = {  # of one row; each form has a shape that is square in its last two axes
-    "features": [(3, 4, 2, 2), (2, 3, 4, 3), (2, 5, 1, 1)],
+    "maps": [(3, 4, 2, 2), (2, 3, 4, 3), (2, 5, 1, 1)],
     "weights": [(3, 4, 2, 2), (4, 3, 3, 1), (5, 7, 1, 1)],
     "samples": [(4, 4), (1, 1)],
     "matrix": [(3, 3), (3, 5)],
     "vector": [(7,), (1,)],
     "scalar": [()],
 }
-DIMENSIONS = {"features": 5, "weights": 5, "samples": 3, "matrix": 3, "vector": 2, "scalar": 1}
+DIMENSIONS = {"maps": 5, "weights": 5, "samples": 3, "matrix": 3, "vector": 2, "scalar": 1}
 DTYPES = (torch.float32, torch.float64)
 EXEMPT = ("overflow", "-inf", "infinity", "NaN")  # a docstring that says so may leave the finite
 
@@ -163,7 +163,7 @@ def test_the_resolved_kind_fits_the_result(word, form):
     for batch, axis in itertools.product(("raw", "sketch"), AXES):
         value_type = word.resolve([ValueType(form, axis, batch)] * word.arity)
         assert value_type.axis == axis
-        assert value_type.batch == (batch if value_type.form in ("features", "samples") else "")
+        assert value_type.batch == (batch if value_type.form in ("maps", "samples") else "")
     for shape, dtype in _settings(word, form):
         result = word.function(*_ordinary(word, shape, dtype))
         assert result.dim() == DIMENSIONS[value_type.form]

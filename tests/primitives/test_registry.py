@@ -6,7 +6,7 @@ from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.primitives.registry import aggregation, word
 from eznas.primitives.types import AXES, FORMS
 
-FEATURES = ValueType("features", "layers", "raw")
+FEATURES = ValueType("maps", "layers", "raw")
 SAMPLES = ValueType("samples", "layers", "raw")
 KERNEL = ValueType("samples", "activations", "sketch")
 WEIGHTS, MATRIX, VECTOR, SCALAR = (ValueType(f) for f in ("weights", "matrix", "vector", "scalar"))
@@ -58,7 +58,7 @@ def test_words_are_well_formed(entry):
         ("add", [CONSTANT, NET_SCALAR], NET_SCALAR),
         ("add", [CONSTANT, CONSTANT], CONSTANT),
         ("add", [FEATURES, WEIGHTS], None),
-        ("add", [FEATURES, ValueType("features", "layers", "sketch")], None),
+        ("add", [FEATURES, ValueType("maps", "layers", "sketch")], None),
         ("add", [SCALAR, NET_SCALAR], None),
         ("add", [SCALAR, ValueType("scalar", "activations")], None),
         ("add", [FEATURES], None),
@@ -82,14 +82,14 @@ def test_words_are_well_formed(entry):
         ("weighted_mean_layers", [SCALAR, SCALAR], NET_SCALAR),
         ("weighted_mean_layers", [SCALAR, CONSTANT], None),
         ("saliency", [FEATURES, FEATURES], MATRIX),
-        ("saliency", [FEATURES, ValueType("features", "layers", "sketch")], None),
+        ("saliency", [FEATURES, ValueType("maps", "layers", "sketch")], None),
         ("saliency", [FEATURES, CONSTANT], None),
-        ("pixel_mean", [ValueType("features", "blocks", "sketch")], ValueType("matrix", "blocks")),
+        ("pixel_mean", [ValueType("maps", "blocks", "sketch")], ValueType("matrix", "blocks")),
         ("pixel_mean", [WEIGHTS], None),
-        ("channel_variance", [ValueType("features", "norms", "raw")], ValueType("vector", "norms")),
+        ("channel_variance", [ValueType("maps", "norms", "raw")], ValueType("vector", "norms")),
         (
             "channel_correlation",
-            [ValueType("features", "norms", "raw")],
+            [ValueType("maps", "norms", "raw")],
             ValueType("matrix", "norms"),
         ),
         ("channel_correlation", [WEIGHTS], MATRIX),
@@ -149,7 +149,7 @@ def test_applies(name, shapes, fits):
         (ValueType("matrix", "blocks"), "ChannelMatrix(blocks)"),
         (ValueType("vector", "norms"), "Vector(norms)"),
         (ValueType("scalar", "activations"), "Scalar(activations)"),
-        (ValueType("features", "norms", "raw"), "Features(norms, raw)"),
+        (ValueType("maps", "norms", "raw"), "Features(norms, raw)"),
         (ValueType("vector", "networks"), "NetVector"),
     ],
 )
@@ -158,7 +158,7 @@ def test_kinds_are_named_as_in_the_manual(value_type, text):
 
 
 def test_every_kind_has_a_name_of_its_own():
-    batched = ("features", "samples")
+    batched = ("maps", "samples")
     value_types = [
         ValueType(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES
     ]
