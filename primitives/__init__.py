@@ -1,4 +1,4 @@
-"""The words of the language: pure torch functions in one ordered library, `PRIMITIVES`."""
+"""The functions of the formula language: pure torch functions, in order in `PRIMITIVES`."""
 
 from eznas.primitives import aggregations, elementwise, matrices, reductions
 from eznas.primitives.registry import PRIMITIVES, Primitive, Signature

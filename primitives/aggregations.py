@@ -1,7 +1,7 @@
-"""Aggregations: from the layers (or activations) of a network to the network.
+"""Aggregations: from the layers (or activations) of each network to one value for the network.
 
-Each takes values `[networks, layers, ...]` in depth order and the mask `[networks, layers]` of
-the rows that count, and returns `[networks, ...]` in float64.
+Each takes values `[networks, layers, ...]` in depth order and a boolean mask `[networks, layers]`,
+True for the layers that count, and returns `[networks, ...]` in float64.
 """
 
 import torch
@@ -12,11 +12,13 @@ from eznas.primitives.registry import aggregation
 
 
 def _masked(x: Tensor, mask: Tensor, fill: float) -> Tensor:
+    """x as float64, with `fill` at the layers that do not count."""
     mask = mask.reshape(mask.shape + (1,) * (x.dim() - 2))
     return torch.where(mask, x.double(), torch.full((), fill, dtype=torch.float64, device=x.device))
 
 
 def _count(mask: Tensor) -> Tensor:
+    """How many layers count, [networks]; at least 1, as a divisor."""
     return mask.sum(1).clamp_min(1)
 
 
@@ -28,7 +30,10 @@ def sum_layers(x: Tensor, mask: Tensor) -> Tensor:
 
 @aggregation("scalar -> scalar", "samples -> samples", live=False, empty=0.0)
 def sum_all_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Sum over all layers, dead ones too, as classics do, 0 over none; may overflow to infinity."""
+    """Sum over all layers, dead ones too, as some published proxies do; may overflow to infinity.
+
+    0 over no layers.
+    """
     return sum_layers(x, mask)
 
 
@@ -51,17 +56,17 @@ def weighted_mean_layers(x: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
     May overflow to infinity, or to NaN where the weights do as well.
     """
     w = weights.double().abs()
-    top = sum_layers(x * w, mask)
-    total = sum_layers(w, mask)
-    return torch.where(total == 0, torch.zeros_like(top), top / total)
+    weighted_sum = sum_layers(x * w, mask)
+    weight_sum = sum_layers(w, mask)
+    return torch.where(weight_sum == 0, torch.zeros_like(weighted_sum), weighted_sum / weight_sum)
 
 
 @aggregation("scalar -> scalar")
 def std_layers(x: Tensor, mask: Tensor) -> Tensor:
     """Standard deviation over live layers (population)."""
-    top = peak(_masked(x, mask, 0.0))
-    centred = x / top - mean_layers(x / top, mask)[:, None]
-    return mean_layers(centred.square(), mask).sqrt() * top[:, 0]
+    scale = peak(_masked(x, mask, 0.0))
+    centred = x / scale - mean_layers(x / scale, mask)[:, None]
+    return mean_layers(centred.square(), mask).sqrt() * scale[:, 0]
 
 
 @aggregation("scalar -> scalar")
@@ -90,7 +95,10 @@ def last_layer(x: Tensor, mask: Tensor) -> Tensor:
 
 @aggregation("scalar -> scalar")
 def slope_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """Least-squares slope over the rank of live layers, 0 over one; may overflow to infinity."""
+    """Least-squares slope over the number of the live layer, counted from the input.
+
+    0 over one layer; may overflow to infinity.
+    """
     rank = mask.cumsum(1).double()
     centred = _masked(rank - mean_layers(rank, mask)[:, None], mask, 0.0)
     spread = centred.square().sum(1)
@@ -100,18 +108,19 @@ def slope_layers(x: Tensor, mask: Tensor) -> Tensor:
 
 @aggregation("scalar -> scalar")
 def step_layers(x: Tensor, mask: Tensor) -> Tensor:
-    """The smallest step from one live layer to the next (AZ-NAS, 2024); 0 over one layer.
+    """The smallest step from one live layer to the next (Lee & Ham, 2024: AZ-NAS).
 
-    May overflow to infinity.
+    0 over one layer; may overflow to infinity.
     """
     order = torch.argsort((~mask).int(), dim=1, stable=True)  # live layers first, in depth order
     steps = x.double().gather(1, order).diff(dim=1)
-    pairs = torch.arange(1, x.shape[1], device=x.device) < mask.sum(1, keepdim=True)
-    smallest = torch.where(pairs, steps, torch.full_like(steps, torch.inf))
-    none = torch.full((len(x), 1), torch.inf, dtype=torch.float64, device=x.device)
-    least = torch.cat([smallest, none], 1).amin(1)
-    return torch.where(pairs.any(1), least, torch.zeros_like(least))
+    is_step = torch.arange(1, x.shape[1], device=x.device) < mask.sum(1, keepdim=True)
+    steps = torch.where(is_step, steps, torch.full_like(steps, torch.inf))
+    infinity = torch.full((len(x), 1), torch.inf, dtype=torch.float64, device=x.device)
+    smallest = torch.cat([steps, infinity], 1).amin(1)  # defined for a single layer, too
+    return torch.where(is_step.any(1), smallest, torch.zeros_like(smallest))
 
 
 def _pick(x: Tensor, mask: Tensor, index: Tensor) -> Tensor:
+    """The value of each network at the layer `index` [networks]; 0 if that does not count."""
     return _masked(x, mask, 0.0).gather(1, index[:, None])[:, 0]

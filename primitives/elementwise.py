@@ -1,176 +1,181 @@
-"""Elementwise words: one name for every value_type."""
+"""Elementwise primitives, for arguments of any type.
+
+Each returns a tensor of the shape and dtype of its arguments, which have one shape; a constant (no
+axes, float64) among them is broadcast and takes the dtype of the other argument.
+"""
 
 import torch
 from torch import Tensor
 
-from eznas.primitives.registry import word
+from eznas.primitives.registry import primitive
 
 
 def _tiny(x: Tensor) -> float:
     return torch.finfo(x.dtype).tiny
 
 
-@word("any any -> same", symbol="+", commutative=True)
+@primitive("any any -> same", symbol="+", commutative=True)
 def add(x: Tensor, y: Tensor) -> Tensor:
     """x + y; may overflow to infinity."""
     return x + y
 
 
-@word("any any -> same", symbol="-")
+@primitive("any any -> same", symbol="-")
 def sub(x: Tensor, y: Tensor) -> Tensor:
     """x - y; may overflow to infinity."""
     return x - y
 
 
-@word("any any -> same", symbol="*", commutative=True)
+@primitive("any any -> same", symbol="*", commutative=True)
 def mul(x: Tensor, y: Tensor) -> Tensor:
     """x * y; may overflow to infinity."""
     return x * y
 
 
-@word("any any -> same", symbol="/")
+@primitive("any any -> same", symbol="/")
 def div(x: Tensor, y: Tensor) -> Tensor:
     """x / y, and 0 where y is 0; may overflow to infinity."""
     return (x / y).masked_fill_(y == 0, 0)
 
 
-@word("any any -> same", commutative=True, name="min")
+@primitive("any any -> same", commutative=True, name="min")
 def minimum(x: Tensor, y: Tensor) -> Tensor:
     """The smaller of x and y; NaN where either is."""
     return torch.minimum(*_pair(x, y))
 
 
-@word("any any -> same", commutative=True, name="max")
+@primitive("any any -> same", commutative=True, name="max")
 def maximum(x: Tensor, y: Tensor) -> Tensor:
     """The larger of x and y; NaN where either is."""
     return torch.maximum(*_pair(x, y))
 
 
-@word("any any -> same")
+@primitive("any any -> same")
 def less(x: Tensor, y: Tensor) -> Tensor:
     """1 where x < y, else 0."""
     x, y = _pair(x, y)
     return (x < y).to(x.dtype)
 
 
-@word("any any -> same")
+@primitive("any any -> same")
 def greater(x: Tensor, y: Tensor) -> Tensor:
     """1 where x > y, else 0."""
     x, y = _pair(x, y)
     return (x > y).to(x.dtype)
 
 
-@word("any any -> same", commutative=True)
+@primitive("any any -> same", commutative=True)
 def equal(x: Tensor, y: Tensor) -> Tensor:
     """1 where x == y, else 0."""
     x, y = _pair(x, y)
     return (x == y).to(x.dtype)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def neg(x: Tensor) -> Tensor:
     """-x."""
     return -x
 
 
-@word("any -> same", name="abs")
+@primitive("any -> same", name="abs")
 def absolute(x: Tensor) -> Tensor:
     """|x|."""
     return x.abs()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def log(x: Tensor) -> Tensor:
-    """ln |x|, with |x| no smaller than the smallest normal number, so that zero stays finite."""
+    """ln |x|, where |x| is at least the smallest normal number of its dtype: finite for 0."""
     return x.abs().clamp_min(_tiny(x)).log()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def abs_log(x: Tensor) -> Tensor:
-    """|ln |x||, guarded at zero as `log` is."""
+    """|ln |x||, finite for 0 in the same way as `log`."""
     return log(x).abs()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def log1p(x: Tensor) -> Tensor:
     """sign(x) ln(1 + |x|)."""
     return x.sign() * x.abs().log1p()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def exp(x: Tensor) -> Tensor:
-    """e to the x, capped at the largest finite number."""
+    """e to the power of x, capped at the largest finite number."""
     return x.exp().clamp_max(torch.finfo(x.dtype).max)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def square(x: Tensor) -> Tensor:
     """x squared; may overflow to infinity."""
     return x * x
 
 
-@word("any -> same")
+@primitive("any -> same")
 def sqrt(x: Tensor) -> Tensor:
     """sign(x) sqrt |x|."""
     return x.sign() * x.abs().sqrt()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def reciprocal(x: Tensor) -> Tensor:
     """1 / x, and 0 where x is 0; may overflow to infinity."""
     return (1 / x).masked_fill_(x == 0, 0)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def relu(x: Tensor) -> Tensor:
     """x where positive, else 0."""
     return x.relu()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def sign(x: Tensor) -> Tensor:
     """-1, 0 or 1."""
     return x.sign()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def heaviside(x: Tensor) -> Tensor:
     """1 where x > 0, 1/2 where it is 0, else 0."""
     bounded = x.clamp(-1, 1)
-    return x.sign().add_(1).mul_(0.5).add_(bounded - bounded)  # which is NaN where x is, else 0
+    nan_or_zero = bounded - bounded  # NaN where x is NaN, which its sign is not
+    return x.sign().add_(1).mul_(0.5).add_(nan_or_zero)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
     return x.sigmoid()
 
 
-@word("any -> same")
+@primitive("any -> same")
 def positive(x: Tensor) -> Tensor:
     """1 where x > 0, else 0."""
     return (x > 0).to(x.dtype)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def negative(x: Tensor) -> Tensor:
     """1 where x < 0, else 0."""
     return (x < 0).to(x.dtype)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def ones(x: Tensor) -> Tensor:
-    """1 everywhere: counts what it is summed over."""
+    """1 everywhere; its sum counts the entries."""
     return torch.ones_like(x)
 
 
-@word("any -> same")
+@primitive("any -> same")
 def zeros(x: Tensor) -> Tensor:
     """0 everywhere."""
     return torch.zeros_like(x)
 
 
 def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """x and y in one dtype: a constant (no axes) takes the other's, as in arithmetic."""
+    """x and y in one dtype; a constant (no axes) takes that of the other, as in arithmetic."""
     dtype = torch.result_type(x, y)
     return x.to(dtype), y.to(dtype)

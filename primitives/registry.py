@@ -1,4 +1,4 @@
-"""Words: pure torch functions with a signature, kept in one ordered library."""
+"""The registry of primitives: pure torch functions with signatures, in one ordered dictionary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ import torch
 
 from eznas.primitives.types import CONSTANT, FORMS, ValueType
 
+Function = Callable[..., torch.Tensor]
 Shape = tuple[int, ...]
-TENSORS = ("features", "weights", "samples", "matrix", "vector")  # forms with more than one axis
+TENSORS = ("maps", "weights", "samples", "matrix", "vector")  # forms with more than one axis
 
 _GROUPS = {"any": FORMS, "tensor": TENSORS, "square": ("samples", "matrix")}
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Argument forms (a set each) and the resulting form ("same": the first argument's)."""
+    """The allowed forms of each argument, and the form of the result ("same": the arguments')."""
 
     arguments: tuple[tuple[str, ...], ...]
     result: str
@@ -23,15 +24,19 @@ class Signature:
 
 @dataclass(frozen=True)
 class Primitive:
-    """A word of the language.
+    """A function of the language, with what the parser and the evaluator need to know of it.
 
-    `function` takes one tensor per argument, each with the rows on its first axis, and returns
-    one with the same rows; an aggregation takes `[networks, layers, ...]` per argument and a
-    boolean mask `[networks, layers]`, and returns `[networks, ...]`.
+    `function` takes one tensor per argument, each with the rows on its first axis, and returns one
+    with the same rows. The function of an aggregation takes `[networks, layers, ...]` per argument
+    and a boolean mask `[networks, layers]`, and returns `[networks, ...]`.
+
+    `symbol`: its infix operator, if it has one. `square`: whether the last two axes must be equally
+    long. Of an aggregation alone, `live`: whether it is given live rows only; `empty`: its value
+    over no rows, None where such a network gets the lowest score.
     """
 
     name: str
-    function: Callable[..., torch.Tensor]
+    function: Function
     signatures: tuple[Signature, ...]
     symbol: str = ""
     commutative: bool = False
@@ -47,100 +52,100 @@ class Primitive:
 
     @property
     def arity(self) -> int:
-        """How many arguments the word takes."""
+        """How many arguments the primitive takes."""
         return len(self.signatures[0].arguments)
 
     @property
     def elementwise(self) -> bool:
-        """Whether constants may stand among the arguments."""
-        each = all(s.result == "same" and "scalar" in s.arguments[0] for s in self.signatures)
-        return each and not self.aggregation
+        """Whether the primitive accepts constants as arguments."""
+        keeps_scalars = all(
+            s.result == "same" and "scalar" in s.arguments[0] for s in self.signatures
+        )
+        return keeps_scalars and not self.aggregation
 
-    def resolve(self, value_types: Sequence[ValueType]) -> ValueType | None:
-        """The value_type of the result for arguments of these value_types, or None where it cannot apply."""
-        real = [k for k in value_types if k != CONSTANT]
-        if len(value_types) != self.arity or (
-            len(real) < len(value_types) and not self.elementwise
-        ):
+    def resolve(self, types: Sequence[ValueType]) -> ValueType | None:
+        """The type of the result for arguments of these types, None where they do not fit."""
+        tensor_types = [t for t in types if t != CONSTANT]
+        has_constants = len(tensor_types) < len(types)
+        if len(types) != self.arity or (has_constants and not self.elementwise):
             return None
-        if not real:
+        if not tensor_types:
             return CONSTANT
-        if len({(k.axis, k.batch) for k in real}) > 1:
+        if len({(t.form, t.axis, t.batch) for t in tensor_types}) > 1:
             return None
-        if self.aggregation and real[0].axis == "networks":
+        argument = tensor_types[0]
+        if self.aggregation and argument.axis == "networks":
             return None
-        return next((r for s in self.signatures if (r := self._match(s, value_types, real))), None)
+        for signature in self.signatures:
+            pairs = zip(types, signature.arguments, strict=True)
+            if all(t == CONSTANT or t.form in forms for t, forms in pairs):
+                form = argument.form if signature.result == "same" else signature.result
+                return argument.to(form, "networks" if self.aggregation else None)
+        return None
 
     def applies(self, *shapes: Shape) -> bool:
-        """Whether tensors of these shapes (rows first) fit; constants have the shape ()."""
-        real = [s for s in shapes if s]
-        return len(set(real)) <= 1 and not (self.square and real[0][-1] != real[0][-2])
-
-    def _match(
-        self, signature: Signature, value_types: Sequence[ValueType], real: list[ValueType]
-    ) -> ValueType | None:
-        pairs = zip(value_types, signature.arguments, strict=True)
-        if any(k != CONSTANT and k.form not in forms for k, forms in pairs):
-            return None
-        if len({k.form for k in real}) > 1:
-            return None
-        form = real[0].form if signature.result == "same" else signature.result
-        return real[0].to(form, "networks" if self.aggregation else None)
+        """Whether the function can take tensors of these shapes (rows first; () is a constant)."""
+        tensor_shapes = [s for s in shapes if s]
+        if len(set(tensor_shapes)) > 1:
+            return False
+        return not (self.square and tensor_shapes[0][-1] != tensor_shapes[0][-2])
 
 
 PRIMITIVES: dict[str, Primitive] = {}
 
 
-def word(
+def primitive(
     *signatures: str,
     name: str = "",
     symbol: str = "",
     commutative: bool = False,
     square: bool = False,
-) -> Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]:
-    """Put a function into the library under its name.
+) -> Callable[[Function], Function]:
+    """A decorator that registers a function under its own name, or under `name`.
 
-    A signature reads "any any -> same": forms joined by "|", or the groups any, tensor and
-    square. Several arguments always share one form, axis and batch. `square` asks for a last
-    axis as long as the one before it.
+    A signature reads "any any -> same": for each argument the forms that it may have, joined by
+    "|", or one of the groups any, tensor and square; then the form of the result. All arguments of
+    one call have the same form, axis and batch. `symbol`, `commutative`, `square`: see `Primitive`.
+    Raises `ValueError` for a name that is taken or a function without a docstring.
     """
 
-    def register(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        parsed = tuple(_parse(s) for s in signatures)
+    def register(function: Function) -> Function:
         key = name or function.__name__
-        _admit(Primitive(key, function, parsed, symbol, commutative, square))
+        parsed = tuple(map(_parse, signatures))
+        _add(Primitive(key, function, parsed, symbol, commutative, square))
         return function
 
     return register
 
 
 def aggregation(
-    *signatures: str, name: str = "", live: bool = True, empty: float | None = None
-) -> Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]:
-    """Put an aggregation over the layers (or activations) of each network into the library.
+    *signatures: str, live: bool = True, empty: float | None = None
+) -> Callable[[Function], Function]:
+    """A decorator that registers an aggregation over the layers (or activations) of each network.
 
-    `live`: see live rows only. `empty`: the value over no rows; without one, the network gets
-    the lowest score.
+    Signatures are written as for `primitive`; `live`, `empty`: see `Primitive`. Raises `ValueError`
+    for a name that is taken or a function without a docstring.
     """
 
-    def register(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        parsed = tuple(_parse(s) for s in signatures)
-        key = name or function.__name__
-        _admit(Primitive(key, function, parsed, aggregation=True, live=live, empty=empty))
+    def register(function: Function) -> Function:
+        parsed = tuple(map(_parse, signatures))
+        _add(
+            Primitive(function.__name__, function, parsed, aggregation=True, live=live, empty=empty)
+        )
         return function
 
     return register
 
 
 def _parse(text: str) -> Signature:
-    left, right = (part.strip() for part in text.split("->"))
-    arguments = tuple(_GROUPS.get(a, tuple(a.split("|"))) for a in left.split())
-    return Signature(arguments, right)
+    left, result = (part.strip() for part in text.split("->"))
+    arguments = tuple(_GROUPS.get(forms, tuple(forms.split("|"))) for forms in left.split())
+    return Signature(arguments, result)
 
 
-def _admit(entry: Primitive) -> None:
+def _add(entry: Primitive) -> None:
     if entry.name in PRIMITIVES:
-        raise ValueError(f"the word {entry.name!r} is there already")
+        raise ValueError(f"the primitive {entry.name!r} is already registered")
     if not entry.meaning:
-        raise ValueError(f"the word {entry.name!r} needs a docstring")
+        raise ValueError(f"the primitive {entry.name!r} needs a docstring")
     PRIMITIVES[entry.name] = entry

@@ -16,7 +16,7 @@ from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
 from eznas.primitives.types import AXES
 
-LARGE = ("features", "weights")
+LARGE = ("maps", "weights")
 ROWS = AXES[:-1]
 UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits depend on it
 BYTES = 4096  # on a GPU, for a unit: of some tensors of some images at a time

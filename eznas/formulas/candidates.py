@@ -1,7 +1,7 @@
-"""Short measures: statistics by the reductions of their form, by every aggregation.
+"""Candidate features: every statistic, reduced in the usual ways for its form, then aggregated.
 
-Data, not search: what can be said in a few words. They are what greedy least squares and
-randomised trees choose from, what random trees draw on, and what `eznas words` ranks.
+They are listed, not searched for. Greedy least squares and randomised trees choose among them,
+the random trees of an evolution draw on them, and `eznas words` ranks them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 
-TENSORS = (  # of the tensors: what was known to carry signal, and the classics' own parts
+TENSORS = (  # statistics known to carry signal, and those that the classics are made of
     "data_conv_output_covariance",
     "noise_conv_output_covariance",
     "noise_block_output_covariance",
@@ -39,7 +39,7 @@ _SPECTRUM = (
     "top_share(eigenvalues({}))",
 )
 _REDUCTIONS = {
-    "features": ("mean_abs({})", "std({})", "norm({})"),
+    "maps": ("mean_abs({})", "std({})", "norm({})"),
     "weights": ("mean_abs({})", "std({})", "norm({})", "sum({})", "sum_abs({})"),
     "samples": (
         "norm({})",
@@ -53,7 +53,7 @@ _REDUCTIONS = {
     "vector": ("mean({})", "std({})", "entropy({})", "participation({})"),
     "scalar": ("{}",),
 }
-_OTHER = {  # what a statistic is for, beside the reductions of its form
+_SPECIFIC = {  # reductions for one statistic, besides those for its form
     "data_conv_output_covariance": ("participation(eigenvalues({})) / layer_channels",),
     "noise_conv_output_covariance": ("participation(eigenvalues({})) / layer_channels",),
     "data_conv_output_correlation": ("smallest(eigenvalues({}))",),
@@ -63,7 +63,7 @@ _OTHER = {  # what a statistic is for, beside the reductions of its form
     "label_conv_output_saliency": ("norm({})", "sum_abs({})"),
     "local_block_transfer": ("largest(singular_values({}))", "norm({})"),
 }
-_ONLY_OTHER = (
+_ONLY_SPECIFIC = (  # the reductions of their form are left out
     "data_conv_output_correlation",
     "label_conv_output_saliency",
     "local_block_transfer",
@@ -72,25 +72,26 @@ _WEIGHTED = "weighted_mean_layers({}, layer_params)"
 
 
 def candidate_features(statistics: Sequence[str]) -> list[Expression]:
-    """The short measures over live layers of these statistics, plain and in logs."""
-    return list(dict.fromkeys(_measures(statistics)))
+    """The distinct features of these statistics over live layers, canonical; of each also its log.
+
+    Raises `KeyError` for a name that the catalogue does not have.
+    """
+    return list(dict.fromkeys(_features(statistics)))
 
 
 def scalars(statistic: Statistic) -> list[str]:
-    """The numbers that a statistic is reduced to, per row of its axis."""
-    forms = _REDUCTIONS[statistic.type.form]
-    if statistic.name in _ONLY_OTHER:
-        forms = ()
+    """The texts of the scalars to which a statistic is reduced, one number per row of its axis."""
+    templates = () if statistic.name in _ONLY_SPECIFIC else _REDUCTIONS[statistic.type.form]
+    templates += _SPECIFIC.get(statistic.name, ())
     name = statistic.name
     if statistic.type.axis == "networks" and statistic.type.form == "matrix":
-        name = f"correlation({name})"  # not square: [images, pixels]
-    texts = [template.format(name) for template in forms]
-    return texts + [template.format(name) for template in _OTHER.get(statistic.name, ())]
+        name = f"correlation({name})"  # [images, pixels] is not square, its correlation is
+    return [template.format(name) for template in templates]
 
 
-def _measures(statistics: Sequence[str]) -> Iterator[Expression]:
+def _features(statistics: Sequence[str]) -> Iterator[Expression]:
     aggregations = [
-        w.name for w in PRIMITIVES.values() if w.aggregation and w.live and w.arity == 1
+        p.name for p in PRIMITIVES.values() if p.aggregation and p.live and p.arity == 1
     ]
     for name in statistics:
         row = CATALOGUE[name]

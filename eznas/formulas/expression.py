@@ -1,27 +1,27 @@
-"""Expressions: immutable trees over words, statistics and constants, and their text."""
+"""Expressions: immutable trees of primitives, statistics and constants, and their text."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
+from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, Primitive, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
-_SYMBOLS = {w.symbol: w.name for w in PRIMITIVES.values() if w.symbol}
-_LOOSE, _TIGHT, _UNARY, _ATOM = range(4)  # how strongly a text binds
-_BINDING = {"+": _LOOSE, "-": _LOOSE, "*": _TIGHT, "/": _TIGHT}
+_LOOSE, _TIGHT, _UNARY, _ATOM = range(4)  # precedence of the outermost operator of a text
+_PRECEDENCE = {"+": _LOOSE, "-": _LOOSE, "*": _TIGHT, "/": _TIGHT}
 
 
 class ValueTypeError(ValueError):
-    """A word that cannot take such arguments."""
+    """A primitive cannot take arguments of these types, or a constant is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A node: a word with arguments, a statistic, or a constant (`value` is not None).
+    """A node: a primitive with arguments, a statistic, or a constant (`value` is not None).
 
-    Equal texts are equal expressions. Build one with `call`, `statistic` or `constant`.
+    Expressions with equal texts are equal. Build them with `call`, `statistic` and `constant`: they
+    check types.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Expression:
 
     @cached_property
     def height(self) -> int:
-        """The number of levels; 1 for a leaf, n for a sum of n leaves."""
+        """The number of levels: 1 for a leaf, n for a sum of n leaves, which nests to the left."""
         return 1 + max((a.height for a in self.arguments), default=0)
 
     @property
     def text(self) -> str:
-        """The formula as written; `parse(text)` gives an equal expression."""
-        return self._bound[0]
+        """The formula as text; `parse_any(text)` gives an equal expression."""
+        return self._printed[0]
 
     @cached_property
     def canonical(self) -> "Expression":
@@ -67,36 +67,38 @@ class Expression:
         return Expression(self.name, self.type, tuple(arguments), self.value)
 
     @cached_property
-    def _bound(self) -> tuple[str, int]:
-        return _print(self, [a._bound for a in self.arguments])
+    def _printed(self) -> tuple[str, int]:
+        return _print(self, [a._printed for a in self.arguments])
 
     def walk(self) -> Iterator["Expression"]:
-        """The nodes, root first, in the order of the text."""
+        """All nodes, each before its arguments, first arguments first."""
         yield self
         for argument in self.arguments:
             yield from argument.walk()
 
     @property
     def is_feature(self) -> bool:
-        """Whether this is where a network's tensors become one number: everything above it is
-        arithmetic between networks' numbers."""
+        """Whether this node turns a network's tensors into one number, of type NetScalar.
+
+        All nodes above a feature do arithmetic with such numbers.
+        """
         if self.type != NET_SCALAR:
             return False
         return not self.arguments or all(a.type != NET_SCALAR for a in self.arguments)
 
     def features(self) -> list["Expression"]:
-        """The distinct canonical measures in the expression, in the order of the text."""
-        found: dict[str, Expression] = {}
+        """The distinct features in the expression, canonical, in the order of the text."""
+        features: dict[str, Expression] = {}
 
         def visit(node: Expression) -> None:
             if node.is_feature and any(n.name in CATALOGUE for n in node.walk()):
-                found.setdefault(node.canonical.text, node.canonical)
+                features.setdefault(node.canonical.text, node.canonical)
                 return
             for argument in node.arguments:
                 visit(argument)
 
         visit(self)
-        return list(found.values())
+        return list(features.values())
 
     def constants(self) -> list[float]:
         """The constants, in the order of the text."""
@@ -108,52 +110,59 @@ class Expression:
 
 
 def constant(value: float) -> Expression:
-    """A constant; `ValueTypeError` unless finite."""
+    """The expression of a constant, of type Constant.
+
+    Raises `ValueTypeError` where the value is not finite.
+    """
     if not math.isfinite(value):
         raise ValueTypeError(f"a constant must be finite, not {value!r}")
     return Expression("", CONSTANT, (), float(value))
 
 
 def statistic(name: str) -> Expression:
-    """A statistic of the catalogue."""
+    """The expression of a statistic of the catalogue; raises `KeyError` for any other name."""
     return Expression(name, CATALOGUE[name].type)
 
 
 def call(name: str, *arguments: Expression) -> Expression:
-    """A word with arguments; `ValueTypeError` where it does not take such value_types."""
-    word = PRIMITIVES[name]
-    value_type = word.resolve([a.type for a in arguments])
-    if value_type is None:
-        raise ValueTypeError(_refusal(name, arguments))
-    return Expression(name, value_type, arguments)
+    """The expression of a primitive with arguments, of the type that it gives for theirs.
+
+    Raises `KeyError` for an unknown primitive and `ValueTypeError` where it cannot take arguments
+    of these types.
+    """
+    result = PRIMITIVES[name].resolve([a.type for a in arguments])
+    if result is None:
+        raise ValueTypeError(_mismatch(PRIMITIVES[name], arguments))
+    return Expression(name, result, arguments)
 
 
-def _refusal(name: str, arguments: tuple[Expression, ...]) -> str:
-    word = PRIMITIVES[name]
-    if len(arguments) != word.arity:
-        return f"{name} takes {word.arity} argument{'s' * (word.arity > 1)}, not {len(arguments)}"
-    forms = ["; ".join("|".join(f) for f in s.arguments) for s in word.signatures]
-    given = ", ".join(str(a.type) for a in arguments)
-    hint = " of one value_type" if word.arity > 1 else ""
-    return f"{name} cannot take {given}; it takes {' or '.join(forms)}{hint}"
+def _mismatch(primitive: Primitive, arguments: tuple[Expression, ...]) -> str:
+    """Why a primitive does not take these arguments: their number or their types."""
+    name, arity = primitive.name, primitive.arity
+    if len(arguments) != arity:
+        return f"{name} takes {arity} argument{'s' * (arity > 1)}, not {len(arguments)}"
+    types = ", ".join(str(a.type) for a in arguments)
+    forms = dict.fromkeys(f for s in primitive.signatures for f in s.arguments[0])
+    expected = " or ".join(str(ValueType(form)) for form in forms)
+    return f"{name} cannot take {types}; it takes {expected}{', all of one type' * (arity > 1)}"
 
 
 def _print(node: Expression, arguments: list[tuple[str, int]]) -> tuple[str, int]:
-    """The text of a node and how strongly it binds."""
+    """The text of a node, and the precedence of its outermost operator."""
     if node.value is not None:
         return repr(node.value), _ATOM
     if not node.arguments:
         return node.name, _ATOM
     symbol = PRIMITIVES[node.name].symbol
     if symbol:
-        binding = _BINDING[symbol]
-        left = _bracket(arguments[0], binding)
-        return f"{left} {symbol} {_bracket(arguments[1], binding + 1)}", binding
+        precedence = _PRECEDENCE[symbol]
+        left, right = _bracket(arguments[0], precedence), _bracket(arguments[1], precedence + 1)
+        return f"{left} {symbol} {right}", precedence
     if node.name == "neg" and node.arguments[0].value is None:
         return f"-{_bracket(arguments[0], _UNARY)}", _UNARY
     return f"{node.name}({', '.join(text for text, _ in arguments)})", _ATOM
 
 
 def _bracket(printed: tuple[str, int], least: int) -> str:
-    text, binding = printed
-    return text if binding >= least else f"({text})"
+    text, precedence = printed
+    return text if precedence >= least else f"({text})"

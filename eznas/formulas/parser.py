@@ -1,10 +1,12 @@
-"""Text to expression. Nothing is evaluated as Python: a formula may come from a stranger.
+"""The parser: formula text to expression.
+
+Nothing is evaluated as Python, because a formula file may come from a stranger. The grammar:
 
     sum    := product (("+" | "-") product)*
     product:= factor (("*" | "/") factor)*
     factor := "-" factor | number | name | name "(" sum ("," sum)* ")" | "(" sum ")"
 
-A minus directly before a number belongs to the number.
+A minus directly before a number is the sign of the number.
 """
 
 import re
@@ -17,8 +19,8 @@ from eznas.primitives import NET_SCALAR, PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 
 LONGEST = 20_000  # characters
-MOST = 400  # nodes, constants among them: the text of so many is never longer than what is read
-DEEPEST = 60  # levels of brackets and of the tree, so that walking either stays within the stack
+MOST = 400  # nodes of an expression; printed, so many are never longer than LONGEST
+DEEPEST = 60  # levels of brackets, and of the tree: recursion over either stays in the stack
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\w+)|(.))", re.S)
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels (a sum of n terms takes n)"
@@ -27,19 +29,20 @@ _PRODUCT = {"*": "mul", "/": "div"}
 
 
 def parse(text: str) -> Expression:
-    """The expression behind a formula: one number per network, larger is better.
+    """The expression of a formula, whose type is NetScalar: one number per network.
 
-    `InputError` names the position (from 1) and the word at fault.
+    Raises `InputError` for a text that is no formula, with the position (from 1) and the name or
+    symbol at fault, and for an expression of another type.
     """
     formula = parse_any(text)
     if formula.type != NET_SCALAR:
-        need = "a formula must give one number per network (NetScalar)"
-        raise InputError(f"formula: {need}, this gives {formula.type}{_advice(formula)}")
+        expected = "a formula must give one number per network (NetScalar)"
+        raise InputError(f"formula: {expected}, this gives {formula.type}{_advice(formula)}")
     return formula
 
 
 def parse_any(text: str) -> Expression:
-    """The expression behind a text, of whatever value_type."""
+    """The expression of a text, whatever its type. Raises `InputError` as `parse` does."""
     if len(text) > LONGEST:
         raise InputError(f"formula: {len(text)} characters, at most {LONGEST} are read")
     parser = _Parser(_tokens(text), len(text) + 1)
@@ -49,6 +52,7 @@ def parse_any(text: str) -> Expression:
 
 
 def _advice(formula: Expression) -> str:
+    """How to reach one number per network from an expression of another type."""
     if formula.type.form == "scalar":
         return "; aggregate it, for example sum_layers(...)"
     return "; reduce and aggregate it, for example sum_layers(mean(...))" * bool(formula.type.axis)
@@ -71,7 +75,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens; `end` is the position behind the text."""
+    """Recursive descent over the tokens; `end` is the position after the last character."""
 
     def __init__(self, tokens: list[_Token], end: int) -> None:
         self._tokens = [*tokens, _Token("", end)]
@@ -98,13 +102,14 @@ class _Parser:
         return self._chain(_PRODUCT, self._factor, depth)
 
     def _chain(
-        self, words: dict[str, str], part: Callable[[int], Expression], depth: int
+        self, operators: dict[str, str], operand: Callable[[int], Expression], depth: int
     ) -> Expression:
-        left = part(depth)
-        while self._token.text in words:
+        """Operands joined by operators of one precedence; they nest to the left."""
+        expression = operand(depth)
+        while self._token.text in operators:
             token = self._take()
-            left = _call(token, words[token.text], left, part(depth))
-        return left
+            expression = _call(token, operators[token.text], expression, operand(depth))
+        return expression
 
     def _factor(self, depth: int) -> Expression:
         token = self._take()
@@ -133,10 +138,10 @@ class _Parser:
             if token.text in CATALOGUE:
                 return statistic(token.text)
             if token.text in PRIMITIVES:
-                raise _error(token, f"{token.text} is a word that takes arguments: expected '('")
+                raise _error(token, f"expected '(' after the primitive {token.text}")
             raise _unknown(token, "name", [*CATALOGUE, *PRIMITIVES])
         if token.text not in PRIMITIVES:
-            raise _unknown(token, "word", list(PRIMITIVES))
+            raise _unknown(token, "primitive", list(PRIMITIVES))
         self.expect("(")
         arguments = [self.sum(depth + 1)]
         while self._token.text == ",":
@@ -146,15 +151,15 @@ class _Parser:
         return _call(token, token.text, *arguments)
 
 
-def _call(token: _Token, word: str, *arguments: Expression) -> Expression:
+def _call(token: _Token, primitive: str, *arguments: Expression) -> Expression:
     try:
-        expression = call(word, *arguments)
+        expression = call(primitive, *arguments)
     except ValueTypeError as error:
         raise _error(token, str(error)) from None
     if expression.height > DEEPEST:
         raise _error(token, _TOO_DEEP)
     if expression.size > MOST:
-        raise _error(token, f"more than {MOST} words, statistics and constants")
+        raise _error(token, f"more than {MOST} primitives, statistics and constants")
     return expression
 
 
@@ -166,8 +171,8 @@ def _constant(token: _Token, text: str) -> Expression:
 
 
 def _error(token: _Token, problem: str) -> InputError:
-    found = f"at {token.text!r}" if token.text else "at the end"
-    return InputError(f"formula: {problem} (position {token.position}, {found})")
+    text = f"at {token.text!r}" if token.text else "at the end"
+    return InputError(f"formula: {problem} (position {token.position}, {text})")
 
 
 def _unknown(token: _Token, what: str, known: list[str]) -> InputError:

@@ -1,28 +1,29 @@
-"""Equal expressions by algebra: what need not be computed twice.
+"""Simplification by algebraic rules, so that equal expressions are computed once.
 
-A rule holds to the bit for all numbers, infinities and NaN among them (a test is the certificate),
-so that an expression may stand for another without changing a score.
+Both sides of a rule are equal to the bit for all numbers, infinities and NaN included
+(tests/formulas/test_simplify.py checks each rule), so simplification never changes a score.
 """
 
 from functools import lru_cache
 
 from eznas.formulas.expression import Expression, call
 
-Pattern = str | tuple["str | Pattern", ...]  # a variable x, or a word with its arguments
+Pattern = str | tuple["str | Pattern", ...]  # a variable "x", or a primitive and its arguments
 
-_SIGNLESS = ("abs", "square", "norm", "mean_abs", "sum_abs", "log", "abs_log")
-_OF_MAGNITUDE = ("square", "norm", "mean_abs", "sum_abs", "log", "abs_log")
-_SETTLED = ("abs", "relu", "sign", "positive")  # twice is once
-_KEEPING = ("neg", "abs", "square", "sqrt", "exp", "log", "log1p", "sigmoid", "relu", "sign")
+_EVEN = ("abs", "square", "norm", "mean_abs", "sum_abs", "log", "abs_log")
+_MAGNITUDE_ONLY = ("square", "norm", "mean_abs", "sum_abs", "log", "abs_log")
+_IDEMPOTENT = ("abs", "relu", "sign", "positive")
+_SHAPE_ONLY = ("ones", "numel")
+_SHAPE_KEEPING = ("neg", "abs", "square", "sqrt", "exp", "log", "log1p", "sigmoid", "relu", "sign")
 
 RULES: tuple[tuple[Pattern, Pattern], ...] = (
     (("neg", ("neg", "x")), "x"),
     (("min", "x", "x"), "x"),
     (("max", "x", "x"), "x"),
-    *(((word, ("neg", "x")), (word, "x")) for word in _SIGNLESS),
-    *(((word, ("abs", "x")), (word, "x")) for word in _OF_MAGNITUDE),
-    *(((word, (word, "x")), (word, "x")) for word in _SETTLED),
-    *(((word, (kept, "x")), (word, "x")) for word in ("ones", "numel") for kept in _KEEPING),
+    *(((outer, ("neg", "x")), (outer, "x")) for outer in _EVEN),
+    *(((outer, ("abs", "x")), (outer, "x")) for outer in _MAGNITUDE_ONLY),
+    *(((outer, (outer, "x")), (outer, "x")) for outer in _IDEMPOTENT),
+    *(((outer, (inner, "x")), (outer, "x")) for outer in _SHAPE_ONLY for inner in _SHAPE_KEEPING),
     (("sign", ("positive", "x")), ("positive", "x")),
     (("abs", ("positive", "x")), ("positive", "x")),
     (("abs", ("square", "x")), ("square", "x")),
@@ -33,7 +34,7 @@ RULES: tuple[tuple[Pattern, Pattern], ...] = (
     (("positive", ("relu", "x")), ("positive", "x")),
     (("trace", ("transpose", "x")), ("trace", "x")),
     (("sub", "x", ("neg", "y")), ("add", "x", "y")),
-    (("add", ("neg", "y"), "x"), ("sub", "x", "y")),  # as canonical order has it
+    (("add", ("neg", "y"), "x"), ("sub", "x", "y")),  # in canonical order
     (("mul", ("neg", "x"), ("neg", "y")), ("mul", "x", "y")),
     (("div", ("neg", "x"), ("neg", "y")), ("div", "x", "y")),
 )
@@ -41,32 +42,36 @@ RULES: tuple[tuple[Pattern, Pattern], ...] = (
 
 @lru_cache(1 << 16)
 def simplified(expression: Expression) -> Expression:
-    """The canonical form of an expression after all rules, innermost first."""
+    """The canonical form of an expression after all rules, applied to the arguments first.
+
+    It has the type and, to the bit, the values of the expression.
+    """
     node = expression.canonical
     if node.arguments:
         arguments = tuple(simplified(a) for a in node.arguments)
         node = Expression(node.name, node.type, arguments, node.value).canonical
     for pattern, result in RULES:
-        found: dict[str, Expression] = {}
-        if _matches(pattern, node, found):
-            return simplified(_filled(result, found))
+        variables: dict[str, Expression] = {}
+        if _matches(pattern, node, variables):
+            return simplified(_filled(result, variables))
     return node
 
 
-def _matches(pattern: Pattern, node: Expression, found: dict[str, Expression]) -> bool:
-    """Whether a node is of a form; `found`: what its variables stand for."""
+def _matches(pattern: Pattern, node: Expression, variables: dict[str, Expression]) -> bool:
+    """Whether a node matches a pattern; fills in the expressions that the variables stand for."""
     if isinstance(pattern, str):
-        return node.value is None and found.setdefault(pattern, node) == node
-    word, *arguments = pattern
+        return node.value is None and variables.setdefault(pattern, node) == node
+    name, *arguments = pattern
     return (
-        node.name == word
+        node.name == name
         and len(node.arguments) == len(arguments)
-        and all(_matches(p, a, found) for p, a in zip(arguments, node.arguments, strict=True))
+        and all(_matches(p, a, variables) for p, a in zip(arguments, node.arguments, strict=True))
     )
 
 
-def _filled(pattern: Pattern, found: dict[str, Expression]) -> Expression:
+def _filled(pattern: Pattern, variables: dict[str, Expression]) -> Expression:
+    """The pattern with its variables replaced by expressions."""
     if isinstance(pattern, str):
-        return found[pattern]
-    word, *arguments = pattern
-    return call(str(word), *(_filled(a, found) for a in arguments))
+        return variables[pattern]
+    name, *arguments = pattern
+    return call(str(name), *(_filled(a, variables) for a in arguments))

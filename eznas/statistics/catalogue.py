@@ -72,7 +72,7 @@ class Statistic:
         return self.gradient and self.sketch in PRIMITIVES and PRIMITIVES[self.sketch].arity == 2
 
 
-_FEATURES = ValueType("features", "layers", "raw")
+_FEATURES = ValueType("maps", "layers", "raw")
 _WEIGHTS = ValueType("weights")
 _SCALAR = ValueType("scalar")
 _MATRIX = ValueType("matrix")

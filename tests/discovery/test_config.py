@@ -44,7 +44,7 @@ def test_the_hybrid_and_its_parts_are_seeds_by_default():
 def test_sketches_cost_no_raw_tensors():
     assert set(PATHS) < set(SKETCHES)
     assert len(set(SKETCHES)) == len(SKETCHES)
-    assert all(CATALOGUE[s].kind.form not in ("features", "weights") for s in SKETCHES)
+    assert all(CATALOGUE[s].kind.form not in ("maps", "weights") for s in SKETCHES)
 
 
 def test_a_file_over_a_preset_and_settings_over_both(toml):

@@ -4,8 +4,8 @@ import torch
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As in a shard: one torch thread, whose sums do not depend on how many cores are free."""
-    before = torch.get_num_threads()
+    """One torch thread, as in the evaluation of a shard: with more, sums depend on their number."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Short measures: formulas, each once, over all that was asked for."""
+"""Candidate features: distinct formulas over all the statistics asked for."""
 
 import pytest
 
@@ -10,50 +10,52 @@ from tests.evolution.made_up import STATISTICS
 
 
 @pytest.mark.parametrize("statistics", [tuple(CATALOGUE), STATISTICS], ids=["all", "few"])
-def test_short_measures_are_distinct_formulas(statistics):
-    measures = candidate_features(statistics)
-    assert len({m.canonical.text for m in measures}) == len(measures) > 0
-    for m in measures:
-        assert m.type == NET_SCALAR
-        assert parse(m.text) == m
-    assert {s for m in measures for s in m.statistics()} == set(statistics)
+def test_candidate_features_are_distinct_formulas(statistics):
+    features = candidate_features(statistics)
+    assert len({f.canonical.text for f in features}) == len(features) > 0
+    for feature in features:
+        assert feature.type == NET_SCALAR
+        assert parse(feature.text) == feature
+    assert {s for f in features for s in f.statistics()} == set(statistics)
 
 
-def test_short_measures_come_in_one_order():
+def test_candidate_features_come_in_the_order_of_the_statistics():
     assert candidate_features(STATISTICS) == candidate_features(STATISTICS)
     both = candidate_features(("params", "layer_params"))
     assert both == candidate_features(("params",)) + candidate_features(("layer_params",))
     assert candidate_features(()) == []
 
 
-def test_what_is_worth_measuring():
-    every = (*TENSORS, *SIZES, *PATHS)
-    assert len(set(every)) == len(every)
-    assert set(every) <= set(CATALOGUE)
+def test_the_lists_of_statistics_to_measure():
+    names = (*TENSORS, *SIZES, *PATHS)
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(CATALOGUE)
     assert {"params", "operations", "layer_params"} <= set(SIZES)
     assert len(PATHS) > 10
-    assert all(scalars(CATALOGUE[name]) for name in every)
+    assert all(scalars(CATALOGUE[name]) for name in names)
 
 
 def test_a_number_of_the_network_stands_for_itself_and_its_log():
-    assert [m.text for m in candidate_features(("params",))] == ["params", "log(params)"]
+    assert [f.text for f in candidate_features(("params",))] == ["params", "log(params)"]
 
 
 def test_a_number_of_layers_is_aggregated_in_every_way():
-    texts = [m.text for m in candidate_features(("layer_flops",))]
-    ways = [w.name for w in PRIMITIVES.values() if w.aggregation and w.live and w.arity == 1]
-    assert {"sum_layers", "mean_layers", "step_layers"} <= set(ways)
-    assert "sum_all_layers" not in ways
+    texts = [f.text for f in candidate_features(("layer_flops",))]
+    aggregations = [
+        p.name for p in PRIMITIVES.values() if p.aggregation and p.live and p.arity == 1
+    ]
+    assert {"sum_layers", "mean_layers", "step_layers"} <= set(aggregations)
+    assert "sum_all_layers" not in aggregations
     expected = set()
     for scalar in ("layer_flops", "log(layer_flops)"):
         expected.add(f"weighted_mean_layers({scalar}, layer_params)")
-        expected |= {f"{way}({scalar})" for way in ways}
+        expected |= {f"{aggregation}({scalar})" for aggregation in aggregations}
     assert set(texts) == expected
 
 
 def test_a_matrix_of_the_network_is_reduced_to_its_correlation():
     assert CATALOGUE["data_jacobian"].type.axis == "networks"
-    texts = [m.text for m in candidate_features(("data_jacobian",))]
+    texts = [f.text for f in candidate_features(("data_jacobian",))]
     assert "logdet(correlation(data_jacobian))" in texts
     assert all("correlation(data_jacobian)" in t for t in texts)
     assert not any("layers(" in t for t in texts)
@@ -70,9 +72,9 @@ def test_a_matrix_of_the_network_is_reduced_to_its_correlation():
         ("data_relu_agreement", "logdet({})"),
     ],
 )
-def test_what_a_statistic_is_for(name, text):
+def test_reductions_for_one_statistic(name, text):
     texts = scalars(CATALOGUE[name])
     assert text.format(name) in texts
     assert len(set(texts)) == len(texts)
-    meant = parse(f"mean_layers({text.format(name)})").canonical
-    assert meant in candidate_features((name,))
+    feature = parse(f"mean_layers({text.format(name)})").canonical
+    assert feature in candidate_features((name,))

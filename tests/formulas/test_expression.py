@@ -1,63 +1,15 @@
-"""Trees and their text: what is printed is read back, and canonical text finds duplicates."""
+"""Trees and their text: printed text parses to the same tree, canonical text finds duplicates."""
 
-import itertools
 import math
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant, statistic
 from eznas.formulas.parser import DEEPEST, parse, parse_any
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
-
-DEPTH = 8
-
-
-def _reachable():
-    """Every typed way to call a word, by the value_type it gives: {value_type: [(word, argument value_types)]}."""
-    value_types = {row.type for row in CATALOGUE.values()} | {CONSTANT}
-    while True:
-        ways = {}
-        for word in PRIMITIVES.values():
-            for given_kinds in itertools.product(sorted(value_types), repeat=word.arity):
-                if value_type := word.resolve(given_kinds):
-                    ways.setdefault(value_type, []).append((word.name, given_kinds))
-        if value_types.issuperset(ways):
-            return ways
-        value_types |= set(ways)
-
-
-def _least_depths():
-    """The fewest levels in which each value_type can be made."""
-    least = dict.fromkeys([CONSTANT, *(row.type for row in CATALOGUE.values())], 1)
-    for _ in range(DEPTH):
-        for value_type, ways in WAYS.items():
-            known = [max(least[k] for k in ks) + 1 for _, ks in ways if all(k in least for k in ks)]
-            if known:
-                least[value_type] = min([*known, least.get(value_type, DEPTH)])
-    return least
-
-
-WAYS = _reachable()
-LEAST = _least_depths()
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
-    [0.0, -0.0, 1e-300, 1e22, 1e16, 5e-324, 0.1, -2.0, 123456789.0]
-)
-
-
-@st.composite
-def expressions(draw, value_type=NET_SCALAR, depth=DEPTH):
-    """A well-typed expression of a value_type, of at most so many levels."""
-    leaves = [n for n, row in CATALOGUE.items() if row.type == value_type]
-    ways = [w for w in WAYS.get(value_type, []) if max(LEAST[k] for k in w[1]) < depth]
-    if value_type == CONSTANT and not (ways and draw(st.integers(0, 4)) == 0):
-        return constant(draw(NUMBERS))
-    if leaves and (not ways or draw(st.integers(0, 3)) == 0):
-        return statistic(draw(st.sampled_from(leaves)))
-    name, value_types = draw(st.sampled_from(ways))
-    return call(name, *(draw(expressions(k, depth - 1)) for k in value_types))
+from tests.formulas.drawing import DEPTH, LEAST_DEPTHS, WAYS, expressions, expressions_of_any_type
 
 
 def _same_tree(a, b):
@@ -69,7 +21,7 @@ def _same_tree(a, b):
 
 
 def _swapped(node):
-    """The same value: the arguments of every commutative word the other way round."""
+    """An equal expression: the arguments of every commutative primitive in reverse order."""
     arguments = [_swapped(a) for a in node.arguments]
     if arguments and PRIMITIVES[node.name].commutative:
         arguments.reverse()
@@ -81,17 +33,17 @@ moderately = settings(max_examples=150, deadline=None)
 
 @moderately
 @given(expressions())
-def test_what_is_printed_is_read_back(formula):
-    again = parse(formula.text)
-    _same_tree(again, formula)
-    assert again.text == formula.text
-    assert again == formula
-    assert hash(again) == hash(formula)
+def test_printed_text_parses_to_the_same_tree(formula):
+    parsed = parse(formula.text)
+    _same_tree(parsed, formula)
+    assert parsed.text == formula.text
+    assert parsed == formula
+    assert hash(parsed) == hash(formula)
 
 
 @moderately
-@given(st.sampled_from(sorted(WAYS)).flatmap(expressions))
-def test_what_is_printed_is_read_back_at_every_kind(expression):
+@given(expressions_of_any_type())
+def test_printed_text_of_every_type_parses_to_the_same_tree(expression):
     _same_tree(parse_any(expression.text), expression)
 
 
@@ -106,31 +58,30 @@ def test_canonical_text_is_a_fixed_point(formula):
 
 @moderately
 @given(expressions())
-def test_canonical_text_does_not_see_the_order_of_commutative_arguments(formula):
+def test_canonical_text_ignores_the_order_of_commutative_arguments(formula):
     assert _swapped(formula).canonical.text == formula.canonical.text
 
 
 @moderately
 @given(expressions())
-def test_books_are_kept(formula):
+def test_nodes_statistics_and_features_agree(formula):
     nodes = list(formula.walk())
     assert nodes[0] is formula
     assert len(nodes) == len(formula) == formula.size
     assert formula.height <= DEPTH
     assert formula.statistics() == list(dict.fromkeys(n.name for n in nodes if n.name in CATALOGUE))
-    measures = formula.features()
-    assert measures, "a NetScalar comes from somewhere"
-    assert len({m.text for m in measures}) == len(measures)
-    assert all(m.type == NET_SCALAR and m.is_feature for m in measures)
-    assert all(m.canonical.text == m.text for m in measures)
-    inside = {n.canonical.text for n in nodes}
-    assert {m.text for m in measures} <= inside
-    assert {s for m in measures for s in m.statistics()} == set(formula.statistics())
+    features = formula.features()
+    assert features, "only features give a NetScalar"
+    assert len({f.text for f in features}) == len(features)
+    assert all(f.type == NET_SCALAR and f.is_feature for f in features)
+    assert all(f.canonical.text == f.text for f in features)
+    assert {f.text for f in features} <= {n.canonical.text for n in nodes}
+    assert {s for f in features for s in f.statistics()} == set(formula.statistics())
 
 
-def test_every_kind_and_word_can_be_drawn():
-    """Otherwise the tests above would be about less than they say."""
-    assert set(LEAST) == {CONSTANT, *WAYS, *(row.type for row in CATALOGUE.values())}
+def test_every_type_and_primitive_can_be_drawn():
+    """Guards the tests above, which would otherwise cover less than they claim."""
+    assert set(LEAST_DEPTHS) == {CONSTANT, *WAYS, *(row.type for row in CATALOGUE.values())}
     assert {name for ways in WAYS.values() for name, _ in ways} == set(PRIMITIVES)
 
 
@@ -170,7 +121,7 @@ PRODUCT, QUOTIENT = call("mul", P, TWO), call("div", P, TWO)
         (call("log", call("neg", P)), "log(-params)"),
     ],
 )
-def test_brackets_stand_where_they_are_needed_and_only_there(expression, text):
+def test_brackets_are_printed_only_where_needed(expression, text):
     assert expression.text == text
     _same_tree(parse_any(text), expression)
 
@@ -197,23 +148,23 @@ def test_a_constant_is_a_finite_float():
         ValueType("matrix", "layers", ""),
     ],
 )
-def test_forms_axes_and_batches_never_meet(other):
+def test_different_forms_axes_and_batches_never_meet(other):
     a, b = Expression("a", ValueType("samples", "layers", "raw")), Expression("b", other)
     assert call("matmul", a, a).type == a.type
     with pytest.raises(ValueTypeError, match=r"matmul cannot take SampleMatrix\(raw\), "):
         call("matmul", a, b)
 
 
-def test_canonical_text_sorts_what_commutes_and_nothing_else():
+def test_canonical_text_sorts_commutative_arguments_only():
     assert call("add", P, TWO).canonical.text == "2.0 + params"
     assert call("sub", P, TWO).canonical.text == "params - 2.0"
     assert call("max", P, call("min", P, TWO)).canonical.text == "max(min(2.0, params), params)"
 
 
-def test_measures_are_where_tensors_become_numbers():
+def test_features_are_where_tensors_become_numbers():
     text = "params + sum_layers(mean(weight)) * log(sum_layers(mean(weight))) - logdet(sum_layers("
     formula = parse(text + "data_relu_agreement))")
-    assert [m.text for m in formula.features()] == [
+    assert [f.text for f in formula.features()] == [
         "params",
         "sum_layers(mean(weight))",
         "logdet(sum_layers(data_relu_agreement))",
@@ -221,9 +172,9 @@ def test_measures_are_where_tensors_become_numbers():
     assert formula.statistics() == ["params", "weight", "data_relu_agreement"]
 
 
-def test_measures_are_canonical_and_distinct():
+def test_features_are_canonical_and_distinct():
     formula = parse("sum_layers(norm(weight + 1)) - sum_layers(norm(1 + weight))")
-    assert [m.text for m in formula.features()] == ["sum_layers(norm(1.0 + weight))"]
+    assert [f.text for f in formula.features()] == ["sum_layers(norm(1.0 + weight))"]
 
 
 @pytest.mark.parametrize(
@@ -240,11 +191,11 @@ def test_measures_are_canonical_and_distinct():
         ("max(1, ", ")", 1),
     ],
 )
-def test_the_deepest_tree_can_be_walked_printed_sorted_and_read_back(head, tail, levels):
-    """Workers read canonical text: whatever can be read must stay readable when sorted."""
-    times = (DEEPEST - 1) // levels
-    formula = parse(head * times + "params" + tail * times)
-    assert formula.height == 1 + times * levels
+def test_the_deepest_tree_can_be_walked_printed_sorted_and_parsed(head, tail, levels):
+    """Workers parse canonical text: sorting a formula must not make it too deep for the parser."""
+    repeats = (DEEPEST - 1) // levels
+    formula = parse(head * repeats + "params" + tail * repeats)
+    assert formula.height == 1 + repeats * levels
     assert parse(formula.text) == formula
     assert parse(formula.canonical.text).canonical == formula.canonical
     assert len(formula.features()) == 1
@@ -255,5 +206,5 @@ def test_brackets_cost_nothing_but_their_depth():
     assert parse("(" * DEEPEST + "params" + ")" * DEEPEST) == P
 
 
-def test_names_mean_one_thing():
+def test_no_name_is_both_a_statistic_and_a_primitive():
     assert not set(CATALOGUE) & set(PRIMITIVES)

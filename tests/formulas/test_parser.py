@@ -1,4 +1,4 @@
-"""Reading formulas: what is accepted, and errors that name the position and the word."""
+"""The parser: what it accepts, and errors that name the position and the text at fault."""
 
 import sys
 
@@ -45,12 +45,12 @@ from eznas.statistics.catalogue import CATALOGUE
         ("sum_layers(mean(weight))", "sum_layers(mean(weight))"),
     ],
 )
-def test_reads(text, printed):
+def test_parses(text, printed):
     assert parse_any(text).text == printed
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_reads_every_statistic(name):
+def test_parses_every_statistic(name):
     expression = parse_any(name)
     assert (expression.text, expression.type) == (name, CATALOGUE[name].type)
 
@@ -59,16 +59,16 @@ LONG = "params + " * (LONGEST // 9) + "params + params"
 FEATURES = "data_conv_output, data_conv_output"
 SUM_OF_MEANS = "sum_layers(mean(data_conv_output))"
 
-# what is wrong, the position from 1, the word at fault, and how the message says so
+# What is wrong, the formula, the position from 1, the token at fault, and part of the message.
 WRONG = [
     ("unknown statistic", "params + parms", 10, "parms", "did you mean 'params'?"),
-    ("unknown word", "logg(params)", 1, "logg", "did you mean 'log'?"),
-    ("unknown word, nothing near", "qqqqqq(params)", 1, "qqqqqq", "known: "),
+    ("unknown primitive", "logg(params)", 1, "logg", "did you mean 'log'?"),
+    ("unknown primitive, nothing near", "qqqqqq(params)", 1, "qqqqqq", "known: "),
     ("unknown name, nothing near", "  zzzzzz", 3, "zzzzzz", "known: "),
-    ("statistic as a word", "params(2)", 1, "params", "unknown word"),
-    ("word without arguments", "log + 2", 1, "log", "expected '('"),
+    ("statistic as a primitive", "params(2)", 1, "params", "unknown primitive"),
+    ("primitive without arguments", "log + 2", 1, "log", "expected '(' after"),
     ("never closed", "(params", 8, "", "expected ')'"),
-    ("never closed, a word", "log(params", 11, "", "expected ')'"),
+    ("never closed, a primitive", "log(params", 11, "", "expected ')'"),
     ("never opened", "params)", 7, ")", "expected the end"),
     ("closed twice", "log(params))", 12, ")", "expected the end"),
     ("missing comma", "min(params params)", 12, "params", "expected ')'"),
@@ -101,15 +101,15 @@ WRONG = [
     ("digit beyond ASCII", "params * ٣", 10, "٣", "unknown name"),
     ("minus beyond ASCII", "params \u2212 2", 8, "\u2212", "expected the end"),
     ("zero byte", "params\0", 7, "\0", "expected the end"),
-    ("value_types that never meet", "weight + data_conv_output", 8, "+", "Weights, Features(raw)"),
+    ("types that never meet", "weight + data_conv_output", 8, "+", "Weights, Features(raw)"),
     (
-        "value_types at a word",
+        "two types for one primitive",
         "hamming(weight, data_conv_output)",
         1,
         "hamming",
-        "of one value_type",
+        "it takes Features or Weights or SampleMatrix or ChannelMatrix or Vector, all of one type",
     ),
-    ("no such form", "gram(weight)", 1, "gram", "cannot take Weights; it takes features"),
+    ("no such form", "gram(weight)", 1, "gram", "cannot take Weights; it takes Features"),
     ("constant without axes", "matmul(2, data_conv_output)", 1, "matmul", "cannot take Constant"),
     ("constant to reduce", "mean(2)", 1, "mean", "cannot take Constant"),
     ("layers and networks", "mean(weight) * params", 14, "*", "Scalar, NetScalar"),
@@ -130,7 +130,7 @@ WRONG = [
     ("aggregated twice", f"sum_layers({SUM_OF_MEANS})", 1, "sum_layers", "cannot take NetScalar"),
     ("too deep, brackets", "(" * 5000 + "params", DEEPEST + 2, "(", "nested deeper"),
     ("too deep, signs", "-" * 5000 + "params", DEEPEST + 2, "-", "nested deeper"),
-    ("too deep, words", "log(" * 4000 + "params", 4 * DEEPEST + 5, "log", "nested deeper"),
+    ("too deep, primitives", "log(" * 4000 + "params", 4 * DEEPEST + 5, "log", "nested deeper"),
     ("too deep, closed", "(" * 61 + "params" + ")" * 61, 62, "params", "nested deeper"),
     ("too long a sum", "+".join(["params"] * 2500), 7 * DEEPEST, "+", "nested deeper"),
     ("too long a product", "*".join("1" * 9000), 2 * DEEPEST, "*", "nested deeper"),
@@ -138,21 +138,21 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("text", "position", "word", "says"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG]
+    ("text", "position", "token", "problem"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG]
 )
-def test_errors_name_the_position_and_the_word(text, position, word, says):
+def test_errors_name_the_position_and_the_token(text, position, token, problem):
     with pytest.raises(InputError) as caught:
         parse(text)
     message = str(caught.value)
     assert message.startswith("formula: ")
-    assert says in message
+    assert problem in message
     assert f"(position {position}" in message
-    assert repr(word) in message if word else "at the end" in message
+    assert repr(token) in message if token else "at the end" in message
     assert "\n" not in message
 
 
 @pytest.mark.parametrize(
-    ("text", "value_type", "advice"),
+    ("text", "type_name", "advice"),
     [
         ("2", "Constant", ""),
         ("data_conv_output", "Features(raw)", "reduce and aggregate it"),
@@ -161,39 +161,40 @@ def test_errors_name_the_position_and_the_word(text, position, word, says):
         ("data_jacobian", "NetMatrix", "reduce"),
     ],
 )
-def test_a_formula_gives_one_number_per_network(text, value_type, advice):
+def test_a_formula_gives_one_number_per_network(text, type_name, advice):
     parse_any(text)
     with pytest.raises(InputError, match=r"^formula: .*\(NetScalar\)") as caught:
         parse(text)
-    assert f"this gives {value_type}" in str(caught.value)
+    assert f"this gives {type_name}" in str(caught.value)
     assert advice in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_formula_has_a_largest_size():
+def test_the_size_of_a_formula_is_limited():
     def balanced(leaves):
         half = leaves // 2
         return f"({balanced(leaves - half)} + {balanced(half)})" if half else "params"
 
     assert parse(balanced(MOST // 2)).size == MOST - 1
-    with pytest.raises(InputError, match=rf"more than {MOST} words.*\(position \d+, at '\+'\)"):
+    message = rf"more than {MOST} primitives.*\(position \d+, at '\+'\)"
+    with pytest.raises(InputError, match=message):
         parse(balanced(MOST // 2 + 1))
 
 
-def test_what_may_be_read_may_be_printed_and_read_again():
-    """The text of the largest formula is shorter than the longest that is read."""
+def test_every_formula_of_the_largest_size_can_be_read_again():
+    """Its text is never longer than the longest text that the parser reads."""
     number = len(repr(-sys.float_info.max))
     widest = max(number, *map(len, (*CATALOGUE, *PRIMITIVES))) + len("(), ")
     assert MOST * widest <= LONGEST
-    assert all(len(f" {w.symbol} ()") < widest for w in PRIMITIVES.values())
+    assert all(len(f" {p.symbol} ()") < widest for p in PRIMITIVES.values())
 
 
-def test_a_run_does_not_grow_what_is_not_read():
+def test_a_run_grows_no_tree_that_the_parser_refuses():
     bound = next(m.le for m in Config.model_fields["nodes"].metadata if hasattr(m, "le"))
     assert bound == MOST
 
 
-def test_a_text_has_a_longest_length():
+def test_the_length_of_a_text_is_limited():
     with pytest.raises(InputError, match=f"{len(LONG)} characters, at most {LONGEST} are read"):
         parse(LONG)
     assert parse("params".rjust(LONGEST)).text == "params"
@@ -207,7 +208,7 @@ PIECES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(PIECES | st.text("()+-*/,. 12e_xlog\nλ") | st.text(max_size=20))
-def test_any_text_is_read_or_refused_in_one_line(text):
+def test_any_text_is_parsed_or_refused_in_one_line(text):
     message = ""
     try:
         expression = parse_any(text)
@@ -225,8 +226,8 @@ def test_nothing_is_evaluated(text):
         parse(text)
 
 
-def test_the_kinds_of_the_examples():
-    """Guards the cases above: they must be wrong for the reason that they name."""
+def test_the_types_of_the_examples():
+    """Guards the cases in WRONG: each must be wrong for the reason that it names."""
     assert parse(SUM_OF_MEANS).type == NET_SCALAR
     assert parse_any("2 * 3 - log(4)").type == CONSTANT
     assert parse_any(f"cosine({FEATURES})").type.form == "scalar"

@@ -1,4 +1,4 @@
-"""What holds for any expression: one is drawn at every value_type, with what the simplifier looks for."""
+"""What holds for the simplified form of any expression: expressions of every type are drawn."""
 
 import pytest
 import torch
@@ -9,85 +9,84 @@ from eznas.formulas.expression import ValueTypeError, call, constant, statistic
 from eznas.formulas.parser import parse_any
 from eznas.formulas.simplify import RULES, simplified
 from eznas.primitives import PRIMITIVES
-from tests.formulas.test_expression import WAYS, expressions
-from tests.formulas.test_simplify import OF_KIND, built, computed, values
+from tests.formulas.computing import STATISTICS, built, computed, values
+from tests.formulas.drawing import expressions_of_any_type
 
-FORMS = sorted(OF_KIND)
-KEEPING = [w for w in PRIMITIVES.values() if not w.aggregation and w.signatures[0].result == "same"]
+FORMS = sorted(STATISTICS)
+FORM_KEEPING = [
+    p for p in PRIMITIVES.values() if not p.aggregation and p.signatures[0].result == "same"
+]
 
 
 @st.composite
 def nested(draw, form, depth=5):
-    """An expression over two tensors of a form, rich in left sides of rules."""
-    x = statistic(OF_KIND[form])
+    """An expression over two tensors of a form, in which many rules apply."""
+    x = statistic(STATISTICS[form])
     if depth == 0 or draw(st.integers(0, 5)) == 0:
         return draw(st.sampled_from([x, call("sqrt", x), constant(2.0), constant(-0.5)]))
     variables = {"x": draw(nested(form, depth - 1)), "y": draw(nested(form, depth - 1))}
     pattern = draw(st.sampled_from([left for left, _ in RULES]))
-    word = draw(st.sampled_from(KEEPING))
-    for shape in (pattern, (word.name, *"xy"[: word.arity])):
+    primitive = draw(st.sampled_from(FORM_KEEPING))
+    for candidate in (pattern, (primitive.name, *"xy"[: primitive.arity])):
         try:
-            made = built(shape, variables)
+            expression = built(candidate, variables)
         except ValueTypeError:
             continue
-        if made.type == x.type:
-            return made
+        if expression.type == x.type:
+            return expression
     return x
 
 
 def check_simplified(expression):
-    short = simplified(expression)
-    assert simplified(short) == short == short.canonical
-    assert simplified(expression.canonical) == short
-    assert short.type == expression.type
-    assert short.size <= expression.size
-    assert parse_any(short.text) == short
+    simple = simplified(expression)
+    assert simplified(simple) == simple == simple.canonical
+    assert simplified(expression.canonical) == simple
+    assert simple.type == expression.type
+    assert simple.size <= expression.size
+    assert parse_any(simple.text) == simple
 
 
 def check_values(form, expression):
-    tensors = {OF_KIND[form]: values(form, torch.float64)}
+    tensors = {STATISTICS[form]: values(form, torch.float64)}
     tensors |= {repr(c): torch.tensor(c, dtype=torch.float64) for c in expression.constants()}
-    long, short = (computed(e, tensors) for e in (expression.canonical, simplified(expression)))
-    assert torch.equal(long.isnan(), short.isnan())
-    assert torch.equal(long.nan_to_num(), short.nan_to_num())
+    result = computed(expression.canonical, tensors)
+    simple_result = computed(simplified(expression), tensors)
+    assert torch.equal(result.isnan(), simple_result.isnan())
+    assert torch.equal(result.nan_to_num(), simple_result.nan_to_num())
 
 
-def at_every_kind():
-    return st.sampled_from(sorted(WAYS)).flatmap(expressions)
-
-
-def of_a_form():
+def forms_and_expressions():
     return st.sampled_from(FORMS).flatmap(lambda f: st.tuples(st.just(f), nested(f)))
 
 
 @settings(max_examples=150, deadline=None)
-@given(at_every_kind())
+@given(expressions_of_any_type())
 def test_a_simplified_form_is_a_fixed_point(expression):
     check_simplified(expression)
 
 
 @settings(max_examples=150, deadline=None)
-@given(of_a_form())
-def test_what_is_simplified_computes_the_same_to_the_bit(drawn):
+@given(forms_and_expressions())
+def test_simplified_expressions_compute_the_same_bits(drawn):
     check_simplified(drawn[1])
     check_values(*drawn)
 
 
 @pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
-@given(at_every_kind())
+@given(expressions_of_any_type())
 def test_many_simplified_forms_are_fixed_points(expression):
     check_simplified(expression)
 
 
 @pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
-@given(of_a_form())
-def test_much_that_is_simplified_computes_the_same_to_the_bit(drawn):
+@given(forms_and_expressions())
+def test_many_simplified_expressions_compute_the_same_bits(drawn):
     check_simplified(drawn[1])
     check_values(*drawn)
 
 
-def test_rules_are_drawn():
-    """Guards the tests above: what is drawn has something to simplify."""
-    find(of_a_form(), lambda drawn: simplified(drawn[1]).size < drawn[1].size - 3)
+def test_rules_apply_to_drawn_expressions():
+    """Guards the tests above: rules apply to the expressions that they draw."""
+    find(forms_and_expressions(), lambda drawn: simplified(drawn[1]).size < drawn[1].size - 3)

@@ -1,46 +1,46 @@
-"""The library's door, and the resolution of value_types."""
+"""The registry: what it refuses, and the types that primitives resolve to."""
 
 import pytest
 
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
-from eznas.primitives.registry import aggregation, word
+from eznas.primitives.registry import aggregation, primitive
 from eznas.primitives.types import AXES, FORMS
 
-FEATURES = ValueType("features", "layers", "raw")
+MAPS = ValueType("maps", "layers", "raw")
 SAMPLES = ValueType("samples", "layers", "raw")
 KERNEL = ValueType("samples", "activations", "sketch")
 WEIGHTS, MATRIX, VECTOR, SCALAR = (ValueType(f) for f in ("weights", "matrix", "vector", "scalar"))
 
 
-def test_a_name_is_taken_once():
-    before = dict(PRIMITIVES)
-    with pytest.raises(ValueError, match="'add' is there already"):
+def test_a_name_is_registered_once():
+    registered = dict(PRIMITIVES)
+    with pytest.raises(ValueError, match="'add' is already registered"):
 
-        @word("any any -> same")
+        @primitive("any any -> same")
         def add(x, y):
             """x + y again."""
 
-    with pytest.raises(ValueError, match="'sum_layers' is there already"):
+    with pytest.raises(ValueError, match="'sum_layers' is already registered"):
 
         @aggregation("scalar -> scalar")
         def sum_layers(x, mask):
             """The sum again."""
 
-    assert before == PRIMITIVES
+    assert registered == PRIMITIVES
 
 
-def test_a_word_needs_a_docstring():
+def test_a_primitive_needs_a_docstring():
     with pytest.raises(ValueError, match="'silent' needs a docstring"):
 
-        @word("any -> same")
+        @primitive("any -> same")
         def silent(x):
             return x
 
     assert "silent" not in PRIMITIVES
 
 
-@pytest.mark.parametrize("entry", PRIMITIVES.values(), ids=lambda w: w.name)
-def test_words_are_well_formed(entry):
+@pytest.mark.parametrize("entry", PRIMITIVES.values(), ids=lambda p: p.name)
+def test_primitives_are_well_formed(entry):
     assert PRIMITIVES[entry.name] is entry
     assert entry.name.isidentifier()
     assert entry.meaning.endswith((".", ":"))
@@ -51,24 +51,24 @@ def test_words_are_well_formed(entry):
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "expected"),
+    ("name", "types", "expected"),
     [
-        ("add", [FEATURES, FEATURES], FEATURES),
-        ("add", [FEATURES, CONSTANT], FEATURES),
+        ("add", [MAPS, MAPS], MAPS),
+        ("add", [MAPS, CONSTANT], MAPS),
         ("add", [CONSTANT, NET_SCALAR], NET_SCALAR),
         ("add", [CONSTANT, CONSTANT], CONSTANT),
-        ("add", [FEATURES, WEIGHTS], None),
-        ("add", [FEATURES, ValueType("features", "layers", "sketch")], None),
+        ("add", [MAPS, WEIGHTS], None),
+        ("add", [MAPS, ValueType("maps", "layers", "sketch")], None),
         ("add", [SCALAR, NET_SCALAR], None),
         ("add", [SCALAR, ValueType("scalar", "activations")], None),
-        ("add", [FEATURES], None),
-        ("gram", [FEATURES], SAMPLES),
+        ("add", [MAPS], None),
+        ("gram", [MAPS], SAMPLES),
         ("gram", [WEIGHTS], None),
         ("gram", [CONSTANT], None),
-        ("covariance", [FEATURES], MATRIX),
+        ("covariance", [MAPS], MATRIX),
         ("covariance", [WEIGHTS], MATRIX),
         ("logdet", [SAMPLES], SCALAR),
-        ("logdet", [FEATURES], MATRIX),
+        ("logdet", [MAPS], MATRIX),
         ("eigenvalues", [KERNEL], ValueType("vector", "activations")),
         ("sum", [SCALAR], None),
         ("sum", [ValueType("vector", "networks")], NET_SCALAR),
@@ -81,22 +81,22 @@ def test_words_are_well_formed(entry):
         ("mean_layers", [KERNEL], None),
         ("weighted_mean_layers", [SCALAR, SCALAR], NET_SCALAR),
         ("weighted_mean_layers", [SCALAR, CONSTANT], None),
-        ("saliency", [FEATURES, FEATURES], MATRIX),
-        ("saliency", [FEATURES, ValueType("features", "layers", "sketch")], None),
-        ("saliency", [FEATURES, CONSTANT], None),
-        ("pixel_mean", [ValueType("features", "blocks", "sketch")], ValueType("matrix", "blocks")),
+        ("saliency", [MAPS, MAPS], MATRIX),
+        ("saliency", [MAPS, ValueType("maps", "layers", "sketch")], None),
+        ("saliency", [MAPS, CONSTANT], None),
+        ("pixel_mean", [ValueType("maps", "blocks", "sketch")], ValueType("matrix", "blocks")),
         ("pixel_mean", [WEIGHTS], None),
-        ("channel_variance", [ValueType("features", "norms", "raw")], ValueType("vector", "norms")),
+        ("channel_variance", [ValueType("maps", "norms", "raw")], ValueType("vector", "norms")),
         (
             "channel_correlation",
-            [ValueType("features", "norms", "raw")],
+            [ValueType("maps", "norms", "raw")],
             ValueType("matrix", "norms"),
         ),
         ("channel_correlation", [WEIGHTS], MATRIX),
         ("channel_correlation", [MATRIX], None),
         ("unit_diagonal", [KERNEL], KERNEL),
         ("unit_diagonal", [ValueType("matrix", "blocks")], ValueType("matrix", "blocks")),
-        ("unit_diagonal", [FEATURES], None),
+        ("unit_diagonal", [MAPS], None),
         ("sum_abs", [ValueType("vector", "norms")], ValueType("scalar", "norms")),
         ("sum_abs", [SCALAR], None),
         ("singular_values", [ValueType("matrix", "blocks")], ValueType("vector", "blocks")),
@@ -111,8 +111,8 @@ def test_words_are_well_formed(entry):
         ("mean_layers", [ValueType("scalar", "blocks")], NET_SCALAR),
     ],
 )
-def test_resolve(name, given, expected):
-    assert PRIMITIVES[name].resolve(given) == expected
+def test_resolve(name, types, expected):
+    assert PRIMITIVES[name].resolve(types) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_applies(name, shapes, fits):
 @pytest.mark.parametrize(
     ("value_type", "text"),
     [
-        (FEATURES, "Features(raw)"),
+        (MAPS, "Features(raw)"),
         (KERNEL, "SampleMatrix(activations, sketch)"),
         (MATRIX, "ChannelMatrix"),
         (NET_SCALAR, "NetScalar"),
@@ -149,22 +149,20 @@ def test_applies(name, shapes, fits):
         (ValueType("matrix", "blocks"), "ChannelMatrix(blocks)"),
         (ValueType("vector", "norms"), "Vector(norms)"),
         (ValueType("scalar", "activations"), "Scalar(activations)"),
-        (ValueType("features", "norms", "raw"), "Features(norms, raw)"),
+        (ValueType("maps", "norms", "raw"), "Features(norms, raw)"),
         (ValueType("vector", "networks"), "NetVector"),
     ],
 )
-def test_kinds_are_named_as_in_the_manual(value_type, text):
+def test_types_are_named_as_in_the_manual(value_type, text):
     assert str(value_type) == text
 
 
-def test_every_kind_has_a_name_of_its_own():
-    batched = ("features", "samples")
-    value_types = [
-        ValueType(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES
-    ]
-    assert len({str(value_type) for value_type in value_types}) == len(value_types)
+def test_every_type_has_a_name_of_its_own():
+    batched = ("maps", "samples")
+    types = [ValueType(f, axis, "raw" if f in batched else "") for f in FORMS for axis in AXES]
+    assert len(set(map(str, types))) == len(types)
 
 
-def test_a_kind_has_a_form():
+def test_a_type_has_a_form():
     with pytest.raises(ValueError, match="no such form: 'tensor'"):
         ValueType("tensor")

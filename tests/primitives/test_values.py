@@ -1,7 +1,7 @@
-"""What each word computes: hand-computed rows, at least one for every word of the library.
+"""What each primitive computes: hand-computed rows, at least one for every primitive.
 
-A row is (word, arguments, result), rows of a tensor first; an aggregation's last argument is its
-mask. A new word needs a row here.
+A row is (primitive, arguments, result); the last argument of an aggregation is its mask. A new
+primitive needs a row here.
 """
 
 import math
@@ -17,9 +17,11 @@ TINY = torch.finfo(torch.float64).tiny
 LN2, LN3, E, R3 = math.log(2), math.log(3), math.e, 3**-0.5
 
 # One layer, two samples, two channels, one by two positions.
-FEATURES = [[[[[1.0, 2.0]], [[0.0, -1.0]]], [[[3.0, -2.0]], [[-1.0, -1.0]]]]]
-AGAINST = [[[[[2.0, -1.0]], [[5.0, 3.0]]], [[[1.0, 1.0]], [[0.0, 4.0]]]]]  # another of its shape
-THREE = [[[[[0.0, 2.0]], [[0.0, 2.0]], [[5.0, 5.0]]], [[[0.0, 2.0]], [[2.0, 2.0]], [[5.0, 5.0]]]]]
+MAPS = [[[[[1.0, 2.0]], [[0.0, -1.0]]], [[[3.0, -2.0]], [[-1.0, -1.0]]]]]
+OTHER_MAPS = [[[[[2.0, -1.0]], [[5.0, 3.0]]], [[[1.0, 1.0]], [[0.0, 4.0]]]]]
+THREE_CHANNELS = [
+    [[[[0.0, 2.0]], [[0.0, 2.0]], [[5.0, 5.0]]], [[[0.0, 2.0]], [[2.0, 2.0]], [[5.0, 5.0]]]]
+]
 WEIGHTS = [[[[[1.0, 3.0]]], [[[2.0, -2.0]]]]]  # two filters of one by two
 A = [[1.0, 2.0], [3.0, 4.0]]
 
@@ -51,10 +53,10 @@ VALUES = [
     ("negative", [[[3.0, -2.0, 0.0]]], [[0.0, 1.0, 0.0]]),
     ("ones", [[[3.0, NAN]]], [[1.0, 1.0]]),
     ("zeros", [[[3.0, NAN]]], [[0.0, 0.0]]),
-    ("sum", [FEATURES], [1.0]),
-    ("mean", [FEATURES], [0.125]),
-    ("mean_abs", [FEATURES], [11 / 8]),
-    ("sum_abs", [FEATURES], [11.0]),
+    ("sum", [MAPS], [1.0]),
+    ("mean", [MAPS], [0.125]),
+    ("mean_abs", [MAPS], [11 / 8]),
+    ("sum_abs", [MAPS], [11.0]),
     ("sum_abs", [[[0.0, -0.0], [1e308, -1e308]]], [0.0, INF]),
     ("std", [[[1.0, 3.0], [5.0, 5.0], [MAX, -MAX]]], [1.0, 0.0, MAX]),
     ("std", [[[0.1] * 7]], [0.0]),  # to the bit: a rounded mean would leave 1e-17
@@ -62,16 +64,16 @@ VALUES = [
     ("norm", [[[0.0, 0.0]]], [0.0]),
     ("largest", [[[1.0, -5.0, 3.0]]], [3.0]),
     ("smallest", [[[1.0, -5.0, 3.0]]], [-5.0]),
-    ("numel", [FEATURES], [8.0]),
+    ("numel", [MAPS], [8.0]),
     ("entropy", [[[1.0, -1.0, 0.0], [1.0, 2.0, -1.0]]], [LN2, 1.5 * LN2]),
     ("entropy", [[[0.0, -0.0], [MAX, MAX], [5e-324, 5e-324]]], [0.0, LN2, LN2]),
     ("participation", [[[1.0, -1.0, 0.0], [3.0, 1.0, 0.0]]], [2.0, 1.6]),
     ("participation", [[[0.0, -0.0], [MAX, MAX], [5e-324, 5e-324]]], [0.0, 2.0, 2.0]),
-    ("pixel_mean", [FEATURES], [[[1.5, -0.5], [0.5, -1.0]]]),
+    ("pixel_mean", [MAPS], [[[1.5, -0.5], [0.5, -1.0]]]),
     # 1 * 2 + 2 * -1 and so on, by sample and channel
-    ("saliency", [FEATURES, AGAINST], [[[0.0, -3.0], [1.0, -4.0]]]),
+    ("saliency", [MAPS, OTHER_MAPS], [[[0.0, -3.0], [1.0, -4.0]]]),
     # of the channels (1, 2, 3, -2) and (0, -1, -1, -1), as in `covariance`
-    ("channel_variance", [FEATURES], [[3.5, 0.1875]]),
+    ("channel_variance", [MAPS], [[3.5, 0.1875]]),
     ("channel_variance", [[[[[[7.0]], [[7.0]]]]]], [[0.0, 0.0]]),
     ("hamming", [[[1.0, -2.0, 0.0, 3.0]], [[5.0, 2.0, 1.0, 1.0]]], [0.5]),
     ("cosine", [[[3.0, 4.0], [0.0, 0.0]], [[4.0, 3.0], [1.0, 1.0]]], [0.96, 0.0]),
@@ -84,14 +86,14 @@ VALUES = [
     ("normalise", [[[[1.0, 1.0], [3.0, 3.0]]]], [[[-1.0, -1.0], [1.0, 1.0]]]),
     ("normalise", [[[0.1] * 7, [MAX] * 7]], [[0.0] * 7, [0.0] * 7]),
     # samples as rows: (1, 2, 0, -1) and (3, -2, -1, -1)
-    ("gram", [FEATURES], [[[6.0, 0.0], [0.0, 15.0]]]),
+    ("gram", [MAPS], [[[6.0, 0.0], [0.0, 15.0]]]),
     # positive: (yes, yes, no, no) and (yes, no, no, no)
-    ("agreement", [FEATURES], [[[4.0, 3.0], [3.0, 4.0]]]),
+    ("agreement", [MAPS], [[[4.0, 3.0], [3.0, 4.0]]]),
     # channels: (1, 2, 3, -2) of mean 1 and (0, -1, -1, -1) of mean -3/4
-    ("covariance", [FEATURES], [[[3.5, 0.0], [0.0, 0.1875]]]),
+    ("covariance", [MAPS], [[[3.5, 0.0], [0.0, 0.1875]]]),
     ("covariance", [WEIGHTS], [[[3.5]]]),  # of the one input channel: (1, 3, 2, -2)
     # channels over samples and positions: (0, 2, 0, 2), (0, 2, 2, 2) and a constant one
-    ("channel_correlation", [THREE], [[[1.0, R3, 0.0], [R3, 1.0, 0.0], [0.0, 0.0, 0.0]]]),
+    ("channel_correlation", [THREE_CHANNELS], [[[1.0, R3, 0.0], [R3, 1.0, 0.0], [0.0, 0.0, 0.0]]]),
     ("channel_correlation", [WEIGHTS], [[[1.0]]]),  # of the one input channel
     ("channel_correlation", [[[[[[1.0, 2.0]], [[5.0, 4.0]]]]]], [[[1.0, -1.0], [-1.0, 1.0]]]),
     ("channel_correlation", [[[[[[1e-300, MAX]], [[0.1, 0.1]]]]]], [[[1.0, 0.0], [0.0, 0.0]]]),
@@ -135,44 +137,43 @@ VALUES = [
 ]
 
 
-def test_every_word_has_a_row():
+def test_every_primitive_has_a_row():
     assert {name for name, _, _ in VALUES} == set(PRIMITIVES)
 
 
 @pytest.mark.parametrize(("name", "arguments", "expected"), VALUES, ids=[v[0] for v in VALUES])
 def test_value(name, arguments, expected):
-    word = PRIMITIVES[name]
+    primitive = PRIMITIVES[name]
     tensors = [torch.tensor(a, dtype=torch.float64) for a in arguments]
-    if word.aggregation:
+    if primitive.aggregation:
         tensors[-1] = tensors[-1].bool()
-    result = word.function(*tensors)
-    wanted = torch.tensor(expected, dtype=torch.float64)
-    torch.testing.assert_close(result.double(), wanted, rtol=1e-14, atol=1e-15, equal_nan=True)
-    assert torch.equal(result == 0, wanted == 0)  # 0 is exact: formulas divide by it
+    result = primitive.function(*tensors)
+    expected = torch.tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-14, atol=1e-15, equal_nan=True)
+    assert torch.equal(result == 0, expected == 0)  # 0 is exact: formulas divide by it
 
 
-def test_what_is_normal_is_that_of_the_precision():
-    """1e-39 is normal in float64, and in float32 so small that 1 over it is hardly finite."""
+def test_unit_diagonal_knows_the_normal_numbers_of_each_dtype():
+    """1e-39 is a normal number in float64, but not in float32."""
     x = torch.tensor([[[1e-39, 1e-39], [1e-39, 1.0]]], dtype=torch.float64)
-    found = PRIMITIVES["unit_diagonal"].function
-    torch.testing.assert_close(found(x)[0, :, 0].tolist(), [1.0, 10**-19.5])
-    assert found(x.float()).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]
+    unit_diagonal = PRIMITIVES["unit_diagonal"].function
+    torch.testing.assert_close(unit_diagonal(x)[0, :, 0].tolist(), [1.0, 10**-19.5])
+    assert unit_diagonal(x.float()).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]
 
 
-def test_spectra_of_nothing_are_0():
-    """All zero is no distribution, and so none that is spread as evenly as can be."""
+def test_spectra_of_zeros_are_0():
+    """Zeros are no distribution, and in particular not an even one."""
     for n in (1, 2, 7):
         for name in ("entropy", "participation", "top_share"):
-            found = PRIMITIVES[name].function(torch.zeros(2, n))
-            assert found.tolist() == [0.0, 0.0]
-            even = PRIMITIVES[name].function(torch.full((1, n), -0.3))
-            wanted = {"entropy": math.log(n), "participation": n, "top_share": 1 / n}[name]
-            assert even.item() == pytest.approx(wanted, rel=1e-6)
+            of_zeros = PRIMITIVES[name].function(torch.zeros(2, n))
+            assert of_zeros.tolist() == [0.0, 0.0]
+            of_equal = PRIMITIVES[name].function(torch.full((1, n), -0.3))
+            expected = {"entropy": math.log(n), "participation": n, "top_share": 1 / n}[name]
+            assert of_equal.item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["log", "abs_log", "exp"])
-def test_the_guard_is_that_of_the_precision(name):
-    """A zero or a giant in float32 stays finite in float32."""
+def test_extremes_of_float32_stay_finite_in_float32(name):
     x = torch.tensor([[0.0, 3e38]], dtype=torch.float32)
     assert PRIMITIVES[name].function(x).isfinite().all()
     if name == "log":

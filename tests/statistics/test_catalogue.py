@@ -93,7 +93,7 @@ def condensed(row: Statistic) -> Iterator[str]:
             yield "the sketch is of another site or value_type"
     elif row.sketch:
         word = PRIMITIVES[row.sketch]
-        value_type = word.resolve([ValueType("features", row.type.axis, row.batch)] * word.arity)
+        value_type = word.resolve([ValueType("maps", row.type.axis, row.batch)] * word.arity)
         if value_type != row.type:
             yield "the word gives another value_type"
         if word.arity == 2 and not row.gradient:
@@ -104,7 +104,7 @@ def condensed(row: Statistic) -> Iterator[str]:
 
 def value_types(row: Statistic) -> Iterator[str]:
     """What keeps its batch says which; the axis and the form are those of the site."""
-    if row.type.batch != (row.batch if row.type.form in ("features", "samples") else ""):
+    if row.type.batch != (row.batch if row.type.form in ("maps", "samples") else ""):
         yield "the batch is not that of the value_type"
     if row.probe == "structure" and row.site != "weight":
         return
@@ -114,7 +114,7 @@ def value_types(row: Statistic) -> Iterator[str]:
     axis = AXES[row.site][bool(row.sketch)]
     if row.type.axis != ("networks" if row.sketch == "codes" else axis):
         yield "the axis is not that of the site"
-    if not row.sketch and row.type.form not in FORMS.get(row.site, {"features"}):
+    if not row.sketch and row.type.form not in FORMS.get(row.site, {"maps"}):
         yield "the form is not that of the site"
 
 
@@ -141,16 +141,16 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
         ("data_conv_input", {"batch": "large"}),
         (
             "data_conv_input",
-            {"batch": "sketch", "type": ValueType("features", "layers", "sketch")},
+            {"batch": "sketch", "type": ValueType("maps", "layers", "sketch")},
         ),
         (
             "data_conv_input",
-            {"batch": "label", "type": ValueType("features", "layers", "label")},
+            {"batch": "label", "type": ValueType("maps", "layers", "label")},
         ),
-        ("data_conv_input", {"type": ValueType("features", "layers", "sketch")}),
-        ("data_conv_input", {"type": ValueType("features", "layers")}),
+        ("data_conv_input", {"type": ValueType("maps", "layers", "sketch")}),
+        ("data_conv_input", {"type": ValueType("maps", "layers")}),
         ("data_conv_input", {"type": ValueType("weights")}),
-        ("data_conv_input", {"type": ValueType("features", "activations", "raw")}),
+        ("data_conv_input", {"type": ValueType("maps", "activations", "raw")}),
         ("data_conv_input", {"site": "conv", "name": "data_conv"}),
         ("data_conv_input_grad", {"name": "data_conv_input"}),
         ("data_conv_input_grad", {"gradient": False}),

@@ -465,7 +465,7 @@ def test_noise_and_shift_are_what_they_should_be() -> None:
 
 @pytest.mark.parametrize("value_type", MODELS)
 def test_shapes_follow_the_kind(value_type) -> None:
-    dimensions = {"features": 4, "weights": 4, "samples": 2, "matrix": 2, "vector": 1, "scalar": 0}
+    dimensions = {"maps": 4, "weights": 4, "samples": 2, "matrix": 2, "vector": 1, "scalar": 0}
     found = measure(value_type(), CONDITIONS, ALL)
     for row in ALL:
         tensors = found.tensors[row.name]
