@@ -15,7 +15,7 @@ from eznas.evaluation.executors import Progress, Workers, start
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression
-from eznas.metrics import Bootstrap, judge
+from eznas.metrics import Bootstrap, bootstrap_all
 from eznas.proxies.proxy import batch_of, device_of
 from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementConfig
@@ -153,7 +153,7 @@ class Ground:
     ) -> dict[str, Bootstrap]:
         """Correlations with bootstrap replicates over components; `sizes` [sizes, networks] are
         what partial correlations hold fixed, `groups` [networks] what ties networks together."""
-        return judge(
+        return bootstrap_all(
             scores, self.accuracies, self.components, replicates, sizes=sizes, groups=groups
         )
 
