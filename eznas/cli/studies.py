@@ -167,7 +167,7 @@ def blend(
             **how(images, batch, device, workers, records),
         )
     drawn = [] if plot is None else found.plot(str(plot))
-    emit({**asdict(found), "plots": drawn}, as_json, lambda c: out.print(tables.blend_table(c)))
+    emit({**asdict(found), "plots": drawn}, as_json, lambda c: out.print(tables.combine_table(c)))
 
 
 @app.command()
@@ -193,7 +193,7 @@ def words(
 
     def show(content: dict[str, Any]) -> None:
         title = f"{len(content['words'])} words by tau on {FITTED} networks, the first {top}"
-        out.print(tables.word_table(content["words"], title, top))
+        out.print(tables.feature_ranking_table(content["words"], title, top))
         judged = f"yardsticks fitted to those, judged on {FRESH} other networks"
         out.print(tables.yardstick_table(content["yardsticks"], judged))
 
@@ -209,4 +209,4 @@ def benchmark(
     """Measure how fast recorded formulas are scored, beside the original way; takes minutes."""
     with live() as shown:
         found = api.benchmark(networks, device, shown)
-    emit(found, as_json, lambda c: out.print(tables.benchmark_table(c)))
+    emit(found, as_json, lambda c: out.print(tables.speed_table(c)))
