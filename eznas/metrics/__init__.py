@@ -1,11 +1,11 @@
 """How well scores rank networks, and how far that can be trusted.
 
-Rank correlation and its companions for one score vector, for a generation of them, and for every
+Rank correlation and its companions for one score vector, for those of a generation, and for every
 replicate of a bootstrap over clusters of networks. Larger scores are better, always.
 
 **Undefined is NaN, never 0**: when a score or an accuracy is NaN or +inf, and when all scores or
 all accuracies are equal (so also for fewer than two networks): a constant has no order to compare.
--inf is a legal score, "lowest"; several are ties. Rows have None (JSON null) for NaN.
+-inf is a legal score, "lowest", and several of them tie. Rows have None (JSON null) for NaN.
 """
 
 from eznas.metrics.correlations import (
@@ -27,7 +27,7 @@ from eznas.metrics.resampling import (
     paired_difference,
     verdict,
 )
-from eznas.metrics.rows import Difference, Row, correlation_rows, difference_rows, judge
+from eznas.metrics.rows import Difference, Row, bootstrap_all, correlation_rows, difference_rows
 from eznas.metrics.selection import ndcg, precision, regret
 
 __all__ = [
@@ -36,11 +36,11 @@ __all__ = [
     "Row",
     "Variation",
     "bootstrap",
+    "bootstrap_all",
     "bootstrap_weights",
     "correlation_rows",
     "difference_rows",
     "interval",
-    "judge",
     "kendall",
     "kendall_many",
     "kendall_within",

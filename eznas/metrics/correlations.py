@@ -11,80 +11,96 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import weightedtau
 
-from eznas.errors import InputError
-from eznas.metrics.ranks import (
+from eznas.metrics.ranks import centred_ranks, kendall_many, rhos, taus, within_taus
+from eznas.metrics.weighted import (
     Core,
     Floats,
     Order,
-    centred_ranks,
     checked,
+    checked_groups,
     checked_share,
     comparable,
-    kendall_many,
+    float_array,
     ratio,
-    rhos,
-    single,
-    taus,
     top_weights,
     undefined,
-    within_taus,
+    unweighted,
 )
 
-# A vector of ranks is explained by others if no more than this share of its length is left: far
-# above rounding (1e-15), and far below what two swapped networks of 15,625 leave (2e-6).
-NIL = 1e-9
+# The covariates explain a vector of ranks entirely if no more than this share of its length is
+# left: far above rounding (1e-15), and far below what two swapped networks of 15,625 leave (2e-6).
+NEGLIGIBLE = 1e-9
 
 
 def pearson(scores: ArrayLike, accuracies: ArrayLike) -> float:
     """Pearson's r of scores [networks] with accuracies [networks]; NaN if undefined.
 
-    It measures distances, so -inf on either side makes it NaN too. Source: Pearson 1895. Raises
+    It compares distances, so -inf on either side makes it NaN too. Source: Pearson 1895. Raises
     `InputError` if the shapes do not match.
     """
-    return single(pearsons, scores, accuracies)
+    return unweighted(pearsons, scores, accuracies)
 
 
 def weighted_kendall(scores: ArrayLike, accuracies: ArrayLike) -> float:
     """Tau of scores [networks] in which the most accurate networks count most; NaN if undefined.
 
-    A pair weighs 1/p + 1/q, where p and q are the places of its networks by accuracy (the best is
-    1); of equally accurate ones the higher score comes first. Tied pairs count as in tau-b. Source:
-    Vigna 2015 (additive, hyperbolic). Raises `InputError` if the shapes do not match.
+    A pair weighs 1/p + 1/q, where p and q are the ranks of its networks by accuracy [networks] (the
+    best has rank 1); among equally accurate networks the higher score comes first. Tied pairs count
+    as in tau-b. Source: Vigna 2015 (additive, hyperbolic). Raises `InputError` if the shapes do not
+    match.
     """
-    return single(weighted_taus, scores, accuracies)
+    return unweighted(weighted_taus, scores, accuracies)
 
 
 def partial_spearman(scores: ArrayLike, accuracies: ArrayLike, covariates: ArrayLike) -> float:
-    """Spearman's rho of scores [networks] given covariates [covariates, networks], say sizes.
+    """Spearman's rho of scores [networks] with accuracies [networks] given covariates [covariates,
+    networks], say the sizes of the networks.
 
-    Everything becomes average ranks; what is left of the ranks of scores and of accuracies after
-    least squares on those of the covariates (and an intercept) is correlated. Covariates may be
-    constant or repeat each other, and -inf is their lowest rank. NaN if undefined, if a covariate
-    is NaN or +inf, and if the covariates explain the scores or the accuracies entirely (which as
-    many covariates as networks less one do). Source: Yule 1907, on the ranks of Spearman 1904.
-    Raises `InputError` if the shapes do not match.
+    Everything is replaced by average ranks. The ranks of the covariates (and an intercept) are
+    fitted to those of scores and of accuracies by least squares, and the residuals are correlated.
+    Covariates may be constant or repeat each other, and -inf is their lowest rank. NaN if
+    undefined, if a covariate is NaN or +inf, and if the covariates explain the scores or the
+    accuracies entirely (as n - 1 covariates do for n networks). Source: Yule 1907, on the ranks of
+    Spearman 1904. Raises `InputError` if the shapes do not match.
     """
-    sizes, _ = checked(covariates, accuracies, "covariates")
-    return single(partial(partial_rhos, covariates=sizes), scores, accuracies)
+    covariate_rows, _ = checked(covariates, accuracies, "covariates")
+    return unweighted(partial(partial_rhos, covariates=covariate_rows), scores, accuracies)
 
 
 def top_kendall(scores: ArrayLike, accuracies: ArrayLike, share: float = 0.1) -> float:
-    """`kendall` within the top share of networks by accuracy; NaN if undefined there.
+    """`kendall` of scores [networks] within the top share by accuracies [networks]; NaN if it is
+    undefined there.
 
-    The best ceil(share * networks), and all that are as accurate as the last of them. A score
-    that is NaN or +inf makes it NaN wherever it stands. Source: Abdelfattah et al. 2021 (with rho).
-    Raises `InputError` if the shapes do not match, and for a share outside (0, 1].
+    The top are the best ceil(share * networks), and all that are as accurate as the last of them. A
+    score of NaN or +inf makes it NaN even outside the top. Source: Abdelfattah et al. 2021 (with
+    rho). Raises `InputError` if the shapes do not match, and for a share outside (0, 1].
     """
-    return single(partial(top_taus, share=checked_share(share)), scores, accuracies)
+    return unweighted(partial(top_taus, share=checked_share(share)), scores, accuracies)
 
 
 def top_spearman(scores: ArrayLike, accuracies: ArrayLike, share: float = 0.1) -> float:
-    """`spearman` within the top share of networks by accuracy: see `top_kendall`."""
-    return single(partial(top_rhos, share=checked_share(share)), scores, accuracies)
+    """`spearman` of scores [networks] within the top share by accuracies [networks], the top being
+    that of `top_kendall`.
+
+    Raises `InputError` if the shapes do not match, and for a share outside (0, 1].
+    """
+    return unweighted(partial(top_rhos, share=checked_share(share)), scores, accuracies)
+
+
+def kendall_within(scores: ArrayLike, accuracies: ArrayLike, groups: ArrayLike) -> float:
+    """Kendall's tau-b of scores [networks] with accuracies [networks], over the pairs of networks
+    that have the same label in `groups` [networks].
+
+    With the sizes of the networks as labels: does a score order networks of equal size? NaN if
+    undefined, and where no pair is left. Raises `InputError` if the shapes do not match.
+    """
+    labels = checked_groups(groups, float_array(accuracies, 1).size)
+    return unweighted(partial(within_taus, groups=labels), scores, accuracies)
 
 
 class Variation(NamedTuple):
-    """Tau over initialisations: mean, standard deviation, and mean tau between two of them."""
+    """Tau over initialisations: its mean and standard deviation, and the mean tau between the
+    scores of two initialisations."""
 
     mean: float
     deviation: float
@@ -94,83 +110,78 @@ class Variation(NamedTuple):
 def variation(scores: ArrayLike, accuracies: ArrayLike) -> Variation:
     """How tau depends on the initialisation: scores [seeds, networks], accuracies [networks].
 
-    The deviation has ddof=1, the agreement is over pairs of seeds. Each is NaN where one of the
-    taus in it is (so if one seed's scores are undefined), and with too few seeds to have it.
-    Source: Ehrenberg 1952 (agreement). Raises `InputError` if the shapes do not match.
+    The deviation has ddof=1, the agreement is the mean over pairs of seeds. Each is NaN if a tau
+    that enters it is (say because one seed's scores are undefined), and where there are too few
+    seeds for it. Source: Ehrenberg 1952 (agreement). Raises `InputError` if the shapes do not
+    match.
     """
     matrix, target = checked(scores, accuracies)
-    each = kendall_many(matrix, target)
-    pairs = [kendall_many(matrix[at + 1 :], row) for at, row in enumerate(matrix)]
-    among = np.concatenate([*pairs, np.empty(0)])
+    seed_taus = kendall_many(matrix, target)
+    later_seeds = [kendall_many(matrix[seed + 1 :], row) for seed, row in enumerate(matrix)]
+    pair_taus = np.concatenate([*later_seeds, np.empty(0)])
     return Variation(
-        float(each.mean()) if each.size else np.nan,
-        float(each.std(ddof=1)) if each.size > 1 else np.nan,
-        float(among.mean()) if among.size else np.nan,
+        float(seed_taus.mean()) if seed_taus.size else np.nan,
+        float(seed_taus.std(ddof=1)) if seed_taus.size > 1 else np.nan,
+        float(pair_taus.mean()) if pair_taus.size else np.nan,
     )
 
 
-def kendall_within(scores: ArrayLike, accuracies: ArrayLike, groups: ArrayLike) -> float:
-    """Kendall's tau-b over the pairs of networks that have one label in `groups` [networks]: does
-    a score still order networks of one size? NaN where no pair is left."""
-    _, labels = np.unique(np.asarray(groups), return_inverse=True)
-    if labels.size != np.asarray(accuracies).size:
-        raise InputError(f"groups of {labels.size} networks, expected one label for each")
-    return single(partial(within_taus, groups=labels), scores, accuracies)
-
-
 def pearsons(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
-    """Weighted r, a core: [proxies, replicates]."""
+    """The core of `pearson`: [proxies, replicates]."""
     result = undefined(scores, weights)
     if np.isfinite(accuracies).all():
-        theirs = _deviations(accuracies, weights)
-        for at in np.flatnonzero(np.isfinite(scores).all(axis=1)):
-            result[at] = _cosine(_deviations(scores[at], weights), theirs)
+        accuracy_deviations = _deviations(accuracies, weights)
+        for proxy in np.flatnonzero(np.isfinite(scores).all(axis=1)):
+            result[proxy] = _cosine(_deviations(scores[proxy], weights), accuracy_deviations)
     return result
 
 
 def weighted_taus(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
-    """Weighted `weighted_kendall`, a core: [proxies, replicates]; copies are made one by one."""
-    theirs, copies = Order.of(accuracies).ranks, weights.astype(np.intp)
+    """The core of `weighted_kendall`: [proxies, replicates]; it repeats networks one by one."""
+    accuracy_ranks, copies = Order.of(accuracies).ranks, weights.astype(np.intp)
     result = undefined(scores, weights)
-    for at in np.flatnonzero(comparable(scores, accuracies)):
-        ours = Order.of(scores[at]).ranks  # scipy compares whole numbers: -inf is one of them
-        for replicate, times in enumerate(copies):
-            x, y = np.repeat(theirs, times), np.repeat(ours, times)
+    for proxy in np.flatnonzero(comparable(scores, accuracies)):
+        score_ranks = Order.of(scores[proxy]).ranks  # scipy compares whole numbers, -inf included
+        for replicate, counts in enumerate(copies):
+            x, y = np.repeat(accuracy_ranks, counts), np.repeat(score_ranks, counts)
             if len(set(x.tolist())) > 1 and len(set(y.tolist())) > 1:
-                result[at, replicate] = weightedtau(x, y, rank=None).statistic
+                result[proxy, replicate] = weightedtau(x, y, rank=None).statistic
     return np.asarray(np.clip(result, -1, 1))
 
 
 def partial_rhos(scores: Floats, accuracies: Floats, weights: Floats, covariates: Floats) -> Floats:
-    """Weighted `partial_spearman`, a core given covariates [covariates, networks]."""
+    """The core of `partial_spearman`, given covariates [covariates, networks]: [proxies,
+    replicates]."""
     result = undefined(scores, weights)
     if not (covariates < np.inf).all():
         return result
     basis: list[Floats] = []
-    for row in covariates:
-        basis.append(_unit(_left(_ranks(row, weights), basis)))
-    theirs = _left(_ranks(accuracies, weights), basis)
-    for at in np.flatnonzero(comparable(scores, accuracies)):
-        result[at] = _cosine(_left(_ranks(scores[at], weights), basis), theirs)
+    for covariate in covariates:
+        basis.append(_unit(_residual(_ranks(covariate, weights), basis)))
+    accuracy_residual = _residual(_ranks(accuracies, weights), basis)
+    for proxy in np.flatnonzero(comparable(scores, accuracies)):
+        score_residual = _residual(_ranks(scores[proxy], weights), basis)
+        result[proxy] = _cosine(score_residual, accuracy_residual)
     return result
 
 
 def top_taus(scores: Floats, accuracies: Floats, weights: Floats, share: float) -> Floats:
-    """Weighted `top_kendall`, a core."""
+    """The core of `top_kendall`: [proxies, replicates]."""
     return _among_top(taus, scores, accuracies, weights, share)
 
 
 def top_rhos(scores: Floats, accuracies: Floats, weights: Floats, share: float) -> Floats:
-    """Weighted `top_spearman`, a core."""
+    """The core of `top_spearman`: [proxies, replicates]."""
     return _among_top(rhos, scores, accuracies, weights, share)
 
 
 def _among_top(
     core: Core, scores: Floats, accuracies: Floats, weights: Floats, share: float
 ) -> Floats:
-    kept = top_weights(accuracies, weights, share)
-    used = kept.any(axis=0)
-    result = core(scores[:, used], accuracies[used], kept[:, used])
+    """A core over the top share of networks; a score outside it may still make a row NaN."""
+    top = top_weights(accuracies, weights, share)
+    in_any_top = top.any(axis=0)
+    result = core(scores[:, in_any_top], accuracies[in_any_top], top[:, in_any_top])
     result[~comparable(scores, accuracies)] = np.nan
     return result
 
@@ -183,10 +194,10 @@ def _deviations(values: Floats, weights: Floats) -> Floats:
     """Finite values [networks] less their mean; exactly 0 for a constant."""
     scaled = values / (np.abs(values).max(initial=0) or 1)  # their squares do not overflow
     lowest = np.where(weights > 0, scaled, np.inf).min(axis=1, initial=np.inf)
-    above = np.where(weights > 0, scaled - lowest[:, None], 0)
+    above_lowest = np.where(weights > 0, scaled - lowest[:, None], 0)
     total = np.maximum(weights.sum(axis=1), 1)
-    mean = np.einsum("rn,rn->r", weights, above) / total
-    return np.asarray(np.sqrt(weights) * (above - mean[:, None]))
+    mean = np.einsum("rn,rn->r", weights, above_lowest) / total
+    return np.asarray(np.sqrt(weights) * (above_lowest - mean[:, None]))
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:
@@ -194,21 +205,23 @@ def _ranks(values: Floats, weights: Floats) -> Floats:
     return np.asarray(np.sqrt(weights) * centred_ranks(Order.of(values), weights)[0])
 
 
-def _left(vectors: Floats, basis: list[Floats]) -> Floats:
-    """What orthonormal vectors leave of others; exactly 0 where it is nil."""
-    left = vectors
-    for base in basis:  # from what is left so far: stable also for covariates that nearly agree
-        left = left - np.einsum("rn,rn->r", left, base)[:, None] * base
-    nil = np.einsum("rn,rn->r", left, left) <= NIL**2 * np.einsum("rn,rn->r", vectors, vectors)
-    return np.asarray(np.where(nil[:, None], 0.0, left))
+def _residual(vectors: Floats, basis: list[Floats]) -> Floats:
+    """Vectors without their part in an orthonormal basis; exactly 0 where that is negligible."""
+    residual = vectors
+    for base in basis:  # from the residual so far: stable also for covariates that nearly agree
+        residual = residual - np.einsum("rn,rn->r", residual, base)[:, None] * base
+    squares = np.einsum("rn,rn->r", vectors, vectors)
+    negligible = np.einsum("rn,rn->r", residual, residual) <= NEGLIGIBLE**2 * squares
+    return np.asarray(np.where(negligible[:, None], 0.0, residual))
 
 
 def _unit(vectors: Floats) -> Floats:
-    """Vectors of length 1; those of length 0 stay."""
+    """Vectors scaled to length 1; those of length 0 stay."""
     lengths = np.sqrt(np.einsum("rn,rn->r", vectors, vectors))
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1)[:, None])
 
 
 def _cosine(first: Floats, second: Floats) -> Floats:
+    """The cosine of the angle between vectors: [replicates]; NaN where one has length 0."""
     squares = np.einsum("rn,rn->r", first, first) * np.einsum("rn,rn->r", second, second)
     return ratio(np.einsum("rn,rn->r", first, second), squares)

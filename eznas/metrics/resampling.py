@@ -17,14 +17,15 @@ from eznas.metrics.correlations import (
     top_taus,
     weighted_taus,
 )
-from eznas.metrics.ranks import Core, Floats, array, blocks, checked, rhos, taus, within_taus
+from eznas.metrics.ranks import rhos, taus, within_taus
 from eznas.metrics.selection import ndcgs, precisions, regrets
+from eznas.metrics.weighted import Core, Floats, blocks, checked, checked_groups, float_array
 
 WEIGHTS = 1 << 22  # weights held at once in float64 (32 MB)
-CACHED = 1 << 17  # the same (1 MB) for what goes over them again and again
+CACHED_WEIGHTS = 1 << 17  # the same (1 MB) for metrics that go over the weights many times
 EXACT = 1 << 24  # whole numbers up to this are exact in float32
 
-# What `Bootstrap.more` holds beside tau and rho, as in rows: with replicates, and without.
+# The metrics beside tau and rho by their names in rows: with bootstrap replicates, and without.
 RESAMPLED: dict[str, Core] = {
     "top10_rho": partial(top_rhos, share=0.1),
     "ndcg": ndcgs,
@@ -48,8 +49,8 @@ def bootstrap_weights(
     """How often each network is drawn when components are resampled: [replicates, networks].
 
     `components` [networks] holds labels (numbers or texts). A replicate draws as many components as
-    there are, with replacement, each with all its networks: those of one component are no
-    independent evidence. Source: Efron 1979.
+    there are, with replacement, each with all its networks: networks of one component are no
+    independent evidence. Equal seeds give equal weights. Source: Efron 1979.
     """
     labels, members = np.unique(np.asarray(components), return_inverse=True)
     random = np.random.default_rng(seed)
@@ -62,11 +63,11 @@ def bootstrap_weights(
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Correlations of some proxies with the accuracies of one dataset.
+    """The metrics of some proxies on one dataset, and their bootstrap replicates.
 
     `tau`, `rho` [proxies] are those of the sample itself, `taus`, `rhos` [proxies, replicates]
-    those of its replicates: NaN in a replicate that drew ties only. `more` has the same pair for
-    other metrics by the name they have in rows, with 0 replicates where there is no interval.
+    those of its replicates: NaN in a replicate that drew ties only. `more` has such a pair for
+    other metrics by their names in rows, with 0 replicates where there is no interval.
     """
 
     networks: int
@@ -76,6 +77,12 @@ class Bootstrap:
     rhos: Floats
     more: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
+    def metric(self, name: str) -> tuple[Floats, Floats] | None:
+        """The values [proxies] and the replicates [proxies, replicates] of a metric by its name in
+        rows; None where it was not computed."""
+        pairs = {"tau": (self.tau, self.taus), "rho": (self.rho, self.rhos), **self.more}
+        return pairs.get(name)
+
 
 def bootstrap(
     scores: ArrayLike,
@@ -84,13 +91,14 @@ def bootstrap(
     sizes: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> Bootstrap:
-    """All metrics of scores [proxies, networks] under integer weights [replicates, networks].
+    """All metrics of scores [proxies, networks] against accuracies [networks], for the sample
+    itself and under integer weights [replicates, networks].
 
     A network of weight k counts k times and its copies tie: exactly as if rows were repeated. A
-    proxy with an undefined score is undefined in all replicates. The partial rho is there if
-    `sizes` [covariates, networks] are, the tau within groups if `groups` [networks] are. Raises
+    proxy with an undefined score is undefined in all replicates. With `sizes` [covariates,
+    networks] there is a partial rho, with `groups` [networks] a tau within groups. Raises
     `InputError` if shapes do not match, for weights that are negative or no integers, and for 2**24
-    or more in a replicate.
+    or more networks in a replicate.
     """
     matrix, target = checked(scores, accuracies)
     counts = _checked_weights(weights, target.size)
@@ -99,29 +107,32 @@ def bootstrap(
         covariates, _ = checked(sizes, target, "sizes")
         resampled["partial_rho"] = partial(partial_rhos, covariates=covariates)
     if groups is not None:
-        _, labels = np.unique(np.asarray(groups), return_inverse=True)
+        labels = checked_groups(groups, target.size)
         resampled["within_tau"] = partial(within_taus, groups=labels)
-    once = np.ones((1, target.size), counts.dtype)
-    none = np.empty((len(matrix), 0))
+    ones = np.ones((1, target.size), counts.dtype)
+    no_replicates = np.empty((len(matrix), 0))
 
-    def sampled(core: Core, at_once: int) -> tuple[Floats, Floats]:
-        value, replicates = (_replicates(core, matrix, target, w, at_once) for w in (once, counts))
+    def resample(core: Core, weights_at_once: int) -> tuple[Floats, Floats]:
+        value, replicates = (
+            _replicates(core, matrix, target, rows, weights_at_once) for rows in (ones, counts)
+        )
         return value[:, 0], replicates
 
-    tau, each_tau = sampled(taus, WEIGHTS)
-    rho, each_rho = sampled(rhos, WEIGHTS)
-    more = {name: sampled(core, CACHED) for name, core in resampled.items()}
+    tau, replicate_taus = resample(taus, WEIGHTS)
+    rho, replicate_rhos = resample(rhos, WEIGHTS)
+    more = {name: resample(core, CACHED_WEIGHTS) for name, core in resampled.items()}
     for name, core in ONCE.items():
-        more[name] = _replicates(core, matrix, target, once, 1)[:, 0], none
-    return Bootstrap(target.size, tau, rho, each_tau, each_rho, more)
+        more[name] = _replicates(core, matrix, target, ones, 1)[:, 0], no_replicates
+    return Bootstrap(target.size, tau, rho, replicate_taus, replicate_rhos, more)
 
 
 def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval (low, high) of replicates [replicates]; NaNs ignored, NaN if all are.
+    """Percentile interval (low, high) of replicates [replicates]; NaNs are ignored, and it is NaN
+    if all are.
 
-    Source: Efron 1979.
+    Source: Efron 1979. Raises `InputError` for an array of more than one axis.
     """
-    values = array(replicates, 1)
+    values = float_array(replicates, 1)
     defined = values[~np.isnan(values)]
     if not defined.size:
         return math.nan, math.nan
@@ -130,16 +141,20 @@ def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
 
 
 def paired_difference(
-    judged: Bootstrap,
+    result: Bootstrap,
     first: int,
     second: int,
     level: float = 0.95,
     *,
     of: Literal["tau", "rho"] = "tau",
 ) -> tuple[float, float, float]:
-    """(tau of proxy `first` minus tau of proxy `second`, low, high), replicate by replicate; or
-    rho's."""
-    values, replicates = {"tau": (judged.tau, judged.taus), "rho": (judged.rho, judged.rhos)}[of]
+    """Tau (or rho) of the proxy with index `first` minus that of `second`, with its percentile
+    interval: (difference, low, high).
+
+    The replicates are subtracted one by one, so that proxies which rise and fall together are
+    told apart by small differences. NaN if one of the two is undefined.
+    """
+    values, replicates = (result.tau, result.taus) if of == "tau" else (result.rho, result.rhos)
     difference = float(values[first] - values[second])
     return difference, *interval(replicates[first] - replicates[second], level)
 
@@ -147,7 +162,7 @@ def paired_difference(
 def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "even"]:
     """What the interval of a difference shows: "won" or "lost" only where it excludes zero.
 
-    An undefined one (NaN, or None as in rows) shows nothing: "even".
+    An undefined interval (NaN, or None as in rows) shows nothing: "even".
     """
     if low is not None and low > 0:
         return "won"
@@ -155,12 +170,12 @@ def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "ev
 
 
 def _replicates(
-    core: Core, scores: Floats, accuracies: Floats, weights: NDArray[Any], at_once: int
+    core: Core, scores: Floats, accuracies: Floats, weights: NDArray[Any], weights_at_once: int
 ) -> Floats:
     """A core over blocks of replicates: [proxies, replicates]."""
     result = np.empty((len(scores), len(weights)))
-    for part in blocks(len(weights), at_once // max(accuracies.size, 1)):
-        result[:, part] = core(scores, accuracies, weights[part].astype(np.float64))
+    for block in blocks(len(weights), weights_at_once // max(accuracies.size, 1)):
+        result[:, block] = core(scores, accuracies, weights[block].astype(np.float64))
     return result
 
 

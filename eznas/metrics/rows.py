@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 from numpy.typing import ArrayLike
 
@@ -17,13 +17,13 @@ from eznas.metrics.resampling import (
 
 
 class Row(TypedDict):
-    """One proxy on one dataset, with 95 % intervals; None where undefined.
+    """The metrics of one proxy on one dataset, with 95 % intervals; None where undefined.
 
-    `partial_rho` is given the sizes of the networks; `top10` and `top50` are among the best 10 and
-    50 % by accuracy, `precision10` is of the best 10 % by score; `regret5` is what training the
-    best 5 by score loses, in units of accuracy. Where they were asked for: `within_tau` among
-    networks that another proxy scores equally, `seconds` per network
-    of the proxy by itself, and the `Variation` over initialisations.
+    `partial_rho` is rho given the sizes of the networks; `top10` and `top50` are over the best 10
+    and 50 % by accuracy, `precision10` is of the best 10 % by score; `regret5` is the accuracy, in
+    its own unit, that is lost by training only the best 5 by score. On request: `within_tau` among
+    networks that another proxy scores equally, `seconds` that the proxy alone takes per network,
+    and the `Variation` over initialisations.
     """
 
     proxy: str
@@ -66,8 +66,8 @@ class Row(TypedDict):
 
 
 class Difference(TypedDict):
-    """Tau and rho of one proxy minus those of `against`, with paired 95 % intervals; `low` and
-    `high` are tau's."""
+    """Tau and rho of one proxy minus those of the proxy `against`, None where undefined; with
+    paired 95 % intervals, of which `low` and `high` are that of tau."""
 
     against: str
     dataset: str
@@ -79,7 +79,14 @@ class Difference(TypedDict):
     rho_high: float | None
 
 
-def judge(
+# In the order of a `Row`, which has an interval for those with keys that end in _low and _high.
+_METRICS = (
+    *("tau", "rho", "pearson", "weighted_tau", "partial_rho", "top10_tau", "top10_rho"),
+    *("top50_tau", "top50_rho", "ndcg", "regret1", "regret5", "regret10", "precision10"),
+)
+
+
+def bootstrap_all(
     scores: Mapping[str, ArrayLike],
     accuracies: Mapping[str, ArrayLike],
     components: ArrayLike,
@@ -90,11 +97,11 @@ def judge(
 ) -> dict[str, Bootstrap]:
     """The `Bootstrap` of each dataset, from which rows are made.
 
-    `scores` maps datasets to [proxies, networks], `accuracies` to [networks]; `components`
-    [networks], the weights, `sizes` [covariates, networks] (without them there is no partial rho)
-    and `groups` [networks] (no tau within) are common: replicate r draws the same networks for
-    every proxy and dataset. Raises `InputError` for a dataset without accuracies or shapes that do
-    not match.
+    `scores` maps datasets to [proxies, networks], `accuracies` to [networks]. The datasets share
+    `components` [networks] (see `bootstrap_weights`), `sizes` [covariates, networks] (without them
+    there is no partial rho) and `groups` [networks] (without them, no tau within groups), and
+    replicate r draws the same networks for every proxy and dataset. Raises `InputError` for a
+    dataset without accuracies and for shapes that do not match.
     """
     weights = bootstrap_weights(components, replicates, seed)
     for dataset in scores:
@@ -105,116 +112,81 @@ def judge(
 
 def correlation_rows(
     names: Sequence[str],
-    judged: Mapping[str, Bootstrap],
+    results: Mapping[str, Bootstrap],
     *,
     set_name: str,
     accuracy: str,
     seeds: Sequence[int],
 ) -> list[Row]:
-    """One `Row` per proxy and dataset, proxies outermost; `names` in the order of the scores.
+    """One `Row` per proxy and dataset, all datasets of the first proxy first.
 
-    `set_name` tells which networks are judged ("all", "connected"), `accuracy` by what
-    ("validation", "given"), `seeds` the initialisations behind the scores.
+    `names` [proxies] are in the order of the scores, `results` are by dataset. `set_name` says
+    which networks these are ("all", "connected"), `accuracy` which accuracy ("validation",
+    "given"), `seeds` the initialisations behind the scores. Raises `InputError` if there are not as
+    many names as score vectors.
     """
     rows: list[Row] = []
-    for at, name, dataset, one in _cells(names, judged):
-        tau, tau_low, tau_high = map(_null, (one.tau[at], *interval(one.taus[at])))
-        rho, rho_low, rho_high = map(_null, (one.rho[at], *interval(one.rhos[at])))
-        partial, top10, ndcg, regret1 = (
-            _with_interval(one, at, metric)
-            for metric in ("partial_rho", "top10_rho", "ndcg", "regret1")
-        )
-        row = Row(
-            proxy=name,
-            dataset=dataset,
-            networks=one.networks,
-            tau=tau,
-            tau_low=tau_low,
-            tau_high=tau_high,
-            rho=rho,
-            rho_low=rho_low,
-            rho_high=rho_high,
-            pearson=_value(one, at, "pearson"),
-            weighted_tau=_value(one, at, "weighted_tau"),
-            partial_rho=partial[0],
-            partial_rho_low=partial[1],
-            partial_rho_high=partial[2],
-            top10_tau=_value(one, at, "top10_tau"),
-            top10_rho=top10[0],
-            top10_rho_low=top10[1],
-            top10_rho_high=top10[2],
-            top50_tau=_value(one, at, "top50_tau"),
-            top50_rho=_value(one, at, "top50_rho"),
-            ndcg=ndcg[0],
-            ndcg_low=ndcg[1],
-            ndcg_high=ndcg[2],
-            regret1=regret1[0],
-            regret1_low=regret1[1],
-            regret1_high=regret1[2],
-            regret5=_value(one, at, "regret5"),
-            regret10=_value(one, at, "regret10"),
-            precision10=_value(one, at, "precision10"),
-            set=set_name,
-            accuracy=accuracy,
-            seeds=list(seeds),
-        )
-        if "within_tau" in one.more:
-            value, low, high = _with_interval(one, at, "within_tau")
-            row |= {"within_tau": value, "within_tau_low": low, "within_tau_high": high}
-        rows.append(row)
+    for index, dataset, result in _cells(names, results):
+        row = {"proxy": names[index], "dataset": dataset, "networks": result.networks}
+        for metric in _METRICS:
+            row |= _numbers(result, metric, index)
+        row |= {"set": set_name, "accuracy": accuracy, "seeds": list(seeds)}
+        if result.metric("within_tau") is not None:
+            row |= _numbers(result, "within_tau", index)
+        rows.append(cast(Row, row))
     return rows
 
 
 def difference_rows(
-    names: Sequence[str], judged: Mapping[str, Bootstrap], proxy: str
+    names: Sequence[str], results: Mapping[str, Bootstrap], proxy: str
 ) -> list[Difference]:
-    """One `Difference` of `proxy` against each other name and dataset, the names outermost."""
+    """One `Difference` of `proxy` against each other proxy and dataset, all datasets of the first
+    other proxy first.
+
+    `names` [proxies] are in the order of the scores, `results` are by dataset. Raises `InputError`
+    if `proxy` is not among the names, and if there are not as many names as score vectors.
+    """
     if proxy not in names:
         raise unknown("proxy", proxy, names)
-    own = list(names).index(proxy)
+    minuend = list(names).index(proxy)
     rows: list[Difference] = []
-    for at, name, dataset, one in _cells(names, judged):
-        if at != own:
-            tau, low, high = map(_null, paired_difference(one, own, at))
-            rho, rho_low, rho_high = map(_null, paired_difference(one, own, at, of="rho"))
-            rows.append(
-                Difference(
-                    against=name,
-                    dataset=dataset,
-                    tau=tau,
-                    low=low,
-                    high=high,
-                    rho=rho,
-                    rho_low=rho_low,
-                    rho_high=rho_high,
-                )
-            )
+    for other, dataset, result in _cells(names, results):
+        if other == minuend:
+            continue
+        tau, low, high = map(_null, paired_difference(result, minuend, other))
+        rho, rho_low, rho_high = map(_null, paired_difference(result, minuend, other, of="rho"))
+        row = Difference(
+            against=names[other],
+            dataset=dataset,
+            tau=tau,
+            low=low,
+            high=high,
+            rho=rho,
+            rho_low=rho_low,
+            rho_high=rho_high,
+        )
+        rows.append(row)
     return rows
 
 
 def _cells(
-    names: Sequence[str], judged: Mapping[str, Bootstrap]
-) -> Iterator[tuple[int, str, str, Bootstrap]]:
-    for dataset, one in judged.items():
-        if len(one.tau) != len(names):
-            raise InputError(f"{dataset}: {len(one.tau)} score vectors for {len(names)} names")
-    return ((at, name, *item) for at, name in enumerate(names) for item in judged.items())
+    names: Sequence[str], results: Mapping[str, Bootstrap]
+) -> Iterator[tuple[int, str, Bootstrap]]:
+    """Each index of a proxy with each dataset and its result, the proxies outermost."""
+    for dataset, result in results.items():
+        if len(result.tau) != len(names):
+            raise InputError(f"{dataset}: {len(result.tau)} score vectors for {len(names)} names")
+    return ((index, *item) for index in range(len(names)) for item in results.items())
 
 
-Triple = tuple[float | None, float | None, float | None]
-
-
-def _with_interval(one: Bootstrap, at: int, metric: str) -> Triple:
-    """A metric of a proxy and its interval; None where it was not asked for."""
-    if metric not in one.more:
-        return None, None, None
-    value, replicates = one.more[metric]
-    low, high = interval(replicates[at])
-    return _null(value[at]), _null(low), _null(high)
-
-
-def _value(one: Bootstrap, at: int, metric: str) -> float | None:
-    return _with_interval(one, at, metric)[0]
+def _numbers(result: Bootstrap, metric: str, index: int) -> dict[str, float | None]:
+    """A metric of the proxy with this index as a row has it: with its interval or without."""
+    pair = result.metric(metric)
+    value = None if pair is None else _null(pair[0][index])
+    if f"{metric}_low" not in Row.__annotations__:
+        return {metric: value}
+    low, high = (None, None) if pair is None else map(_null, interval(pair[1][index]))
+    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
 
 
 def _null(value: float) -> float | None:

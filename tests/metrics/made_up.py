@@ -1,4 +1,4 @@
-"""Vectors to rank, scipy as the reference, and what it means to be equal."""
+"""Vectors to rank, scipy as the reference, equality within rounding, and all metrics by name."""
 
 import math
 from functools import partial
@@ -19,11 +19,11 @@ def vectors(count: int, elements: st.SearchStrategy[float] = FINITE, smallest: i
     return lengths.flatmap(lambda n: st.tuples(*[hnp.arrays(float, n, elements=elements)] * count))
 
 
-def reference(measure, scores, accuracies) -> float:
+def reference(scipy_function, scores, accuracies) -> float:
     """Scipy's value; NaN for a constant, about which scipy warns."""
     if len(set(scores)) < 2 or len(set(accuracies)) < 2:
         return NAN
-    return float(measure(scores, accuracies).statistic)
+    return float(scipy_function(scores, accuracies).statistic)
 
 
 def same(first, second, tolerance: float = 1e-12) -> bool:
@@ -38,26 +38,26 @@ def noisy(networks: int, proxies: int, seed: int = 0):
     return (accuracies + noise).round(1), accuracies, random.integers(networks // 2, size=networks)
 
 
-def without(function):
-    """A metric that takes sizes, and does not look at them."""
-    return lambda scores, accuracies, sizes: function(scores, accuracies)
+def ignoring_sizes(metric):
+    """A metric that takes sizes as well, and does not look at them."""
+    return lambda scores, accuracies, sizes: metric(scores, accuracies)
 
 
-# By the name in rows: each is called with scores and accuracies [networks] and with sizes
-# [covariates, networks].
+# By their names in rows; called with scores and accuracies [networks] and with sizes [covariates,
+# networks].
 METRICS = {
-    "tau": without(metrics.kendall),
-    "rho": without(metrics.spearman),
-    "pearson": without(metrics.pearson),
-    "weighted_tau": without(metrics.weighted_kendall),
+    "tau": ignoring_sizes(metrics.kendall),
+    "rho": ignoring_sizes(metrics.spearman),
+    "pearson": ignoring_sizes(metrics.pearson),
+    "weighted_tau": ignoring_sizes(metrics.weighted_kendall),
     "partial_rho": metrics.partial_spearman,
-    "top10_tau": without(metrics.top_kendall),
-    "top10_rho": without(metrics.top_spearman),
-    "top50_tau": without(partial(metrics.top_kendall, share=0.5)),
-    "top50_rho": without(partial(metrics.top_spearman, share=0.5)),
-    "ndcg": without(metrics.ndcg),
-    "regret1": without(metrics.regret),
-    "regret5": without(partial(metrics.regret, k=5)),
-    "regret10": without(partial(metrics.regret, k=10)),
-    "precision10": without(metrics.precision),
+    "top10_tau": ignoring_sizes(metrics.top_kendall),
+    "top10_rho": ignoring_sizes(metrics.top_spearman),
+    "top50_tau": ignoring_sizes(partial(metrics.top_kendall, share=0.5)),
+    "top50_rho": ignoring_sizes(partial(metrics.top_spearman, share=0.5)),
+    "ndcg": ignoring_sizes(metrics.ndcg),
+    "regret1": ignoring_sizes(metrics.regret),
+    "regret5": ignoring_sizes(partial(metrics.regret, k=5)),
+    "regret10": ignoring_sizes(partial(metrics.regret, k=10)),
+    "precision10": ignoring_sizes(metrics.precision),
 }

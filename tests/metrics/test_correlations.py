@@ -50,28 +50,28 @@ def test_pearson_has_no_lowest():
 
 
 def test_weighted_kendall_by_hand():
-    # places 1, 2, 3 weigh 1, 1/2, 1/3; the pair of the last two is discordant
+    # ranks 1, 2, 3 weigh 1, 1/2, 1/3; the pair of the last two is discordant
     first, second, third = 1 + 1 / 2, 1 + 1 / 3, 1 / 2 + 1 / 3
     expected = (first + second - third) / (first + second + third)
     assert metrics.weighted_kendall([3, 1, 2], [30, 20, 10]) == pytest.approx(expected, abs=1e-15)
-    other = (third + second - first) / (first + second + third)
-    assert metrics.weighted_kendall([2, 3, 1], [30, 20, 10]) == pytest.approx(other, abs=1e-15)
+    expected = (third + second - first) / (first + second + third)
+    assert metrics.weighted_kendall([2, 3, 1], [30, 20, 10]) == pytest.approx(expected, abs=1e-15)
 
 
 def weighted_pairs(scores, accuracies) -> float:
-    """Pair by pair, the places of equally accurate networks by score."""
-    places = sorted(range(len(scores)), key=lambda i: (accuracies[i], scores[i]), reverse=True)
-    weight = {network: 1 / (place + 1) for place, network in enumerate(places)}
-    agreed = ours = theirs = 0.0
+    """Pair by pair; equally accurate networks are ranked by score."""
+    best_first = sorted(range(len(scores)), key=lambda i: (accuracies[i], scores[i]), reverse=True)
+    weight = {network: 1 / rank for rank, network in enumerate(best_first, 1)}
+    concordance = untied_scores = untied_accuracies = 0.0
     for i, j in itertools.combinations(range(len(scores)), 2):
-        one, other = np.sign(scores[i] - scores[j]), np.sign(accuracies[i] - accuracies[j])
-        pair = weight[i] + weight[j]
-        agreed, ours, theirs = (
-            agreed + pair * one * other,
-            ours + pair * one**2,
-            theirs + pair * other**2,
-        )
-    return agreed / math.sqrt(ours * theirs) if ours * theirs else NAN
+        score_sign = np.sign(scores[i] - scores[j])
+        accuracy_sign = np.sign(accuracies[i] - accuracies[j])
+        pair_weight = weight[i] + weight[j]
+        concordance += pair_weight * score_sign * accuracy_sign
+        untied_scores += pair_weight * score_sign**2
+        untied_accuracies += pair_weight * accuracy_sign**2
+    untied = untied_scores * untied_accuracies
+    return concordance / math.sqrt(untied) if untied else NAN
 
 
 @settings(deadline=None)
@@ -100,22 +100,22 @@ def test_a_perfect_order_is_one_in_weighted_kendall():
 # Partial rho
 
 
-def partialled(scores, accuracies, covariates) -> float:
+def partial_by_recursion(scores, accuracies, covariates) -> float:
     """By the recursion over one covariate after the other (Yule 1907)."""
     rows = [scores, accuracies, *covariates]
-    known = {
+    rhos = {
         pair: stats.spearmanr(rows[pair[0]], rows[pair[1]]).statistic
         for pair in itertools.combinations(range(len(rows)), 2)
     }
 
-    def given(i, j, others):
-        if not others:
-            return known[min(i, j), max(i, j)]
-        *rest, last = others
-        both, first, second = given(i, j, rest), given(i, last, rest), given(j, last, rest)
-        return (both - first * second) / math.sqrt((1 - first**2) * (1 - second**2))
+    def rho_given(i, j, controls):
+        if not controls:
+            return rhos[min(i, j), max(i, j)]
+        *rest, k = controls
+        rho_ij, rho_ik, rho_jk = (rho_given(*pair, rest) for pair in ((i, j), (i, k), (j, k)))
+        return (rho_ij - rho_ik * rho_jk) / math.sqrt((1 - rho_ik**2) * (1 - rho_jk**2))
 
-    return given(0, 1, list(range(2, len(rows))))
+    return rho_given(0, 1, list(range(2, len(rows))))
 
 
 def test_partial_spearman_by_hand():
@@ -132,7 +132,7 @@ def test_partial_spearman_by_recursion(covariates, decimals):
     common = random.normal(size=200)
     rows = (common + random.normal(size=(2 + covariates, 200))).round(decimals)
     value = metrics.partial_spearman(rows[0], rows[1], rows[2:])
-    assert value == pytest.approx(partialled(rows[0], rows[1], rows[2:]), abs=1e-10)
+    assert value == pytest.approx(partial_by_recursion(rows[0], rows[1], rows[2:]), abs=1e-10)
     assert value < metrics.spearman(rows[0], rows[1])
 
 
@@ -143,32 +143,38 @@ def test_partial_spearman_by_recursion_in_small_samples(rows):
     explained = (reference(stats.spearmanr, covariate, row) for row in (scores, accuracies))
     # undefined for constants, and where one order is that of the sizes or its opposite
     if all(abs(rho) < 1 - 1e-9 for rho in explained):
-        expected = partialled(scores, accuracies, [covariate])
+        expected = partial_by_recursion(scores, accuracies, [covariate])
         assert same(metrics.partial_spearman(scores, accuracies, [covariate]), expected, 1e-9)
     elif len(set(covariate)) > 1:
         assert math.isnan(metrics.partial_spearman(scores, accuracies, [covariate]))
 
 
-def test_what_sizes_explain_is_taken_away():
+def test_what_sizes_explain_does_not_count():
     random = np.random.default_rng(0)
     size, quality, noise = random.normal(size=(3, 3000))
     accuracies = size + quality
-    counting, seeing = size + 0.3 * noise, quality + 0.3 * noise
-    assert metrics.spearman(counting, accuracies) > 0.6
-    assert abs(metrics.partial_spearman(counting, accuracies, [size])) < 0.08
-    assert metrics.partial_spearman(seeing, accuracies, [size]) > 0.8
+    size_proxy, quality_proxy = size + 0.3 * noise, quality + 0.3 * noise
+    assert metrics.spearman(size_proxy, accuracies) > 0.6
+    assert abs(metrics.partial_spearman(size_proxy, accuracies, [size])) < 0.08
+    assert metrics.partial_spearman(quality_proxy, accuracies, [size]) > 0.8
 
 
-def test_covariates_that_say_nothing_new():
+def test_redundant_covariates_change_nothing():
     scores, accuracies, _ = noisy(50, 2)
-    one, other = np.random.default_rng(1).integers(9, size=(2, 50))
-    given = metrics.partial_spearman(scores[0], accuracies, [one, other])
-    for more in ([one, other, one], [one, np.exp(one), other], [one, np.ones(50), -other]):
-        assert metrics.partial_spearman(scores[0], accuracies, more) == pytest.approx(given)
-    plain = metrics.spearman(scores[0], accuracies)
-    for none in ([np.ones(50)], np.empty((0, 50))):
-        assert metrics.partial_spearman(scores[0], accuracies, none) == pytest.approx(plain)
-    assert abs(given - plain) > 1e-4
+    first, second = np.random.default_rng(1).integers(9, size=(2, 50))
+    partial_rho = metrics.partial_spearman(scores[0], accuracies, [first, second])
+    for redundant in (
+        [first, second, first],
+        [first, np.exp(first), second],
+        [first, np.ones(50), -second],
+    ):
+        value = metrics.partial_spearman(scores[0], accuracies, redundant)
+        assert value == pytest.approx(partial_rho)
+    rho = metrics.spearman(scores[0], accuracies)
+    for uninformative in ([np.ones(50)], np.empty((0, 50))):
+        value = metrics.partial_spearman(scores[0], accuracies, uninformative)
+        assert value == pytest.approx(rho)
+    assert abs(partial_rho - rho) > 1e-4
 
 
 def test_scores_that_the_covariates_explain_are_undefined():
@@ -182,7 +188,7 @@ def test_scores_that_the_covariates_explain_are_undefined():
     assert math.isnan(metrics.partial_spearman([1, 2, 3], [1, 3, 2], [[2, 1, 3], [3, 1, 2]]))
 
 
-def test_two_swapped_networks_of_all_are_not_nil():
+def test_two_swapped_networks_of_all_are_not_negligible():
     sizes = np.arange(15_625)
     swapped = sizes.copy()
     swapped[[7000, 7001]] = swapped[[7001, 7000]]
@@ -194,13 +200,14 @@ def test_two_swapped_networks_of_all_are_not_nil():
 def test_covariates_that_nearly_agree():
     random = np.random.default_rng(3)
     sizes = np.arange(2000)
-    nearly, again = sizes.copy(), sizes.copy()
-    nearly[[700, 701]], again[[900, 902]] = nearly[[701, 700]], again[[902, 900]]
+    first_swap, second_swap = sizes.copy(), sizes.copy()
+    first_swap[[700, 701]] = first_swap[[701, 700]]
+    second_swap[[900, 902]] = second_swap[[902, 900]]
     scores, accuracies = (sizes + 50 * random.normal(size=(2, 2000))).argsort().argsort()
-    covariates = np.stack([sizes, nearly, again])
+    covariates = np.stack([sizes, first_swap, second_swap])
     design = np.column_stack([np.ones(2000), *covariates])
-    left = [row - design @ np.linalg.lstsq(design, row)[0] for row in (scores, accuracies)]
-    expected = stats.pearsonr(*left).statistic
+    residuals = [row - design @ np.linalg.lstsq(design, row)[0] for row in (scores, accuracies)]
+    expected = stats.pearsonr(*residuals).statistic
     assert metrics.partial_spearman(scores, accuracies, covariates) == pytest.approx(expected)
     for row in covariates:
         assert math.isnan(metrics.partial_spearman(row, accuracies, covariates))
@@ -211,8 +218,9 @@ def test_covariates_may_be_lowest_but_not_undefined():
     lowest = metrics.partial_spearman(scores, accuracies, [[-INF, 2, -INF, 1, 3]])
     assert lowest == metrics.partial_spearman(scores, accuracies, [[0, 2, 0, 1, 3]])
     assert not math.isnan(lowest)
-    for bad in (NAN, INF):
-        assert math.isnan(metrics.partial_spearman(scores, accuracies, [[bad, 2, 0, 1, 3]]))
+    for undefined in (NAN, INF):
+        covariates = [[undefined, 2, 0, 1, 3]]
+        assert math.isnan(metrics.partial_spearman(scores, accuracies, covariates))
 
 
 def test_covariates_must_fit():
@@ -225,21 +233,22 @@ def test_covariates_must_fit():
 # Among the best
 
 TOP = pytest.mark.parametrize(
-    ("top", "whole"),
+    ("top_metric", "metric"),
     [(metrics.top_kendall, metrics.kendall), (metrics.top_spearman, metrics.spearman)],
 )
 
 
 @TOP
-def test_ties_at_the_border_are_in(top, whole):
+def test_ties_at_the_border_are_in(top_metric, metric):
     accuracies = [1, 8, 9, 8, 1, 1, 8, 0, 0, 0]
     scores = [9, 1, 3, 2, 9, 9, 4, 9, 9, 9]
-    within = whole([1, 3, 2, 4], [8, 9, 8, 8])
-    assert abs(within) < 1
+    among_top = metric([1, 3, 2, 4], [8, 9, 8, 8])
+    assert abs(among_top) < 1
     for share in (0.2, 0.3, 0.4):
-        assert top(scores, accuracies, share) == within
-    assert math.isnan(top(scores, accuracies, 0.1))  # one network
-    assert top(scores, accuracies, 0.41) == whole([1, 3, 2, 4, 9, 9, 9], [8, 9, 8, 8, 1, 1, 1])
+        assert top_metric(scores, accuracies, share) == among_top
+    assert math.isnan(top_metric(scores, accuracies, 0.1))  # one network
+    expected = metric([1, 3, 2, 4, 9, 9, 9], [8, 9, 8, 8, 1, 1, 1])
+    assert top_metric(scores, accuracies, 0.41) == expected
 
 
 @TOP
@@ -247,30 +256,33 @@ def test_ties_at_the_border_are_in(top, whole):
     ("networks", "share", "best"),
     [(20, 0.1, 2), (21, 0.1, 3), (29, 0.1, 3), (30, 0.1, 3), (100, 0.07, 7), (100, 0.55, 55)],
 )
-def test_the_share_is_rounded_up_but_not_for_rounding(top, whole, networks, share, best):
+def test_the_share_is_rounded_up_except_for_rounding_errors(
+    top_metric, metric, networks, share, best
+):
     # 0.07 * 100 is more than 7 in floating point
     accuracies = np.arange(networks)[::-1]
     scores = accuracies.copy()
     scores[best:] += 10_000  # the next one would not fit in
-    assert top(scores, accuracies, share) == 1.0
+    assert top_metric(scores, accuracies, share) == 1.0
     scores[best - 1] += 20_000  # the last one does
-    assert top(scores, accuracies, share) < 1
+    assert top_metric(scores, accuracies, share) < 1
 
 
 @TOP
 @settings(deadline=None)
 @given(vectors(2), st.floats(0.01, 1))
-def test_the_top_is_cut_out(top, whole, pair, share):
+def test_only_the_top_counts(top_metric, metric, pair, share):
     scores, accuracies = pair
     border = sorted(accuracies, reverse=True)[math.ceil(share * len(scores) - 1e-6) - 1]
     inside = accuracies >= border
-    assert same(top(scores, accuracies, share), whole(scores[inside], accuracies[inside]))
-    assert same(top(scores, accuracies, 1), whole(scores, accuracies))
+    expected = metric(scores[inside], accuracies[inside])
+    assert same(top_metric(scores, accuracies, share), expected)
+    assert same(top_metric(scores, accuracies, 1), metric(scores, accuracies))
 
 
 @pytest.mark.parametrize("function", [metrics.top_kendall, metrics.top_spearman, metrics.precision])
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, NAN])
-def test_a_share_is_a_share(function, share):
+def test_a_share_is_more_than_0_and_at_most_1(function, share):
     with pytest.raises(InputError, match="share"):
         function([1, 2], [1, 2], share)
 
@@ -288,11 +300,11 @@ def test_variation_by_hand():
 
 def test_variation_pair_by_pair():
     scores, accuracies, _ = noisy(80, 5)
-    found = metrics.variation(scores, accuracies)
+    variation = metrics.variation(scores, accuracies)
     taus = [stats.kendalltau(row, accuracies).statistic for row in scores]
     pairs = [stats.kendalltau(*pair).statistic for pair in itertools.combinations(scores, 2)]
     expected = (statistics.mean(taus), statistics.stdev(taus), statistics.mean(pairs))
-    assert found == pytest.approx(expected)
+    assert variation == pytest.approx(expected)
 
 
 def test_variation_with_too_few_seeds():
@@ -308,7 +320,7 @@ def test_variation_does_not_hide_what_is_undefined():
         metrics.variation([[1, 2, 3]], [1, 2])
 
 
-# Among equals
+# Within groups
 
 
 def test_kendall_within_by_hand():
@@ -328,7 +340,7 @@ def test_kendall_within_one_group_is_kendall(pair):
     assert same(metrics.kendall_within(*pair, groups), metrics.kendall(*pair))
 
 
-def test_kendall_within_asks_for_pairs():
+def test_kendall_within_needs_pairs():
     assert math.isnan(metrics.kendall_within([1, 2], [1, 2], [0, 1]))
     assert math.isnan(metrics.kendall_within([1, NAN, 3], [1, 2, 3], [0, 1, 0]))
     with pytest.raises(InputError, match="groups of 3 networks"):
@@ -339,10 +351,17 @@ def test_the_tau_within_groups_is_resampled_like_rows():
     scores, accuracies, _ = noisy(40, 2)
     groups = np.arange(40) % 3
     weights = np.random.default_rng(0).integers(0, 3, size=(5, 40))
-    found = metrics.bootstrap(scores, accuracies, weights, groups=groups)
-    value, replicates = found.more["within_tau"]
-    for row, own, each in zip(scores, value, replicates, strict=True):
-        assert own == pytest.approx(metrics.kendall_within(row, accuracies, groups))
-        for counts, one in zip(weights, each, strict=True):
-            again = [np.repeat(v, counts) for v in (row, accuracies, groups)]
-            assert one == pytest.approx(metrics.kendall_within(*again))
+    result = metrics.bootstrap(scores, accuracies, weights, groups=groups)
+    values, replicates = result.more["within_tau"]
+    for row, value, row_replicates in zip(scores, values, replicates, strict=True):
+        assert value == pytest.approx(metrics.kendall_within(row, accuracies, groups))
+        for copies, replicate in zip(weights, row_replicates, strict=True):
+            repeated = [np.repeat(v, copies) for v in (row, accuracies, groups)]
+            assert replicate == pytest.approx(metrics.kendall_within(*repeated))
+
+
+def test_groups_of_a_bootstrap_must_fit():
+    with pytest.raises(InputError, match="groups of 3 networks, accuracies of 2"):
+        metrics.bootstrap([[1, 2]], [1, 2], [[1, 1]], groups=[0, 1, 1])
+    nothing = metrics.bootstrap(np.empty((0, 2)), [1, 2], [[1, 1]], groups=[0, 0])
+    assert nothing.more["within_tau"][1].shape == (0, 1)

@@ -32,14 +32,14 @@ def test_spearman_by_hand():
     assert metrics.spearman([1, 1, 2, 3], [1, 2, 3, 3]) == pytest.approx(4 / 4.5, abs=1e-15)
 
 
-@pytest.mark.parametrize("measure", [metrics.kendall, metrics.spearman])
-def test_a_perfect_order_is_exactly_one(measure):
+@pytest.mark.parametrize("metric", [metrics.kendall, metrics.spearman])
+def test_a_perfect_order_is_exactly_one(metric):
     values = np.random.default_rng(0).integers(50, size=333)
-    assert measure(values, values) == 1.0
-    assert measure(values, -values) == -1.0
+    assert metric(values, values) == 1.0
+    assert metric(values, -values) == -1.0
 
 
-@pytest.mark.parametrize("measure", [metrics.kendall, metrics.spearman])
+@pytest.mark.parametrize("metric", [metrics.kendall, metrics.spearman])
 @pytest.mark.parametrize(
     ("scores", "accuracies"),
     [
@@ -54,11 +54,11 @@ def test_a_perfect_order_is_exactly_one(measure):
         ([], []),
     ],
 )
-def test_undefined_is_nan(measure, scores, accuracies):
-    assert math.isnan(measure(scores, accuracies))
+def test_undefined_is_nan(metric, scores, accuracies):
+    assert math.isnan(metric(scores, accuracies))
 
 
-def test_many_keeps_undefined_rows_to_themselves():
+def test_an_undefined_row_does_not_touch_the_others():
     rows = [[1, 2, 3], [1, NAN, 3], [3, 2, 1], [2, 2, 2], [1, INF, 3], [-INF, -INF, 0]]
     expected = [1, NAN, -1, NAN, NAN, 2 / math.sqrt(6)]
     assert same(metrics.kendall_many(rows, [1, 2, 3]), expected)
@@ -92,10 +92,10 @@ def test_minus_infinity_is_below_the_minimum(pair):
 
 @settings(deadline=None, max_examples=50)
 @given(vectors(5, st.one_of(FINITE, st.sampled_from([NAN, INF, -INF]))))
-def test_many_is_one_after_another(rows):
+def test_many_rows_are_ranked_like_single_ones(rows):
     *scores, accuracies = rows
-    many = metrics.kendall_many(np.stack(scores), accuracies)
-    assert same(many, [metrics.kendall(row, accuracies) for row in scores])
+    taus = metrics.kendall_many(np.stack(scores), accuracies)
+    assert same(taus, [metrics.kendall(row, accuracies) for row in scores])
 
 
 @pytest.mark.parametrize("networks", [511, 600, 1300])
@@ -114,9 +114,9 @@ def test_equal_to_scipy_over_several_blocks(networks, monkeypatch):
 @given(vectors(2))
 def test_negation_turns_the_sign(pair):
     scores, accuracies = pair
-    for measure in (metrics.kendall, metrics.spearman):
-        assert same(measure(-scores, accuracies), -measure(scores, accuracies))
-        assert same(measure(scores, accuracies), measure(accuracies, scores))
+    for metric in (metrics.kendall, metrics.spearman):
+        assert same(metric(-scores, accuracies), -metric(scores, accuracies))
+        assert same(metric(scores, accuracies), metric(accuracies, scores))
 
 
 @settings(deadline=None)
@@ -124,7 +124,7 @@ def test_negation_turns_the_sign(pair):
 def test_monotone_transforms_and_order_do_not_matter(pair, random):
     scores, accuracies = pair
     order = random.sample(range(len(scores)), len(scores))
-    for measure in (metrics.kendall, metrics.spearman):
-        expected = measure(scores, accuracies)
-        assert same(measure(np.exp(scores / 4), accuracies**3), expected)
-        assert same(measure(scores[order], accuracies[order]), expected)
+    for metric in (metrics.kendall, metrics.spearman):
+        expected = metric(scores, accuracies)
+        assert same(metric(np.exp(scores / 4), accuracies**3), expected)
+        assert same(metric(scores[order], accuracies[order]), expected)

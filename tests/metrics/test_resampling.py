@@ -40,10 +40,10 @@ def test_weights_follow_the_seed():
     assert (first[:5] == metrics.bootstrap_weights(components, 5, seed=1)).all()
 
 
-def repeated(measure, scores, accuracies, weights):
-    """One row per draw, physically, given to scipy."""
+def repeated(scipy_function, scores, accuracies, weights):
+    """Scipy's values where every network is repeated as often as it is drawn."""
     return [
-        [reference(measure, np.repeat(row, w), np.repeat(accuracies, w)) for w in weights]
+        [reference(scipy_function, np.repeat(row, w), np.repeat(accuracies, w)) for w in weights]
         for row in scores
     ]
 
@@ -55,22 +55,22 @@ def test_weights_equal_repetition(rows, data):
     weights = data.draw(hnp.arrays(np.int32, (3, len(accuracies)), elements=st.integers(0, 4)))
     lowest = np.where(np.stack(scores) == -1e9, -INF, scores)
     result = metrics.bootstrap(lowest, accuracies, weights)
-    for mine, measure in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
-        assert same(mine, repeated(measure, scores, accuracies, weights), 1e-10)
+    for values, function in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
+        assert same(values, repeated(function, scores, accuracies, weights), 1e-10)
 
 
-@pytest.mark.parametrize("at_once", [600, 1])  # 4 replicates, 1 replicate
-def test_weights_equal_repetition_over_blocks_of_pairs_and_of_replicates(at_once, monkeypatch):
+@pytest.mark.parametrize("weights_at_once", [600, 1])  # 4 replicates, 1 replicate
+def test_weights_equal_repetition_in_blocks(weights_at_once, monkeypatch):
     scores, accuracies, components = noisy(150, 3)
     weights = metrics.bootstrap_weights(components, 9, seed=0)
-    whole = metrics.bootstrap(scores, accuracies, weights)
+    expected = metrics.bootstrap(scores, accuracies, weights)
     monkeypatch.setattr(ranks, "SIGNS", 1)  # blocks of 64 networks
-    monkeypatch.setattr(resampling, "WEIGHTS", at_once)
+    monkeypatch.setattr(resampling, "WEIGHTS", weights_at_once)
     result = metrics.bootstrap(scores, accuracies, weights)
-    assert (result.taus == whole.taus).all()
-    assert (result.rhos == whole.rhos).all()
-    for mine, measure in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
-        assert same(mine, repeated(measure, scores, accuracies, weights), 1e-10)
+    assert (result.taus == expected.taus).all()
+    assert (result.rhos == expected.rhos).all()
+    for values, function in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
+        assert same(values, repeated(function, scores, accuracies, weights), 1e-10)
 
 
 def test_large_weights_stay_exact():
@@ -93,7 +93,7 @@ def test_sample_values_stand_beside_the_replicates():
     assert same(result.rho, [metrics.spearman(row, accuracies) for row in scores])
 
 
-def test_an_undefined_score_spoils_every_replicate():
+def test_an_undefined_score_makes_every_replicate_undefined():
     weights = np.array([[1, 1, 1, 0], [2, 1, 1, 1]])  # the first does not even draw it
     result = metrics.bootstrap([[1, 2, 3, NAN], [1, 2, 3, -INF]], [1, 2, 3, 4], weights)
     assert np.isnan(result.taus[0]).all()
@@ -108,7 +108,7 @@ def test_a_replicate_of_ties_only_is_nan():
 
 
 @pytest.mark.parametrize(
-    ("scores", "accuracies", "weights", "words"),
+    ("scores", "accuracies", "weights", "message"),
     [
         ([[1, 2, 3]], [1, 2], [[1, 1]], "scores of 3 networks, accuracies of 2"),
         ([1, 2], [1, 2], [[1, 1]], "2 axes"),
@@ -118,8 +118,8 @@ def test_a_replicate_of_ties_only_is_nan():
         ([[1, 2]], [1, 2], [[1 << 23, 1 << 23]], "fewer than 16777216"),
     ],
 )
-def test_bad_input_says_what_was_expected(scores, accuracies, weights, words):
-    with pytest.raises(InputError, match=words):
+def test_bad_input_says_what_was_expected(scores, accuracies, weights, message):
+    with pytest.raises(InputError, match=message):
         metrics.bootstrap(scores, accuracies, weights)
 
 
@@ -141,11 +141,11 @@ def test_clusters_widen_the_interval():
     scores, accuracies, _ = noisy(80, 1)
     copied = np.repeat(scores, 4, axis=1), np.repeat(accuracies, 4)
     widths = {}
-    for name, components in (("clusters", np.repeat(np.arange(80), 4)), ("each", np.arange(320))):
+    for name, components in (("clusters", np.repeat(np.arange(80), 4)), ("single", np.arange(320))):
         weights = metrics.bootstrap_weights(components, 400)
         low, high = metrics.interval(metrics.bootstrap(*copied, weights).taus[0])
         widths[name] = high - low
-    assert widths["clusters"] > 1.6 * widths["each"]  # copies are no evidence: about twice
+    assert widths["clusters"] > 1.6 * widths["single"]  # copies are no evidence: about twice
 
 
 # Intervals, differences, verdicts
@@ -159,23 +159,23 @@ def test_interval_by_hand():
     assert all(map(math.isnan, metrics.interval([])))
 
 
-def test_a_paired_difference_knows_that_proxies_agree():
+def test_similar_proxies_have_a_narrow_paired_difference():
     scores, accuracies, components = noisy(200, 2)
     close = scores[0] + 0.01 * scores[1]
     weights = metrics.bootstrap_weights(components, 300)
-    judged = metrics.bootstrap([scores[0], close], accuracies, weights)
-    value, low, high = metrics.paired_difference(judged, 0, 1)
-    assert value == judged.tau[0] - judged.tau[1]
+    result = metrics.bootstrap([scores[0], close], accuracies, weights)
+    value, low, high = metrics.paired_difference(result, 0, 1)
+    assert value == result.tau[0] - result.tau[1]
     assert low < value < high
-    single = np.subtract(*reversed(metrics.interval(judged.taus[0])))
-    assert high - low < single / 3
-    back = metrics.paired_difference(judged, 1, 0)
-    assert same(back, [-value, -high, -low])
-    assert metrics.paired_difference(judged, 1, 1) == (0, 0, 0)
+    tau_low, tau_high = metrics.interval(result.taus[0])
+    assert high - low < (tau_high - tau_low) / 3
+    negated = metrics.paired_difference(result, 1, 0)
+    assert same(negated, [-value, -high, -low])
+    assert metrics.paired_difference(result, 1, 1) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "word"),
+    ("low", "high", "outcome"),
     [
         (0.01, 0.1, "won"),
         (-0.1, -0.01, "lost"),
@@ -186,8 +186,8 @@ def test_a_paired_difference_knows_that_proxies_agree():
         (None, None, "even"),
     ],
 )
-def test_verdict(low, high, word):
-    assert metrics.verdict(low, high) == word
+def test_verdict(low, high, outcome):
+    assert metrics.verdict(low, high) == outcome
 
 
 # The other metrics
@@ -219,11 +219,11 @@ def test_the_other_metrics_follow_the_same_replicates():
 def test_blocks_of_replicates_change_nothing(monkeypatch):
     scores, accuracies, components = noisy(50, 2)
     weights = metrics.bootstrap_weights(components, 9)
-    whole = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
-    monkeypatch.setattr(resampling, "CACHED", 100)  # two replicates
-    parts = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
-    for name, pair in whole.items():
-        assert all(map(same, pair, parts[name])), name
+    expected = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
+    monkeypatch.setattr(resampling, "CACHED_WEIGHTS", 100)  # two replicates
+    result = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
+    for name, pair in expected.items():
+        assert all(map(same, pair, result[name])), name
 
 
 def test_no_partial_rho_without_sizes():
@@ -233,11 +233,11 @@ def test_no_partial_rho_without_sizes():
         metrics.bootstrap([[1, 2, 4, 3]], [1, 2, 3, 4], weights, [[1, 2, 3]])
 
 
-def test_an_undefined_score_spoils_the_other_metrics_too():
+def test_an_undefined_score_makes_the_other_metrics_undefined_too():
     weights = np.array([[1, 1, 1, 2, 0]])  # does not even draw it
     scores, sizes = [[1, 2, 3, 4, NAN], [1, 3, 2, 4, -INF]], [[2, 1, 2, 1, 1]]
     for name, pair in metrics.bootstrap(scores, [1, 2, 3, 4, 4], weights, sizes).more.items():
         for values in pair:
             assert np.isnan(values[0]).all(), name
-        lost = name == "pearson" or name.startswith("top10")  # no -inf; the best two tie
-        assert math.isnan(pair[0][1]) == lost, name
+        is_undefined = name == "pearson" or name.startswith("top10")  # -inf; the best two tie
+        assert math.isnan(pair[0][1]) == is_undefined, name

@@ -1,4 +1,4 @@
-"""Rows: what they are called, what is undefined in them, what does not fit."""
+"""Rows: their labels and numbers, what is undefined in them, and what is refused."""
 
 import itertools
 import json
@@ -12,10 +12,10 @@ from tests.metrics.made_up import METRICS, NAN, noisy, same
 
 
 @pytest.fixture
-def judged():
+def results():
     scores, accuracies, components = noisy(400, 3)
     scores[2, 7] = NAN
-    return metrics.judge(
+    return metrics.bootstrap_all(
         {"cifar10": scores, "cifar100": -scores},
         {"cifar10": accuracies, "cifar100": accuracies},
         components,
@@ -29,24 +29,24 @@ def sizes(networks):
     return np.random.default_rng(8).integers(30, size=(2, networks))
 
 
-NAMES = ["found", "params", "broken"]
+NAMES = ["champion", "params", "broken"]
 LABELS = {"set_name": "connected", "accuracy": "validation", "seeds": (0, 1)}
 
 
-def test_rows_name_what_they_are(judged):
-    rows = metrics.correlation_rows(NAMES, judged, **LABELS)
+def test_rows_are_labelled(results):
+    rows = metrics.correlation_rows(NAMES, results, **LABELS)
     assert [(row["proxy"], row["dataset"]) for row in rows] == list(
         itertools.product(NAMES, ["cifar10", "cifar100"])
     )
     first = rows[0]
     optional = metrics.Row.__optional_keys__
     within = {"within_tau", "within_tau_low", "within_tau_high"}
-    assert optional == {"seconds", "variation"} | within  # where they were asked for
+    assert optional == {"seconds", "variation"} | within  # only on request
     assert list(first) == [key for key in metrics.Row.__annotations__ if key not in optional]
-    one = judged["cifar10"]
-    assert (first["tau"], first["rho"]) == (one.tau[0], one.rho[0])
-    assert (first["tau_low"], first["tau_high"]) == metrics.interval(one.taus[0])
-    assert (first["rho_low"], first["rho_high"]) == metrics.interval(one.rhos[0])
+    result = results["cifar10"]
+    assert (first["tau"], first["rho"]) == (result.tau[0], result.rho[0])
+    assert (first["tau_low"], first["tau_high"]) == metrics.interval(result.taus[0])
+    assert (first["rho_low"], first["rho_high"]) == metrics.interval(result.rhos[0])
     labels = {key: first[key] for key in ("networks", "set", "accuracy", "seeds")}
     assert labels == {
         "networks": 400,
@@ -56,42 +56,42 @@ def test_rows_name_what_they_are(judged):
     }
 
 
-def test_rows_have_the_other_metrics(judged):
-    for row in metrics.correlation_rows(NAMES, judged, **LABELS)[:4]:
-        more, at = judged[row["dataset"]].more, NAMES.index(row["proxy"])
+def test_rows_have_the_other_metrics(results):
+    for row in metrics.correlation_rows(NAMES, results, **LABELS)[:4]:
+        more, index = results[row["dataset"]].more, NAMES.index(row["proxy"])
         for name in set(METRICS) - {"tau", "rho"}:
-            assert row[name] == more[name][0][at]
+            assert row[name] == more[name][0][index]
         intervals = {key.removesuffix("_low") for key in row if key.endswith("_low")}
         assert intervals == {"tau", "rho", "partial_rho", "top10_rho", "ndcg", "regret1"}
         for name in intervals - {"tau", "rho"}:
             low, high = row[f"{name}_low"], row[f"{name}_high"]
-            assert (low, high) == metrics.interval(more[name][1][at])
+            assert (low, high) == metrics.interval(more[name][1][index])
             assert low < high
 
 
 def test_rows_without_sizes_have_no_partial_rho():
     scores, accuracies, components = noisy(50, 1)
-    judged = metrics.judge({"d": scores}, {"d": accuracies}, components, replicates=20)
-    (row,) = metrics.correlation_rows(["one"], judged, **LABELS)
+    results = metrics.bootstrap_all({"d": scores}, {"d": accuracies}, components, replicates=20)
+    (row,) = metrics.correlation_rows(["proxy"], results, **LABELS)
     missing = {key for key, value in row.items() if value is None}
     assert missing == {"partial_rho", "partial_rho_low", "partial_rho_high"}
     json.dumps(row, allow_nan=False)
 
 
 def test_rows_of_a_bare_bootstrap():
-    one = np.array([0.5])
-    bare = metrics.Bootstrap(9, one, one, one[None], one[None])
-    (row,) = metrics.correlation_rows(["one"], {"d": bare}, **LABELS)
+    half = np.array([0.5])
+    bare = metrics.Bootstrap(9, half, half, half[None], half[None])
+    (row,) = metrics.correlation_rows(["proxy"], {"d": bare}, **LABELS)
     assert (row["tau"], row["rho_low"], row["ndcg"], row["regret1_low"]) == (0.5, 0.5, None, None)
 
 
-def test_undefined_is_none_in_rows(judged):
-    broken = metrics.correlation_rows(NAMES, judged, **LABELS)[-1]
+def test_undefined_is_none_in_rows(results):
+    broken = metrics.correlation_rows(NAMES, results, **LABELS)[-1]
     labels = ("proxy", "dataset", "networks", "set", "accuracy", "seeds")
     numbers = [value for key, value in broken.items() if key not in labels]
     assert numbers == [None] * 26
-    against = metrics.difference_rows(NAMES, judged, "found")[-1]
-    assert against == {
+    difference = metrics.difference_rows(NAMES, results, "champion")[-1]
+    assert difference == {
         "against": "broken",
         "dataset": "cifar100",
         "tau": None,
@@ -103,31 +103,31 @@ def test_undefined_is_none_in_rows(judged):
     }
 
 
-def test_datasets_share_the_replicates(judged):
+def test_datasets_share_the_replicates(results):
     # the scores of the second dataset are those of the first, negated
-    assert same(judged["cifar10"].taus, -judged["cifar100"].taus)
+    assert same(results["cifar10"].taus, -results["cifar100"].taus)
 
 
-def test_difference_rows(judged):
-    rows = metrics.difference_rows(NAMES, judged, "found")
+def test_difference_rows(results):
+    rows = metrics.difference_rows(NAMES, results, "champion")
     assert [(row["against"], row["dataset"]) for row in rows] == list(
         itertools.product(["params", "broken"], ["cifar10", "cifar100"])
     )
-    one = judged["cifar10"]
+    result = results["cifar10"]
     assert list(rows[0]) == list(metrics.Difference.__annotations__)
-    taus, rhos = (metrics.paired_difference(one, 0, 1, of=of) for of in ("tau", "rho"))
+    taus, rhos = (metrics.paired_difference(result, 0, 1, of=of) for of in ("tau", "rho"))
     assert (rows[0]["tau"], rows[0]["low"], rows[0]["high"]) == taus
     assert (rows[0]["rho"], rows[0]["rho_low"], rows[0]["rho_high"]) == rhos
-    assert rows[0]["rho"] == one.rho[0] - one.rho[1]
+    assert rows[0]["rho"] == result.rho[0] - result.rho[1]
     assert taus != rhos
     assert metrics.verdict(rows[0]["low"], rows[0]["high"]) == "won"
     assert metrics.verdict(rows[1]["low"], rows[1]["high"]) == "lost"
 
 
-def test_rows_refuse_what_does_not_fit(judged):
+def test_rows_refuse_names_that_do_not_match(results):
     with pytest.raises(InputError, match="3 score vectors for 2 names"):
-        metrics.correlation_rows(NAMES[:2], judged, **LABELS)
+        metrics.correlation_rows(NAMES[:2], results, **LABELS)
     with pytest.raises(InputError, match="did you mean 'params'"):
-        metrics.difference_rows(NAMES, judged, "parms")
+        metrics.difference_rows(NAMES, results, "parms")
     with pytest.raises(InputError, match="unknown dataset 'cifar10'"):
-        metrics.judge({"cifar10": [[1, 2]]}, {"svhn": [1, 2]}, [0, 1])
+        metrics.bootstrap_all({"cifar10": [[1, 2]]}, {"svhn": [1, 2]}, [0, 1])

@@ -29,12 +29,12 @@ def pairs_of_levels():
     )
 
 
-def over_orders(measure, scores, accuracies) -> float:
-    """The mean of a measure of accuracies in the order of scores, over all orders of ties."""
+def over_orders(gain, scores, accuracies) -> float:
+    """The mean gain of accuracies in the order of scores, over all orders of ties."""
     if len(set(scores)) < 2 or len(set(accuracies)) < 2:
         return NAN
     return fmean(
-        measure([accuracies[i] for i in sorted(order, key=lambda i: -scores[i])])
+        gain([accuracies[i] for i in sorted(order, key=lambda i: -scores[i])])
         for order in itertools.permutations(range(len(scores)))
     )
 
@@ -43,11 +43,11 @@ def hits(accuracies, border) -> float:
     return sum(float(a >= border) for a in accuracies) / len(accuracies)
 
 
-def gained(ordered, k=None) -> float:
+def discounted_gain(ordered, k=None) -> float:
     lowest, highest = min(ordered), max(ordered)
     return sum(
-        (accuracy - lowest) / (highest - lowest) / math.log2(place + 1)
-        for place, accuracy in enumerate(ordered[:k], 1)
+        (accuracy - lowest) / (highest - lowest) / math.log2(position + 1)
+        for position, accuracy in enumerate(ordered[:k], 1)
     )
 
 
@@ -55,7 +55,7 @@ def gained(ordered, k=None) -> float:
 
 
 def test_ndcg_by_hand():
-    # gains by score .5, 0, 1 at the places 1, 2, 3, where the discount is 1/2; at best 1, .5, 0
+    # gains by score .5, 0, 1 at the positions 1, 2, 3, where the discount is 1/2; at best 1, .5, 0
     assert metrics.ndcg([1, 3, 2], [30, 20, 10]) == pytest.approx(
         (0.5 + 1 / 2) / (1 + 0.5 / math.log2(3)), abs=1e-15
     )
@@ -65,7 +65,7 @@ def test_ndcg_by_hand():
     )
 
 
-def test_ndcg_by_hand_of_the_first():
+def test_ndcg_of_the_first_k_by_hand():
     scores, accuracies = [1, 3, 2], [30, 20, 10]
     assert metrics.ndcg(scores, accuracies, k=1) == pytest.approx(0.5)
     assert metrics.ndcg(scores, accuracies, k=2) == pytest.approx(0.5 / (1 + 0.5 / math.log2(3)))
@@ -81,7 +81,9 @@ def test_ndcg_by_hand_of_the_first():
 def test_ndcg_over_all_orders_of_ties(pair, k):
     scores, accuracies = pair
     expected = over_orders(
-        lambda ordered: gained(ordered, k) / gained(sorted(ordered, reverse=True), k),
+        lambda ordered: (
+            discounted_gain(ordered, k) / discounted_gain(sorted(ordered, reverse=True), k)
+        ),
         scores,
         accuracies,
     )
@@ -101,8 +103,8 @@ def test_ndcg_of_the_best_order_is_exactly_one():
 
 def test_ndcg_of_the_opposite_order_is_least():
     accuracies = [1.0, 2, 4, 7, 9]
-    each = [metrics.ndcg(order, accuracies) for order in itertools.permutations(range(5))]
-    assert min(each) == metrics.ndcg([5, 4, 3, 2, 1], accuracies) < sorted(each)[1]
+    values = [metrics.ndcg(order, accuracies) for order in itertools.permutations(range(5))]
+    assert min(values) == metrics.ndcg([5, 4, 3, 2, 1], accuracies) < sorted(values)[1]
 
 
 def test_ndcg_has_no_unit():
@@ -149,8 +151,8 @@ def test_regret_without_ties_is_exact():
     scores, accuracies, _ = noisy(300, 1)
     scores = scores[0] + 1e-6 * np.arange(300)
     for k in (1, 5, 10, 299):
-        chosen = np.argsort(-scores)[:k]
-        assert metrics.regret(scores, accuracies, k) == accuracies.max() - accuracies[chosen].max()
+        best = np.argsort(-scores)[:k]
+        assert metrics.regret(scores, accuracies, k) == accuracies.max() - accuracies[best].max()
 
 
 def test_no_regret_is_not_less_than_zero():
@@ -179,8 +181,8 @@ def test_precision_by_hand():
     assert metrics.precision(scores, accuracies) == 1
     scores[[0, 19]] = scores[[19, 0]]  # the best two by score are 0 and 18
     assert metrics.precision(scores, accuracies) == 0.5
-    for one in (0.05, 0.02, 1e-9):  # network at least
-        assert metrics.precision(scores, accuracies, share=one) == 0
+    for share in (0.05, 0.02, 1e-9):  # one network at least
+        assert metrics.precision(scores, accuracies, share=share) == 0
     assert metrics.precision(scores, accuracies, share=1) == 1
 
 
@@ -196,9 +198,9 @@ def test_precision_by_hand_with_ties():
 @settings(deadline=None)
 @given(pairs_of_levels(), st.sampled_from([0.1, 0.3, 0.5, 0.8, 1.0]))
 def test_precision_over_all_orders_of_ties(pair, share):
-    chosen = math.ceil(share * len(pair[0]) - 1e-9)
-    border = sorted(pair[1], reverse=True)[chosen - 1]
-    expected = over_orders(lambda ordered: hits(ordered[:chosen], border), *pair)
+    count = math.ceil(share * len(pair[0]) - 1e-9)
+    border = sorted(pair[1], reverse=True)[count - 1]
+    expected = over_orders(lambda ordered: hits(ordered[:count], border), *pair)
     assert same(metrics.precision(*pair, share), expected)
 
 
@@ -213,6 +215,6 @@ def test_a_replicate_of_ties_only_is_nan():
     scores, accuracies = np.array([[1.0, 1, 2]]), np.array([1.0, 2, 2])
     weights = np.array([[2.0, 1, 0], [0, 2, 1], [3, 0, 0], [0, 0, 0], [1, 0, 2]])
     for core in (selection.ndcgs, resampling.RESAMPLED["regret1"], resampling.ONCE["precision10"]):
-        found = core(scores, accuracies, weights)
-        assert np.isnan(found[0, :4]).all()
-        assert not math.isnan(found[0, 4])
+        values = core(scores, accuracies, weights)
+        assert np.isnan(values[0, :4]).all()
+        assert not math.isnan(values[0, 4])

@@ -1,4 +1,4 @@
-"""Plots: whole PNG files, the same for the same data, that show what they were given."""
+"""Plots: complete PNG files, equal for equal data, that show the data they were given."""
 
 import math
 import struct
@@ -12,7 +12,8 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.metrics import kendall
-from eznas.report import plots
+from eznas.report import bars, lines, scatter
+from eznas.report.figure import save
 from eznas.report.plots import bar_plot, line_plot, scatter_plot
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
@@ -30,14 +31,14 @@ def made_up(names):
 
 
 def row(proxy, dataset, tau, low=None, high=None):
-    about = {"networks": 500, "set": "held-out", "accuracy": "validation", "seeds": [0, 1]}
+    labels = {"networks": 500, "set": "held-out", "accuracy": "validation", "seeds": [0, 1]}
     return {
         "proxy": proxy,
         "dataset": dataset,
         "tau": tau,
         "tau_low": low,
         "tau_high": high,
-    } | about
+    } | labels
 
 
 ROWS = [row(p, d, t, t - 0.1, t + 0.2) for p, t in (("a", 0.5), ("b", -0.25)) for d in DATASETS]
@@ -53,19 +54,19 @@ DRAW = {
 
 
 def pixels(path):
-    """Width and height of a PNG file that is whole: every chunk with its check sum, to the end."""
+    """Width and height of a PNG file, every chunk of which has its check sum, to the last."""
     data = path.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    at, kinds = 8, []
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        end = at + 8 + length
-        assert struct.unpack(">I", data[end : end + 4])[0] == zlib.crc32(data[at + 4 : end])
-        kinds.append(kind)
-        at = end + 4
-    assert kinds[0] == b"IHDR"
-    assert kinds[-1] == b"IEND"
-    assert not {b"tIME", b"tEXt", b"iTXt", b"zTXt"} & set(kinds), "no date, no version"
+    start, chunks = 8, []
+    while start < len(data):
+        length, chunk = struct.unpack(">I4s", data[start : start + 8])
+        end = start + 8 + length
+        assert struct.unpack(">I", data[end : end + 4])[0] == zlib.crc32(data[start + 4 : end])
+        chunks.append(chunk)
+        start = end + 4
+    assert chunks[0] == b"IHDR"
+    assert chunks[-1] == b"IEND"
+    assert not {b"tIME", b"tEXt", b"iTXt", b"zTXt"} & set(chunks), "no date, no version"
     width, height = struct.unpack(">II", data[16:24])
     assert 500 <= width <= 4000
     assert 200 <= height <= 4000
@@ -75,16 +76,16 @@ def pixels(path):
 
 @pytest.fixture
 def figure(monkeypatch):
-    """The figure that was written last."""
-    kept = {}
-    save = plots._save
+    """The figure that was saved last."""
+    figures = []
 
-    def keep(path, figure):
-        kept["figure"] = figure
+    def save_and_keep(path, figure):
+        figures.append(figure)
         save(path, figure)
 
-    monkeypatch.setattr(plots, "_save", keep)
-    return lambda: kept["figure"]
+    for module in (bars, lines, scatter):
+        monkeypatch.setattr(module, "save", save_and_keep)
+    return lambda: figures[-1]
 
 
 def texts(figure):
@@ -93,10 +94,10 @@ def texts(figure):
     return [t.get_text() for t in figure.findobj(Text) if t.get_text()]
 
 
-@pytest.mark.parametrize("kind", DRAW)
-def test_a_plot_is_a_whole_png_file_and_equal_for_equal_input(kind, tmp_path):
-    DRAW[kind](tmp_path / "first.png")
-    DRAW[kind](tmp_path / "second.PNG")
+@pytest.mark.parametrize("plot", DRAW)
+def test_a_plot_is_a_complete_png_file_and_equal_for_equal_input(plot, tmp_path):
+    DRAW[plot](tmp_path / "first.png")
+    DRAW[plot](tmp_path / "second.PNG")
     pixels(tmp_path / "first.png")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.PNG").read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
@@ -112,46 +113,46 @@ x = [0, 1, 2]
 plots.line_plot(Path(sys.argv[1]), x, {"a": [1, 2, 1], "b": [2, 1, 3]}, "x", "y", {"m": 1})
 assert "matplotlib.pyplot" not in sys.modules
 """
-    other, own = tmp_path / "other.png", tmp_path / "own.png"
-    command = [sys.executable, "-c", source, str(other)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    line_plot(own, [0, 1, 2], {"a": [1, 2, 1], "b": [2, 1, 3]}, "x", "y", {"m": 1})
-    assert sha256(other.read_bytes()).digest() == sha256(own.read_bytes()).digest()
+    theirs, ours = tmp_path / "theirs.png", tmp_path / "ours.png"
+    command = [sys.executable, "-c", source, str(theirs)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (process.returncode, process.stdout) == (0, ""), process.stderr
+    line_plot(ours, [0, 1, 2], {"a": [1, 2, 1], "b": [2, 1, 3]}, "x", "y", {"m": 1})
+    assert sha256(theirs.read_bytes()).digest() == sha256(ours.read_bytes()).digest()
 
 
-@pytest.mark.parametrize("kind", DRAW)
+@pytest.mark.parametrize("plot", DRAW)
 @pytest.mark.parametrize("name", ["plot.pdf", "plot", "png"])
-def test_another_ending_is_refused(kind, name, tmp_path):
+def test_another_ending_is_refused(plot, name, tmp_path):
     with pytest.raises(InputError, match=f"{name}: .*ends in .png") as caught:
-        DRAW[kind](tmp_path / name)
+        DRAW[plot](tmp_path / name)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kind", DRAW)
-def test_an_unwritable_path_is_named(kind, tmp_path):
+@pytest.mark.parametrize("plot", DRAW)
+def test_an_unwritable_path_is_named(plot, tmp_path):
     path = tmp_path / "absent" / "plot.png"
     with pytest.raises(InputError, match=r"plot\.png: cannot write: No such file") as caught:
-        DRAW[kind](path)
+        DRAW[plot](path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_half_written_is_left(tmp_path, monkeypatch):
+def test_no_partial_file_remains(tmp_path, monkeypatch):
     path = tmp_path / "plot.png"
-    path.mkdir()  # to be written beside, but not to be replaced
+    path.mkdir()  # a file can be written beside it, but not replace it
     with pytest.raises(InputError, match=r"plot\.png: cannot write"):
         DRAW["line"](path)
     assert [p.name for p in tmp_path.iterdir()] == ["plot.png"]
     path.rmdir()
     path.write_text("old")
 
-    def full(*_):
+    def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("os.replace", disk_full)
     with pytest.raises(InputError, match=r"plot\.png: cannot write: No space left"):
         DRAW["line"](path)
     assert path.read_text() == "old"
@@ -183,7 +184,7 @@ def test_scatter_shows_the_first_six_and_says_so(tmp_path, figure):
     assert shown == [name for name in names[:6] for _ in DATASETS]
 
 
-def test_scatter_leaves_out_what_has_no_place_and_counts_it(tmp_path, figure):
+def test_scatter_counts_the_networks_that_it_cannot_show(tmp_path, figure):
     accuracy = np.arange(8.0)
     lowest = np.array([-np.inf, -np.inf, 3, 2, 4, 5, 6, 7])
     undefined = np.array([-np.inf, np.nan, np.inf, 2, 4, 5, 6, 7])
@@ -238,7 +239,7 @@ def test_scatter_of_a_proxy_that_a_data_set_lacks_and_of_nothing(tmp_path, figur
         pixels(tmp_path / "plot.png")
 
 
-def test_scatter_names_what_does_not_match(tmp_path):
+def test_scatter_names_the_dataset_or_proxy_that_does_not_match(tmp_path):
     path = tmp_path / "plot.png"
     with pytest.raises(InputError, match="unknown dataset 'cifar1O'; did you mean 'cifar10'"):
         scatter_plot(path, {"cifar1O": {"p": [1.0]}}, {"cifar10": [1.0]})
@@ -250,19 +251,19 @@ def test_scatter_names_what_does_not_match(tmp_path):
 def test_bars_are_sorted_by_mean_tau_with_intervals_and_values(tmp_path, figure):
     rows = [
         *(row("low", d, -0.25, -0.5, 0.125) for d in DATASETS),
-        *(row("nothing", d, None) for d in DATASETS),
+        *(row("undefined", d, None) for d in DATASETS),
         *(
             row("high", d, t, t - 0.25, 1.0)
             for d, t in zip(DATASETS, (0.5, 0.625, 0.75), strict=True)
         ),
-        *(row("some", d, t) for d, t in zip(DATASETS, (0.375, None, math.nan), strict=True)),
+        *(row("partly", d, t) for d, t in zip(DATASETS, (0.375, None, math.nan), strict=True)),
     ]
     bar_plot(tmp_path / "plot.png", rows)
     pixels(tmp_path / "plot.png")
     panels = figure().axes
     assert [axes.get_title() for axes in panels] == list(DATASETS)
     names = [t.get_text() for t in panels[0].get_yticklabels()]
-    assert names == ["high", "some", "low", "nothing"]
+    assert names == ["high", "partly", "low", "undefined"]
     assert panels[0].yaxis_inverted()
     values = [[t.get_text() for t in axes.texts] for axes in panels]
     assert values[0] == ["+0.500", "+0.375", "-0.250", "undefined"]

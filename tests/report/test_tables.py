@@ -12,12 +12,12 @@ from eznas.discovery.run import BASELINES
 from eznas.metrics import Row
 from eznas.report.tables import (
     agreement_table,
-    blend_table,
+    combine_table,
     correlation_table,
     difference_table,
+    feature_ranking_table,
     proxy_table,
     score_table,
-    word_table,
     yardstick_table,
 )
 from eznas.spaces import SPACES
@@ -29,7 +29,7 @@ THREE = ("cifar10", "cifar100", "ImageNet16-120")
 NAMES = ("champion", "plain_gradient_norm_22", "jacob_cov_x_params", "greedy")
 
 
-def shown(table: Table, width: int = 80) -> str:
+def rendered(table: Table, width: int = 80) -> str:
     console = Console(width=width, file=io.StringIO())
     console.print(table)
     text = console.file.getvalue()
@@ -39,11 +39,16 @@ def shown(table: Table, width: int = 80) -> str:
 
 
 def column(text: str, heading: str) -> str:
-    """All that stands below a heading, without breaks."""
+    """All text below a heading, without blanks and line breaks."""
     lines = [line.replace("┃", "│").split("│") for line in text.splitlines()]
     lines = [line for line in lines if len(line) > 1]
-    place = next(i for i, cell in enumerate(lines[0]) if heading in cell)
-    return "".join("".join(line[place].split()) for line in lines[1:])
+    first, index = next(
+        (number, i)
+        for number, line in enumerate(lines, 1)
+        for i, cell in enumerate(line)
+        if heading in cell
+    )
+    return "".join("".join(line[index].split()) for line in lines[first:])
 
 
 def row(proxy: str, dataset: str, tau: float | None) -> Row:
@@ -67,7 +72,7 @@ def row(proxy: str, dataset: str, tau: float | None) -> Row:
 def test_correlations_show_every_proxy_the_best_first():
     names = ["champion", *BASELINES, "greedy"]
     rows = [row(n, d, i / 20 - 0.2) for d in DATASETS for i, n in enumerate(names)]
-    text = shown(correlation_table(rows))
+    text = rendered(correlation_table(rows))
     lines = text.splitlines()
     for name in names:
         assert sum(f" {name} " in line for line in lines) == len(DATASETS)
@@ -82,39 +87,39 @@ def test_correlations_show_every_proxy_the_best_first():
 
 
 def test_correlations_show_a_formula_to_its_end():
-    text = shown(correlation_table([row(FORMULA, "cifar10", 0.5)]))
+    text = rendered(correlation_table([row(FORMULA, "cifar10", 0.5)]))
     assert FORMULA.replace(" ", "") in column(text, "proxy")
 
 
-def test_an_undefined_correlation_is_said_to_be_so_and_comes_last():
-    rows = [row("nothing", "cifar10", None), row("wrong", "cifar10", -1.0)]
-    lines = shown(correlation_table(rows)).splitlines()
+def test_an_undefined_correlation_is_shown_as_undefined_and_comes_last():
+    rows = [row("undefined_proxy", "cifar10", None), row("wrong", "cifar10", -1.0)]
+    lines = rendered(correlation_table(rows)).splitlines()
     [wrong] = [i for i, line in enumerate(lines) if "wrong" in line]
-    [nothing] = [i for i, line in enumerate(lines) if "nothing" in line]
-    assert wrong < nothing
-    assert lines[nothing].count("undefined") == 2
+    [last] = [i for i, line in enumerate(lines) if "undefined_proxy" in line]
+    assert wrong < last
+    assert lines[last].count("undefined ") == 2
 
 
 def test_no_rows():
-    assert "no rows" in shown(correlation_table([]))
+    assert "no rows" in rendered(correlation_table([]))
 
 
 def test_names_are_no_markup():
-    text = shown(correlation_table([row("[bold]mine[/bold]", "[red]", 0.5)]))
+    text = rendered(correlation_table([row("[bold]mine[/bold]", "[red]", 0.5)]))
     assert "[bold]mine[/bold]" in text
     assert "[red]" in text
 
 
 def further(proxy: str, dataset: str, tau: float) -> dict[str, object]:
-    """A row with all the numbers that a row may have."""
-    more = {"partial_rho": tau - 0.001, "top10_rho": -tau, "ndcg": 0.875, "regret1": 12.345}
-    low = {f"{key}_low": -0.999 for key in more}
-    high = {f"{key}_high": 0.999 for key in more}
-    return {**row(proxy, dataset, tau), **more, **low, **high, "seconds": 0.01234}
+    """A row with all the metrics that a table shows."""
+    metrics = {"partial_rho": tau - 0.001, "top10_rho": -tau, "ndcg": 0.875, "regret1": 12.345}
+    low = {f"{key}_low": -0.999 for key in metrics}
+    high = {f"{key}_high": 0.999 for key in metrics}
+    return {**row(proxy, dataset, tau), **metrics, **low, **high, "seconds": 0.01234}
 
 
 def halves(text: str) -> tuple[str, str]:
-    """What stands below "proxy" in a table without lines, without breaks; and what beside it."""
+    """The names below "proxy" in a table without lines, blanks removed, and the text beside."""
     lines = text.splitlines()
     [heading] = [i for i, line in enumerate(lines) if line.startswith("proxy ")]
     below = lines[heading + 2 :]
@@ -124,21 +129,21 @@ def halves(text: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("named", [NAMES, (*NAMES, FORMULA)])
-def test_further_numbers_are_shown_whole(width, named):
-    rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(named)]
-    text = shown(correlation_table(rows), width)
+@pytest.mark.parametrize("proxies", [NAMES, (*NAMES, FORMULA)])
+def test_further_numbers_are_not_cut(width, proxies):
+    rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(proxies)]
+    text = rendered(correlation_table(rows), width)
     for heading in ("partial", "top-10 %", "nDCG", "regret", "@1", "seconds", "[95 %]"):
         assert heading in text
     names, values = halves(text)
     numbers = re.findall(r"[+-]?[0-9]+[.][0-9]+", values)
     expected = []
-    for i in range(len(named)):
+    for i in range(len(proxies)):
         tau = 0.101 + i / 10
-        both = [f"{value:+.3f}" for value in (tau, tau - 0.1, tau + 0.1)]
+        interval = [f"{value:+.3f}" for value in (tau, tau - 0.1, tau + 0.1)]
         expected += [
-            *both,
-            *both,
+            *interval,
+            *interval,
             f"{tau - 0.001:+.3f}",
             f"{-tau:+.3f}",
             "0.875",
@@ -146,13 +151,13 @@ def test_further_numbers_are_shown_whole(width, named):
             "0.0123",
         ]
     assert sorted(numbers) == sorted(expected * len(THREE))
-    for name in (*named, *THREE):
+    for name in (*proxies, *THREE):
         assert name.replace(" ", "") in names
 
 
 def test_at_120_columns_a_row_is_a_line():
     rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(NAMES)]
-    lines = shown(correlation_table(rows), 120).splitlines()
+    lines = rendered(correlation_table(rows), 120).splitlines()
     for i, name in enumerate(NAMES):
         tau = 0.101 + i / 10
         interval = f"{tau:+.3f} [{tau - 0.1:+.3f}, {tau + 0.1:+.3f}]"
@@ -163,21 +168,21 @@ def test_at_120_columns_a_row_is_a_line():
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_further_numbers_may_be_undefined_or_missing(width):
-    rows = [further("whole", "cifar10", 0.5), row("plain", "cifar10", 0.25)]
-    rows.append({**row("nothing", "cifar10", None), "partial_rho": None, "ndcg": None})
-    text = shown(correlation_table(rows), width)
+    rows = [further("all_metrics", "cifar10", 0.5), row("plain", "cifar10", 0.25)]
+    rows.append({**row("undefined", "cifar10", None), "partial_rho": None, "ndcg": None})
+    text = rendered(correlation_table(rows), width)
     lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert lines["nothing"].count("undefined") == 2
-    assert lines["nothing"].split()[-2:] == ["undef.", "undef."]
+    assert lines["undefined"].count("undefined") == 3  # its name, tau and rho
+    assert lines["undefined"].split()[-2:] == ["undef.", "undef."]
     assert lines["plain"].split()[-1] in ("+0.250", "+0.350]")
-    only = {**row("one", "cifar10", 0.5), "ndcg": 0.75}
-    text = shown(correlation_table([only]), width)
+    with_ndcg = {**row("proxy", "cifar10", 0.5), "ndcg": 0.75}
+    text = rendered(correlation_table([with_ndcg]), width)
     assert "0.750" in text
     assert "regret" not in text
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_words_are_ranked_by_their_mean_size(width):
+def test_features_are_ranked_by_their_mean_size(width):
     taus = {
         "small": (0.1, -0.1, 0.1),
         FORMULA: (-0.75, 0.5, -0.625),
@@ -185,15 +190,15 @@ def test_words_are_ranked_by_their_mean_size(width):
         "none": (None, None, None),
     }
     rows = [
-        {"word": word, "tau": dict(zip(THREE, tau, strict=True)), "coverage": 0.985}
-        for word, tau in taus.items()
+        {"word": feature, "tau": dict(zip(THREE, tau, strict=True)), "coverage": 0.985}
+        for feature, tau in taus.items()
     ]
-    text = shown(word_table(rows, "words of [quick]"), width)
-    assert "words of [quick]" in text
+    text = rendered(feature_ranking_table(rows, "features of [quick]"), width)
+    assert "features of [quick]" in text
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
-    first = [cells for cells in lines if cells and cells[0]]
-    assert [cells[0] for cells in first] == ["1", "2", "3", "4"]
-    assert [cells[2:] for cells in first] == [
+    ranked = [cells for cells in lines if cells and cells[0]]
+    assert [cells[0] for cells in ranked] == ["1", "2", "3", "4"]
+    assert [cells[2:] for cells in ranked] == [
         ["-0.750", "+0.500", "-0.625", "0.625", "0.985"],
         ["undef.", "-0.500", "+0.250", "0.375", "0.985"],
         ["+0.100", "-0.100", "+0.100", "0.100", "0.985"],
@@ -208,7 +213,7 @@ def test_yardsticks_are_ranked_within_data_sets(width):
     rows = [
         {
             "model": "a_random_forest_of_trees",
-            "language": "quick_with_products_of_words",
+            "language": "quick_with_products_of_features",
             "words": 1234,
             "parted": "components",
             "networks": 12345,
@@ -223,32 +228,32 @@ def test_yardsticks_are_ranked_within_data_sets(width):
             "tau": {"cifar10": [0.7, 0.65, 0.75], "cifar100": [-0.1, -0.2, 0.3]},
         },
     ]
-    text = shown(yardstick_table(rows, "of [all]"), width)
+    text = rendered(yardstick_table(rows, "of [all]"), width)
     assert "of [all]" in text
     assert all(dataset in column(text, "model") for dataset in THREE)
-    places = [text.index(t) for t in ("+0.700 [+0.650, +0.750]", "+0.500 [+0.400, +0.600]")]
-    assert places == sorted(places)
+    positions = [text.index(t) for t in ("+0.700 [+0.650, +0.750]", "+0.500 [+0.400, +0.600]")]
+    assert positions == sorted(positions)
     assert "-0.100 [-0.200, +0.300]" in text
     assert text.count("undefined") == 3
     assert column(text, "networks").count("12345") == len(THREE)
-    for parted in ("components", "[b]lot"):
-        assert column(text, "parted").count(parted) == len(THREE)
-    for words in ("120", "1234"):
-        assert column(text, "words").count(words) == len(THREE)
+    for split_by in ("components", "[b]lot"):
+        assert column(text, "split").count(split_by) == len(THREE)
+    for count in ("120", "1234"):
+        assert column(text, "tures").count(count) == len(THREE)
     for model in ("a_random_forest_of_trees", "[b]ridge"):
         assert column(text, "model").count(model) == len(THREE)
-    assert column(text, "language").count("quick_with_products_of_words") == len(THREE)
+    assert column(text, "grammar").count("quick_with_products_of_features") == len(THREE)
 
 
-def test_no_words_and_no_yardsticks():
-    assert "rank" in shown(word_table([], "none"))
-    assert "model" in shown(yardstick_table([]))
+def test_no_features_and_no_yardsticks():
+    assert "rank" in rendered(feature_ranking_table([], "none"))
+    assert "model" in rendered(yardstick_table([]))
 
 
-def test_only_the_first_words_are_shown():
-    rows = [{"word": f"w{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
-    text = shown(word_table(rows, "some", 2))
-    assert re.findall(r"w[0-9]", text) == ["w5", "w4"]
+def test_only_the_first_features_are_shown():
+    rows = [{"word": f"f{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
+    text = rendered(feature_ranking_table(rows, "title", 2))
+    assert re.findall(r"f[0-9]", text) == ["f5", "f4"]
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -260,15 +265,15 @@ def test_agreement_shows_the_closest_first(width):
             "published": f"{dataset}_{proxy}",
             "networks": 498,
             "rho": rho,
-            "between_seeds": between,
+            "between_seeds": between_seeds,
         }
-        for proxy, dataset, rho, between in (
+        for proxy, dataset, rho, between_seeds in (
             ("[b]far", "cifar10", -0.5, 0.25),
             ("nothing", "cifar10", None, None),
             ("jacob_cov_x_params", "ImageNet16-120", 0.98765, 0.87654),
         )
     ]
-    text = shown(agreement_table(rows), width)
+    text = rendered(agreement_table(rows), width)
     assert re.findall(r"[+-][0-9]\.[0-9]{4}", text) == ["+0.9877", "+0.8765", "-0.5000", "+0.2500"]
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
     names, _, published, *_ = ("".join(c) for c in zip(*filter(None, cells), strict=True))
@@ -276,18 +281,18 @@ def test_agreement_shows_the_closest_first(width):
     assert "cifar10_[b]far" in published
     assert text.count("undef.") == 1
     assert text.count("498") == 3
-    assert "agreement" in shown(agreement_table([]))
+    assert "agreement" in rendered(agreement_table([]))
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_a_blend_has_a_row_for_each_weight(width):
+def test_a_combination_has_a_row_for_each_weight(width):
     content = {
         "first": "[b]naswot",
         "second": "params",
         "weights": [0.0, 0.125, 1.0],
         "tau": {"cifar10": [0.25, None, -0.5], "ImageNet16-120": [0.75, 0.625, 0.5]},
     }
-    text = shown(blend_table(content), width)
+    text = rendered(combine_table(content), width)
     assert "w times [b]naswot plus 1 - w times params" in " ".join(text.split())
     assert column(text, "w") == "0.0000.1251.000"
     assert column(text, "cifar10") == "+0.2500undef.-0.5000"
@@ -298,14 +303,14 @@ def test_a_blend_has_a_row_for_each_weight(width):
     ("low", "high", "outcome"),
     [(0.1, 0.3, "won"), (-0.3, -0.1, "lost"), (-0.1, 0.1, "even"), (None, None, "even")],
 )
-def test_differences_say_who_is_ahead(low, high, outcome):
+def test_differences_show_who_is_ahead(low, high, outcome):
     tau = None if low is None else (low + high) / 2
     rows = [
         {"against": against, "dataset": dataset, "tau": tau, "low": low, "high": high}
         for dataset in DATASETS
         for against in (*BASELINES, "greedy")
     ]
-    text = shown(difference_table("champion", rows))
+    text = rendered(difference_table("champion", rows))
     assert text.count(outcome) == len(rows)
     for against in (*BASELINES, "greedy"):
         assert text.count(f" {against} ") == len(DATASETS)
@@ -314,7 +319,7 @@ def test_differences_say_who_is_ahead(low, high, outcome):
 
 def test_a_difference_from_a_formula_is_shown_to_its_end():
     rows = [{"against": FORMULA, "dataset": "cifar10", "tau": 0.1, "low": 0.05, "high": 0.2}]
-    text = shown(difference_table(FORMULA, rows))
+    text = rendered(difference_table(FORMULA, rows))
     assert FORMULA.replace(" ", "") in column(text, "against")
     assert "won" in text
 
@@ -330,7 +335,7 @@ def test_scores_show_models_and_reasons(proxy):
         {"model": m, "proxy": proxy, "score": s, "seconds": 1234.5, "reason": r}
         for m, s, r in models
     ]
-    text = shown(score_table(rows))
+    text = rendered(score_table(rows))
     for model, _, reason in models:
         assert model in column(text, "model")
         assert reason in column(text, "reason")
@@ -341,16 +346,16 @@ def test_scores_show_models_and_reasons(proxy):
 
 def test_proxies_show_formulas_to_their_end():
     rows = api.proxies()
-    text = shown(proxy_table(rows))
+    text = rendered(proxy_table(rows))
     for name, heading in (("proxy",) * 2, ("formula",) * 2, ("source",) * 2, ("note", "source")):
-        found = column(text, heading)
-        assert all(r[name].replace(" ", "") in found for r in rows)
+        shown = column(text, heading)
+        assert all(r[name].replace(" ", "") in shown for r in rows)
     assert any(r["note"] for r in rows)
 
 
-def test_rows_of_several_spaces_are_told_apart_in_the_title():
-    other = row("found", "macro/cifar10", 0.5) | {"networks": 60, "accuracy": "test"}
-    text = shown(correlation_table([row("found", "cifar10", 0.4), other]))
+def test_the_title_tells_several_spaces_apart():
+    macro = row("champion", "macro/cifar10", 0.5) | {"networks": 60, "accuracy": "test"}
+    text = rendered(correlation_table([row("champion", "cifar10", 0.4), macro]))
     lines = [line.strip() for line in text.splitlines()[:3]]
     assert lines == [
         "cifar10: 500 networks (held-out, all), validation accuracy",

@@ -1,0 +1,94 @@
+"""Lists: scored models, proxies, ground truth and the checks of a machine."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from eznas.report.cells import new_table
+
+_STATE = {"ok": "dim", "note": "bold blue", "fault": "bold red"}
+
+
+def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
+    """Models by score; `scores` are in this order already, the highest first."""
+    table = new_table()
+    for heading, justify in (("rank", "right"), ("model", "left"), ("proxy", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for heading in ("score", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("reason")
+    for rank, row in enumerate(scores, 1):
+        score = "" if row["score"] is None else f"{row['score']:.6g}"
+        cells = (str(rank), row["model"], row["proxy"], score, f"{row['seconds']:.2f}")
+        table.add_row(*map(Text, cells), Text(row["reason"]))
+    return table
+
+
+def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """Named proxies: name, formula, source and note."""
+    table = Table(show_lines=True)
+    for heading in ("proxy", "formula", "source and note"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        source = "; ".join(part for part in (row["source"], row.get("note", "")) if part)
+        table.add_row(Text(row["proxy"]), Text(row["formula"]), Text(source))
+    return table
+
+
+def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Ground truth, a row per space; `rows` as `eznas.api.tables` returns them."""
+    table = new_table("ground truth")
+    for heading in ("space", "here", "official file"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        source = row["source"]
+        official = "none known: a CSV file" if source is None else source["file"]
+        table.add_row(Text(row["space"]), Text(_availability(row)), Text(official))
+    return table
+
+
+def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line per official file: where it is, its licence and checksum; `rows` as
+    `eznas.api.tables` returns them."""
+    lines = {}
+    for source in (row["source"] for row in rows if row["source"]):
+        checksum = source["sha256"] and f"SHA-256 {source['sha256']}"
+        facts = (source["url"], source["how"], f"licence {source['licence']}", checksum)
+        lines[source["file"]] = f"{source['file']}: {'; '.join(fact for fact in facts if fact)}"
+    return list(lines.values())
+
+
+def imported(summary: Mapping[str, Any]) -> str:
+    """One line about an imported table; `summary` as `eznas.api.import_table` returns it."""
+    ranges = (f"{d} {low:.2f} to {high:.2f} %" for d, (low, high) in summary["datasets"].items())
+    origin, runs = summary["origin"], summary["runs"]
+    return (
+        f"{summary['networks']} networks, {f'up to {runs} runs, ' if runs > 1 else ''}"
+        f"{summary['kind']} accuracy: {', '.join(ranges)}; "
+        f"from {origin['file']}, SHA-256 {origin['sha256'][:12]}"
+    )
+
+
+def check_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """The checks of a machine, one in a row; `rows` as `eznas.cli.checks.Check` has them."""
+    table = new_table("this machine")
+    table.add_column("check", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for row in rows:
+        state = Text(row["state"], style=_STATE[row["state"]])
+        table.add_row(Text(row["name"]), state, Text(row["found"]))
+    return table
+
+
+def remedy_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """One line for each check that is not ok: what to do about it."""
+    return [f"{row['name']}: {row['remedy']}" for row in rows if row["remedy"]]
+
+
+def _availability(row: Mapping[str, Any]) -> str:
+    if row["here"] == "imported":
+        return imported(row)
+    return f"damaged: {row['problem']}" if row["here"] == "damaged" else str(row["here"]) or "-"
