@@ -7,20 +7,14 @@ plain data is read.
 
 import functools
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 
 from eznas.benchmarks import splits
-from eznas.benchmarks.benchmark import Benchmark, Dataset, Trials
+from eznas.benchmarks.benchmark import DATASETS, Benchmark, Trials
 from eznas.benchmarks.readers.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 
-SETTINGS: Mapping[str, Dataset] = {
-    "cifar10": Dataset(input_size=32, classes=10),
-    "cifar100": Dataset(input_size=32, classes=100),
-    "ImageNet16-120": Dataset(input_size=16, classes=120),
-}
 FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
 
 
@@ -36,7 +30,7 @@ def load() -> Benchmark:
     return Benchmark(
         space=space.name,
         architectures=space.architectures(),
-        settings=SETTINGS,
+        settings={dataset: DATASETS[dataset] for dataset in FILES},
         trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
         components=splits.components(space, space.architectures()),
     )

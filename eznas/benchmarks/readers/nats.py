@@ -61,7 +61,7 @@ def _networks(path: Path) -> Iterator[tuple[str, Any]]:
             data = bz2.decompress(packed)
         except (OSError, ValueError) as error:
             raise InputError(f"{where}: not readable as bzip2: {error}") from None
-        yield name, plain_pickle(io.BytesIO(data), where, _ADMITTED)
+        yield name, plain_pickle(io.BytesIO(data), where, ADMITTED)
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -116,7 +116,7 @@ def _scalar(dtype: _DType, data: bytes) -> float:
     return float(struct.unpack(form, data)[0])
 
 
-_ADMITTED: Admitted = {
+ADMITTED: Admitted = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy", "dtype"): _DType,
     ("numpy.core.multiarray", "scalar"): _scalar,

@@ -87,7 +87,7 @@ def test_numbers_of_numpy_become_plain_numbers():
 
 
 def unpickled(data):
-    return plain_pickle(io.BytesIO(data), "network.pickle", nats._ADMITTED)
+    return plain_pickle(io.BytesIO(data), "network.pickle", nats.ADMITTED)
 
 
 def test_code_is_refused_and_never_runs(tmp_path):

@@ -42,7 +42,7 @@ def attacks(path):
 
 
 @pytest.mark.parametrize("attack", attacks(""))
-@pytest.mark.parametrize("admitted", [{}, ADMITTED, nats._ADMITTED])
+@pytest.mark.parametrize("admitted", [{}, ADMITTED, nats.ADMITTED])
 def test_code_is_refused_and_never_runs(tmp_path, attack, admitted):
     data = attacks(tmp_path / "made")[attack]
     with pytest.raises(InputError, match=r"^own\.pkl: (refused|not a readable)") as raised:
