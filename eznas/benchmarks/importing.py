@@ -1,4 +1,4 @@
-"""Ground truth taken into the cache folder from a file, and what is there."""
+"""Ground truth imported from files into the cache folder, and what the folder holds."""
 
 import hashlib
 import math
@@ -10,8 +10,9 @@ from typing import Any
 from pooch import file_hash
 
 from eznas.benchmarks.loading import PACKAGED, load
-from eznas.benchmarks.readers import READERS
 from eznas.benchmarks.benchmark import KINDS, Table
+from eznas.benchmarks.readers import READERS
+from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.store import Origin, Stored, path_of, store, stored
@@ -29,55 +30,60 @@ def import_table(
     dataset: str | None = None,
     replace: bool = False,
 ) -> dict[str, Any]:
-    """Store the ground truth of a space from its official file, or from a CSV file of
-    architectures and accuracies in percent, of which `kind` (default: validation) and `dataset`
-    (default: the space's first) say what they are.
+    """Import the ground truth of a space into the cache folder; returns its `summary`.
 
-    Returns what `summary` tells of it. `InputError` where the file cannot be used, or where
-    another table is there and `replace` was not said: that one stays.
+    file: the official file, or a CSV file of architectures and accuracies in percent.
+    kind, dataset: of a CSV file's accuracies; by default validation, and the space's first.
+    replace: whether the table may take the place of another one.
+
+    `InputError` where the space, the kind or the data set is unknown, where the file cannot be
+    read or is not as expected, and where another table was imported before and `replace` is false.
+    The earlier table then stays.
     """
-    importable(space)
+    check_importable(space)
     path = regular(Path(file))
-    table = _from_csv(path, space, kind, dataset) if path.name.endswith(CSV) else None
-    if table is None:
-        if kind is not None or dataset is not None:
-            raise InputError(f"{path}: kind and dataset are for CSV files, this one says its own")
-        table = _official(path, space)
-    try:
-        check(table)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    if path.name.endswith(CSV):
+        table = _read_csv(path, space, kind, dataset)
+    elif kind is None and dataset is None:
+        table = _read_official(path, space)
+    else:
+        raise InputError(
+            f"{path}: kind and dataset are for CSV files, an official file determines its own"
+        )
+    with located(str(path)):
+        check_table(table)
     origin = Origin(one_line(path.resolve().name), sha256_of(path))
     if not replace:
-        vacant(space, lambda here: here.table == table)
+        check_no_other(space, lambda earlier: earlier.table == table)
     store(table, origin)
     return summary(table, origin)
 
 
-def importable(space: str) -> None:
-    """`InputError` for a space that cannot be imported."""
+def check_importable(space: str) -> None:
+    """`InputError` where a space is unknown, or its ground truth comes with a package."""
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     if space in PACKAGED:
         raise InputError(
             f"space {space}: its ground truth comes with a package; "
-            "--accuracy FILE takes another in its place"
+            "--accuracy FILE uses another in its place"
         )
 
 
 def summary(table: Table, origin: Origin) -> dict[str, Any]:
-    """Of a table: number of networks, kind, origin, and for each data set the lowest and the
-    highest accuracy of a run in percent."""
+    """What a table contains, as plain data.
+
+    The space, the number of networks, the largest number of runs of a network, the lowest and the
+    highest accuracy of a run in percent for each data set, the kind of accuracy and the origin.
+    """
     ranges = {
-        dataset: [min(map(min, rows.values())), max(map(max, rows.values()))]
-        for dataset, rows in table.trials.items()
+        dataset: [min(map(min, runs_of.values())), max(map(max, runs_of.values()))]
+        for dataset, runs_of in table.trials.items()
     }
-    networks = len(next(iter(table.trials.values())))
-    runs = max(len(runs) for rows in table.trials.values() for runs in rows.values())
     return {
         "space": table.space,
-        "networks": networks,
-        "runs": runs,
+        "networks": len(next(iter(table.trials.values()))),
+        "runs": max(len(runs) for runs_of in table.trials.values() for runs in runs_of.values()),
         "datasets": ranges,
         "kind": table.kind,
         "origin": asdict(origin),
@@ -85,8 +91,12 @@ def summary(table: Table, origin: Origin) -> dict[str, Any]:
 
 
 def tables() -> list[dict[str, Any]]:
-    """Of every space: whether its ground truth is "packaged", "imported", "damaged" or "" (not
-    here), what `summary` tells of an imported one, and where the official file is."""
+    """For every space, which ground truth is available, as plain data.
+
+    `here` is "packaged", "imported", "damaged" or "" (none), `problem` says what is damaged, and
+    `source` describes the official file (None where none is known); an imported table adds its
+    `summary`.
+    """
     rows: list[dict[str, Any]] = []
     for space in SPACES:
         source = source_of(space)
@@ -95,24 +105,24 @@ def tables() -> list[dict[str, Any]]:
             row["here"] = "packaged"
         elif path_of(space).exists():
             try:
-                here = stored(space)
-                row |= summary(here.table, here.origin) | {"here": "imported"}
+                imported = stored(space)
+                row |= summary(imported.table, imported.origin) | {"here": "imported"}
             except InputError as error:
                 row |= {"here": "damaged", "problem": str(error)}
         rows.append(row | {"source": None if source is None else asdict(source)})
     return rows
 
 
-def check(table: Table) -> None:
-    """`InputError` where a table holds what it must not: no networks or runs, an accuracy that is
-    no percentage, an architecture that is not spelled as its space spells it."""
+def check_table(table: Table) -> None:
+    """`InputError` where a data set has no networks, a network has no runs, an accuracy is not in
+    0 to 100 percent, or an architecture is not canonical."""
     space = SPACES[table.space]
-    for dataset, rows in table.trials.items():
-        if not rows:
+    for dataset, runs_of in table.trials.items():
+        if not runs_of:
             raise InputError(f"{dataset}: no networks")
-        for architecture, runs in rows.items():
-            if space.canonical(architecture) != architecture:
-                raise InputError(f"{architecture}: not as space {table.space} spells it")
+        for architecture, runs in runs_of.items():
+            if (canonical := space.canonical(architecture)) != architecture:
+                raise InputError(f"{architecture}: expected the canonical text {canonical}")
             if not runs or not all(math.isfinite(a) and 0 <= a <= 100 for a in runs):
                 shown = ", ".join(map(str, runs)) or "nothing"
                 raise InputError(
@@ -121,51 +131,54 @@ def check(table: Table) -> None:
 
 
 def problem_of(space: str) -> str:
-    """What is damaged in the ground truth of a space that is here, "" where nothing is."""
+    """What is wrong with the ground truth of a space (missing or damaged), "" where nothing is."""
     try:
         if space in PACKAGED:
             load(space)
         else:
-            check(stored(space).table)
+            check_table(stored(space).table)
     except InputError as error:
         return str(error)
     return ""
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file; of a folder, that of the names and SHA-256 of its files."""
+    """The SHA-256 of a file, as hexadecimal digits; of a folder, that of a list of its files.
+
+    The list has the SHA-256 and the name of each file. `InputError` where one cannot be read.
+    """
     try:
         if not path.is_dir():
             return str(file_hash(str(path)))
-        listed = [f"{file_hash(str(file))}  {file.name}\n" for file in sorted(path.iterdir())]
+        lines = [f"{file_hash(str(file))}  {file.name}\n" for file in sorted(path.iterdir())]
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return hashlib.sha256("".join(listed).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def vacant(space: str, same: Callable[[Stored], bool]) -> None:
-    """`InputError` where a table is here that can be read and is not the same."""
+def check_no_other(space: str, is_same: Callable[[Stored], bool]) -> None:
+    """`InputError` where an undamaged table of this space is stored that is not the same."""
     if not path_of(space).exists() or problem_of(space):
         return
-    here = stored(space)
-    if not same(here):
+    earlier = stored(space)
+    if not is_same(earlier):
         raise InputError(
-            f"space {space}: ground truth from {here.origin.file} is here "
-            f"({here.table.kind} accuracy); --replace takes another in its place"
+            f"space {space}: ground truth from {earlier.origin.file} is here "
+            f"({earlier.table.kind} accuracy); --replace puts another in its place"
         )
 
 
-def _from_csv(path: Path, space: str, kind: str | None, dataset: str | None) -> Table:
-    known = SPACES[space].datasets
-    kind, dataset = kind or KINDS[0], dataset or known[0]
+def _read_csv(path: Path, space: str, kind: str | None, dataset: str | None) -> Table:
+    datasets = SPACES[space].datasets
+    kind, dataset = kind or KINDS[0], dataset or datasets[0]
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
-    if dataset not in known:
-        raise unknown(f"{space} dataset", dataset, known)
+    if dataset not in datasets:
+        raise unknown(f"{space} dataset", dataset, datasets)
     return Table(space, kind, {dataset: read_runs(path, SPACES[space])})
 
 
-def _official(path: Path, space: str) -> Table:
+def _read_official(path: Path, space: str) -> Table:
     reader = READERS.get(space)
     if reader is None:
         raise InputError(f"{path}: expected a CSV file (.csv or .csv.gz), as {space} has no other")

@@ -1,4 +1,4 @@
-"""Where official ground truth can be had: a table of files, their licences and their givers."""
+"""Where to get official ground truth: the files, their addresses, checksums and licences."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,11 @@ from eznas.benchmarks.readers import READERS
 
 @dataclass(frozen=True)
 class Source:
-    """An official file.
+    """An official file with the ground truth of one or more spaces.
 
-    `url`: where it is downloaded from, "" where a user must get it; `sha256`: its checksum, ""
-    where its authors publish none; `how`: where it is, and what is to be done with it.
+    url: its address, "" where it cannot be downloaded without the user.
+    sha256: its checksum, "" where the authors publish none.
+    how: how to get and import it, or where it is published.
     """
 
     spaces: tuple[str, ...]
@@ -37,8 +38,8 @@ SOURCES = (
         sha256="4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
         licence="Apache-2.0",
         how="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord; the package of "
-        "github.com/google-research/nasbench alone reads it: save what it tells as JSON, as "
-        "eznas/benchmarks/nasbench101.py shows, and import that",
+        "github.com/google-research/nasbench alone reads it: export it as JSON, as the top of "
+        "eznas/benchmarks/readers/nasbench101.py shows, and import that",
     ),
     Source(
         spaces=("nasbench-macro",),
@@ -72,12 +73,12 @@ SOURCES = (
         url="https://dl.fbaipublicfiles.com/nds/data.zip",
         sha256="",
         licence="MIT",
-        how="github.com/facebookresearch/nds, all its spaces in one file, which is downloaded "
-        "once; no checksum is published: that of the first download is kept to compare with",
+        how="github.com/facebookresearch/nds, one file for all its spaces, downloaded once; "
+        "no checksum is published: later downloads are compared with the first",
     ),
 )
 
 
 def source_of(space: str) -> Source | None:
-    """The official file of a space, None where we know of none."""
+    """The official file of a space, None where none is known."""
     return next((source for source in SOURCES if space in source.spaces), None)

@@ -1,6 +1,6 @@
-"""Imported ground truth: one gzipped JSON file for each space in a cache folder.
+"""Imported ground truth in the cache folder: one gzipped JSON file for each search space.
 
-Readers turn official files into it once.
+A file is read by its reader once, when it is imported; from then on the stored table is used.
 """
 
 import gzip
@@ -23,8 +23,9 @@ from eznas.spaces import SPACES
 from eznas.system.files import parse_json, write_whole
 
 FORMAT = 2
-_DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
 FOLDER = "EZNAS_DATA"  # the environment variable that names another folder
+# What a damaged file raises when it is unpacked, parsed and checked.
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,17 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """An imported table, where it is from, and the component of each of its networks."""
+    """An imported table, the file that it comes from, and the components of its networks.
+
+    components: int64 [networks], in the order of the table's architectures.
+    """
 
     table: Table
     origin: Origin
     components: NDArray[np.int64]
 
     def benchmark(self) -> Benchmark:
-        """The table as ground truth."""
+        """The benchmark that the table contains."""
         trials = self.table.trials
         architectures = tuple(next(iter(trials.values())))
         return Benchmark.of_trials(
@@ -58,26 +62,33 @@ class Stored:
 
 
 def folder() -> Path:
-    """Where tables are kept."""
+    """The folder of stored tables: that of the variable `EZNAS_DATA`, else the user's cache."""
     return Path(os.environ.get(FOLDER) or pooch.os_cache("eznas"))
 
 
 def path_of(space: str) -> Path:
-    """The file of a space's table."""
+    """The file of a space's stored table, whether or not it exists."""
     return folder() / f"{space}.json.gz"
 
 
 def store(table: Table, origin: Origin) -> Path:
-    """Write a table whole, in place of the one that was there."""
+    """Store a table in place of an earlier one of its space; returns the path of its file.
+
+    The file is written whole or not at all. `InputError` where it cannot be written, or where an
+    architecture is not of the space.
+    """
     architectures = [*next(iter(table.trials.values()))]
     content = {
         "format": FORMAT,
         "space": table.space,
         "kind": table.kind,
         "origin": {"file": origin.file, "sha256": origin.sha256},
-        # Which networks have one function takes long to find out where there are many.
+        # Stored because finding them takes long where there are many networks.
         "components": components(SPACES[table.space], architectures).tolist(),
-        "trials": {d: {a: list(t) for a, t in rows.items()} for d, rows in table.trials.items()},
+        "trials": {
+            dataset: {architecture: list(runs) for architecture, runs in runs_of.items()}
+            for dataset, runs_of in table.trials.items()
+        },
     }
     path = path_of(table.space)
     try:
@@ -89,8 +100,10 @@ def store(table: Table, origin: Origin) -> Path:
 
 
 def stored(space: str) -> Stored:
-    """The table of a space as it was imported; `InputError` where there is none or a damaged
-    one."""
+    """The stored table of a space.
+
+    `InputError` where none was imported, which tells how to get it, or where its file is damaged.
+    """
     path = path_of(space)
     try:
         content = parse_json(gzip.decompress(path.read_bytes()))
@@ -98,26 +111,27 @@ def stored(space: str) -> Stored:
     except FileNotFoundError:
         raise InputError(
             f"no ground truth of {space} here: `eznas data list` says where to get it, "
-            f"`eznas data import {space} FILE` takes it in"
+            f"`eznas data import {space} FILE` imports it"
         ) from None
     except _DAMAGE as error:
         raise InputError(f"{path}: damaged, import it again: {error}") from None
 
 
 def _checked(content: Mapping[str, Any], space: str) -> Stored:
+    """The content of a stored file as a table; one of the errors in `_DAMAGE` where it is not."""
     if content["format"] != FORMAT or content["space"] != space or content["kind"] not in KINDS:
         raise ValueError(f"expected format {FORMAT} of {space}")
     trials = {
-        dataset: {a: tuple(map(float, t)) for a, t in rows.items()}
-        for dataset, rows in content["trials"].items()
+        dataset: {architecture: tuple(map(float, runs)) for architecture, runs in runs_of.items()}
+        for dataset, runs_of in content["trials"].items()
         if dataset in DATASETS
     }
-    first = next(iter(trials.values()), {})
-    if not first or not all(rows.keys() == first.keys() for rows in trials.values()):
+    architectures = next(iter(trials.values()), {}).keys()
+    if not architectures or any(runs_of.keys() != architectures for runs_of in trials.values()):
         raise ValueError("expected the same architectures on every data set")
-    if not all(runs for rows in trials.values() for runs in rows.values()):
+    if not all(runs for runs_of in trials.values() for runs in runs_of.values()):
         raise ValueError("expected an accuracy of every architecture")
-    linked = np.array([*map(int, content["components"])], dtype=np.int64)
-    if linked.shape != (len(first),):
+    component_of = np.array([*map(int, content["components"])], dtype=np.int64)
+    if component_of.shape != (len(architectures),):
         raise ValueError("expected a component of every architecture")
-    return Stored(Table(space, content["kind"], trials), Origin(**content["origin"]), linked)
+    return Stored(Table(space, content["kind"], trials), Origin(**content["origin"]), component_of)

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: whole, broken off and gone on with, wrong, none."""
+"""Downloads from a server on this machine: complete, cut off and resumed, wrong, missing."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from eznas.benchmarks import download as fetching
+from eznas.benchmarks import download as download_module
 from eznas.benchmarks import sources
 from eznas.benchmarks.download import fetch, verify
 from eznas.benchmarks.store import path_of
@@ -21,14 +21,18 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT; `cut`: so many bytes of an answer come; `ranges`: whether it can resume."""
+    """Serves CONTENT.
+
+    cut: bytes after which an answer is cut off; ranges: whether it can resume; requested_ranges:
+    the header `Range` of every request.
+    """
 
     daemon_threads = True
     content, cut, ranges = CONTENT, None, True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked = []
+        self.requested_ranges = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,9 +40,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        asked = self.headers.get("Range")
-        server.asked.append(asked)
-        begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
+        header = self.headers.get("Range")
+        server.requested_ranges.append(header)
+        begin = int(header.removeprefix("bytes=").rstrip("-")) if header and server.ranges else 0
         if self.path != "/file":
             return self.send_error(404)
         if begin and begin >= len(server.content):
@@ -60,11 +64,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    with Server() as serving:
-        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield serving
-        serving.shutdown()
+        yield running
+        running.shutdown()
         thread.join()
 
 
@@ -76,129 +80,133 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def offered(server, monkeypatch):
-    """A way to say what the table of sources has."""
+def set_source(server, monkeypatch):
+    """Puts one source, a file of the server, in place of the table of sources."""
 
-    def offer(sha256=SHA256, path="/file", url=None):
+    def replace(sha256=SHA256, path="/file", url=None):
         url = url or f"http://127.0.0.1:{server.server_port}{path}"
         source = sources.Source((SPACE,), "macro.json", url, sha256, "MIT", "somewhere")
-        for module in (sources, fetching):
+        for module in (sources, download_module):
             monkeypatch.setattr(module, "SOURCES", (source,))
 
-    offer()
-    return offer
+    replace()
+    return replace
 
 
-def names(folder):
+def file_names(folder):
     return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
 
 
-def complaint(space=SPACE):
-    with pytest.raises(InputError) as caught:
+def fetch_error(space=SPACE):
+    with pytest.raises(InputError) as raised:
         fetch(space)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
-def test_a_file_is_downloaded_once_and_imported(server, offered, cache):
-    told = []
-    found = fetch(SPACE, lambda done, total: told.append((done, total)))
-    assert (found["networks"], found["origin"]) == (5, {"file": "macro.json", "sha256": SHA256})
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
-    assert names(cache) == ["macro.json"]
+def test_a_file_is_downloaded_once_and_imported(server, set_source, cache):
+    calls = []
+    summary = fetch(SPACE, lambda done, total: calls.append((done, total)))
+    assert (summary["networks"], summary["origin"]) == (
+        5,
+        {"file": "macro.json", "sha256": SHA256},
+    )
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert file_names(cache) == ["macro.json"]
     path_of(SPACE).unlink()
-    assert fetch(SPACE) == found
-    assert server.asked == [None]
+    assert fetch(SPACE) == summary
+    assert server.requested_ranges == [None]
 
 
-def test_a_download_that_is_cut_off_goes_on(server, offered, cache):
+def test_a_download_that_is_cut_off_is_resumed(server, set_source, cache):
     server.cut = 1000
-    line = complaint()
-    assert f"/file: cut off after 1000 of {len(CONTENT)} bytes" in line
-    assert "the next fetch goes on from there" in line
-    assert names(cache) == ["macro.json.partial"]
+    message = fetch_error()
+    assert f"/file: cut off after 1000 of {len(CONTENT)} bytes" in message
+    assert "the next fetch continues from there" in message
+    assert file_names(cache) == ["macro.json.partial"]
     assert (cache / "macro.json.partial").read_bytes() == CONTENT[:1000]
     assert not path_of(SPACE).exists()
     server.cut = None
     assert fetch(SPACE)["origin"]["sha256"] == SHA256
-    assert server.asked == [None, "bytes=1000-"]
-    assert names(cache) == ["macro.json"]
+    assert server.requested_ranges == [None, "bytes=1000-"]
+    assert file_names(cache) == ["macro.json"]
 
 
-def test_a_server_that_cannot_resume_sends_all_of_it(server, offered, cache):
+def test_a_server_that_cannot_resume_sends_the_whole_file(server, set_source, cache):
     server.cut, server.ranges = 1000, False
-    complaint()
+    fetch_error()
     server.cut = None
     assert fetch(SPACE)["origin"]["sha256"] == SHA256
-    assert server.asked == [None, "bytes=1000-"]
+    assert server.requested_ranges == [None, "bytes=1000-"]
 
 
-@pytest.mark.parametrize("more", [b"", b"more"])
-def test_a_partial_file_as_long_as_the_whole_is_begun_anew(server, offered, cache, more):
+@pytest.mark.parametrize("surplus", [b"", b"more"])
+def test_a_partial_file_as_long_as_the_whole_is_started_over(server, set_source, cache, surplus):
     cache.mkdir()
-    (cache / "macro.json.partial").write_bytes(b"?" * len(CONTENT) + more)
+    (cache / "macro.json.partial").write_bytes(b"?" * len(CONTENT) + surplus)
     assert fetch(SPACE)["origin"]["sha256"] == SHA256
-    assert server.asked == [f"bytes={len(CONTENT) + len(more)}-", None]
+    assert server.requested_ranges == [f"bytes={len(CONTENT) + len(surplus)}-", None]
 
 
-def test_a_wrong_checksum_leaves_nothing(server, offered, cache):
+def test_a_wrong_checksum_leaves_nothing(server, set_source, cache):
     server.content = CONTENT.replace(b"50.0", b"51.0")
-    assert f"not the file that was expected, with SHA-256 {SHA256}; it was thrown" in complaint()
-    assert names(cache) == []
+    assert f"expected a file with SHA-256 {SHA256}; the downloaded one differs" in fetch_error()
+    assert file_names(cache) == []
     assert not path_of(SPACE).exists()
 
 
-def test_a_wrong_beginning_is_thrown_away(server, offered, cache):
+def test_a_partial_file_of_something_else_is_removed(server, set_source, cache):
     cache.mkdir()
     (cache / "macro.json.partial").write_bytes(b"?" * 500)
-    assert "not the file that was expected" in complaint()
-    assert names(cache) == []
+    assert "the downloaded one differs and was removed" in fetch_error()
+    assert file_names(cache) == []
     assert fetch(SPACE)["networks"] == 5
 
 
-def test_a_damaged_file_in_the_cache_is_downloaded_anew(server, offered, cache):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(server, set_source, cache):
     fetch(SPACE)
     (cache / "macro.json").write_bytes(b"junk")
     assert fetch(SPACE)["origin"]["sha256"] == SHA256
-    assert server.asked == [None, None]
+    assert server.requested_ranges == [None, None]
 
 
-def test_without_a_published_checksum_the_first_one_is_kept(server, offered, cache):
-    offered(sha256="")
+def test_without_a_published_checksum_the_first_one_is_kept(server, set_source, cache):
+    set_source(sha256="")
     fetch(SPACE)
     assert (cache / "macro.json.sha256").read_text() == f"{SHA256}\n"
     assert [row["problem"] for row in verify(SPACE)] == ["", ""]
     server.content = CONTENT.replace(b"50.0", b"51.0")
     (cache / "macro.json").unlink()
-    assert f"expected, with SHA-256 {SHA256} (from {cache / 'macro.json.sha256'})" in complaint()
+    assert f"with SHA-256 {SHA256} (from {cache / 'macro.json.sha256'}); the" in fetch_error()
 
 
-def test_no_server(offered, cache):
-    offered(url="http://127.0.0.1:1/file")
+def test_no_server(set_source, cache):
+    set_source(url="http://127.0.0.1:1/file")
     assert (
-        complaint() == "http://127.0.0.1:1/file: cannot be fetched: [Errno 111] Connection refused"
+        fetch_error()
+        == "http://127.0.0.1:1/file: cannot be fetched: [Errno 111] Connection refused"
     )
-    assert names(cache) == []
+    assert file_names(cache) == []
 
 
-def test_a_server_without_the_file(server, offered, cache):
-    offered(path="/other")
-    assert re.search("/other: cannot be fetched: Not Found$", complaint())
-    assert names(cache) == []
+def test_a_server_without_the_file(server, set_source, cache):
+    set_source(path="/other")
+    assert re.search("/other: cannot be fetched: Not Found$", fetch_error())
+    assert file_names(cache) == []
 
 
-def test_a_file_that_cannot_be_imported_leaves_the_earlier_table(server, offered):
+def test_a_file_that_cannot_be_imported_leaves_the_earlier_table(server, set_source):
     fetch(SPACE)
-    before = path_of(SPACE).read_bytes()
+    earlier = path_of(SPACE).read_bytes()
     server.content = b"{}"
-    offered(sha256=hashlib.sha256(b"{}").hexdigest())
-    assert "macro.json: expected an object of architectures" in complaint()
-    assert path_of(SPACE).read_bytes() == before
+    set_source(sha256=hashlib.sha256(b"{}").hexdigest())
+    assert "macro.json: expected an object of architectures" in fetch_error()
+    assert path_of(SPACE).read_bytes() == earlier
 
 
 @pytest.mark.parametrize(
-    ("space", "said"),
+    ("space", "message"),
     [
         ("nasbench", "unknown space 'nasbench'"),
         ("nasbench201", "its ground truth comes with a package"),
@@ -207,33 +215,33 @@ def test_a_file_that_cannot_be_imported_leaves_the_earlier_table(server, offered
         ("nds-nasnet-fix", "no official file is known; `eznas data import nds-nasnet-fix FILE`"),
     ],
 )
-def test_what_cannot_be_fetched(space, said, cache):
-    assert said in complaint(space)
-    assert names(cache) == []
+def test_spaces_without_a_download_are_refused(space, message, cache):
+    assert message in fetch_error(space)
+    assert file_names(cache) == []
 
 
-def test_verify_reads_tables_and_hashes_downloads(server, offered, cache):
+def test_verify_reads_tables_and_hashes_downloads(server, set_source, cache):
     fetch(SPACE)
-    whats = ["table of nasbench201", f"table of {SPACE}", "download macro.json"]
-    assert verify() == [{"what": what, "problem": ""} for what in whats]
+    checked = ["table of nasbench201", f"table of {SPACE}", "download macro.json"]
+    assert verify() == [{"what": what, "problem": ""} for what in checked]
     (cache / "macro.json").write_bytes(b"junk")
     path_of(SPACE).write_bytes(path_of(SPACE).read_bytes()[:-9])
-    packaged, table, file = verify()
+    packaged, table, download = verify()
     assert packaged["problem"] == ""
     assert "damaged, import it again" in table["problem"]
     junk = hashlib.sha256(b"junk").hexdigest()
-    assert f"SHA-256 {junk}, expected {SHA256}" in file["problem"]
+    assert f"SHA-256 {junk}, expected {SHA256}" in download["problem"]
     assert [row["what"] for row in verify("nasbench201")] == ["table of nasbench201"]
 
 
-def test_a_download_without_any_checksum_is_no_proof(server, offered, cache):
-    offered(sha256="")
+def test_a_download_without_any_checksum_cannot_be_verified(server, set_source, cache):
+    set_source(sha256="")
     fetch(SPACE)
     (cache / "macro.json.sha256").unlink()
     assert "no checksum to compare with" in verify(SPACE)[1]["problem"]
 
 
-def test_verify_needs_something_to_read():
+def test_verify_needs_a_table_of_a_known_space():
     with pytest.raises(InputError, match="unknown space 'nasbench'"):
         verify("nasbench")
     with pytest.raises(InputError, match="no ground truth of nasbench101 here"):

@@ -1,4 +1,4 @@
-"""Tables taken in from files: official ones and CSV, refusals, what is told of them."""
+"""Tables imported from official and CSV files: their summaries, and files that are refused."""
 
 import gzip
 import hashlib
@@ -38,8 +38,7 @@ def sha256(data):
 
 
 def test_a_csv_file_becomes_ground_truth(csv):
-    found = import_table(SPACE, csv)
-    assert found == {
+    assert import_table(SPACE, csv) == {
         "space": SPACE,
         "networks": 2,
         "runs": 2,
@@ -55,8 +54,8 @@ def test_a_csv_file_becomes_ground_truth(csv):
 def test_kind_and_data_set_of_a_csv_file(tmp_path):
     path = tmp_path / "mine.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode()))
-    found = import_table(SPACE, path, "surrogate", "cifar10")
-    assert (found["kind"], [*found["datasets"]]) == ("surrogate", ["cifar10"])
+    summary = import_table(SPACE, path, "surrogate", "cifar10")
+    assert (summary["kind"], [*summary["datasets"]]) == ("surrogate", ["cifar10"])
     assert load(SPACE).kind == "surrogate"
     with pytest.raises(InputError, match="unknown nasbench-macro dataset 'imagenet'"):
         import_table(SPACE, path, dataset="imagenet")
@@ -65,16 +64,16 @@ def test_kind_and_data_set_of_a_csv_file(tmp_path):
 def test_an_official_file(tmp_path):
     path = tmp_path / "macro.json"
     path.write_text(json.dumps({"00000000": {"test_acc": [40, 50]}, "2": {}}))
-    with pytest.raises(InputError, match=r"macro\.json: NAS-Bench-Macro architecture '2'"):
+    with pytest.raises(InputError, match=r"macro\.json: 2: NAS-Bench-Macro architecture '2'"):
         import_table(SPACE, path)
     path.write_text(json.dumps({"00000000": {"test_acc": [40, 50]}}))
-    found = import_table(SPACE, path)
-    assert (found["kind"], found["datasets"]) == ("test", {"cifar10": [40.0, 50.0]})
+    summary = import_table(SPACE, path)
+    assert (summary["kind"], summary["datasets"]) == ("test", {"cifar10": [40.0, 50.0]})
 
 
-def test_another_table_takes_the_place_only_when_told(csv, tmp_path):
+def test_another_table_replaces_the_earlier_one_only_on_request(csv, tmp_path):
     import_table(SPACE, csv)
-    assert import_table(SPACE, csv)["networks"] == 2  # the same again
+    assert import_table(SPACE, csv)["networks"] == 2  # the same table
     other = tmp_path / "other.csv"
     other.write_text(CSV + "22222222,80\n")
     for options in ({"file": other}, {"file": csv, "kind": "test"}):
@@ -86,7 +85,7 @@ def test_another_table_takes_the_place_only_when_told(csv, tmp_path):
     assert import_table(SPACE, csv)["networks"] == 2
 
 
-def test_components_are_kept(csv):
+def test_components_are_stored(csv):
     import_table(SPACE, csv)
     expected = components(SPACES[SPACE], ("00000000", "11111111")).tolist()
     assert load(SPACE).components.tolist() == expected
@@ -107,8 +106,7 @@ def test_the_published_tables():
     assert stored("nasbench101").table.trials["cifar10"]["111101:11"] == (83.74398946762085,)
     darts = import_table("nds-darts", shared("darts_nasbench301_sample.csv.gz"), "surrogate")
     assert (darts["networks"], darts["runs"], darts["kind"]) == (500, 1, "surrogate")
-    first = stored("nds-darts").table.trials["cifar10"]
-    [(architecture, runs), *_] = first.items()
+    [(architecture, runs), *_] = stored("nds-darts").table.trials["cifar10"].items()
     assert runs == (93.90106806339374,)
     assert architecture.startswith(
         "c32-l8:|sep_conv_5x5~0|sep_conv_3x3~1|+|skip_connect~0|sep_conv_3x3~2|+|"
@@ -135,30 +133,30 @@ def test_the_published_tables():
         ("nds-nasnet-fix", "mine.json", "{}", (), "mine.json: expected a CSV file"),
     ],
 )
-def test_what_is_refused_leaves_the_earlier_table(
+def test_a_file_that_is_refused_leaves_the_earlier_table(
     tmp_path, csv, space, name, content, options, message
 ):
     import_table(SPACE, csv)
-    before = path_of(SPACE).read_bytes()
+    earlier = path_of(SPACE).read_bytes()
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as raised:
         import_table(space, tmp_path / name, *options)
-    assert "\n" not in str(caught.value)
-    assert path_of(SPACE).read_bytes() == before
+    assert "\n" not in str(raised.value)
+    assert path_of(SPACE).read_bytes() == earlier
     assert [p.name for p in path_of(SPACE).parent.iterdir()] == [f"{SPACE}.json.gz"]
 
 
 @pytest.mark.parametrize("space", [SPACE, "nats-size", "nds-darts", "transnas-micro"])
 @pytest.mark.parametrize("name", ["DARTS.json", "mine.csv"])
-def test_a_pipe_is_not_waited_for(tmp_path, space, name):
+def test_a_pipe_is_refused(tmp_path, space, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match=f"{name}: a pipe or a device, expected a file"):
         import_table(space, tmp_path / name)
 
 
-def test_the_name_of_a_file_is_kept_as_it_can_be_shown(csv):
-    found = import_table(SPACE, csv.rename(csv.with_name("a\x1b[31m.csv")))
-    assert found["origin"]["file"] == r"a\x1b[31m.csv"
+def test_control_characters_in_the_name_of_a_file_are_escaped(csv):
+    summary = import_table(SPACE, csv.rename(csv.with_name("a\x1b[31m.csv")))
+    assert summary["origin"]["file"] == r"a\x1b[31m.csv"
 
 
 def test_a_missing_file(tmp_path):
@@ -174,7 +172,7 @@ def test_the_hash_of_a_folder_is_that_of_its_files(tmp_path):
     assert sha256_of(tmp_path) == sha256(lines.encode())
 
 
-def test_what_is_here(csv):
+def test_the_list_of_tables(csv):
     import_table(SPACE, csv)
     path_of("nasbench101").write_bytes(b"junk")
     rows = {row["space"]: row for row in tables()}
@@ -190,29 +188,30 @@ def test_what_is_here(csv):
     assert rows["nds-nasnet-fix"]["source"] is None
 
 
-def rewritten(space, change):
-    path = path_of(space)
+def problem_after(change):
+    """The problem of the stored table after a change to its runs on CIFAR-10."""
+    path = path_of(SPACE)
     content = json.loads(gzip.decompress(path.read_bytes()))
     change(content["trials"]["cifar10"])
     path.write_bytes(gzip.compress(json.dumps(content).encode()))
-    return problem_of(space)
+    return problem_of(SPACE)
 
 
-def test_what_is_damaged(csv):
+def test_problems_of_a_stored_table(csv):
     assert problem_of("nasbench201") == ""
     assert "no ground truth of nasbench-macro here" in problem_of(SPACE)
     import_table(SPACE, csv)
     assert problem_of(SPACE) == ""
-    assert "an accuracy of every" in rewritten(SPACE, lambda t: t.update({"00000000": []}))
-    assert "found 200" in rewritten(SPACE, lambda t: t.update({"00000000": [200]}))
-    assert "architecture 'x'" in rewritten(SPACE, lambda t: t.update({"x": t.pop("00000000")}))
-    assert "the same architectures" in rewritten(SPACE, lambda t: t.clear())
+    assert "an accuracy of every" in problem_after(lambda t: t.update({"00000000": []}))
+    assert "found 200" in problem_after(lambda t: t.update({"00000000": [200]}))
+    assert "architecture 'x'" in problem_after(lambda t: t.update({"x": t.pop("00000000")}))
+    assert "the same architectures" in problem_after(lambda t: t.clear())
 
 
-def test_sources_are_of_spaces():
-    named = [space for source in SOURCES for space in source.spaces]
-    assert len(named) == len(set(named))
-    assert set(named) <= SPACES.keys()
+def test_every_source_is_of_known_spaces():
+    spaces = [space for source in SOURCES for space in source.spaces]
+    assert len(spaces) == len(set(spaces))
+    assert set(spaces) <= SPACES.keys()
     for source in SOURCES:
         assert source.url == "" or source.url.startswith("https://")
         assert len(source.sha256) in (0, 64)

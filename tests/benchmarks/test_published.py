@@ -1,4 +1,4 @@
-"""Published scores: the columns of a proxy under its authors' names, and what cannot be read."""
+"""Published scores: the columns of a proxy under its authors' names, and files that are refused."""
 
 import csv
 import gzip
@@ -31,51 +31,53 @@ def columns(published, proxy, dataset="cifar10", architectures=(FIRST, SECOND)):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_plain_and_gzipped_files_are_read(tmp_path, name, encoding):
     text = f"index,architecture,naswot,params\r\n0,{SECOND},1.5,20\r\n\r\n1,{FIRST},-2e3,10\r\n"
-    found = read(tmp_path, text, name, encoding)
-    assert found.architectures == (SECOND, FIRST)
-    assert list(found.scores) == ["naswot", "params"]
-    assert all(s.dtype == np.float64 for s in found.scores.values())
-    assert columns(found, "naswot") == {"naswot": [-2000.0, 1.5]}
-    assert columns(found, "params") == {"params": [10.0, 20.0]}
+    published = read(tmp_path, text, name, encoding)
+    assert published.architectures == (SECOND, FIRST)
+    assert list(published.scores) == ["naswot", "params"]
+    assert all(s.dtype == np.float64 for s in published.scores.values())
+    assert columns(published, "naswot") == {"naswot": [-2000.0, 1.5]}
+    assert columns(published, "params") == {"params": [10.0, 20.0]}
 
 
-def test_scores_come_in_the_order_of_the_networks_asked_for(tmp_path):
-    found = read(tmp_path, HEADER + f"{FIRST},1\n{SECOND},2\n{THIRD},3\n")
-    scores = columns(found, "naswot", architectures=(THIRD, "|unknown|", FIRST, THIRD))["naswot"]
+def test_scores_are_in_the_order_of_the_requested_networks(tmp_path):
+    published = read(tmp_path, HEADER + f"{FIRST},1\n{SECOND},2\n{THIRD},3\n")
+    scores = columns(published, "naswot", architectures=(THIRD, "|unknown|", FIRST, THIRD))[
+        "naswot"
+    ]
     np.testing.assert_array_equal(scores, [3, np.nan, 1, 3])
-    assert columns(found, "naswot", architectures=()) == {"naswot": []}
+    assert columns(published, "naswot", architectures=()) == {"naswot": []}
 
 
-def test_of_a_network_in_several_rows_the_mean_counts(tmp_path):
+def test_a_network_in_several_rows_has_their_mean(tmp_path):
     text = f"architecture,naswot,snip\n{FIRST},1,-1e8\n{SECOND},2,-1e8\n{FIRST},4,7\n"
-    found = read(tmp_path, text)
-    assert found.architectures == (FIRST, SECOND)
-    assert columns(found, "naswot") == {"naswot": [2.5, 2.0]}
-    np.testing.assert_array_equal(columns(found, "snip")["snip"], [7, np.nan])
+    published = read(tmp_path, text)
+    assert published.architectures == (FIRST, SECOND)
+    assert columns(published, "naswot") == {"naswot": [2.5, 2.0]}
+    np.testing.assert_array_equal(columns(published, "snip")["snip"], [7, np.nan])
 
 
 @pytest.mark.parametrize("score", ["-1e8", "-100000000.0", "inf", "-inf", "nan"])
 def test_failures_are_nan(tmp_path, score):
-    found = read(tmp_path, HEADER + f"{FIRST},{score}\n{SECOND},-99999999.0\n")
-    np.testing.assert_array_equal(columns(found, "naswot")["naswot"], [np.nan, -99999999.0])
+    published = read(tmp_path, HEADER + f"{FIRST},{score}\n{SECOND},-99999999.0\n")
+    np.testing.assert_array_equal(columns(published, "naswot")["naswot"], [np.nan, -99999999.0])
 
 
-def test_names_of_others_stand_for_ours(tmp_path):
+def test_published_names_are_aliases(tmp_path):
     names = "architecture,jacov,nwot,flops,synflow"
-    found = read(tmp_path, f"{names}\n{FIRST},1,2,3,4\n")
-    for column, ours in (("jacov", "jacob_cov"), ("nwot", "naswot"), ("flops", "operations")):
-        assert found.proxy_of(column) == ours
-        assert list(columns(found, ours)) == [column]
-        assert columns(found, column) == {}  # theirs is no name of ours
-    assert columns(found, "synflow", architectures=(FIRST,)) == {"synflow": [4.0]}
+    published = read(tmp_path, f"{names}\n{FIRST},1,2,3,4\n")
+    for column, proxy in (("jacov", "jacob_cov"), ("nwot", "naswot"), ("flops", "operations")):
+        assert published.proxy_of(column) == proxy
+        assert list(columns(published, proxy)) == [column]
+        assert columns(published, column) == {}  # the alias itself is no proxy
+    assert columns(published, "synflow", architectures=(FIRST,)) == {"synflow": [4.0]}
 
 
-def test_naslibs_files_as_they_are(tmp_path):
+def test_naslibs_files_can_be_read(tmp_path):
     text = f"dataset,arch,flops,nwot,val_accuracy\ncifar10,{SECOND},3.5,4,91\n"
-    found = read(tmp_path, text)
-    assert found.architectures == (SECOND,)
-    assert list(found.scores) == ["flops", "nwot"]
-    assert columns(found, "operations", architectures=(SECOND,)) == {"flops": [3.5]}
+    published = read(tmp_path, text)
+    assert published.architectures == (SECOND,)
+    assert list(published.scores) == ["flops", "nwot"]
+    assert columns(published, "operations", architectures=(SECOND,)) == {"flops": [3.5]}
 
 
 @pytest.mark.parametrize(
@@ -87,37 +89,41 @@ def test_naslibs_files_as_they_are(tmp_path):
 )
 def test_naslibs_published_scores(file, space, networks):
     path = shared(file)
-    found = read_published(path, SPACES[space])
-    assert len(found.architectures) == networks
-    assert {found.proxy_of(c) for c in found.scores} >= {"jacob_cov", "operations", "synflow"}
-    assert not {"arch", "dataset", "val_accuracy"} & found.scores.keys()
+    published = read_published(path, SPACES[space])
+    assert len(published.architectures) == networks
+    assert {published.proxy_of(c) for c in published.scores} >= {
+        "jacob_cov",
+        "operations",
+        "synflow",
+    }
+    assert not {"arch", "dataset", "val_accuracy"} & published.scores.keys()
     with gzip.open(path, "rt", newline="") as text:
         rows = [*csv.DictReader(text)]
     first = SPACES[space].canonical(rows[0]["arch"])
-    same = [float(r["snip"]) for r in rows if SPACES[space].canonical(r["arch"]) == first]
-    assert found.architectures[0] == first
-    assert found.scores["snip"][0] == pytest.approx(sum(same) / len(same), rel=1e-12)
+    snip = [float(r["snip"]) for r in rows if SPACES[space].canonical(r["arch"]) == first]
+    assert published.architectures[0] == first
+    assert published.scores["snip"][0] == pytest.approx(sum(snip) / len(snip), rel=1e-12)
 
 
 def test_columns_of_a_data_set(tmp_path):
     names = "architecture,cifar10_naswot,cifar100_naswot,ImageNet16-120_nwot,cifar10_flops,naswot"
-    found = read(tmp_path, f"{names}\n{FIRST},1,2,3,4,5\n")
-    assert {d: list(columns(found, "naswot", d)) for d in ("cifar10", "cifar100", "svhn")} == {
+    published = read(tmp_path, f"{names}\n{FIRST},1,2,3,4,5\n")
+    assert {d: list(columns(published, "naswot", d)) for d in ("cifar10", "cifar100", "svhn")} == {
         "cifar10": ["cifar10_naswot", "naswot"],
         "cifar100": ["cifar100_naswot", "naswot"],
-        "svhn": ["naswot"],  # no data set in its name: of any
+        "svhn": ["naswot"],  # no data set in its name: counts for every one
     }
-    assert list(columns(found, "naswot", "ImageNet16-120")) == ["ImageNet16-120_nwot", "naswot"]
-    assert columns(found, "operations", architectures=(FIRST,)) == {"cifar10_flops": [4.0]}
-    assert columns(found, "operations", "cifar100") == {}
-    assert found.proxy_of("cifar100_naswot") == "cifar100_naswot"
-    assert found.proxy_of("cifar100_naswot", "cifar10") == "cifar100_naswot"
-    assert found.proxy_of("cifar100_nwot", "cifar100") == "naswot"
+    assert list(columns(published, "naswot", "ImageNet16-120")) == ["ImageNet16-120_nwot", "naswot"]
+    assert columns(published, "operations", architectures=(FIRST,)) == {"cifar10_flops": [4.0]}
+    assert columns(published, "operations", "cifar100") == {}
+    assert published.proxy_of("cifar100_naswot") == "cifar100_naswot"
+    assert published.proxy_of("cifar100_naswot", "cifar10") == "cifar100_naswot"
+    assert published.proxy_of("cifar100_nwot", "cifar100") == "naswot"
 
 
 def test_architectures_are_canonical(tmp_path):
-    found = read(tmp_path, HEADER + f" {FIRST} ,1\n")
-    assert found.architectures == (FIRST,)
+    published = read(tmp_path, HEADER + f" {FIRST} ,1\n")
+    assert published.architectures == (FIRST,)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +140,12 @@ def test_architectures_are_canonical(tmp_path):
 )
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
 def test_errors_name_file_and_line(tmp_path, text, message, name):
-    with pytest.raises(InputError, match=name.replace(".", r"\.") + message) as caught:
+    with pytest.raises(InputError, match=name.replace(".", r"\.") + message) as raised:
         read(tmp_path, text, name)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_what_cannot_be_read(tmp_path):
+def test_files_that_cannot_be_read(tmp_path):
     for name in ("none.csv", "none.csv.gz"):
         with pytest.raises(InputError, match=r"none\.csv.*: cannot be read: No such file"):
             read_published(tmp_path / name, SPACE)
@@ -152,15 +158,15 @@ def test_what_cannot_be_read(tmp_path):
 def test_a_damaged_gzip_file_is_named(tmp_path):
     path = tmp_path / "mine.csv.gz"
     lines = "".join(f"{a},{i}.25\n" for i, a in enumerate(SPACE.architectures()[:50]))
-    whole = gzip.compress((HEADER + lines).encode(), mtime=0)
-    path.write_bytes(whole)
+    intact = gzip.compress((HEADER + lines).encode(), mtime=0)
+    path.write_bytes(intact)
     assert len(read_published(path, SPACE).architectures) == 50
-    flipped = bytearray(whole)
-    flipped[20] ^= 0xFF  # in the table of codes: no deflate any more
-    check = bytearray(whole)
-    check[-6] ^= 1  # of the check sum
-    for data in (whole[:-9], whole[:5], bytes(flipped), bytes(check), HEADER.encode()):
+    bad_codes = bytearray(intact)
+    bad_codes[20] ^= 0xFF  # in the table of codes, so that inflating fails
+    bad_checksum = bytearray(intact)
+    bad_checksum[-6] ^= 1
+    for data in (intact[:-9], intact[:5], bytes(bad_codes), bytes(bad_checksum), HEADER.encode()):
         path.write_bytes(data)
-        with pytest.raises(InputError, match=r"mine\.csv\.gz: cannot be read: .") as caught:
+        with pytest.raises(InputError, match=r"mine\.csv\.gz: cannot be read: .") as raised:
             read_published(path, SPACE)
-        assert "\n" not in str(caught.value)
+        assert "\n" not in str(raised.value)

@@ -1,3 +1,5 @@
+"""Components and splits: by hand, against scipy, and of the whole of NAS-Bench-201."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from eznas.benchmarks import load, splits
 from eznas.errors import InputError
 from eznas.spaces.nasbench201 import function_name, isomorphism_class, live_cell
 
-labels = st.lists(st.integers(0, 30), max_size=60).map(splits.linked)
+component_lists = st.lists(st.integers(0, 30), max_size=60).map(splits.connected_components)
 seeds = st.integers(0, 2**32)
 
 
@@ -18,22 +20,22 @@ def benchmark():
     return load("nasbench201")
 
 
-def test_linked_by_hand():
+def test_connected_components_by_hand():
     # 0-1 share a first name, 1-3 a second, 3-4 a first; 2 is alone.
     first, second = "aabcc", [1, 2, 3, 2, 4]
-    assert splits.linked(first, second).tolist() == [0, 0, 1, 0, 0]
-    assert splits.linked(first).tolist() == [0, 0, 1, 2, 2]
-    assert splits.linked([]).tolist() == []
+    assert splits.connected_components(first, second).tolist() == [0, 0, 1, 0, 0]
+    assert splits.connected_components(first).tolist() == [0, 0, 1, 2, 2]
+    assert splits.connected_components([]).tolist() == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), min_size=1, max_size=30))
-def test_linked_finds_the_connected_components(pairs):
+def test_connected_components_are_those_of_scipy(pairs):
     first, second = (np.array(names) for names in zip(*pairs, strict=True))
-    equal = (first[:, None] == first) | (second[:, None] == second)
-    count, expected = connected_components(coo_array(equal), directed=False)
-    found = splits.linked(first.tolist(), second.tolist())
-    assert found.max() + 1 == count
-    assert len({*zip(found.tolist(), expected.tolist(), strict=True)}) == count
+    share_a_name = (first[:, None] == first) | (second[:, None] == second)
+    count, expected = connected_components(coo_array(share_a_name), directed=False)
+    labels = splits.connected_components(first.tolist(), second.tolist())
+    assert labels.max() + 1 == count
+    assert len({*zip(labels.tolist(), expected.tolist(), strict=True)}) == count
 
 
 def test_components_of_the_whole_space(benchmark):
@@ -46,7 +48,7 @@ def test_components_of_the_whole_space(benchmark):
 
 def test_components_without_mirroring_are_the_published_ones(benchmark):
     namings = (map(naming, benchmark.architectures) for naming in (isomorphism_class, live_cell))
-    assert splits.linked(*namings).max() + 1 == 6_226
+    assert splits.connected_components(*namings).max() + 1 == 6_226
 
 
 def test_split_of_the_whole_space(benchmark):
@@ -68,7 +70,7 @@ def test_the_split_is_the_same_for_ever(benchmark):
     assert splits.sample(parts.search, 5, seed=0).tolist() == [9219, 906, 995, 5373, 269]
 
 
-@given(labels, seeds)
+@given(component_lists, seeds)
 def test_no_component_is_on_both_sides(components, seed):
     parts = splits.split(components, seed)
     search, held_out = set(components[parts.search]), set(components[parts.held_out])
@@ -78,14 +80,14 @@ def test_no_component_is_on_both_sides(components, seed):
 
 
 @given(st.sets(st.integers(0, 10_000), min_size=1, max_size=50), seeds, st.data())
-def test_a_smaller_sample_begins_a_larger_one(chosen, seed, data):
-    indices = np.array(sorted(chosen))
+def test_a_smaller_sample_begins_a_larger_one(candidates, seed, data):
+    indices = np.array(sorted(candidates))
     larger = data.draw(st.integers(0, len(indices)))
     smaller = data.draw(st.integers(0, larger))
     sample = splits.sample(indices, larger, seed)
     assert splits.sample(indices, smaller, seed).tolist() == sample[:smaller].tolist()
     assert len(set(sample.tolist())) == larger
-    assert set(sample.tolist()) <= chosen
+    assert set(sample.tolist()) <= candidates
 
 
 def test_seeds_differ():

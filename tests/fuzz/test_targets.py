@@ -1,4 +1,4 @@
-"""The readers that are fuzzed refuse what is damaged in one line (`run.py` looks further)."""
+"""Damaged input is refused in one line by every fuzz target (`run.py` searches much further)."""
 
 import contextlib
 import itertools
@@ -14,17 +14,17 @@ from tests.fuzz.targets import SEEDS, TARGETS, TOKENS
 
 
 def damaged(name):
-    """A seed of a target, of which some pieces are replaced by others."""
+    """A strategy of seeds of a target in which up to three pieces are replaced by others."""
     pieces = st.binary(max_size=4) | st.sampled_from(TOKENS).map(str.encode)
-    cuts = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9), pieces), max_size=3)
+    edits = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9), pieces), max_size=3)
 
-    def cut(seed, places):
-        for start, length, piece in places:
-            start %= len(seed) + 1
-            seed = seed[:start] + piece + seed[start + length :]
-        return seed
+    def edited(data, edits):
+        for start, length, piece in edits:
+            start %= len(data) + 1
+            data = data[:start] + piece + data[start + length :]
+        return data
 
-    return st.builds(cut, st.sampled_from(SEEDS[name]), cuts)
+    return st.builds(edited, st.sampled_from(SEEDS[name]), edits)
 
 
 def refused_or_read(name, data):
@@ -47,18 +47,18 @@ def check(name, examples):
     ("name", "number"), [(n, i) for n, seeds in SEEDS.items() for i in range(len(seeds))]
 )
 def test_a_seed_is_read(tmp_path, name, number):
-    """Otherwise nothing behind the first check would be fuzzed."""
+    """Otherwise fuzzing would not get past the first check."""
     TARGETS[name](SEEDS[name][number], tmp_path)
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_is_damaged_is_refused_in_one_line(name):
+def test_damaged_input_is_refused_in_one_line(name):
     check(name, 100)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_much_that_is_damaged_is_refused_in_one_line(name):
+def test_much_damaged_input_is_refused_in_one_line(name):
     check(name, 5000)
 
 

@@ -1,31 +1,26 @@
 """NAS-Bench-Macro's official JSON file: three test accuracies on CIFAR-10 for each network.
 
-Source: Su et al., CVPR 2021.
+Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR 2021.
 """
 
 from pathlib import Path
+from typing import Any
 
 from eznas.benchmarks.benchmark import Table
-from eznas.errors import InputError
+from eznas.benchmarks.readers.entries import Runs, collect_trials, read_json_object
 from eznas.spaces import Space
-from eznas.system.files import read_json
 
 
 def read(path: Path, space: Space) -> Table:
     """The table of a file that maps eight digits to a row with `test_acc`, a number per run.
 
-    `InputError` names the file and the network where it is not as expected.
+    Test accuracies in percent, as in the file. `InputError` names the file and the digits whose
+    row is not as expected.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: expected an object of architectures, with test_acc in each")
-    rows = {}
-    for digits, row in content.items():
-        try:
-            architecture = space.canonical(digits)
-            rows[architecture] = tuple(float(a) for a in row["test_acc"])
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        except (LookupError, TypeError, ValueError):
-            raise InputError(f"{path}: {digits}: expected test_acc, a list of numbers") from None
-    return Table(space.name, "test", {"cifar10": rows})
+
+    def read_entry(digits: str, row: Any) -> tuple[str, dict[str, Runs]]:
+        return space.canonical(digits), {"cifar10": tuple(map(float, row["test_acc"]))}
+
+    rows = read_json_object(path, "architectures, with test_acc in each")
+    trials = collect_trials(path, rows.items(), read_entry, "test_acc, a list of numbers")
+    return Table(space.name, "test", trials)

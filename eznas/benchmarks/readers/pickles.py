@@ -1,4 +1,4 @@
-"""Pickles of which only plain data is admitted: they call nothing but what the reader gives."""
+"""Pickles read as plain data: nothing that a file names is imported or called."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -7,11 +7,15 @@ from typing import Any, BinaryIO
 
 from eznas.errors import InputError
 
-Admitted = Mapping[tuple[str, str], Callable[..., Any]]  # (module, name) -> what stands for it
+# (module, name) that a pickle may name -> what is called in its place
+Admitted = Mapping[tuple[str, str], Callable[..., Any]]
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """The content of a pickle of dicts, lists, strings and numbers; anything else is refused."""
+    """The content of a pickle file of dicts, lists, tuples, strings and numbers.
+
+    `InputError` where the file cannot be read, is damaged, or holds anything else.
+    """
     try:
         with path.open("rb") as file:
             return plain_pickle(file, str(path))
@@ -20,8 +24,11 @@ def read_plain_pickle(path: Path) -> Any:
 
 
 def plain_pickle(file: BinaryIO, name: str, admitted: Admitted | None = None) -> Any:
-    """The content of an open pickle; `InputError` under this name for what is damaged, or asks for
-    more than plain data and what is `admitted`."""
+    """The content of an open pickle of plain data and of what is `admitted` (default: nothing).
+
+    `InputError`, which shows the file by `name`, where it is damaged or names any other class or
+    function.
+    """
     try:
         return _PlainUnpickler(file, name, admitted or {}).load()
     except InputError:
@@ -36,7 +43,7 @@ class _PlainUnpickler(pickle.Unpickler):
         self._name, self._admitted = name, admitted
 
     def find_class(self, module: str, name: str) -> Any:
-        found = self._admitted.get((module, name))
-        if found is None:
+        replacement = self._admitted.get((module, name))
+        if replacement is None:
             raise InputError(f"{self._name}: refused {module}.{name}; expected plain data only")
-        return found
+        return replacement

@@ -5,54 +5,70 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eznas.benchmarks.readers.entries import Runs, located
 from eznas.errors import InputError
 from eznas.spaces import Space
 
-COLUMNS = {  # what is read -> under which names; the others are NASLib's
+COLUMNS = {  # what a column holds -> its possible names, the second ones NASLib's
     "architecture": ("architecture", "arch"),
     "accuracy": ("accuracy", "val_accuracy"),
 }
 
 
 def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Architectures (canonical) and the means of their runs' accuracies, float64 [networks], in
-    file order: see `read_runs`. Any scale will do, larger is better."""
-    runs = read_runs(Path(path), space)
-    return tuple(runs), np.array([fmean(own) for own in runs.values()])
+    """Architectures (canonical) and their accuracies, float64 [networks], in file order.
+
+    An accuracy is the mean over the runs that `read_runs` finds. It may be on any scale, as long
+    as larger is better. `InputError` as `read_runs`.
+    """
+    runs_of = read_runs(Path(path), space)
+    return tuple(runs_of), np.array([fmean(runs) for runs in runs_of.values()])
 
 
-def read_runs(path: Path, space: Space) -> dict[str, tuple[float, ...]]:
+def read_runs(path: Path, space: Space) -> dict[str, Runs]:
     """Architectures (canonical) and the accuracies of their runs, in file order.
 
     The first line is a header with the columns `architecture` and `accuracy`; others are ignored.
-    An architecture that stands again with another accuracy has a further run; with the same one
-    it is the same run (samples of tables repeat rows). `InputError` with file and line for
-    whatever cannot be used.
+    Another accuracy for an architecture of an earlier row is a further run; an equal one is the
+    same run, as samples of tables may repeat rows. `InputError` names file and line where there is
+    no such column, an architecture is not of the space, or an accuracy is not a finite number; and
+    the file where it has no rows or cannot be read.
     """
-    runs: dict[str, tuple[float, ...]] = {}
-    for architecture, accuracy in _parsed(path, space):
-        known = runs.get(architecture, ())
-        runs[architecture] = known if accuracy in known else (*known, accuracy)
-    return runs
-
-
-def _parsed(path: Path, space: Space) -> Iterator[tuple[str, float]]:
-    """Architecture (canonical) and accuracy of each row, of which there is one."""
-    line = 0
+    runs_of: dict[str, Runs] = {}
     for line, text, number in _rows(path):
-        try:
+        where = f"{path}:{line}"
+        with located(where):
             architecture = space.canonical(text)
-        except InputError as error:
-            raise InputError(f"{path}:{line}: {error}") from None
-        yield architecture, _accuracy(number, f"{path}:{line}")
-    if not line:
+        accuracy, runs = _accuracy(number, where), runs_of.get(architecture, ())
+        runs_of[architecture] = runs if accuracy in runs else (*runs, accuracy)
+    if not runs_of:
         raise InputError(f"{path}: no rows; expected at least one below the header")
+    return runs_of
+
+
+@contextmanager
+def csv_text(path: Path) -> Iterator[TextIO]:
+    """An open CSV file in UTF-8, plain or (`.gz`) gzipped, closed when the context ends.
+
+    `InputError` names the file where reading it or parsing it in the context fails.
+    """
+    open_text = gzip.open if path.suffix == ".gz" else open
+    try:
+        with open_text(path, "rt", newline="", encoding="utf-8-sig") as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be read: {reason}; expected a CSV file") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from None
 
 
 def _accuracy(text: str, where: str) -> float:
@@ -61,34 +77,27 @@ def _accuracy(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        found = repr(text) if text else "nothing"
-        raise InputError(f"{where}: expected a finite number as accuracy, found {found}")
+        shown = repr(text) if text else "nothing"
+        raise InputError(f"{where}: expected a finite number as accuracy, found {shown}")
     return value
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, architecture and accuracy of each row, as text."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="", skipinitialspace=True)
-            architecture, accuracy = _columns(path, reader.fieldnames or ())
-            for row in reader:
-                yield reader.line_num, row[architecture].strip(), row[accuracy].strip()
-    except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read: {why}; expected a CSV file") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
+    with csv_text(path) as file:
+        reader = csv.DictReader(file, restval="", skipinitialspace=True)
+        architecture, accuracy = _columns(path, reader.fieldnames or ())
+        for row in reader:
+            yield reader.line_num, row[architecture].strip(), row[accuracy].strip()
 
 
-def _columns(path: Path, found: Sequence[str]) -> list[str]:
-    """The columns that are read, by the names that they have here."""
-    named = {what: next((n for n in names if n in found), "") for what, names in COLUMNS.items()}
-    missing = [what for what, name in named.items() if not name]
+def _columns(path: Path, header: Sequence[str]) -> list[str]:
+    """The names that the columns of `COLUMNS` have in this header."""
+    name_of = {what: next((n for n in names if n in header), "") for what, names in COLUMNS.items()}
+    missing = [what for what, name in name_of.items() if not name]
     if missing:
         raise InputError(
             f"{path}:1: no column {' or '.join(missing)}; expected the header "
-            f"{','.join(COLUMNS)}, found {','.join(found) or 'nothing'}"
+            f"{','.join(COLUMNS)}, found {','.join(header) or 'nothing'}"
         )
-    return list(named.values())
+    return list(name_of.values())

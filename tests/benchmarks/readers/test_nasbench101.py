@@ -29,7 +29,7 @@ INCEPTION = {
     "final_validation_accuracy": [0.9376, 0.9424, 0.9408],
     "final_test_accuracy": [0.93, 0.94, 0.935],
 }
-ONE = {
+POOLING = {
     "module_adjacency": [[0, 1, 1], [0, 0, 1], [0, 0, 0]],
     "module_operations": ["input", POOL, "output"],
     "final_validation_accuracy": [0.5],
@@ -43,15 +43,15 @@ def read(tmp_path, content):
 
 
 def test_fractions_become_percent(tmp_path):
-    table = read(tmp_path, {"00005c142e6f48ac74fdcf73e3439874": INCEPTION, "0a": ONE})
+    table = read(tmp_path, {"00005c142e6f48ac74fdcf73e3439874": INCEPTION, "0a": POOLING})
     assert (table.space, table.kind, [*table.trials]) == ("nasbench101", "validation", ["cifar10"])
-    inception, one = table.trials["cifar10"].items()
-    assert inception[0] == "111010000010001100011:1333m"  # row by row
-    assert inception[1] == pytest.approx((93.76, 94.24, 94.08))
-    assert one == ("111:m", (50.0,))
+    (inception, inception_runs), pooling = table.trials["cifar10"].items()
+    assert inception == "111010000010001100011:1333m"  # the bits row by row
+    assert inception_runs == pytest.approx((93.76, 94.24, 94.08))
+    assert pooling == ("111:m", (50.0,))
 
 
-def test_the_size_of_the_network_is_the_one_that_the_package_tells(tmp_path):
+def test_the_network_has_the_parameters_that_the_package_reports(tmp_path):
     """`NASBench.ipynb` of the package prints it for this cell."""
     [architecture] = read(tmp_path, {"0": INCEPTION}).trials["cifar10"]
     with torch.device("meta"):
@@ -63,16 +63,22 @@ def test_the_size_of_the_network_is_the_one_that_the_package_tells(tmp_path):
     ("row", "message"),
     [
         (3, "expected module_adjacency"),
-        ({k: v for k, v in ONE.items() if k != "module_operations"}, "expected module_adjacency"),
-        (ONE | {"final_validation_accuracy": 0.5}, "expected module_adjacency"),
-        (ONE | {"final_validation_accuracy": ["high"]}, "expected module_adjacency"),
-        (ONE | {"final_validation_accuracy": [93.1]}, "accuracy 93.1: expected a fraction"),
-        (ONE | {"final_validation_accuracy": [float("nan")]}, "accuracy nan: expected a fraction"),
-        (ONE | {"module_operations": ["input", "conv", "output"]}, "operations from input"),
-        (ONE | {"module_operations": ["input", "output"]}, "a square adjacency"),
-        (ONE | {"module_adjacency": [[0, 1], [0, 0, 1], [0, 0, 0]]}, "a square adjacency"),
-        (ONE | {"module_adjacency": [[0, 1, 1], [1, 0, 1], [0, 0, 0]]}, "above the diagonal"),
-        (ONE | {"module_adjacency": [[0, 1, 0], [0, 0, 0], [0, 0, 0]]}, "no path from input"),
+        (
+            {k: v for k, v in POOLING.items() if k != "module_operations"},
+            "expected module_adjacency",
+        ),
+        (POOLING | {"final_validation_accuracy": 0.5}, "expected module_adjacency"),
+        (POOLING | {"final_validation_accuracy": ["high"]}, "expected module_adjacency"),
+        (POOLING | {"final_validation_accuracy": [93.1]}, "accuracy 93.1: expected a fraction"),
+        (
+            POOLING | {"final_validation_accuracy": [float("nan")]},
+            "accuracy nan: expected a fraction",
+        ),
+        (POOLING | {"module_operations": ["input", "conv", "output"]}, "operations from input"),
+        (POOLING | {"module_operations": ["input", "output"]}, "a square adjacency"),
+        (POOLING | {"module_adjacency": [[0, 1], [0, 0, 1], [0, 0, 0]]}, "a square adjacency"),
+        (POOLING | {"module_adjacency": [[0, 1, 1], [1, 0, 1], [0, 0, 0]]}, "above the diagonal"),
+        (POOLING | {"module_adjacency": [[0, 1, 0], [0, 0, 0], [0, 0, 0]]}, "no path from input"),
     ],
 )
 def test_errors_name_file_and_hash(tmp_path, row, message):
@@ -81,11 +87,13 @@ def test_errors_name_file_and_hash(tmp_path, row, message):
 
 
 def test_one_network_under_two_hashes_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"bench\.json: 0b: the network of 0a once more"):
-        read(tmp_path, {"0a": ONE, "0b": ONE})
+    with pytest.raises(
+        InputError, match=r"bench\.json: 0b: network 111:m was already read from 0a"
+    ):
+        read(tmp_path, {"0a": POOLING, "0b": POOLING})
 
 
 @pytest.mark.parametrize("content", [[], {}, 3])
-def test_something_else_is_refused(tmp_path, content):
+def test_a_file_of_another_structure_is_refused(tmp_path, content):
     with pytest.raises(InputError, match=r"bench\.json: expected an object of hashes"):
         read(tmp_path, content)

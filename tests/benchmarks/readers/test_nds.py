@@ -37,7 +37,7 @@ def read(tmp_path, space, content, name=""):
     return nds.read(path, SPACES[space])
 
 
-def test_networks_of_one_architecture_are_its_runs(tmp_path):
+def test_entries_of_one_architecture_are_its_runs(tmp_path):
     content = [cells(16, 8, [40.0, 10.5]), cells(32, 8, [50.0, 9.25]), cells(16, 8, [10.0, 12.0])]
     table = read(tmp_path, "nds-darts", content)
     assert (table.space, table.kind) == ("nds-darts", "test")
@@ -62,11 +62,11 @@ def test_stages(tmp_path):
     assert table.trials == {"cifar10": {"d1-2-3:w16-32-64": (94.5,)}}
 
 
-def test_the_file_of_a_space_is_found_in_the_archive(tmp_path):
+def test_the_file_of_a_space_in_the_archive(tmp_path):
     archive = tmp_path / "data.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("nds_data/DARTS_in.json", json.dumps({"top": [], "mid": []}))
-        packed.writestr("nds_data/ResNet.json", json.dumps([stages([16, 16, 16], [7.5])]))
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("nds_data/DARTS_in.json", json.dumps({"top": [], "mid": []}))
+        zipped.writestr("nds_data/ResNet.json", json.dumps([stages([16, 16, 16], [7.5])]))
     table = nds.read(archive, SPACES["nds-resnet"])
     assert table.trials == {"cifar10": {"d1-2-3:w16-16-16": (92.5,)}}
     with pytest.raises(InputError, match=r"data\.zip: expected one file DARTS\.json, found 0"):
@@ -77,9 +77,9 @@ def test_the_file_of_a_space_is_found_in_the_archive(tmp_path):
 
 def test_a_damaged_archive_is_named(tmp_path):
     archive = tmp_path / "data.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("ResNet.json", "[1, 2, 3, 4]")
-        packed.writestr("DARTS.json", "[")
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("ResNet.json", "[1, 2, 3, 4]")
+        zipped.writestr("DARTS.json", "[")
     archive.write_bytes(archive.read_bytes().replace(b"[1, 2, 3, 4]", b"[1, 2, 3, 5]"))
     with pytest.raises(InputError, match=r"data\.zip: cannot be read: Bad CRC-32"):
         nds.read(archive, SPACES["nds-resnet"])
@@ -103,9 +103,9 @@ def test_a_damaged_archive_is_named(tmp_path):
     ],
 )
 def test_errors_name_file_and_entry(tmp_path, content, message):
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as raised:
         read(tmp_path, "nds-darts", content)
-    assert str(caught.value).startswith(str(tmp_path / "DARTS.json"))
+    assert str(raised.value).startswith(str(tmp_path / "DARTS.json"))
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,14 @@ def test_the_file_of_another_space_is_refused(tmp_path, space, name):
 
 
 @pytest.mark.parametrize("content", [{"top": None, "mid": None}, {"top": 3, "mid": []}])
-def test_lists_that_are_none(tmp_path, content):
+def test_values_that_are_not_lists(tmp_path, content):
     with pytest.raises(InputError, match="expected a list of networks"):
         read(tmp_path, "nds-darts", content)
 
 
 def test_every_file_is_of_a_space():
+    files = nds.FILES.values()
     assert nds.FILES.keys() <= SPACES.keys()
     assert all(name.endswith("_in") == s.endswith("-in") for s, name in nds.FILES.items())
-    ours = [
-        name.lower().replace("_fix-w-d", "-fix").replace("_", "-") for name in nds.FILES.values()
-    ]
-    assert [f"nds-{name}" for name in ours] == [*nds.FILES]
+    names = [file.lower().replace("_fix-w-d", "-fix").replace("_", "-") for file in files]
+    assert [f"nds-{name}" for name in names] == [*nds.FILES]

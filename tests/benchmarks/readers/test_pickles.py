@@ -1,4 +1,4 @@
-"""A pickle of a stranger calls nothing, however it asks."""
+"""A pickle of a stranger runs no code, in whatever way it tries to."""
 
 import io
 import pickle
@@ -13,14 +13,15 @@ from eznas.errors import InputError
 ADMITTED = {("collections", "OrderedDict"): OrderedDict}
 
 
-def text(value):
+def string(value):
+    """The opcode that pushes a short string."""
     return b"\x8c" + bytes([len(value)]) + value.encode()
 
 
-def asking(path):
-    """One folder made, in every way that the machine of pickle knows."""
+def attacks(path):
+    """Pickles that make a folder, one for each way in which pickle can call something."""
     argument = b"V" + str(path).encode() + b"\n"
-    mkdir = text("posix") + text("mkdir") + b"\x93"
+    mkdir = string("posix") + string("mkdir") + b"\x93"
     evil = b"V__import__('os').mkdir(" + repr(str(path)).encode() + b")\n"
     return {
         "global": b"cposix\nmkdir\n(" + argument + b"tR.",
@@ -30,8 +31,8 @@ def asking(path):
         "new object": b"\x80\x04" + mkdir + argument + b"\x85\x81.",
         "eval, by its old name": b"\x80\x02c__builtin__\neval\n(" + evil + b"tR.",
         "attribute of what is admitted": b"\x80\x04"
-        + text("collections")
-        + text("OrderedDict.__init__.__globals__")
+        + string("collections")
+        + string("OrderedDict.__init__.__globals__")
         + b"\x93.",
         "module of what is admitted": b"ccollections\nsys.modules\n.",
         "persistent": b"Pposix.mkdir\n.",
@@ -40,29 +41,29 @@ def asking(path):
     }
 
 
-@pytest.mark.parametrize("way", asking(""))
-@pytest.mark.parametrize("admitted", [{}, ADMITTED, nats._ADMITTED])
-def test_code_is_refused_and_never_runs(tmp_path, way, admitted):
-    data = asking(tmp_path / "made")[way]
-    with pytest.raises(InputError, match=r"^own\.pkl: (refused|not a readable)") as caught:
+@pytest.mark.parametrize("attack", attacks(""))
+@pytest.mark.parametrize("admitted", [{}, ADMITTED, nats.ADMITTED])
+def test_code_is_refused_and_never_runs(tmp_path, attack, admitted):
+    data = attacks(tmp_path / "made")[attack]
+    with pytest.raises(InputError, match=r"^own\.pkl: (refused|not a readable)") as raised:
         plain_pickle(io.BytesIO(data), "own.pkl", admitted)
-    assert str(caught.value).isprintable()
+    assert str(raised.value).isprintable()
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("way", ["global", "instance", "object", "stack global"])
-def test_the_ways_are_ways(tmp_path, way):
-    """Guards the test above: what does not refuse does run them."""
-    pickle.loads(asking(tmp_path / "made")[way])
+@pytest.mark.parametrize("attack", ["global", "instance", "object", "stack global"])
+def test_the_attacks_work_on_plain_pickle(tmp_path, attack):
+    """Guards the test above: without the refusal they run code."""
+    pickle.loads(attacks(tmp_path / "made")[attack])
     assert (tmp_path / "made").is_dir()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_plain_data_is_admitted(protocol):
+def test_plain_data_is_read(protocol):
     data = {"a": [1.5, -(10**30), (True, None), "ü"], 3: {"c": []}}
     assert plain_pickle(io.BytesIO(pickle.dumps(data, protocol)), "own.pkl") == data
 
 
-def test_a_nesting_is_no_harm():
+def test_deep_nesting_is_read():
     data = b"(" * 10**5 + b"t" * 10**5 + b"."
     assert plain_pickle(io.BytesIO(data), "own.pkl")

@@ -1,3 +1,5 @@
+"""A user's CSV file of accuracies: order, runs, and errors that name the line."""
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def read(tmp_path, text, encoding="utf-8"):
         f"\ufeffarchitecture, accuracy\n {SECOND} , 9.15e1\n{FIRST},-3",
     ],
 )
-def test_reads_in_file_order(tmp_path, text):
+def test_rows_are_in_file_order(tmp_path, text):
     architectures, accuracies = read(tmp_path, text)
     assert architectures == (SECOND, FIRST)
     assert accuracies.dtype == np.float64
@@ -51,12 +53,12 @@ HEADER = "architecture,accuracy\n"
     ],
 )
 def test_errors_name_file_and_line(tmp_path, text, message):
-    with pytest.raises(InputError, match=r"mine\.csv" + message) as caught:
+    with pytest.raises(InputError, match=r"mine\.csv" + message) as raised:
         read(tmp_path, text)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_of_several_runs_the_mean_counts(tmp_path):
+def test_several_runs_become_their_mean(tmp_path):
     rows = f"{FIRST},1\n{SECOND},7\n\n  {FIRST} ,4\n{FIRST},1\n"
     architectures, accuracies = read(tmp_path, HEADER + rows)
     assert (architectures, accuracies.tolist()) == ((FIRST, SECOND), [2.5, 7.0])

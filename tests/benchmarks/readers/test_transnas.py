@@ -1,14 +1,13 @@
 """TransNAS-Bench-101's file, in the form that its authors' API reads (yawen-d/TransNASBench,
 api/api.py): data, space, architecture, task, metrics, values epoch by epoch."""
 
-import os
-
 import pytest
 import torch
 
 from eznas.benchmarks.readers import transnas
 from eznas.errors import InputError
 from eznas.spaces import SPACES
+from tests.benchmarks.readers.intruder import Intruder
 
 MICRO, MACRO = SPACES["transnas-micro"], SPACES["transnas-macro"]
 FIRST, SECOND = "64-41414-1_02_333", "64-41414-3_33_333"
@@ -24,7 +23,7 @@ def row(objects=(1.0,), scenes=(2.0,)):
     return tasks | {"jigsaw": result([3.0]), "normal": {"metrics": {"valid_ssim": [0.5]}}}
 
 
-def saved(tmp_path, micro, macro=None):
+def save(tmp_path, micro, macro=None):
     path = tmp_path / "transnas.pth"
     data = {"micro": micro, "macro": macro or {"64-1234-basic": row()}}
     content = {"data": data, "task_list": [], "metrics_dict": {}, "info_names": []}
@@ -32,8 +31,8 @@ def saved(tmp_path, micro, macro=None):
     return path
 
 
-def test_the_best_epoch_counts(tmp_path):
-    path = saved(tmp_path, {FIRST: row((40.0, 45.5, 44.0), (50.0, 54.25)), SECOND: row((30.0,))})
+def test_the_accuracy_is_that_of_the_best_epoch(tmp_path):
+    path = save(tmp_path, {FIRST: row((40.0, 45.5, 44.0), (50.0, 54.25)), SECOND: row((30.0,))})
     table = transnas.read(path, MICRO)
     assert (table.space, table.kind) == ("transnas-micro", "validation")
     assert table.trials == {
@@ -42,8 +41,8 @@ def test_the_best_epoch_counts(tmp_path):
     }
 
 
-def test_the_other_half(tmp_path):
-    table = transnas.read(saved(tmp_path, {FIRST: row()}), MACRO)
+def test_the_macro_space_of_the_same_file(tmp_path):
+    table = transnas.read(save(tmp_path, {FIRST: row()}), MACRO)
     assert table.space == "transnas-macro"
     assert table.trials == {
         "class_object": {"64-1234-basic": (1.0,)},
@@ -51,20 +50,12 @@ def test_the_other_half(tmp_path):
     }
 
 
-class Intruder:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
 def test_code_is_refused_and_never_runs(tmp_path):
-    path = saved(tmp_path, {FIRST: Intruder(tmp_path / "made")})
-    with pytest.raises(InputError, match=r"transnas\.pth: not readable as plain data") as caught:
+    path = save(tmp_path, {FIRST: Intruder(tmp_path / "made")})
+    with pytest.raises(InputError, match=r"transnas\.pth: not readable as plain data") as raised:
         transnas.read(path, MICRO)
     assert not (tmp_path / "made").exists()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -73,22 +64,28 @@ def test_code_is_refused_and_never_runs(tmp_path):
         ({}, "expected architectures under data, micro"),
         (3, "expected architectures under data, micro"),
         ({"64-41414-4_33_333": row()}, "64-41414-4_33_333"),
-        ({FIRST: {"class_object": result([1.0])}}, f"{FIRST}: expected class_scene, metrics"),
-        ({FIRST: row(())}, f"{FIRST}: expected class_object, metrics, valid_top1"),
-        ({FIRST: row(("high",))}, f"{FIRST}: expected class_object"),
-        ({FIRST: 3}, f"{FIRST}: expected class_object"),
-        ({FIRST: row(), f" {FIRST}": row()}, f"the network {FIRST} once more"),
+        (
+            {FIRST: {"class_object": result([1.0])}},
+            f"{FIRST}: expected valid_top1, a list of numbers",
+        ),
+        (
+            {FIRST: row(())},
+            f"{FIRST}: expected valid_top1, .* in the metrics of class_object and class_scene",
+        ),
+        ({FIRST: row(("high",))}, f"{FIRST}: expected valid_top1"),
+        ({FIRST: 3}, f"{FIRST}: expected valid_top1"),
+        ({FIRST: row(), f" {FIRST}": row()}, f"network {FIRST} was already read from {FIRST}"),
     ],
 )
 def test_errors_name_file_and_architecture(tmp_path, micro, message):
     with pytest.raises(InputError, match=rf"transnas\.pth: .*{message}"):
-        transnas.read(saved(tmp_path, micro), MICRO)
+        transnas.read(save(tmp_path, micro), MICRO)
 
 
-def test_what_is_no_such_file(tmp_path):
+def test_a_missing_and_a_damaged_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth: cannot be read: No such file"):
         transnas.read(tmp_path / "none.pth", MICRO)
     (tmp_path / "junk.pth").write_bytes(b"junk")
-    with pytest.raises(InputError, match=r"junk\.pth: not readable as plain data") as caught:
+    with pytest.raises(InputError, match=r"junk\.pth: not readable as plain data") as raised:
         transnas.read(tmp_path / "junk.pth", MICRO)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(raised.value)
