@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from eznas.ground import ground, sampled
 from torch import nn
 
 import eznas
 import eznas.evaluation.evaluator
 from eznas import api
-from eznas.ground import ground, sampled
 from eznas.metrics import Row, kendall
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH
 from eznas.spaces import SPACES

@@ -3,10 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
-from eznas.benchmarks import Table
-from eznas.benchmarks.store import Origin, store
-from eznas.errors import InputError
 from eznas.ground import (
     FITTED,
     FRESH,
@@ -25,6 +21,10 @@ from eznas.ground import (
     unseen,
     untrained,
 )
+
+from eznas.benchmarks import Table
+from eznas.benchmarks.store import Origin, store
+from eznas.errors import InputError
 from eznas.metrics import partial_spearman
 from eznas.spaces import SPACES
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pooch
 
-from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.importing import (
     check_importable,
     check_no_other,
@@ -18,6 +17,7 @@ from eznas.benchmarks.importing import (
     problem_of,
     sha256_of,
 )
+from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.sources import SOURCES, Source, source_of
 from eznas.benchmarks.store import folder, path_of, stored
 from eznas.errors import InputError, unknown

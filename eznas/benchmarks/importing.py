@@ -9,8 +9,8 @@ from typing import Any
 
 from pooch import file_hash
 
-from eznas.benchmarks.loading import PACKAGED, load
 from eznas.benchmarks.benchmark import KINDS, Table
+from eznas.benchmarks.loading import PACKAGED, load
 from eznas.benchmarks.readers import READERS
 from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import read_runs

@@ -14,8 +14,8 @@ import torch
 from rich.filesize import decimal
 from torch.nn import functional
 
-from eznas.benchmarks.loading import load
 from eznas.benchmarks.importing import tables
+from eznas.benchmarks.loading import load
 from eznas.benchmarks.store import FOLDER, folder
 from eznas.discovery.folder import ROOT
 from eznas.discovery.setup import RAY_MB, WORKER_MB

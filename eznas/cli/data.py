@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-
-from eznas.cli.app import app, emit, err, line, out
-from eznas.cli.options import AsJson
 from eznas.benchmarks import download
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.importing import tables as tables_here
+from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.options import AsJson
 from eznas.report import tables
 
 data = typer.Typer(help="Ground truth: what is here, and what can be had.", no_args_is_help=True)

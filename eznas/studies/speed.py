@@ -25,7 +25,7 @@ from eznas.proxies.loading import load
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.config import MeasurementConfig, available_device, image_batch
-from eznas.statistics.measuring import MeasuredNetwork, measure
+from eznas.statistics.measuring import measure
 from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
 from eznas.system.machine import cores, most_resident
 

@@ -4,8 +4,8 @@ import gzip
 from pathlib import Path
 
 import pytest
-
 from eznas.ground import ground, sampled
+
 from eznas.predictors import randomised_trees as trees
 from eznas.studies import experiments as studies
 from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call

@@ -11,10 +11,10 @@ import sys
 from dataclasses import asdict
 
 import pytest
+from eznas.discovery.folder import RunFolder
 
 from eznas.discovery.checkpoint import LOGS, PREVIOUS, STATE, Checkpoints
 from eznas.discovery.config import Config
-from eznas.discovery.folder import RunFolder
 from eznas.errors import InputError
 from eznas.system import files
 from tests.evolution import made_up

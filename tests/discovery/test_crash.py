@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.discovery.test_run import TINY, books
 
 pytestmark = pytest.mark.slow

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from eznas.ground import grounds, held_out, searched
 
 from eznas.benchmarks import Table
 from eznas.benchmarks.store import Origin, store
@@ -15,7 +16,6 @@ from eznas.discovery.run import BASELINES, evolve, resume
 from eznas.errors import InputError
 from eznas.evaluation import evaluator as room
 from eznas.formulas.parser import parse
-from eznas.ground import grounds, held_out, searched
 from eznas.proxies.loading import resolve
 from eznas.spaces import SPACES
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.evaluation.test_executors import KEPT, SETTINGS, SHARDS, STRINGS, TEXTS, evaluator, from_ray, same
 
 from eznas.errors import InputError
 from eznas.evaluation import evaluator as room
@@ -19,6 +18,16 @@ from eznas.evaluation.evaluator import Evaluator, Place
 from eznas.evaluation.executors import RayWorkers, Serial
 from eznas.evaluation.status import OF_FORMULAS, OF_NETWORKS
 from eznas.spaces import SPACES
+from tests.evaluation.test_executors import (
+    KEPT,
+    SETTINGS,
+    SHARDS,
+    STRINGS,
+    TEXTS,
+    evaluator,
+    from_ray,
+    same,
+)
 
 KILLER, HANGER = "sum_layers(layer_params) * 1.5", "sum_layers(layer_params) * 2.5"
 FAILING = STRINGS[2]

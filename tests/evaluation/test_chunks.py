@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.evaluation.test_plan import SHARD, VARIED
 
 from eznas.evaluation import chunks
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
+from tests.evaluation.test_plan import SHARD, VARIED
 
 
 def chunked(text):

@@ -349,10 +349,22 @@ def test_a_flipped_bit_is_noticed_and_nothing_is_changed(three):
             gzip.compress(b"architecture,conditions,params\na,b,1,2\n", mtime=0),
             ":2: expected 3 cells, got 4",
         ),
-        (gzip.compress(b"architecture,conditions,params\na,b\n", mtime=0), ":2: expected 3 cells, got 2"),
-        (gzip.compress(b"architecture,conditions,params\na,b,much\n", mtime=0), ":2: could not convert"),
-        (gzip.compress(b"architecture,conditions,params\na,b,1@\n", mtime=0), ":2: could not convert"),
-        (gzip.compress(b"architecture,conditions,params\n\n", mtime=0), ":2: expected 3 cells, got 0"),
+        (
+            gzip.compress(b"architecture,conditions,params\na,b\n", mtime=0),
+            ":2: expected 3 cells, got 2",
+        ),
+        (
+            gzip.compress(b"architecture,conditions,params\na,b,much\n", mtime=0),
+            ":2: could not convert",
+        ),
+        (
+            gzip.compress(b"architecture,conditions,params\na,b,1@\n", mtime=0),
+            ":2: could not convert",
+        ),
+        (
+            gzip.compress(b"architecture,conditions,params\n\n", mtime=0),
+            ":2: expected 3 cells, got 0",
+        ),
     ],
 )
 def test_what_is_no_records_file_is_named(tmp_path, content, said):

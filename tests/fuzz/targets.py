@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from eznas.discovery.folder import Environment, RunFolder
+
 from eznas.benchmarks import read_accuracies
 from eznas.benchmarks.readers import nats
 from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.discovery import config
 from eznas.discovery.checkpoint import LOGS, STATE, Checkpoints
-from eznas.discovery.folder import Environment, RunFolder
 from eznas.evaluation.feature_store import FeatureStore
 from eznas.evolution import randomness
 from eznas.formulas.parser import parse, parse_any

@@ -16,9 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from eznas.api import load
+from eznas.ground import untrained
 
 import eznas
-from eznas.api import load
 from eznas.discovery import config
 from eznas.discovery.run import evolve
 from eznas.discovery.setup import conditions_of
@@ -26,7 +27,6 @@ from eznas.evolution import randomness
 from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
-from eznas.ground import untrained
 from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES

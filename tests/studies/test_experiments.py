@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from eznas.ground import Ground, ground, joined, sampled
 
 import eznas.evaluation.evaluator
 from eznas.benchmarks.published import Published
@@ -13,7 +14,6 @@ from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.fitness import Task
 from eznas.formulas.parser import parse
-from eznas.ground import Ground, ground, joined, sampled
 from eznas.metrics import kendall, spearman
 from eznas.predictors import randomised_trees as trees
 from eznas.proxies.loading import resolve

@@ -1,9 +1,9 @@
 """`eznas benchmark`, as small as it goes: its keys, and that its figures are those of a run."""
 
 import pytest
+from eznas.studies.experiments import speed as module
 
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.studies.experiments import speed as module
 from eznas.studies.speed import bandwidth, benchmark, measuring
 
 KEYS = {"formulas", "networks", "rates", "floor_ratio", "peak_mb", "measure_seconds", "device"}

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-
 from eznas.discovery.folder import RunFolder
+
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import resolve
