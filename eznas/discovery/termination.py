@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eznas.evolution.engine import Engine, Generation
+from eznas.evolution.engine import Engine
+from eznas.evolution.generation import Generation
 
 
 class TerminationConfig(BaseModel):
@@ -49,7 +50,7 @@ class Termination:
         )
 
     def seconds_left(self, report: Generation, seconds: float, done: int) -> float:
-        """Seconds that are likely to be left after a generation, the last of `done` in `seconds`."""
+        """The likely seconds left after a generation, the last of `done` in `seconds`."""
         left = seconds / done * (self.last - report.generation)
         return left if self.seconds is None else min(left, self.seconds - seconds)
 

@@ -1,7 +1,7 @@
 """The part of a plan that touches raw tensors, a few rows at a time, so that they stay in cache.
 
-Whole blocks fall out of cache between two primitives, and most of the time goes into memory traffic;
-what is left of a layer afterwards is small.
+Whole blocks fall out of cache between two primitives, and most of the time goes into memory
+traffic; what is left of a layer afterwards is small.
 """
 
 from collections import Counter

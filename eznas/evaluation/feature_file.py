@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Block:
 
     def copy_to(
         self, values: FeatureValues, features: dict[str, int], networks: dict[str, int]
-    ) -> tuple[np.ndarray, ...] | None:
+    ) -> tuple[Any, ...] | None:
         """Write what the block says of some features and networks into `values` [features,
         networks]; the index of what was written, None where that is nothing."""
         rows = [(i, self.features[f]) for f, i in features.items() if f in self.features]
@@ -71,8 +72,9 @@ class Block:
             zip(*columns, strict=True),
         )
         target, source = np.ix_(to_rows, to_columns), np.ix_(from_rows, from_columns)
-        for mine, theirs in zip(values, self.values, strict=True):
-            mine[target] = theirs[source]
+        values.values[target] = self.values.values[source]
+        values.coverage[target] = self.values.coverage[source]
+        values.status[target] = self.values.status[source]
         return target
 
 

@@ -204,7 +204,7 @@ class StoredWorkers:
         """Features that some networks of a shard lack -> all shards that lack just these."""
         incomplete: dict[tuple[str, ...], list[Shard]] = {}
         for shard, (_, known) in zip(shards, self._find(shards, texts), strict=True):
-            complete = known.all(axis=1).tolist()
+            complete = [bool(row.all()) for row in known]
             missing = tuple(t for t, fine in zip(texts, complete, strict=True) if not fine)
             if missing:
                 incomplete.setdefault(missing, []).append(shard)

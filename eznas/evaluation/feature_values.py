@@ -9,6 +9,7 @@ import numpy.typing as npt
 from eznas.evaluation.status import STATUS_OF, Statuses
 
 Array = npt.NDArray[np.float64]
+Columns = Sequence[int] | slice | npt.NDArray[np.int64]
 
 
 class FeatureValues(NamedTuple):
@@ -38,16 +39,19 @@ class FeatureValues(NamedTuple):
     def rows(self, features: Sequence[int]) -> "FeatureValues":
         """Those of some features, by their numbers."""
         rows = np.asarray(features, np.intp)
-        return FeatureValues(*(array[rows] for array in self))
+        return FeatureValues(self.values[rows], self.coverage[rows], self.status[rows])
 
-    def columns(self, networks: Sequence[int] | slice) -> "FeatureValues":
+    def columns(self, networks: Columns) -> "FeatureValues":
         """Those of some networks, by their numbers."""
-        return FeatureValues(*(array[:, networks] for array in self))
+        return FeatureValues(
+            self.values[:, networks], self.coverage[:, networks], self.status[:, networks]
+        )
 
     def put(self, features: Sequence[int], other: "FeatureValues") -> None:
         """Write the values of some features, by their numbers, in place."""
-        for mine, theirs in zip(self, other, strict=True):
-            mine[features] = theirs
+        self.values[features] = other.values
+        self.coverage[features] = other.coverage
+        self.status[features] = other.status
 
     @staticmethod
     def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":

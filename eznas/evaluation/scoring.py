@@ -50,7 +50,7 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
 def _combined(formula: Expression, features: dict[str, FeatureValues]) -> Scores:
     rows = FeatureValues.below(list(features.values()))
     networks = rows.values.shape[1]
-    without = unmeasurable(rows.status).any(0)
+    without = np.asarray(unmeasurable(rows.status).any(axis=0))
     if without.any():
         return _on_the_rest(formula, features, without)
     if reason := feature_failure(rows.status):

@@ -59,7 +59,7 @@ def digest(data: bytes) -> str:
 
 
 def digest_of(package: str) -> str:
-    """SHA-256 of a package's source files, wherever it is installed and whatever links there are."""
+    """SHA-256 of a package's source files, wherever it is installed."""
     root = Path(str(importlib.resources.files(package)))
     folders = os.walk(root, followlinks=True)
     sources = sorted(

@@ -1,13 +1,13 @@
 """Sums of terms: what a formula adds up, and the next term that least squares choose."""
 
 import pytest
+from tests.predictors.test_least_squares import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
 
 from eznas.evolution import randomness
 from eznas.evolution import stepwise as additive
 from eznas.evolution.fitness import judge
 from eznas.evolution.stepwise import Dictionary, terms
 from eznas.formulas.parser import parse
-from tests.predictors.test_least_squares import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The figures that must never change, computed afresh: the one file here that knows where things are.
+"""The figures that must never change, computed afresh; this file knows where things are.
 
 `python -m tests.golden.figures` writes them beside this file, as they are on this commit and this
 machine. They were first taken on commit bd51ce1, before anything was moved or renamed; they are
@@ -16,13 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from eznas.api import load
-from eznas.ground import untrained
 
 import eznas
+from eznas.benchmarks.loading import without_accuracies
 from eznas.discovery import config
-from eznas.discovery.run import evolve
-from eznas.discovery.setup import conditions_of
+from eznas.discovery.setup import contexts_for
 from eznas.evolution import randomness
 from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.formulas.candidates import candidate_features
@@ -46,21 +44,21 @@ SMALL_SEARCH = {
     "generations": 3,
     "population": 24,
     "offspring": 24,
-    "start": 16,
-    "networks": 24,
-    "choice": 8,
-    "judged": 16,
+    "first_networks": 16,
+    "evolution.networks": 24,
+    "champion_networks": 8,
+    "evidence.networks": 16,
     "replicates": 20,
     "sketch_batch": 8,
     "statistics": ("noise_conv_output_covariance", "layer_params", "layer_flops", "paths_count"),
-    "seeds": ("hybrid", "live_params", "depth"),
+    "seed_formulas": ("hybrid", "live_params", "depth"),
 }
 
 
 def machine() -> str:
-    """What last bits depend on beside the code: equal numbers are expected only where it is equal."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    processor = found[1] if found else platform.processor()
+    """What last bits depend on beside the code: where it is equal, so are all numbers."""
+    model_name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    processor = model_name[1] if model_name else platform.processor()
     kernels = os.environ.get("OPENBLAS_CORETYPE", "")
     capability = torch.backends.cpu.get_cpu_capability()
     return " ".join([processor, capability, kernels, torch.__version__])
@@ -73,7 +71,7 @@ def ten_networks() -> tuple[str, ...]:
 
 def fingerprints() -> dict[str, list[str]]:
     """Fingerprint and image digest of measuring conditions, by what they are."""
-    found = {}
+    figures = {}
     for size, classes in ((32, 10), (32, 100), (16, 120), (64, 10)):
         for seed in (0, 1):
             images = generated(64, size, seed=seed)
@@ -82,48 +80,49 @@ def fingerprints() -> dict[str, list[str]]:
                     images, classes, raw, sketch, initialisation=init, seed=seed
                 )
                 key = f"{size} pixels, {classes} classes, {raw} and {sketch} images, {init}, {seed}"
-                found[key] = [_fingerprint(own), images.fingerprint]
+                figures[key] = [_fingerprint(own), images.fingerprint]
     small = generated(64, 32).resized(16)
-    found["32 pixels made 16"] = [_fingerprint(MeasurementConfig(small)), small.fingerprint]
+    figures["32 pixels made 16"] = [_fingerprint(MeasurementConfig(small)), small.fingerprint]
     for space, asked in (("nasbench201", ()), ("nasbench201", ("cifar10@24",)), ("darts", ())):
         space = "nds-darts" if space == "darts" else space
         for preset in ("quick", "paper"):
-            own = conditions_of(untrained(space, (), asked), config.read(preset=preset))
-            for conditions in own:
-                key = f"{preset} on {space} {' '.join(asked)} at {conditions.size}"
-                found[key] = [_fingerprint(conditions), conditions.images.fingerprint]
-    return found
+            benchmark = without_accuracies(space, (), asked)
+            for context in contexts_for(benchmark, config.read(preset=preset)):
+                own = context.measurement
+                key = f"{preset} on {space} {' '.join(asked)} at {own.size}"
+                figures[key] = [_fingerprint(own), own.images.fingerprint]
+    return figures
 
 
-def _fingerprint(conditions: MeasurementConfig) -> str:
+def _fingerprint(measurement: MeasurementConfig) -> str:
     version, torch.__version__ = torch.__version__, TORCH
     try:
-        return conditions.fingerprint
+        return measurement.fingerprint
     finally:
         torch.__version__ = version
 
 
 def grammar(preset: str) -> list[str]:
     """The productions of a preset's language, in their order."""
-    statistics = config.read(preset=preset).statistics
-    language = Grammar(statistics, candidate_features(statistics))
+    statistics = config.read(preset=preset).evolution.statistics
+    grammar = Grammar(statistics, candidate_features(statistics))
     return [
         f"{value_type} = {'constant' if p.node is None else p.node.name} "
         f"({', '.join(map(str, p.arguments))}) weight {p.weight} depth {p.depth}"
-        for value_type, productions in language.productions.items()
+        for value_type, productions in grammar.productions.items()
         for p in productions
     ]
 
 
 def random_trees() -> list[str]:
     """The first 200 random trees of seed 1, of the quick language."""
-    statistics = config.read().statistics
-    language = Grammar(statistics, candidate_features(statistics))
+    statistics = config.read().evolution.statistics
+    grammar = Grammar(statistics, candidate_features(statistics))
     before = randomness.state()
     randomness.seed(1)
     try:
         depths = [3 + i % 5 for i in range(200)]
-        return [Individual(grow(language, NET_SCALAR, d)).expression.text for d in depths]
+        return [Individual(grow(grammar, NET_SCALAR, d)).expression.text for d in depths]
     finally:
         randomness.restore(before)
 
@@ -132,7 +131,8 @@ def archives() -> dict[str, list[str]]:
     """Canonical text of every formula in the archives of the committed runs."""
     return {
         file.parent.name: [
-            parse(entry["formula"]).canonical.text for entry in json.loads(file.read_text())
+            parse(entry["formula"]).canonical.text
+            for entry in json.loads(file.read_text())["formulas"]
         ]
         for file in sorted(RUNS.glob("*/archive.json"))
         if file.parent.name in (*CHAMPIONS, "paper-1", "two-spaces-1")
@@ -141,12 +141,12 @@ def archives() -> dict[str, list[str]]:
 
 def journal(workers: int) -> dict[str, object]:
     """What a small run finds, generation by generation, and how it is judged in the end."""
-    settings = config.Config(**SMALL_SEARCH)
+    settings = config.read(settings=SMALL_SEARCH)
     before = os.getcwd()
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            result = evolve(settings, workers=workers, name="golden")
+            result = eznas.evolve(settings, workers=workers, name="golden")
             lines = Path("runs/golden/journal.jsonl").read_text().splitlines()
         finally:
             os.chdir(before)
@@ -164,7 +164,7 @@ def journal(workers: int) -> dict[str, object]:
                 "median": line["median"],
                 "valid": line["valid"],
                 "evaluations": line["evaluations"],
-                "features": line["measures"],
+                "features": line["features"],
                 "pairs": line["pairs"],
                 "reasons": line["reasons"],
                 "origins": line["origins"],
@@ -187,20 +187,20 @@ def correlation(records: Path | None) -> dict[str, object]:
         if records is not None:
             given = str(Path(folder, "records"))
             shutil.copytree(records, given)
-        found = eznas.correlate(
+        figures = eznas.correlate(
             ["hybrid", "naswot", "params"], networks=200, against="hybrid", records=given
         )
     return {
-        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in found.rows],
-        "difference": [dict(row) for row in found.difference],
+        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in figures.rows],
+        "difference": [dict(row) for row in figures.difference],
     }
 
 
 def scores(names: tuple[str, ...]) -> dict[str, list[float | None]]:
     """Scores of ten networks by some proxies, on a small batch."""
-    found = {}
+    figures = {}
     for name in names:
-        proxy = load(str(RUNS / name)) if name in CHAMPIONS else load(name)
+        proxy = eznas.load(str(RUNS / name) if name in CHAMPIONS else name)
         proxy = replace(proxy, raw_batch=4)
         own = []
         for architecture in ten_networks():
@@ -208,8 +208,8 @@ def scores(names: tuple[str, ...]) -> dict[str, list[float | None]]:
                 torch.manual_seed(0)
                 model = SPACES["nasbench201"].build(architecture)
             own.append(proxy.score(model, batch=8, init="kaiming"))
-        found[name] = [repr(value) for value in own]
-    return found
+        figures[name] = [repr(value) for value in own]
+    return figures
 
 
 def formulas() -> dict[str, str]:
