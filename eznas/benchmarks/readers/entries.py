@@ -60,7 +60,7 @@ def collect_trials(
     has the architecture of an earlier one.
     """
     trials: dict[str, dict[str, Runs]] = {}
-    entry_names: dict[str, str] = {}  # of the first entry of each architecture
+    entry_names: dict[str, str] = {}  # architecture -> the entry that it was read from
     for name, content in entries:
         with located(f"{path}: {name}", expected):
             architecture, runs_by_dataset = read_entry(name, content)
