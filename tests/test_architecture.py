@@ -5,67 +5,92 @@ breaks it, so that a rule which has gone blind is noticed.
 """
 
 import ast
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 400  # lines; a file is meant to have about 120
+LONGEST_FILE, LONGEST_TEST, LONGEST_FUNCTION = 300, 500, 60  # lines
+MOST_ROOMS = 20
 
 # From the top of the house to its ground: a file imports from its own floor and from those below.
 FLOORS = (
+    ("__main__",),
     ("cli",),
-    ("api",),
-    # A run from beginning to end; what proxies and words are worth; how fast it goes; whether
-    # this machine is fit for it.
-    ("discovery", "studies", "speed", "doctor"),
-    # From what a user names to the proxy and the networks behind it; who is told meanwhile.
-    ("bounds", "environment"),
-    ("preparing",),
-    ("resolve", "ground", "models", "watching"),
-    ("books",),
-    ("report", "runs", "records", "evolution", "proxies"),
-    ("workers",),
-    ("evaluator",),
+    ("face",),  # eznas/__init__.py
+    ("studies",),
+    ("discovery",),
+    ("report", "search"),
+    ("evolution",),
+    ("predictors",),
+    ("supernets",),
+    ("proxies",),
+    ("evaluation",),
     ("formulas",),
     ("statistics",),
-    ("spaces", "benchmarks", "metrics"),
-    ("config", "files", "machine", "stopping", "errors"),
+    ("benchmarks",),
+    ("spaces",),
+    ("metrics",),
+    ("system",),
+    ("errors",),
+    ("primitives",),
 )
 FLOOR = {room: -height for height, rooms in enumerate(FLOORS) for room in rooms}
-FAMILIES = ("spaces", "benchmarks")
+FAMILIES = ("spaces", "benchmarks/readers")
 
 OPENERS = (
-    "eznas/benchmarks/",
-    "eznas/report/",
-    "eznas/statistics/bank.py",
+    "eznas/system/",
+    "eznas/benchmarks/readers/",
+    "eznas/benchmarks/store.py",
+    "eznas/benchmarks/download.py",
+    "eznas/benchmarks/importing.py",
+    "eznas/evaluation/bank_on_disk.py",
+    "eznas/evaluation/feature_file.py",
+    "eznas/evaluation/feature_store.py",
     "eznas/statistics/images.py",
-    "eznas/files.py",
-    "eznas/proxies/files.py",
-    "eznas/records.py",
-    "eznas/runs.py",
-    "eznas/books.py",
-    "eznas/config.py",
-    "eznas/machine.py",  # what the kernel tells of this process
-    "eznas/speed/",  # the original way reads networks from disk; the recorded population
+    "eznas/discovery/checkpoint.py",
+    "eznas/discovery/config.py",
+    "eznas/studies/original_loops.py",  # the original way reads networks from disk
+    "eznas/studies/speed.py",  # the recorded formulas
 )
 OPENING = {
     *("open", "read_text", "write_text", "read_bytes", "write_bytes", "mkdir", "unlink", "touch"),
     *("savez", "savez_compressed", "savetxt", "loadtxt", "genfromtxt", "fromfile", "tofile"),
     *("memmap", "makedirs", "rmtree", "NamedTemporaryFile", "TemporaryDirectory", "urlretrieve"),
+    *("TemporaryFile", "SpooledTemporaryFile", "mkstemp", "mkdtemp", "truncate", "mmap"),
 }
 SAVERS = {"np", "numpy", "torch", "pickle"}  # whose `load` and `save` open a file
 RANDOM = "eznas/evolution/randomness.py"
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}  # of numpy.random: no global state
 
-FILES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+DOCUMENTED = ("eznas/metrics/", "eznas/statistics/", "eznas/evaluation/", "eznas/__init__.py")
+ARRAYS = re.compile(r"Tensor|Array|Floats|Integers|FeatureValues|NDArray|Statuses|Blocks")
+SHAPE = re.compile(r"\[[^\]]+\]|[Ss]ee `")  # as "[networks]", or where the shapes are given
+OLD_WORDS = (  # in names and prose; "ground truth" is the field's, "How" begins sentences
+    *("Ground(?! truth)", "Books", "Bounds", "Watcher", "How(?=[(:,\\]])", "Place", "Kept", "told"),
+    *("judges", "deadly"),
+)
+
+
+def _module(name):
+    """The module of a file; those of primitives/ are imported from eznas."""
+    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return module if module.startswith("eznas") else f"eznas.{module}"
+
+
+TREES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for package in ("eznas", "primitives")
     for path in sorted((ROOT / package).rglob("*.py"))
+    if ROOT / "eznas" / "primitives" not in path.parents  # the link to primitives/
 }
-TREES = {name: ast.parse(text) for name, text in FILES.items()}
-MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES}
+TESTS = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "tests").rglob("*.py"))
+}
+MODULES = {_module(name) for name in TREES}
 
 
 def _imports(tree):
@@ -81,8 +106,8 @@ def _imports(tree):
 
 
 def _room(module):
-    """The room of a module of eznas; the root package itself is a doorway to the api."""
-    return [*module.split("."), "api"][1]
+    """The room of a module of eznas; the root package itself is its face."""
+    return [*module.split("."), "face"][1]
 
 
 def _called(node):
@@ -98,21 +123,24 @@ def _called(node):
 
 def third_parties(name, tree):
     """Ray, DEAP and typer have one home each; the primitives know torch alone."""
-    homes = {"ray": "eznas/workers.py", "deap": "eznas/evolution/", "typer": "eznas/cli/"}
+    homes = {
+        "ray": "eznas/evaluation/ray_executor.py",
+        "deap": "eznas/evolution/",
+        "typer": "eznas/cli/",
+    }
     for module in _imports(tree):
         top = module.split(".")[0]
         if not name.startswith(homes.get(top, "")):
             yield module
-        known = {*sys.stdlib_module_names, "torch", "primitives"}
-        if name.startswith("primitives/") and top not in known:
+        known = {*sys.stdlib_module_names, "torch"}
+        inside = module.startswith("eznas.primitives")
+        if name.startswith("primitives/") and top not in known and not inside:
             yield module
 
 
 def floors(name, tree):
     """Imports point downward."""
-    own = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    if not own.startswith("eznas"):
-        return
+    own = _module(name)
     for module in _imports(tree):
         inside = module.split(".")[0] == "eznas"
         if inside and FLOOR.get(_room(module), 0) > FLOOR.get(_room(own), 0):
@@ -124,17 +152,17 @@ def siblings(name, tree):
     family, _, own = name.removeprefix("eznas/").removesuffix(".py").rpartition("/")
     if family not in FAMILIES or own == "__init__":
         return
-    registry = TREES[f"eznas/{family}/__init__.py"]
+    registry, package_name = TREES[f"eznas/{family}/__init__.py"], family.replace("/", ".")
     plugins = {
         alias.name
         for node in ast.walk(registry)
-        if isinstance(node, ast.ImportFrom) and node.module == f"eznas.{family}"
+        if isinstance(node, ast.ImportFrom) and node.module == f"eznas.{package_name}"
         for alias in node.names
     }
     assert plugins
     for module in _imports(tree):
         package, _, last = module.rpartition(".")
-        if package == f"eznas.{family}" and last in plugins:
+        if package == f"eznas.{package_name}" and last in plugins:
             yield module
 
 
@@ -179,7 +207,8 @@ def devices(name, tree):
         if isinstance(node, ast.arguments):
             allowed |= {id(d) for d in (*node.defaults, *node.kw_defaults) if d is not None}
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            allowed.add(id(node.value))
+            first = getattr(node.value, "args", [])[:1]  # of a pydantic Field
+            allowed |= {id(node.value), *map(id, first)}
         elif isinstance(node, ast.Compare):
             allowed |= {id(c) for c in node.comparators} | {id(node.left)}
     for node in ast.walk(tree):
@@ -203,14 +232,62 @@ def _compared(tree, constant):
     )
 
 
+def _lines(tree):
+    return tree.body[-1].end_lineno if tree.body else 0
+
+
 def sizes(name, tree):
-    """A file stays readable."""
-    lines = tree.body[-1].end_lineno if tree.body else 0
-    if lines > LONGEST:
-        yield f"{lines} lines"
+    """A file stays readable, and so does a function."""
+    if _lines(tree) > LONGEST_FILE:
+        yield f"{_lines(tree)} lines"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            lines = node.end_lineno - node.lineno + 1
+            if lines > LONGEST_FUNCTION:
+                yield f"{node.name}: {lines} lines"
 
 
-RULES = (third_parties, floors, siblings, randomness, files, printing, devices, sizes)
+def docstrings(name, tree):
+    """What is public has a docstring; in rooms of arrays it gives shapes and says what is raised."""
+    if not name.startswith(DOCUMENTED):
+        return
+    for owner, function in _public_functions(tree):
+        text, where = ast.get_docstring(function) or "", f"{owner}{function.name}"
+        if not text:
+            yield f"{where}: no docstring"
+            continue
+        arguments = [a.annotation for a in function.args.args + function.args.kwonlyargs]
+        types = [ast.unparse(a) for a in (*arguments, function.returns) if a is not None]
+        if ARRAYS.search(" ".join(types)) and not SHAPE.search(text):
+            yield f"{where}: no shapes"
+        raised = {error for node in ast.walk(function) if (error := _raised(node))}
+        yield from (f"{where}: raises {error}" for error in sorted(raised) if error not in text)
+
+
+def _public_functions(tree):
+    """Public functions of a file, and public methods of its public classes with their class."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield "", node
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and not method.name.startswith("_"):
+                    yield f"{node.name}.", method
+
+
+def _raised(node):
+    """The name of the error that a statement raises, "" for none."""
+    if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+        return ""
+    name = ast.unparse(node.exc.func)
+    return (
+        "InputError" if name in ("unknown", "self.error") else name if name.isidentifier() else ""
+    )
+
+
+RULES = (
+    *(third_parties, floors, siblings, randomness, files, printing, devices, sizes, docstrings),
+)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.__name__)
@@ -222,34 +299,36 @@ def test_the_house_keeps_the_rule(rule):
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (third_parties, "eznas/api.py", "import ray"),
-        (third_parties, "eznas/api.py", "def f():\n    from ray.util import queue"),
+        (third_parties, "eznas/__init__.py", "import ray"),
+        (third_parties, "eznas/evaluation/workers.py", "def f():\n    from ray.util import queue"),
         (third_parties, "eznas/formulas/plan.py", "from deap import gp"),
         (third_parties, "primitives/new.py", "import numpy"),
         (third_parties, "primitives/new.py", "from eznas.errors import InputError"),
         (floors, "eznas/statistics/new.py", "from eznas.formulas.parser import parse"),
-        (floors, "eznas/formulas/new.py", "from eznas import runs"),
-        (floors, "eznas/metrics.py", "import eznas.evolution.engine"),
-        (floors, "eznas/runs.py", "import eznas"),
+        (floors, "eznas/formulas/new.py", "from eznas.discovery import run"),
+        (floors, "eznas/metrics/new.py", "import eznas.evolution.engine"),
+        (floors, "eznas/discovery/run.py", "import eznas"),
+        (floors, "primitives/new.py", "from eznas.system.files import plain"),
         (siblings, "eznas/spaces/base.py", "from eznas.spaces import nasbench201"),
-        (
-            siblings,
-            "eznas/benchmarks/base.py",
-            "from eznas.benchmarks.readers.nasbench201 import x",
-        ),
-        (randomness, "eznas/runs.py", "import random"),
+        (siblings, "eznas/benchmarks/readers/nds.py", "import eznas.benchmarks.readers.macro"),
+        (randomness, "eznas/discovery/run.py", "import random"),
         (randomness, "eznas/evolution/engine.py", "from random import choice"),
-        (randomness, "eznas/metrics.py", "np.random.shuffle(x)"),
-        (files, "eznas/api.py", "open('x')"),
+        (randomness, "eznas/metrics/new.py", "np.random.shuffle(x)"),
+        (files, "eznas/__init__.py", "open('x')"),
         (files, "eznas/evolution/engine.py", "path.write_text('x')"),
         (files, "eznas/statistics/measuring.py", "torch.save(x, y)"),
-        (printing, "eznas/api.py", "print(1)"),
-        (printing, "eznas/api.py", "import sys\nsys.stdout.write('x')"),
-        (devices, "eznas/api.py", "x = x.to('cuda:0')"),
-        (devices, "eznas/api.py", "x = x.cuda()"),
-        (devices, "eznas/api.py", "x = torch.zeros(3, device='cpu')"),
-        (devices, "eznas/api.py", "def f(device='cuda'): pass"),
-        (sizes, "eznas/api.py", "\n" * LONGEST + "x = 1"),
+        (files, "eznas/evaluation/evaluator.py", "tempfile.TemporaryFile()"),
+        (printing, "eznas/__init__.py", "print(1)"),
+        (printing, "eznas/__init__.py", "import sys\nsys.stdout.write('x')"),
+        (devices, "eznas/__init__.py", "x = x.to('cuda:0')"),
+        (devices, "eznas/__init__.py", "x = x.cuda()"),
+        (devices, "eznas/__init__.py", "x = torch.zeros(3, device='cpu')"),
+        (devices, "eznas/__init__.py", "def f(device='cuda'): pass"),
+        (sizes, "eznas/__init__.py", "\n" * LONGEST_FILE + "x = 1"),
+        (sizes, "eznas/__init__.py", "def f():\n" + "    x = 1\n" * LONGEST_FUNCTION),
+        (docstrings, "eznas/metrics/new.py", "def f(x: Floats) -> float:\n    'A number.'"),
+        (docstrings, "eznas/metrics/new.py", "def f(x: int) -> int:\n    'X'; raise InputError(1)"),
+        (docstrings, "eznas/evaluation/new.py", "def f() -> int: return 1"),
     ],
 )
 def test_the_rule_notices(rule, name, source):
@@ -259,16 +338,21 @@ def test_the_rule_notices(rule, name, source):
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (third_parties, "eznas/workers.py", "import ray"),
+        (third_parties, "eznas/evaluation/ray_executor.py", "import ray"),
+        (third_parties, "primitives/new.py", "from eznas.primitives.types import ValueType"),
         (floors, "eznas/evolution/new.py", "from eznas.evaluation.plan import Plan"),
+        (floors, "eznas/cli/new.py", "import eznas"),
         (floors, "eznas/benchmarks/new.py", "from eznas.spaces import nasbench201"),
         (randomness, RANDOM, "import random"),
-        (randomness, "eznas/metrics.py", "np.random.default_rng(0)"),
-        (files, "eznas/runs.py", "path.write_text('x')"),
-        (files, "eznas/metrics.py", "x.load()"),
+        (randomness, "eznas/metrics/new.py", "np.random.default_rng(0)"),
+        (files, "eznas/system/files.py", "path.write_text('x')"),
+        (files, "eznas/metrics/new.py", "x.load()"),
         (printing, "eznas/cli/app.py", "print(1)"),
-        (devices, "eznas/api.py", "def f(device: str = 'cpu'): return x.device.type == 'cuda'"),
-        (devices, "eznas/api.py", "x.cpu()"),
+        (devices, "eznas/new.py", "def f(device: str = 'cpu'): return x.device.type == 'cuda'"),
+        (devices, "eznas/new.py", "x.cpu()"),
+        (docstrings, "eznas/metrics/new.py", "def f(x: Floats) -> float:\n    'Of x [n].'"),
+        (docstrings, "eznas/metrics/new.py", "def _f(x: Floats) -> float: return 1"),
+        (docstrings, "eznas/cli/new.py", "def f(x: Floats) -> float: return 1"),
     ],
 )
 def test_the_rule_allows(rule, name, source):
@@ -279,7 +363,7 @@ def test_no_two_files_import_each_other():
     """Not in a round about way either: every file can be read after those that it imports."""
     edges = {}
     for name, tree in TREES.items():
-        own = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        own = _module(name)
         edges[own] = {m for m in _imports(tree) if m in MODULES and m != own}
     while edges:
         readable = [m for m, needed in edges.items() if not needed & set(edges)]
@@ -289,6 +373,22 @@ def test_no_two_files_import_each_other():
 
 
 def test_every_file_has_a_room():
-    rooms = {_room(m) for m in MODULES if m.startswith("eznas")}
+    rooms = {_room(module) for module in MODULES}
     assert rooms <= set(FLOOR), "a new room needs a floor"
     assert {"statistics", "formulas", "spaces", "benchmarks", "metrics"} <= rooms
+    assert len(rooms - {"face", "__main__", "errors"}) <= MOST_ROOMS
+    root = {name for name in TREES if name.count("/") == 1 and name.startswith("eznas/")}
+    assert root == {"eznas/__init__.py", "eznas/__main__.py", "eznas/errors.py"}
+
+
+def test_files_of_tests_stay_readable():
+    long = {name: _lines(tree) for name, tree in TESTS.items() if _lines(tree) > LONGEST_TEST}
+    assert not long
+
+
+@pytest.mark.parametrize("word", OLD_WORDS)
+def test_old_words_are_gone(word):
+    """Names that only this house understood, in names and prose of the product."""
+    pattern = re.compile(rf"\b{word}\b")
+    where = [name for name in TREES if pattern.search((ROOT / name).read_text(encoding="utf-8"))]
+    assert not where
