@@ -202,8 +202,8 @@ def test_the_lists_are_those_of_the_code() -> None:
 
 def test_batches() -> None:
     """Two batches with labels fit into one of sketches."""
-    conditions = MeasurementConfig(generated(12, size=8), raw=5, sketch=11)
-    assert {b: conditions.batch(b) for b in BATCHES} == {
+    config = MeasurementConfig(generated(12, size=8), raw=5, sketch=11)
+    assert {b: config.batch(b) for b in BATCHES} == {
         "raw": 5,
         "sketch": 11,
         "label": 5,

@@ -21,22 +21,14 @@ from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 ROW = CATALOGUE["fisher_deciles"]
 IMAGES = generated(5, size=8)
-CONDITIONS = MeasurementConfig(
+CONFIG = MeasurementConfig(
     replace(IMAGES, pixels=IMAGES.pixels.double()), raw=5, sketch=2, initialisation="keep"
 )
 MIXED = "|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|avg_pool_3x3~1|none~2|"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def measured(model: nn.Module, conditions: MeasurementConfig = CONDITIONS) -> Tensor | None:
-    (found,) = measure(model, conditions, [ROW]).tensors[ROW.name]
+def measured(model: nn.Module, config: MeasurementConfig = CONFIG) -> Tensor | None:
+    (found,) = measure(model, config, [ROW]).tensors[ROW.name]
     return found
 
 
@@ -47,7 +39,7 @@ def information(model: nn.Module, parameters: Iterable[str] = (), images: int = 
     named = dict(model.named_parameters())
     own = [named[name] for name in parameters] or list(named.values())
     total = np.zeros((len(own), len(own)))
-    for image in CONDITIONS.images.pixels[:images]:
+    for image in CONFIG.images.pixels[:images]:
         logits = model(image[None])[0]
         J = np.zeros((len(logits), len(own)))
         for c, logit in enumerate(logits):
@@ -73,7 +65,7 @@ def compare(model: nn.Module, parameters: Iterable[str] = ()) -> None:
     assert want[-1] > 1e-9
 
 
-def lived_in(model: nn.Module) -> nn.Module:
+def with_used_norms(model: nn.Module) -> nn.Module:
     """In float64, with norms that have seen something."""
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -147,7 +139,7 @@ def conv(before: int, after: int, kernel: int = 3, **options: object) -> nn.Modu
 )
 def test_against_an_explicit_jacobian(build: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
-    compare(lived_in(build()))
+    compare(with_used_norms(build()))
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -155,20 +147,22 @@ def test_activations_in_place(inplace: bool) -> None:
     """What follows a norm in place leaves no trace in the gradient at the norm."""
     torch.manual_seed(0)
     relu = nn.ReLU(inplace=inplace)
-    compare(lived_in(Chain(conv(3, 4), nn.BatchNorm2d(4), relu, conv(4, 4), relu, conv(4, 4))))
+    compare(
+        with_used_norms(Chain(conv(3, 4), nn.BatchNorm2d(4), relu, conv(4, 4), relu, conv(4, 4)))
+    )
 
 
 def test_a_shared_layer_counts_once() -> None:
     """And its gradient is that of both runs together."""
     torch.manual_seed(0)
-    compare(lived_in(SharedConv()))
+    compare(with_used_norms(SharedConv()))
     shared = nn.Sequential(conv(4, 4), nn.BatchNorm2d(4), nn.GELU())
-    compare(lived_in(Chain(conv(3, 4), shared, shared)))
+    compare(with_used_norms(Chain(conv(3, 4), shared, shared)))
 
 
 def test_frozen_parameters_take_part() -> None:
     torch.manual_seed(0)
-    model = lived_in(TinyResNet())
+    model = with_used_norms(TinyResNet())
     before = measured(model)
     model.requires_grad_(False)
     assert torch.equal(before, measured(model))
@@ -206,9 +200,11 @@ def test_a_derived_weight_is_taken_as_it_is_used() -> None:
 def test_dropout_is_off_and_norms_do_not_see_the_batch() -> None:
     """Evaluation mode: no image depends on another, and chance has no say."""
     torch.manual_seed(0)
-    model = lived_in(Chain(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), conv(4, 4)))
+    model = with_used_norms(
+        Chain(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), conv(4, 4))
+    )
     compare(model)
-    seeds = [replace(CONDITIONS, seed=seed) for seed in (1, 2)]
+    seeds = [replace(CONFIG, seed=seed) for seed in (1, 2)]
     assert torch.equal(*(measured(model, c) for c in seeds))
 
 
@@ -250,7 +246,7 @@ def test_smoothing_keeps_the_information_of_a_saturated_network() -> None:
 def test_images_are_those_of_the_raw_batch(images: int) -> None:
     torch.manual_seed(0)
     model = NoBatchNorm().double()
-    found = measured(model, replace(CONDITIONS, raw=images))
+    found = measured(model, replace(CONFIG, raw=images))
     assert found.tolist() == pytest.approx(deciles(information(model, images=images)), rel=1e-9)
 
 

@@ -144,7 +144,7 @@ def test_tied_weights_have_one_name() -> None:
     assert list(table) == ["0.weight", "0.bias", "2.bias"]
 
 
-# The conditions of a measurement.
+# The config of a measurement.
 
 IMAGES = generated(4, size=8)
 
@@ -155,8 +155,8 @@ def test_conditions_name_an_initialisation() -> None:
 
 
 def test_conditions_batches() -> None:
-    conditions = MeasurementConfig(IMAGES, raw=2, sketch=3)
-    assert (conditions.size, conditions.batch("raw"), conditions.batch("sketch")) == (8, 2, 3)
+    config = MeasurementConfig(IMAGES, raw=2, sketch=3)
+    assert (config.size, config.batch("raw"), config.batch("sketch")) == (8, 2, 3)
 
 
 def test_fingerprint_covers_what_a_score_depends_on() -> None:

@@ -28,14 +28,6 @@ from tests.reference import TinyResNet
 EVEN = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # Each image's part in the gradient of a weight.
 
 CONVOLUTIONS = [
@@ -197,9 +189,9 @@ def test_parts_in_a_model() -> None:
 
     images = generated(14, size=12)
     images = replace(images, pixels=images.pixels.double())
-    conditions = MeasurementConfig(images, raw=2, sketch=14, initialisation="keep")
+    config = MeasurementConfig(images, raw=2, sketch=14, initialisation="keep")
     rows = [CATALOGUE[f"label_weight_grad{name}"] for name in ("", "_std", "_signs")]
-    found = measure(model, conditions, rows).tensors
+    found = measure(model, config, rows).tensors
     layers = [model.a, model.b, model.c, model.tokens, model.head]
     for layer in layers:
         layer.register_forward_hook(note)
@@ -256,15 +248,13 @@ def test_patterns_of_a_model(batch: int) -> None:
     """Those of all activations together."""
     torch.manual_seed(0)
     model, seen = TinyResNet(), []
-    conditions = MeasurementConfig(
-        generated(batch, size=8), raw=batch, sketch=2, initialisation="keep"
-    )
-    found = measure(model, conditions, [CATALOGUE["data_patterns"]]).tensors["data_patterns"]
+    config = MeasurementConfig(generated(batch, size=8), raw=batch, sketch=2, initialisation="keep")
+    found = measure(model, config, [CATALOGUE["data_patterns"]]).tensors["data_patterns"]
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.register_forward_hook(lambda _, inputs, output: seen.append(output.clone()))
     with torch.no_grad():
-        model(conditions.images.pixels)
+        model(config.images.pixels)
     assert len(seen) == 3
     assert found[0].item() == patterns(seen) < sum(patterns([y]) for y in seen)
 

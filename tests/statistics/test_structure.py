@@ -24,14 +24,6 @@ QUANTITIES = ("convs", "pools", "field", "params", "length")
 Way = tuple[float, float, float, float, float]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def measured(model: nn.Module, side: int = 8) -> dict[str, list[float | None]]:
     """The rows that need no pass but the one that traces; of the weights their size."""
     tensors = measure(model, MeasurementConfig(generated(2, size=side)), ROWS).tensors
@@ -421,9 +413,9 @@ def test_the_field_grows_with_the_longer_side_and_its_dilation(layer, reach) -> 
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10))
     model = nn.Sequential(nn.Conv2d(3, 3, 1), layer, head)
     model(torch.zeros(1, 3, 8, 8))
-    conditions = MeasurementConfig(generated(2, size=8), initialisation="keep")
+    config = MeasurementConfig(generated(2, size=8), initialisation="keep")
     rows = [CATALOGUE["paths_field_max"], CATALOGUE["operations"]]
-    found = measure(model, conditions, rows)
+    found = measure(model, config, rows)
     assert found.tensors["paths_field_max"][0] == reach
     if isinstance(layer, nn.AvgPool2d):
         assert found.tensors["operations"][0] == 64 * 9 + 3 * 64 * 3 + 30
