@@ -42,7 +42,7 @@ def test_a_forward_that_fails(error, reason) -> None:
 
 
 def test_a_compiled_model() -> None:
-    """Its tensors cannot be replaced, which is an error; a compiled part without tensors is fine."""
+    """An error, since its tensors cannot be replaced; a compiled part without tensors is fine."""
     model = TinyResNet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, which is still in use
