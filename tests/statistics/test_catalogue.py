@@ -104,7 +104,7 @@ def condensed(row: Statistic) -> Iterator[str]:
 
 def types(row: Statistic) -> Iterator[str]:
     """The batch, the axis and the form of the type fit the site."""
-    if row.type.batch != (row.batch if row.type.form in ("features", "samples") else ""):
+    if row.type.batch != (row.batch if row.type.form in ("maps", "samples") else ""):
         yield "the batch is not that of the type"
     if row.probe == "structure" and row.site != "weight":
         return
@@ -114,7 +114,7 @@ def types(row: Statistic) -> Iterator[str]:
     axis = AXES[row.site][bool(row.sketch)]
     if row.type.axis != ("networks" if row.sketch == "codes" else axis):
         yield "the axis is not that of the site"
-    if not row.sketch and row.type.form not in FORMS.get(row.site, {"features"}):
+    if not row.sketch and row.type.form not in FORMS.get(row.site, {"maps"}):
         yield "the form is not that of the site"
 
 

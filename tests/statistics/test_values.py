@@ -120,7 +120,7 @@ def test_noise_and_shift_are_what_they_should_be() -> None:
 
 @pytest.mark.parametrize("build", MODELS)
 def test_shapes_follow_the_type(build) -> None:
-    dimensions = {"features": 4, "weights": 4, "samples": 2, "matrix": 2, "vector": 1, "scalar": 0}
+    dimensions = {"maps": 4, "weights": 4, "samples": 2, "matrix": 2, "vector": 1, "scalar": 0}
     measured = measure(build(), CONFIG, ALL_ROWS)
     for row in ALL_ROWS:
         tensors = measured.tensors[row.name]
