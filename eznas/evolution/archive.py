@@ -1,4 +1,4 @@
-"""The archive: the best formulas met, by fitness and by size."""
+"""The archive: the best formulas of a search, by fitness and by size."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -6,7 +6,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """A formula as evolved, with what was found on `networks` networks of the search sample."""
+    """A formula of the archive, with its result on the first `networks` of the search sample.
+
+    `formula` is the text as evolved, `canonical` decides what is a duplicate; `size` counts nodes;
+    `taus`: one per task; `generation` and `origin`: when the formula entered, and the operator that
+    made it.
+    """
 
     formula: str
     canonical: str
@@ -19,7 +24,7 @@ class Entry:
     origin: str
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for the run folder."""
+        """The fields as plain data, for the run folder."""
         return asdict(self)
 
 
@@ -34,25 +39,32 @@ class Archive:
         self._entries: dict[str, Entry] = {}
 
     def renew(self, entries: Iterable[Entry]) -> None:
-        """Take these entries in place of all there were."""
+        """Replace all entries by these."""
         self._entries = {}
         self.update(entries)
 
     def update(self, entries: Iterable[Entry]) -> None:
-        """Take in entries of the same sample and let the dominated go."""
+        """Add entries of the same sample, then drop those that are neither fit nor small enough.
+
+        A formula that is in the archive already stays as it is.
+        """
         for entry in entries:
             self._entries.setdefault(entry.canonical, entry)
         ranked = self.ranked()
         front = {e.canonical for e in _front(ranked)}
-        kept = [e for i, e in enumerate(ranked) if i < self._width or e.canonical in front]
-        self._entries = {e.canonical: e for e in kept}
+        self._entries = {
+            entry.canonical: entry
+            for rank, entry in enumerate(ranked)
+            if rank < self._width or entry.canonical in front
+        }
 
     def ranked(self) -> list[Entry]:
-        """All entries, fittest first; the smaller one where fitness is equal."""
+        """All entries, fittest first; of equally fit ones the smaller first."""
         return sorted(self._entries.values(), key=lambda e: (-e.fitness, e.size, e.canonical))
 
     def front(self) -> list[Entry]:
-        """The entries that no smaller one equals or beats, smallest first."""
+        """The Pareto front of fitness and size: entries that are fitter than all smaller ones,
+        smallest first."""
         return _front(self.ranked())[::-1]
 
 

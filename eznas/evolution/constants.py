@@ -3,19 +3,20 @@
 import math
 from collections.abc import Sequence
 
-from eznas.evaluation.feature_table import Measures
+from eznas.benchmarks import Task
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
-from eznas.evolution.fitness import Task, judge
+from eznas.evolution.fitness import evaluate_fitness
 from eznas.formulas.expression import Expression
 
 
 def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
-    """The same formula with other constants, in the order of the text."""
-    left = iter(values)
+    """The same formula with other constants: as many as it has, in the order of the text."""
+    remaining = iter(values)
 
     def rebuilt(node: Expression) -> Expression:
         if node.value is not None:
-            return Expression(node.name, node.type, (), next(left))
+            return Expression(node.name, node.type, (), next(remaining))
         return Expression(node.name, node.type, tuple(rebuilt(a) for a in node.arguments))
 
     return rebuilt(formula)
@@ -23,55 +24,57 @@ def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
 
 def tune(
     formula: Expression,
-    table: Measures,
+    table: FeatureTable,
     tasks: Sequence[Task],
     networks: int,
     rounds: int = 4,
     variants: int = 12,
 ) -> tuple[Expression, int]:
-    """The best formula met, and how many were evaluated: `rounds` of `variants` at most.
+    """The fittest variant of a formula (itself if none is fitter) on the first `networks`, and how
+    many variants were evaluated, at most `rounds` x `variants`.
 
-    Each round steps log-normally from the best so far, one constant or all at once, narrower
-    when nothing was gained. Constants inside measures stay: moving those costs measurements.
+    Each round takes log-normal steps from the best variant so far, of one constant or of all, and
+    halves them when nothing was gained. Constants inside features stay: changing those would mean
+    evaluating new features.
     """
-    moving = _above_measures(formula)
-    if not any(moving):
+    is_free = _above_features(formula)
+    if not any(is_free):
         return formula, 0
-    best, evaluated, width = formula, 0, 0.5
-    reached = judge([formula], table, tasks, networks)[0].fitness
+    best, evaluated, deviation = formula, 0, 0.5
+    best_fitness = evaluate_fitness([formula], table, tasks, networks)[0].fitness
     for _ in range(rounds):
-        tried = [_stepped(best, moving, width) for _ in range(variants)]
-        judged = judge(tried, table, tasks, networks)
-        evaluated += len(tried)
-        top = max(range(len(tried)), key=lambda i: judged[i].fitness)
-        if judged[top].fitness > reached:
-            best, reached = tried[top], judged[top].fitness
+        trials = [_stepped(best, is_free, deviation) for _ in range(variants)]
+        results = evaluate_fitness(trials, table, tasks, networks)
+        evaluated += len(trials)
+        fittest = max(range(len(trials)), key=lambda i: results[i].fitness)
+        if results[fittest].fitness > best_fitness:
+            best, best_fitness = trials[fittest], results[fittest].fitness
         else:
-            width /= 2
+            deviation /= 2
     return best, evaluated
 
 
-def _above_measures(formula: Expression) -> list[bool]:
-    """For each constant, in the order of the text, whether it stands above all measures."""
-    found: list[bool] = []
+def _above_features(formula: Expression) -> list[bool]:
+    """For each constant, in the order of the text, whether it is outside all features."""
+    above_features: list[bool] = []
 
     def visit(node: Expression, above: bool) -> None:
         if node.value is not None:
-            found.append(above)
-        inside = above and not (node.is_feature and bool(node.statistics()))
+            above_features.append(above)
+        arguments_above = above and not (node.is_feature and bool(node.statistics()))
         for argument in node.arguments:
-            visit(argument, inside)
+            visit(argument, arguments_above)
 
     visit(formula, True)
-    return found
+    return above_features
 
 
-def _stepped(formula: Expression, moving: Sequence[bool], width: float) -> Expression:
+def _stepped(formula: Expression, is_free: Sequence[bool], deviation: float) -> Expression:
+    """The formula with one of its free constants, or all of them, a random step away."""
     values = formula.constants()
-    places = [i for i, m in enumerate(moving) if m]
-    chosen = places if randomness.happens(0.3) else [randomness.choice(places)]
-    for i in chosen:
-        stepped = values[i] * 2.0 ** randomness.normal(width)
-        stepped = -stepped if randomness.happens(0.02) else stepped
-        values[i] = stepped if math.isfinite(stepped) else values[i]
+    free = [i for i, value_is_free in enumerate(is_free) if value_is_free]
+    for i in free if randomness.happens(0.3) else [randomness.choice(free)]:
+        value = values[i] * 2.0 ** randomness.normal(deviation)
+        value = -value if randomness.happens(0.02) else value
+        values[i] = value if math.isfinite(value) else values[i]
     return with_constants(formula, values)

@@ -1,32 +1,24 @@
-"""Fitness: how well the scores of a formula order the networks, over all tasks."""
+"""Fitness: how well the scores of a formula rank the networks, over all tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from eznas.evaluation.feature_table import Measures
+from eznas.benchmarks import Task
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.feature_values import Array
 from eznas.evaluation.scoring import Scores
 from eznas.formulas.expression import Expression
 from eznas.metrics import kendall_many
 
-Array = npt.NDArray[np.float64]
-WORST = -1.0  # Kendall's tau cannot be lower; what an undefined formula gets
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A data set to rank on: its accuracies [networks], measured under setting `setting`."""
-
-    dataset: str
-    setting: int
-    accuracies: Array
+WORST = -1.0  # the fitness of an undefined formula: Kendall's tau cannot be lower
 
 
 @dataclass(frozen=True)
 class FitnessResult:
-    """A formula on a sample: tau per task, the fitness from them, and why it is undefined."""
+    """A formula on a sample: Kendall's tau for each task (NaN where it is undefined), the fitness
+    that combines them, why it is undefined ("" where it is not), and the least coverage."""
 
     taus: tuple[float, ...]
     fitness: float
@@ -34,48 +26,51 @@ class FitnessResult:
     coverage: float
 
 
-def judge(
-    formulas: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
+def evaluate_fitness(
+    formulas: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task], networks: int
 ) -> list[FitnessResult]:
-    """Judge formulas, whose measures are filled, on the first `networks` of the sample.
+    """The fitness of formulas on the first `networks` of each sample, one result per formula.
 
-    The fitness is the mean of the mean and the least tau over the tasks, so the weakest task
-    counts most; tau is signed. An undefined formula gets `WORST` and a reason. Networks that could
-    not be measured are left out.
+    Their features must have been filled. Tau is signed. The fitness is the mean of the mean tau and
+    the lowest tau over the tasks, so the weakest task counts most. An undefined formula gets
+    `WORST` and a reason. Networks that could not be measured are left out of the ranking.
     """
-    settings = sorted({t.setting for t in tasks})
-    scores = {s: [table.scores(f, s, networks) for f in formulas] for s in settings}
+    contexts = sorted({task.context for task in tasks})
+    scores = {c: [table.scores(formula, c, networks) for formula in formulas] for c in contexts}
     taus = np.full((len(tasks), len(formulas)), np.nan)
-    for i, task in enumerate(tasks):
-        taus[i] = _taus(scores[task.setting], task.accuracies[:networks])
-    return [_judgement(taus[:, k], [scores[s][k] for s in settings]) for k in range(len(formulas))]
+    for row, task in zip(taus, tasks, strict=True):
+        row[:] = _taus(scores[task.context], task.accuracies[:networks])
+    return [_result(taus[:, i], [scores[c][i] for c in contexts]) for i in range(len(formulas))]
 
 
-def overall(taus: Array) -> float:
-    """The fitness of taus, one per task."""
+def fitness_of(taus: Array) -> float:
+    """The fitness that taus [tasks] make together."""
     return float((taus.mean() + taus.min()) / 2)
 
 
 def _taus(scores: Sequence[Scores], accuracies: Array) -> Array:
-    """Tau of each formula, NaN where it is undefined; those without the same networks together."""
-    found = np.full(len(scores), np.nan)
-    without: dict[bytes, list[int]] = {}
-    for k, score in enumerate(scores):
+    """Tau of each formula [formulas], NaN where it is undefined.
+
+    Formulas that lack the same networks are ranked in one call.
+    """
+    taus = np.full(len(scores), np.nan)
+    formulas_lacking: dict[bytes, list[int]] = {}  # mask of unmeasurable networks -> formulas
+    for i, score in enumerate(scores):
         if not score.reason:
-            out = score.left_out
-            without.setdefault(b"" if out is None else out.tobytes(), []).append(k)
-    for some in without.values():
-        out = scores[some[0]].left_out
-        there = slice(None) if out is None else ~out
-        rows = np.stack([scores[k].values[there] for k in some])
-        found[some] = kendall_many(rows, accuracies[there])
-    return found
+            mask = score.unmeasurable
+            formulas_lacking.setdefault(b"" if mask is None else mask.tobytes(), []).append(i)
+    for formulas in formulas_lacking.values():
+        mask = scores[formulas[0]].unmeasurable
+        measured = slice(None) if mask is None else ~mask
+        rows = np.stack([scores[i].values[measured] for i in formulas])
+        taus[formulas] = kendall_many(rows, accuracies[measured])
+    return taus
 
 
-def _judgement(taus: Array, scores: list[Scores]) -> FitnessResult:
+def _result(taus: Array, scores: list[Scores]) -> FitnessResult:
     reason = next((s.reason for s in scores if s.reason), "")
     undefined = bool(np.isnan(taus).any())
     if undefined and not reason:
         reason = "ties"  # every network has the same score
-    fitness = WORST if undefined else overall(taus)
+    fitness = WORST if undefined else fitness_of(taus)
     return FitnessResult(tuple(taus.tolist()), fitness, reason, min(s.coverage for s in scores))

@@ -1,7 +1,8 @@
-"""The language of a run as DEAP sees it: typed primitives and terminals, and typed trees.
+"""The grammar of a run and its trees: the typed language in the form that DEAP works on.
 
-Every value_type becomes a Python class, every word one primitive per value_type it takes; a tree is DEAP's
-prefix list, and its formula text is what is stored, sent and compared.
+Every type of value becomes a Python class, and every primitive one DEAP primitive for each type
+that it takes. A tree is DEAP's prefix list of nodes; its formula text is what is stored, sent to
+workers and compared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,34 +19,38 @@ from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 Node = Any  # gp.Primitive or gp.Terminal: deap has no types
-BELOW = 4  # depth from an aggregation downwards: the signal is in short words
-FAMILIAR = 0.85  # how often a random measure comes from the library
-_USELESS = ("zeros",)  # a word that cannot change an order is parsed but never generated
+Signature = tuple[str, tuple[ValueType, ...]]  # a primitive's name and the types it is applied to
+DEPTH_OF_ARGUMENTS = 4  # at most, of random trees: short features carry the signal
+KNOWN_FEATURE_SHARE = 0.85  # of the random features, where any are known
+_NEVER_GENERATED = ("zeros",)  # can be parsed, but cannot change an order
 
 
 @cache
 def python_type(value_type: ValueType) -> type:
-    """The class that stands for a value_type in DEAP's type system."""
+    """The class that stands for a type in DEAP's type system."""
     return type(str(value_type), (), {"type": value_type})
 
 
 @cache
 def deap_primitive(name: str, arguments: tuple[ValueType, ...]) -> gp.Primitive:
-    """The DEAP primitive of a name for arguments of these value_types."""
+    """The DEAP primitive of a primitive, by its name, for arguments of these types.
+
+    Raises `ValueError` where it cannot take them.
+    """
     result = PRIMITIVES[name].resolve(arguments)
     if result is None:
         raise ValueError(f"{name} cannot take {', '.join(map(str, arguments))}")
     name = f"{name}:{','.join(map(str, arguments))}"
-    return gp.Primitive(name, [python_type(k) for k in arguments], python_type(result))
+    return gp.Primitive(name, [python_type(a) for a in arguments], python_type(result))
 
 
 @cache
-def deap_terminal(name: str) -> gp.Terminal:
+def deap_statistic(name: str) -> gp.Terminal:
     """The DEAP terminal of a statistic."""
     return gp.Terminal(name, True, python_type(CATALOGUE[name].type))
 
 
-def number(value: float, value_type: ValueType = NET_SCALAR) -> gp.Terminal:
+def deap_constant(value: float, value_type: ValueType = NET_SCALAR) -> gp.Terminal:
     """The DEAP terminal of a constant where a value of `value_type` is expected."""
     return gp.Terminal(float(value), False, python_type(value_type))
 
@@ -57,7 +62,10 @@ class Fitness(base.Fitness):  # type: ignore[misc]
 
 
 class Individual(gp.PrimitiveTree):  # type: ignore[misc]
-    """A typed tree with a fitness; `origin` names the operator that made it."""
+    """A typed tree with a fitness; `origin` names the operator that made it.
+
+    Raises `ValueTypeError` where the nodes are no formula.
+    """
 
     def __init__(self, nodes: Iterable[Node], origin: str = "") -> None:
         super().__init__(nodes)
@@ -65,14 +73,27 @@ class Individual(gp.PrimitiveTree):  # type: ignore[misc]
         self.origin = origin
         self.expression = to_expression(list(self))
 
+    @staticmethod
+    def of(formula: Expression, origin: str) -> "Individual":
+        """The individual of a formula."""
+        return Individual(to_nodes(formula), origin)
+
     @property
     def text(self) -> str:
         """Canonical text: what decides whether two individuals are the same."""
         return self.expression.canonical.text
 
 
+def distinct(individuals: Iterable[Individual]) -> list[Individual]:
+    """The individuals without duplicates: of equal canonical texts the first."""
+    by_text: dict[str, Individual] = {}
+    for individual in individuals:
+        by_text.setdefault(individual.text, individual)
+    return list(by_text.values())
+
+
 def to_expression(nodes: Sequence[Node]) -> Expression:
-    """The expression behind a prefix list."""
+    """The expression of a prefix list."""
     stack: list[Expression] = []
     for node in reversed(nodes):
         arguments = [stack.pop() for _ in range(node.arity)]
@@ -87,30 +108,32 @@ def _expression(node: Node, arguments: list[Expression]) -> Expression:
 
 
 def to_nodes(expression: Expression, value_type: ValueType = NET_SCALAR) -> list[Node]:
-    """The prefix list of an expression; a constant gets the value_type that its place expects."""
+    """The prefix list of an expression; a constant takes the type of the arguments beside it, or
+    `value_type` where all are constants."""
     if expression.value is not None:
-        return [number(expression.value, value_type)]
+        return [deap_constant(expression.value, value_type)]
     if not expression.arguments:
-        return [deap_terminal(expression.name)]
+        return [deap_statistic(expression.name)]
     value_types = [a.type for a in expression.arguments]
-    real = next((k for k in value_types if k != CONSTANT), value_type)
-    value_types = [real if k == CONSTANT else k for k in value_types]
+    common_type = next((t for t in value_types if t != CONSTANT), value_type)
+    value_types = [common_type if t == CONSTANT else t for t in value_types]
     nodes: list[Node] = [deap_primitive(expression.name, tuple(value_types))]
-    for argument, expected in zip(expression.arguments, value_types, strict=True):
-        nodes += to_nodes(argument, expected)
+    for argument, expected_type in zip(expression.arguments, value_types, strict=True):
+        nodes += to_nodes(argument, expected_type)
     return nodes
 
 
 def type_of_node(node: Node) -> ValueType:
-    """The value_type that a node returns."""
-    found: ValueType = node.ret.type
-    return found
+    """The type of the value that a node returns."""
+    value_type: ValueType = node.ret.type
+    return value_type
 
 
 @dataclass(frozen=True)
 class Production:
-    """One way to make a value of a value_type: `node` (None: a constant), its arguments, how often it
-    is chosen, and the least depth of a tree that begins with it."""
+    """One way to make a value of some type: by `node` (None: a random constant) from arguments of
+    these types. `weight`: how often it is drawn, compared with the other ways; `depth`: that of the
+    lowest tree with this root."""
 
     node: Node | None
     arguments: tuple[ValueType, ...]
@@ -119,113 +142,118 @@ class Production:
 
 
 class Grammar:
-    """What the trees of a run are made of: words over the given statistics.
+    """What the trees of a run are made of: every primitive that applies to the given statistics.
 
-    `pset` is DEAP's primitive set; `productions` lists, per value_type, the ways to make it in a fixed
-    order; `library` holds short measures that random trees draw on: what has been evaluated
-    once costs nothing to use again.
+    `productions`: for each type the ways to make a value of it, in a fixed order;
+    `known_features`: features, as prefix lists, that random trees often use whole, because what has
+    been evaluated once costs nothing to use again.
     """
 
-    def __init__(self, statistics: Sequence[str], library: Sequence[Expression] = ()) -> None:
+    def __init__(
+        self, statistics: Sequence[str], known_features: Sequence[Expression] = ()
+    ) -> None:
         self.statistics = tuple(dict.fromkeys(statistics))
-        self.library = [to_nodes(e) for e in library]
-        self.pset = gp.PrimitiveSetTyped("formula", [], python_type(NET_SCALAR))
-        found = _closure({CATALOGUE[s].type for s in statistics})
-        for word, value_types in found:
-            self._add(word, value_types)
-        self.productions = self._productions(found)
-
-    def _add(self, word: str, value_types: tuple[ValueType, ...]) -> None:
-        node = deap_primitive(word, value_types)
-        self.pset.addPrimitive(PRIMITIVES[word].function, node.args, node.ret, name=node.name)
-
-    def _productions(
-        self, found: list[tuple[str, tuple[ValueType, ...]]]
-    ) -> dict[ValueType, list[Production]]:
-        table: dict[ValueType, list[Production]] = {}
-        for name in self.statistics:
-            self.pset.addTerminal(name, deap_terminal(name).ret, name=name)
-            table.setdefault(CATALOGUE[name].type, []).append(
-                Production(deap_terminal(name), (), 1, 0)
-            )
-        table.setdefault(NET_SCALAR, []).append(Production(None, (), 1.0, 0))
-        depth, level = dict.fromkeys(table, 0), 0
-        while reached := {
-            type_of_node(deap_primitive(w, k)) for w, k in found if all(a in depth for a in k)
-        } - set(depth):
-            level += 1
-            depth |= dict.fromkeys(reached, level)
-        for w, k in found:
-            node = deap_primitive(w, k)
-            entry = Production(node, k, _weight(w, k), 1 + max(depth[a] for a in k))
-            table.setdefault(type_of_node(node), []).append(entry)
-        return table
+        self.known_features = [to_nodes(feature) for feature in known_features]
+        self.productions = _productions(self.statistics)
 
     def alternatives(self, node: Node) -> list[Node]:
-        """Other nodes with the same arguments and result."""
-        same = [
-            p.node
-            for p in self.productions.get(type_of_node(node), [])
-            if p.node is not None
-            and [python_type(k) for k in p.arguments] == list(_arguments(node))
+        """Other nodes with the same types of arguments and result."""
+        arguments = list(node.args if node.arity else ())
+        return [
+            production.node
+            for production in self.productions.get(type_of_node(node), [])
+            if production.node is not None
+            and [python_type(a) for a in production.arguments] == arguments
+            and production.node.name != node.name
         ]
-        return [n for n in same if n.name != node.name]
 
 
-def _arguments(node: Node) -> Sequence[type]:
-    return node.args if node.arity else ()
+def _productions(statistics: Sequence[str]) -> dict[ValueType, list[Production]]:
+    productions: dict[ValueType, list[Production]] = {}
+    for name in statistics:
+        terminal = Production(deap_statistic(name), (), 1, 0)
+        productions.setdefault(CATALOGUE[name].type, []).append(terminal)
+    productions.setdefault(NET_SCALAR, []).append(Production(None, (), 1.0, 0))
+    signatures = _reachable_signatures(set(productions))
+    depths = _least_depths(productions, signatures)
+    for name, arguments in signatures:
+        node = deap_primitive(name, arguments)
+        depth = 1 + max(depths[a] for a in arguments)
+        production = Production(node, arguments, _weight(name, arguments), depth)
+        productions.setdefault(type_of_node(node), []).append(production)
+    return productions
 
 
-def _closure(start: set[ValueType]) -> list[tuple[str, tuple[ValueType, ...]]]:
-    """Every (word, argument value_types) that can be reached from statistics of these value_types."""
-    value_types, found = {*start, NET_SCALAR}, set[tuple[str, tuple[ValueType, ...]]]()
+def _reachable_signatures(value_types: set[ValueType]) -> list[Signature]:
+    """All applications of primitives that start from values of these types, in the order of the
+    registry."""
+    results: dict[Signature, ValueType] = {}
     grown = True
     while grown:
-        reach = {
-            (word.name, arguments): result
-            for word, value_type in product(PRIMITIVES.values(), sorted(value_types))
-            if word.name not in _USELESS
-            and (result := word.resolve(arguments := (value_type,) * word.arity)) is not None
+        reached = {
+            (primitive.name, arguments): result
+            for primitive, value_type in product(PRIMITIVES.values(), sorted(value_types))
+            if primitive.name not in _NEVER_GENERATED
+            and (result := primitive.resolve(arguments := (value_type,) * primitive.arity))
+            is not None
         }
-        grown = len(reach) > len(found)
-        found, value_types = set(reach), value_types | set(reach.values())
-    order = list(PRIMITIVES)
-    return sorted(found, key=lambda entry: (order.index(entry[0]), entry[1]))
+        grown = len(reached) > len(results)
+        results, value_types = reached, value_types | set(reached.values())
+    order = {name: number for number, name in enumerate(PRIMITIVES)}
+    return sorted(results, key=lambda signature: (order[signature[0]], signature[1]))
 
 
-def _weight(name: str, value_types: tuple[ValueType, ...]) -> float:
-    """How often a word is chosen: short below the aggregation, arithmetic above it."""
-    word, above = PRIMITIVES[name], value_types[0] == NET_SCALAR
-    if word.symbol:
-        return 4.0 if above else 0.3
-    if word.aggregation:
+def _least_depths(
+    terminals: Iterable[ValueType], signatures: list[Signature]
+) -> dict[ValueType, int]:
+    """For every type the depth of the lowest tree that makes it; that of a terminal is 0."""
+    depths, depth = dict.fromkeys(terminals, 0), 0
+    while new_types := {
+        type_of_node(deap_primitive(name, arguments))
+        for name, arguments in signatures
+        if all(a in depths for a in arguments)
+    } - set(depths):
+        depth += 1
+        depths |= dict.fromkeys(new_types, depth)
+    return depths
+
+
+def _weight(name: str, arguments: tuple[ValueType, ...]) -> float:
+    """How often a primitive is drawn: arithmetic above the features, short chains inside them."""
+    primitive, above_features = PRIMITIVES[name], arguments[0] == NET_SCALAR
+    if primitive.symbol:
+        return 4.0 if above_features else 0.3
+    if primitive.aggregation:
         return 3.0
-    if word.elementwise:
-        return (0.5 if word.arity == 1 else 0.7) if above else 0.15
+    if primitive.elementwise:
+        return (0.5 if primitive.arity == 1 else 0.7) if above_features else 0.15
     return 1.0
 
 
-def grow(language: Grammar, value_type: ValueType, depth: int) -> list[Node]:
-    """A random tree of a value_type, at most `depth` deep where that is possible (a measure from the
-    library counts as a leaf)."""
-    options = language.productions[value_type]
-    fitting = [p for p in options if p.depth <= depth]
+def grow(grammar: Grammar, value_type: ValueType, depth: int) -> list[Node]:
+    """The prefix list of a random tree that makes a value of `value_type`.
+
+    It is at most `depth` deep (a known feature counts as a leaf), or as low as trees of that type
+    can be.
+    """
+    productions = grammar.productions[value_type]
+    fitting = [p for p in productions if p.depth <= depth]
     if not fitting:
-        least = min(p.depth for p in options)
-        fitting = [p for p in options if p.depth == least]
-    chosen = randomness.weighted(fitting, [p.weight for p in fitting])
-    if chosen.node is None:
-        return [number(random_constant())]
-    is_feature = value_type == NET_SCALAR and NET_SCALAR not in chosen.arguments
-    if is_feature and language.library and randomness.happens(FAMILIAR):
-        return list(randomness.choice(language.library))
-    nodes = [chosen.node]
-    for argument in chosen.arguments:
-        nodes += grow(language, argument, min(depth - 1, BELOW))
+        least_depth = min(p.depth for p in productions)
+        fitting = [p for p in productions if p.depth == least_depth]
+    production = randomness.weighted(fitting, [p.weight for p in fitting])
+    if production.node is None:
+        return [deap_constant(random_constant())]
+    is_feature = value_type == NET_SCALAR and NET_SCALAR not in production.arguments
+    if is_feature and grammar.known_features and randomness.happens(KNOWN_FEATURE_SHARE):
+        return list(randomness.choice(grammar.known_features))
+    nodes = [production.node]
+    for argument in production.arguments:
+        nodes += grow(grammar, argument, min(depth - 1, DEPTH_OF_ARGUMENTS))
     return nodes
 
 
 def random_constant() -> float:
-    """A constant around one, either sign, of four digits."""
+    """A constant of either sign, log-normal around one, rounded to four digits."""
     value = 10 ** randomness.normal(0.7) * randomness.choice((1, -1))
     return float(f"{value:.4g}")

@@ -1,4 +1,5 @@
-"""The one place that touches Python's global random state, which DEAP draws from too."""
+"""Random draws of the search: the one file that uses Python's global random state, because DEAP
+draws from it too."""
 
 import random
 from collections.abc import Sequence
@@ -8,17 +9,17 @@ T = TypeVar("T")
 
 
 def seed(value: int) -> None:
-    """Start the global state from a seed."""
+    """Seed the global state."""
     random.seed(value)
 
 
 def state() -> tuple[Any, ...]:
-    """The global state, to be `restore`d later."""
+    """The global state, for `restore`."""
     return random.getstate()
 
 
 def restore(saved: tuple[Any, ...]) -> None:
-    """Go back to a state."""
+    """Set the global state to one that `state` returned."""
     random.setstate(saved)
 
 
@@ -38,5 +39,5 @@ def weighted(options: Sequence[T], weights: Sequence[float]) -> T:
 
 
 def normal(deviation: float = 1.0) -> float:
-    """A draw from a normal distribution around zero."""
+    """A draw from a normal distribution with mean zero and this standard deviation."""
     return random.gauss(0.0, deviation)

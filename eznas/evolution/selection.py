@@ -1,41 +1,80 @@
-"""Who becomes a parent, and who survives: by fitness and size, or task by task."""
+"""Selection of parents and survivors: by fitness and size, or task by task."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
 from deap import tools
 
-from eznas.evolution.fitness import WORST
+from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.fitness import WORST, FitnessResult
 from eznas.evolution.grammar import Individual
 
 
 def tournament(
     individuals: Sequence[Individual], count: int, size: int, parsimony: float
 ) -> list[Individual]:
-    """A double tournament, fitness first: the fittest of `size`, and of two such winners the
-    smaller one with probability `parsimony` / 2 (Luke & Panait, 2002)."""
-    found: list[Individual] = tools.selDoubleTournament(
+    """Winners of `count` double tournaments (Luke & Panait, 2002), repetitions included: each is
+    the fittest of `size` entrants, and of two such winners the smaller one goes on with probability
+    `parsimony` / 2."""
+    winners: list[Individual] = tools.selDoubleTournament(
         individuals, count, fitness_size=size, parsimony_size=parsimony, fitness_first=True
     )
-    return found
+    return winners
 
 
 def lexicase(
     individuals: Sequence[Individual], taus: Sequence[Sequence[float]], count: int
 ) -> list[Individual]:
-    """Those who are best on a first task drawn by lot, of these on a second one, and so on, best
-    within the median absolute deviation (La Cava et al., 2016: epsilon-lexicase).
+    """`count` individuals, each the best on a first random task, among equals on a second, and so
+    on; as good as the best is who is within the median absolute deviation of it (epsilon-lexicase,
+    La Cava et al., 2016).
 
-    `taus`: one per task for each individual; undefined ones count as the worst.
+    `taus` [individuals][tasks]: undefined ones (NaN) count as the worst.
     """
     entrants = [
-        SimpleNamespace(who=i, fitness=_cases(t)) for i, t in zip(individuals, taus, strict=True)
+        SimpleNamespace(individual=individual, fitness=_cases(task_taus))
+        for individual, task_taus in zip(individuals, taus, strict=True)
     ]
-    return [e.who for e in tools.selAutomaticEpsilonLexicase(entrants, count)]
+    return [entrant.individual for entrant in tools.selAutomaticEpsilonLexicase(entrants, count)]
+
+
+def select(
+    individuals: Sequence[Individual],
+    count: int,
+    config: EvolutionConfig,
+    results: Mapping[str, FitnessResult],
+) -> list[Individual]:
+    """`count` of the individuals, repetitions included, by the selection of the config.
+
+    `results`: canonical text -> result, for every individual.
+    """
+    if config.selection == "lexicase":
+        return lexicase(individuals, [results[i.text].taus for i in individuals], count)
+    return tournament(individuals, count, config.tournament, config.parsimony)
+
+
+def survivors(
+    pool: Sequence[Individual], config: EvolutionConfig, results: Mapping[str, FitnessResult]
+) -> list[Individual]:
+    """The next population, at most `config.population` of the pool: the elite by fitness alone,
+    the others by selection without repetition."""
+    ranked = fittest_first(pool)
+    elite = round(config.elite * config.population)
+    population, others = ranked[:elite], ranked[elite:]
+    while others and len(population) < config.population:
+        [winner] = select(others, 1, config, results)
+        others = [i for i in others if i is not winner]
+        population.append(winner)
+    return population
+
+
+def fittest_first(individuals: Sequence[Individual]) -> list[Individual]:
+    """The individuals in order of fitness; of equally fit ones the smaller first."""
+    return sorted(individuals, key=lambda i: (-i.fitness.values[0], len(i), i.text))
 
 
 def _cases(taus: Sequence[float]) -> SimpleNamespace:
-    """As DEAP's selection reads them."""
-    values = tuple(WORST if math.isnan(t) else t for t in taus)
+    """Taus in the shape of a DEAP fitness."""
+    values = tuple(WORST if math.isnan(tau) else tau for tau in taus)
     return SimpleNamespace(values=values, weights=(1.0,) * len(values))

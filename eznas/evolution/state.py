@@ -1,6 +1,6 @@
 """The state of a search between two generations, as plain data.
 
-With it, the configuration and the ground truth, a search goes on as if it had never stopped.
+With it, the configuration and the accuracies, a search goes on as if it had never stopped.
 """
 
 import hashlib
@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from eznas.evaluation.status import OF_FORMULAS
+from eznas.evaluation.status import FEATURE_REASONS
 from eznas.evolution.fitness import FitnessResult
 
-MERSENNE_WORDS = 625  # of the Mersenne twister, its position the last of them
+MERSENNE_WORDS = 625  # of the Mersenne twister; the last is its position
 
 
 class SavedFormula(BaseModel):
-    """An individual or an entry of the archive, and how it is judged on the present sample."""
+    """A formula of the population or of the archive, with its result on the present sample."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,31 +29,30 @@ class SavedFormula(BaseModel):
     coverage: FiniteFloat
 
     @staticmethod
-    def of(formula: str, origin: str, generation: int, judged: FitnessResult) -> "SavedFormula":
-        """A formula with what was found; a tau that is undefined becomes None."""
-        taus = tuple(t if math.isfinite(t) else None for t in judged.taus)
+    def of(formula: str, origin: str, generation: int, result: FitnessResult) -> "SavedFormula":
+        """A formula with its result; an undefined tau becomes None."""
         return SavedFormula(
             formula=formula,
             origin=origin,
             generation=generation,
-            taus=taus,
-            fitness=judged.fitness,
-            reason=judged.reason,
-            coverage=judged.coverage,
+            taus=tuple(tau if math.isfinite(tau) else None for tau in result.taus),
+            fitness=result.fitness,
+            reason=result.reason,
+            coverage=result.coverage,
         )
 
-    def judgement(self) -> FitnessResult:
-        """What was found."""
-        taus = tuple(math.nan if t is None else t for t in self.taus)
+    def result(self) -> FitnessResult:
+        """The result that was saved; a tau that is None becomes NaN."""
+        taus = tuple(math.nan if tau is None else tau for tau in self.taus)
         return FitnessResult(taus, self.fitness, self.reason, self.coverage)
 
 
 class State(BaseModel):
     """Everything that a search holds between two generations.
 
-    `met`: digests of all formulas that were judged on the present sample; `measures`: each measure
-    with the number of networks it is there for; `refused`: those that cannot be evaluated, and
-    why; `random`: Python's state.
+    `random`: the state of Python's random generator; `seen`: digests of all formulas evaluated on
+    the present sample; `features`: every feature that is filled, and for how many networks;
+    `unusable`: features that cannot be evaluated, and why.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,11 +71,11 @@ class State(BaseModel):
     ]
     population: tuple[SavedFormula, ...]
     archive: Annotated[tuple[SavedFormula, ...], Field(min_length=1)]
-    met: tuple[str, ...]
-    measures: dict[str, int]
-    refused: dict[str, Annotated[str, Field(pattern=f"^({'|'.join(OF_FORMULAS)})$")]]
+    seen: tuple[str, ...]
+    features: dict[str, int]
+    unusable: dict[str, Annotated[str, Field(pattern=f"^({'|'.join(FEATURE_REASONS)})$")]]
 
 
 def short_digest(text: str) -> str:
-    """What stands for a canonical text among a million others."""
+    """16 hexadecimal digits that tell a canonical text from a million others."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

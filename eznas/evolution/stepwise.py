@@ -1,8 +1,8 @@
-"""Formulas as sums of terms: least squares for the constants before them, and the next term.
+"""Formulas as weighted sums of terms: least squares for the weights, and for the next term.
 
 Evolution finds terms, least squares weighs them (multiple regression genetic programming, Arnaldo,
-Krawiec & O'Reilly, 2014); the next term is chosen as `greedy` chooses, from a few words drawn by
-lot, so that formulas differ.
+Krawiec & O'Reilly, 2014). The next term is the best of a few candidates drawn at random, so that
+formulas differ.
 """
 
 from collections.abc import Sequence
@@ -11,81 +11,89 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eznas.benchmarks import Task
 from eznas.errors import InputError
-from eznas.evaluation.feature_table import Measures
+from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
-from eznas.evolution.fitness import Task
 from eznas.formulas.expression import Expression, ValueTypeError
-from eznas.predictors.least_squares import chosen, columns, fit_of, linear
+from eznas.predictors.least_squares import (
+    fitted_formula,
+    forward_selection,
+    regression_data_of,
+    score_columns,
+)
 
-OFFERED = 0.1  # the share of the words that a step chooses from
-DROPPED = 0.5  # how often a step takes a term away before
+OFFERED = 0.1  # share of the candidates that a step chooses from
+DROPPED = 0.5  # how often a step begins by dropping a term
 
 
 @dataclass(frozen=True, eq=False)
-class Dictionary:
-    """The words of a search on its present sample: `columns` [tasks x networks, words]."""
+class StepwiseCandidates:
+    """Candidates for the next term of a formula, with their `scores` [tasks x networks, candidates]
+    on the first `networks` of each sample."""
 
-    words: Sequence[Expression]
-    table: Measures
+    candidates: Sequence[Expression]
+    table: FeatureTable
     tasks: Sequence[Task]
     networks: int
-    columns: Tensor
+    scores: Tensor
 
     @staticmethod
     def of(
-        words: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
-    ) -> "Dictionary":
-        """The words, which are filled, as columns."""
-        return Dictionary(words, table, tasks, networks, columns(words, table, tasks, networks))
+        candidates: Sequence[Expression],
+        table: FeatureTable,
+        tasks: Sequence[Task],
+        networks: int,
+    ) -> "StepwiseCandidates":
+        """Look up the scores of candidates whose features have been filled."""
+        scores = score_columns(candidates, table, tasks, networks)
+        return StepwiseCandidates(candidates, table, tasks, networks, scores)
 
     def step(self, formula: Expression) -> Expression:
-        """The formula, at times less one of its terms, with another word, all constants refitted.
+        """The formula, sometimes less one of its terms, with one more term and all weights fitted.
 
-        The measures of the formula are filled. It comes back unchanged where nothing fits.
+        Its features must have been filled. It comes back unchanged where nothing can be fitted.
         """
-        own = terms(formula)
-        if len(own) > 1 and randomness.happens(DROPPED):
-            own.remove(randomness.choice(own))
-        offered = [i for i in range(len(self.words)) if randomness.happens(OFFERED)]
-        found = torch.cat(
-            [
-                columns(own, self.table, self.tasks, self.networks),
-                self.columns[:, offered],
-            ],
-            1,
+        present = terms(formula)
+        if len(present) > 1 and randomness.happens(DROPPED):
+            present.remove(randomness.choice(present))
+        offered = [i for i in range(len(self.candidates)) if randomness.happens(OFFERED)]
+        present_scores = score_columns(present, self.table, self.tasks, self.networks)
+        data = regression_data_of(
+            torch.cat([present_scores, self.scores[:, offered]], 1),
+            [*present, *(self.candidates[i] for i in offered)],
+            self.tasks,
+            self.networks,
         )
-        names = [*own, *(self.words[i] for i in offered)]
-        fit = fit_of(found, names, self.tasks, self.networks)
-        if fit is None:
+        if data is None:
             return formula
-        place = {name.text: i for i, name in enumerate(fit.names)}
-        kept = [place[t.text] for t in own if t.text in place]
-        chosen_terms = _with_next(fit.x, fit.y, kept)
+        column_of = {feature.text: i for i, feature in enumerate(data.features)}
+        present_columns = [column_of[t.text] for t in present if t.text in column_of]
+        columns = _with_next(data.x, data.y, present_columns)
         try:
-            return linear(fit, chosen_terms) if chosen_terms else formula
-        except (ValueTypeError, InputError):  # a constant beyond the finite numbers; a sum too deep
+            return fitted_formula(data, columns) if columns else formula
+        except (ValueTypeError, InputError):  # a weight is not finite; the sum is too deep
             return formula
 
 
 def terms(formula: Expression) -> list[Expression]:
-    """What a formula adds up, without signs and constants, each once."""
-    found: dict[str, Expression] = {}
-    waiting = [formula.canonical]
-    while waiting:
-        node = waiting.pop()
+    """What a formula adds up, without signs, weights and duplicates."""
+    summands: dict[str, Expression] = {}
+    stack = [formula.canonical]
+    while stack:
+        node = stack.pop()
         if node.name in ("add", "sub", "neg"):
-            waiting += reversed(node.arguments)
+            stack += reversed(node.arguments)
         elif node.name == "mul" and any(a.value is not None for a in node.arguments):
-            waiting += [a for a in node.arguments if a.value is None]
+            stack += [a for a in node.arguments if a.value is None]
         elif node.statistics():
-            found.setdefault(node.text, node)
-    return list(found.values())
+            summands.setdefault(node.text, node)
+    return list(summands.values())
 
 
-def _with_next(x: Tensor, y: Tensor, kept: list[int]) -> list[int]:
-    """The columns kept and the one that lessens the squared error most beside them."""
-    basis, _ = torch.linalg.qr(x[:, kept])
-    left, residual = x - basis @ (basis.T @ x), y - basis @ (basis.T @ y)
-    left[:, left.square().sum(0) < 1e-6 * len(x)] = 0  # already said
-    return [*kept, *(i for i in chosen(left, residual, 1) if i not in kept)]
+def _with_next(x: Tensor, y: Tensor, columns: list[int]) -> list[int]:
+    """Columns of x, and the one that reduces the squared error most beside them."""
+    basis, _ = torch.linalg.qr(x[:, columns])
+    rest, residual = x - basis @ (basis.T @ x), y - basis @ (basis.T @ y)
+    rest[:, rest.square().sum(0) < 1e-6 * len(x)] = 0  # nothing that the columns do not say
+    return [*columns, *(i for i in forward_selection(rest, residual, 1) if i not in columns)]

@@ -1,7 +1,7 @@
-"""Greedy least squares over the words of a language: the yardstick that evolution must beat.
+"""Greedy least squares over features: the yardstick that evolution must beat.
 
-Orthogonal least squares (Chen, Billings & Luo, 1989) on short measures finds in seconds what a
-cold population needs long for, so its formulas may also seed one.
+Orthogonal least squares (Chen, Billings & Luo, 1989) on short features finds in seconds what a
+random population needs long for, so its formulas may also seed one.
 """
 
 import math
@@ -14,189 +14,209 @@ import torch
 from scipy.stats import norm, rankdata
 from torch import Tensor
 
-from eznas.evaluation.feature_table import Measures
-from eznas.evolution.fitness import Array, Task
+from eznas.benchmarks import Task
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.feature_values import Array
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.parser import parse_any
 
-TERMS = 12
-FACTORS = 120  # words of which products are formed
-_SAME = 1 - 1e-9  # correlation at which two words say the same
-_EQUAL = 1e-9  # shares of a gain that are rounding
+MAX_TERMS = 12
+FACTORS = 120  # features that products are formed of
+_SAME = 1 - 1e-9  # correlation at which two features say the same
+_EQUAL = 1e-9  # relative difference between gains that is rounding
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Words as columns, and what they are fitted to.
+class RegressionData:
+    """Features as columns, and the target that they are fitted to.
 
-    `x` [tasks x networks, words], float64 and finite, centred and of unit deviation within tasks;
-    `raw`: the same less `means`, over `spreads`; `y` [tasks x networks]: the normal scores of the
-    accuracies; `task`: of each row; `names`: of each column.
+    - `x` [rows, features]: float64 and finite, centred and of unit deviation within tasks; a row is
+      a network in a task;
+    - `raw` [rows, features]: the values less `means`, over `deviations` (both [features]);
+    - `y` [rows]: normal scores of the accuracies, centred within tasks;
+    - `task` [rows]: the number of each row's task;
+    - `features`: those of the columns.
     """
 
     x: Tensor
     raw: Tensor
     y: Tensor
     task: Tensor
-    names: list[Expression]
+    features: list[Expression]
     means: Tensor
-    spreads: Tensor
+    deviations: Tensor
 
 
-def pursue(
+def greedy_formulas(
     candidates: Sequence[Expression],
-    table: Measures,
+    table: FeatureTable,
     tasks: Sequence[Task],
     networks: int,
-    terms: int = TERMS,
+    max_terms: int = MAX_TERMS,
     factors: int = 0,
 ) -> list[Expression]:
-    """Formulas of 1, 2, ... `terms` terms, each the last with one more, all constants refitted.
+    """Weighted sums of 1, 2, ... `max_terms` candidates, each the last with one more term and all
+    weights fitted again; none if no candidate can be used.
 
-    Fitted to the normal scores of the accuracies of the first `networks`, every task with an
-    intercept of its own. With `factors`, products of two of so many words (those first chosen
-    and those that correlate best) are candidates too. None if no candidate can be used.
+    They are fitted to the normal scores of the accuracies of the first `networks`, with an
+    intercept for each task. The features of the candidates must have been filled. With `factors`,
+    products of two of so many candidates (those that are selected first and those that correlate
+    best) are candidates too.
     """
-    fit = fitted(candidates, table, tasks, networks)
-    if fit is None:
+    data = regression_data(candidates, table, tasks, networks)
+    if data is None:
         return []
     if factors:
-        fit = _with_products(fit, factors)
-    order = chosen(fit.x, fit.y, terms)
-    found = []
-    for length in range(1, len(order) + 1):
-        found.append(linear(fit, order[:length]))
-    return found
+        data = _with_products(data, factors)
+    columns = forward_selection(data.x, data.y, max_terms)
+    return [fitted_formula(data, columns[:terms]) for terms in range(1, len(columns) + 1)]
 
 
-def fitted(
-    candidates: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
-) -> Fit | None:
-    """The candidates that score every network that most of them score, as columns; None where
-    none of them says anything."""
-    return fit_of(columns(candidates, table, tasks, networks), candidates, tasks, networks)
+def regression_data(
+    candidates: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task], networks: int
+) -> RegressionData | None:
+    """The candidates as columns, on the first `networks` of each task; None where none is usable.
+
+    A row is used where most candidates score its network, and a candidate where it scores all of
+    these rows and varies within tasks.
+    """
+    scores = score_columns(candidates, table, tasks, networks)
+    return regression_data_of(scores, candidates, tasks, networks)
 
 
-def fit_of(
-    found: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
-) -> Fit | None:
-    """`fitted` on `columns` that are at hand."""
-    rows = found.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
-    usable = found[rows].isfinite().all(0)
+def regression_data_of(
+    scores: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
+) -> RegressionData | None:
+    """`regression_data` from the `score_columns` of the candidates."""
+    rows = scores.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
+    usable = scores[rows].isfinite().all(0)
     if not rows.any() or not usable.any():
         return None
-    names = [c for c, fine in zip(candidates, usable.tolist(), strict=True) if fine]
+    features = [c for c, is_usable in zip(candidates, usable.tolist(), strict=True) if is_usable]
     target = torch.from_numpy(np.concatenate([normal_scores(t, networks) for t in tasks]))
     task = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
-    x, y = found[rows][:, usable], _centred(target[rows, None], task)[:, 0]
-    fit = _scaled(x, y, task, names)
-    return fit if fit.names else None
+    values, y = scores[rows][:, usable], _centred(target[rows, None], task)[:, 0]
+    data = _standardised(values, y, task, features)
+    return data if data.features else None
 
 
-def columns(
-    candidates: Sequence[Expression], table: Measures, tasks: Sequence[Task], networks: int
+def score_columns(
+    candidates: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task], networks: int
 ) -> Tensor:
-    """Scores [tasks x networks, candidates], float64, where undefined NaN."""
-    settings = sorted({t.setting for t in tasks})
-    found = np.empty((len(candidates), len(tasks) * networks))
-    for row, candidate in zip(found, candidates, strict=True):
-        scores = {s: table.scores(candidate, s, networks).values for s in settings}
-        row[:] = np.concatenate([scores[t.setting] for t in tasks])
-    return torch.from_numpy(found.T.copy())
+    """Scores of candidates on the first `networks` of each task: [tasks x networks, candidates],
+    float64, NaN where undefined."""
+    contexts = sorted({t.context for t in tasks})
+    columns = np.empty((len(candidates), len(tasks) * networks))
+    for column, candidate in zip(columns, candidates, strict=True):
+        scores = {c: table.scores(candidate, c, networks).values for c in contexts}
+        column[:] = np.concatenate([scores[t.context] for t in tasks])
+    return torch.from_numpy(columns.T.copy())
 
 
 def normal_scores(task: Task, networks: int) -> Array:
-    """Accuracies as quantiles of a normal distribution: only their order counts for tau."""
+    """The accuracies of the first `networks` as quantiles of a normal distribution [networks]: only
+    their order counts, as it does for Kendall's tau."""
     ranks = rankdata(task.accuracies[:networks])
-    scores: Array = norm.ppf((ranks - 0.5) / networks)
-    return scores
+    quantiles: Array = norm.ppf((ranks - 0.5) / networks)
+    return quantiles
 
 
-def _scaled(x: Tensor, y: Tensor, task: Tensor, names: list[Expression]) -> Fit:
-    """Columns centred within tasks and scaled; those that hardly vary are left out."""
-    means = x.mean(0)
-    # Before squaring: some words reach 1e43.
-    largest = (x - means).abs().amax(0)
-    steady = torch.where(largest > 0, largest, 1.0)
-    centred = _centred((x - means) / steady, task)
-    spread = centred.square().mean(0).sqrt()
-    varies = (largest > 1e-9 * means.abs()) & (spread > 1e-6)
-    keep = varies.nonzero()[:, 0].tolist()
-    return Fit(
-        (centred / spread)[:, varies],
-        ((x - means) / (spread * steady))[:, varies],
-        y,
-        task,
-        [names[i] for i in keep],
-        means[varies],
-        (spread * steady)[varies],
+def _standardised(
+    values: Tensor, y: Tensor, task: Tensor, features: list[Expression]
+) -> RegressionData:
+    """Values [rows, features] centred within tasks and scaled, without those that hardly vary."""
+    means = values.mean(0)
+    # Divided by the largest before squaring: some features reach 1e43.
+    largest = (values - means).abs().amax(0)
+    scale = torch.where(largest > 0, largest, 1.0)
+    centred = _centred((values - means) / scale, task)
+    deviation = centred.square().mean(0).sqrt()
+    varies = (largest > 1e-9 * means.abs()) & (deviation > 1e-6)
+    return RegressionData(
+        x=(centred / deviation)[:, varies],
+        raw=((values - means) / (deviation * scale))[:, varies],
+        y=y,
+        task=task,
+        features=[features[i] for i in varies.nonzero()[:, 0].tolist()],
+        means=means[varies],
+        deviations=(deviation * scale)[varies],
     )
 
 
-def chosen(x: Tensor, y: Tensor, terms: int) -> list[int]:
-    """Columns, each the one that lessens the squared error most beside those before it."""
-    x, residual, chosen = x.clone(), y.clone(), list[int]()
-    start = x.square().sum(0)
-    for _ in range(terms):
-        left = x.square().sum(0)
-        gain = torch.where(left > 1e-6 * start, (x.T @ residual).square() / left, -1.0)
-        most = gain.max()
-        if most <= 0:
+def forward_selection(x: Tensor, y: Tensor, max_terms: int) -> list[int]:
+    """At most `max_terms` columns of x [rows, columns], each the one that reduces the squared error
+    in y [rows] most beside those before it; it ends where none reduces it."""
+    x, residual, selected = x.clone(), y.clone(), list[int]()
+    total = x.square().sum(0)
+    for _ in range(max_terms):
+        unexplained = x.square().sum(0)
+        gains = (x.T @ residual).square() / unexplained
+        gains = torch.where(unexplained > 1e-6 * total, gains, -1.0)
+        largest = gains.max()
+        if largest <= 0:
             break
-        # The first of those that say the same, whatever their last bits are.
-        best = int((gain > most * (1 - _EQUAL)).nonzero()[0, 0])
-        chosen.append(best)
-        unit = x[:, best] / left[best].sqrt()
-        residual -= unit * (unit @ residual)
-        x -= unit[:, None] * (unit @ x)
-    return chosen
+        # The first of equal gains, whatever their last bits are.
+        best = int((gains > largest * (1 - _EQUAL)).nonzero()[0, 0])
+        selected.append(best)
+        direction = x[:, best] / unexplained[best].sqrt()
+        residual -= direction * (direction @ residual)
+        x -= direction[:, None] * (direction @ x)
+    return selected
 
 
-def _with_products(fit: Fit, factors: int) -> Fit:
-    """The words, and the products of two of the factors, each less its mean."""
-    first = chosen(fit.x, fit.y, factors // 2)
-    ranked = (fit.x.T @ fit.y).abs().argsort(descending=True, stable=True).tolist()
-    picked = list(first)
-    for i in ranked:
-        if len(picked) >= min(factors, len(ranked)):
-            break
-        same = (fit.x[:, picked].T @ fit.x[:, i]).abs().max() / len(fit.x) if picked else 0.0
-        if i not in picked and same < _SAME:
-            picked.append(i)
-    raw = fit.raw[:, picked]
-    pairs = torch.triu_indices(len(picked), len(picked))
-    products = raw[:, pairs[0]] * raw[:, pairs[1]]
-    centred = [_less_mean(fit, i) for i in picked]
-    names = [
-        call("mul", centred[i], centred[j]) for i, j in zip(*map(list, pairs.tolist()), strict=True)
+def _with_products(data: RegressionData, factors: int) -> RegressionData:
+    """The data with further columns: products of two of the factors, each less its mean."""
+    factor_columns = _factors(data, factors)
+    first, second = torch.triu_indices(len(factor_columns), len(factor_columns))
+    raw = data.raw[:, factor_columns]
+    centred = [_less_mean(data, i) for i in factor_columns]
+    features = [
+        call("mul", centred[i], centred[j])
+        for i, j in zip(first.tolist(), second.tolist(), strict=True)
     ]
-    scale = fit.spreads[picked]
-    more = _scaled(products, fit.y, fit.task, names)
-    kept = {n: k for k, n in enumerate(names)}
-    size = (scale[pairs[0]] * scale[pairs[1]])[[kept[n] for n in more.names]]
-    return Fit(
-        torch.cat([fit.x, more.x], 1),
-        torch.cat([fit.raw, more.raw], 1),
-        fit.y,
-        fit.task,
-        fit.names + more.names,
-        torch.cat([fit.means, more.means]),
-        torch.cat([fit.spreads, more.spreads * size]),
+    products = _standardised(raw[:, first] * raw[:, second], data.y, data.task, features)
+    pair_of = {feature: i for i, feature in enumerate(features)}
+    deviations = data.deviations[factor_columns]
+    scale = (deviations[first] * deviations[second])[[pair_of[f] for f in products.features]]
+    return RegressionData(
+        x=torch.cat([data.x, products.x], 1),
+        raw=torch.cat([data.raw, products.raw], 1),
+        y=data.y,
+        task=data.task,
+        features=data.features + products.features,
+        means=torch.cat([data.means, products.means]),
+        deviations=torch.cat([data.deviations, products.deviations * scale]),
     )
 
 
-def _less_mean(fit: Fit, i: int) -> Expression:
-    """A word less its mean, the mean to a millionth of the deviation: it may be much larger."""
-    mean, spread = float(fit.means[i]), float(fit.spreads[i])
-    digits = 6 + math.ceil(math.log10(max(abs(mean) / spread, 1)))
-    return call("sub", fit.names[i], constant(float(f"{mean:.{digits}g}")))
+def _factors(data: RegressionData, count: int) -> list[int]:
+    """`count` columns: half of them selected, the others the best correlated that say something
+    else."""
+    columns = forward_selection(data.x, data.y, count // 2)
+    by_correlation = (data.x.T @ data.y).abs().argsort(descending=True, stable=True).tolist()
+    for i in by_correlation:
+        if len(columns) >= min(count, len(by_correlation)):
+            break
+        correlations = data.x[:, columns].T @ data.x[:, i]
+        closest = correlations.abs().max() / len(data.x) if columns else 0.0
+        if i not in columns and closest < _SAME:
+            columns.append(i)
+    return columns
 
 
-def _centred(x: Tensor, task: Tensor) -> Tensor:
-    out = x.clone()
-    for each in range(int(task.max()) + 1):
-        out[task == each] -= x[task == each].mean(0)
-    return out
+def _less_mean(data: RegressionData, column: int) -> Expression:
+    """A feature less its mean, to a millionth of its deviation: the mean may be much larger."""
+    mean, deviation = float(data.means[column]), float(data.deviations[column])
+    digits = 6 + math.ceil(math.log10(max(abs(mean) / deviation, 1)))
+    return call("sub", data.features[column], constant(float(f"{mean:.{digits}g}")))
+
+
+def _centred(values: Tensor, task: Tensor) -> Tensor:
+    """Values [rows, columns] less their mean over the rows of the same task."""
+    centred = values.clone()
+    for number in range(int(task.max()) + 1):
+        centred[task == number] -= values[task == number].mean(0)
+    return centred
 
 
 def _ridge(x: Tensor, y: Tensor) -> Tensor:
@@ -206,11 +226,14 @@ def _ridge(x: Tensor, y: Tensor) -> Tensor:
     return solution
 
 
-def linear(fit: Fit, some: Sequence[int]) -> Expression:
-    """The sum of some of the columns' words, with the constants that fit best."""
-    slopes = (_ridge(fit.x[:, some], fit.y) / fit.spreads[some]).tolist()
+def fitted_formula(data: RegressionData, columns: Sequence[int]) -> Expression:
+    """The weighted sum of some columns' features that fits best.
+
+    Raises `ValueTypeError` where a weight is not finite, `InputError` where the sum is too deep.
+    """
+    weights = (_ridge(data.x[:, columns], data.y) / data.deviations[columns]).tolist()
     terms = [
-        call("mul", constant(float(f"{slope:.6g}")), fit.names[i])
-        for i, slope in zip(some, slopes, strict=True)
+        call("mul", constant(float(f"{weight:.6g}")), data.features[i])
+        for i, weight in zip(columns, weights, strict=True)
     ]
     return parse_any(reduce(lambda total, term: call("add", total, term), terms).text)

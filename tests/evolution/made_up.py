@@ -1,4 +1,4 @@
-"""Made-up measures for tests of the search, and a search that prints all it did.
+"""Made-up features for tests of the search, and a search that prints all it did.
 
 As a program it prints what depends on a seed, so that processes can be compared.
 """
@@ -11,12 +11,14 @@ from dataclasses import asdict
 
 import numpy as np
 
+from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.feature_values import FeatureValues
 from eznas.evolution import randomness
-from eznas.evolution.engine import Engine, Search
-from eznas.evolution.fitness import Task
+from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.engine import Engine
 from eznas.evolution.grammar import Grammar, Individual, grow, to_nodes
-from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.evolution.variation import crossover, mutate
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR
@@ -38,42 +40,52 @@ def drawn(*key):
 
 
 class MadeUp:
-    """Evaluates without networks: planted values for some measures, drawn ones for the rest.
+    """Evaluates without networks: planted values for some features, drawn ones for the rest.
 
     Some of the drawn ones are undefined, infinite or of thin coverage, so that a search meets
-    every reason. `planted`: measure -> value of each of `NAMES`. `asked` counts (shard, measure).
+    every reason. `planted`: feature -> value of each of `NAMES`. `evaluated` counts (context, shard
+    number, feature).
     """
 
-    def __init__(self, planted=(), settings=1, faults=True):
-        self.planted, self.settings, self.faults = dict(planted), settings, faults
-        self.asked = Counter()
+    def __init__(self, planted=(), faults=True):
+        self.planted, self.faults = dict(planted), faults
+        self.evaluated = Counter()
 
     def __call__(self, shards, texts):
-        self.asked.update((number, text) for number, _ in shards for text in texts)
-        own = [a for _, architectures in shards for a in architectures]
-        shape = (self.settings, len(texts), len(own))
-        values, coverage = np.empty(shape), np.ones(shape)
-        for s in range(self.settings):
+        self.evaluated.update((s.context, s.number, text) for s in shards for text in texts)
+        contexts_met, answers = set(), []
+        for shard in shards:
+            answer = FeatureValues.missing(len(texts), len(shard.architectures))
+            answer.coverage[:] = 1
             for i, text in enumerate(texts):
-                values[s, i] = [self._value(s, text, a) for a in own]
-                if self._fault(text) == "coverage":
-                    coverage[s, i, 0] = 0.5
-        return values, coverage
+                answer.values[i] = [
+                    self._value(shard.context, text, name) for name in shard.architectures
+                ]
+                if self._fault(text) == "coverage" and shard.context not in contexts_met:
+                    answer.coverage[i, 0] = 0.5
+            contexts_met.add(shard.context)
+            answers.append(answer)
+        return answers
 
     def _fault(self, text):
         if text in self.planted or not self.faults:
             return ""
-        value_type = drawn("fault", text)
+        luck = drawn("fault", text)
         return next(
-            (f for f, p in (("nan", 0.1), ("inf", 0.2), ("coverage", 0.35)) if value_type < p), ""
+            (fault for fault, p in (("nan", 0.1), ("inf", 0.2), ("coverage", 0.35)) if luck < p), ""
         )
 
-    def _value(self, setting, text, architecture):
+    def _value(self, context, text, name):
         if text in self.planted:
-            return self.planted[text][NAMES.index(architecture)]
-        lucky = drawn(setting, text, architecture)
-        fault = {"nan": math.nan, "inf": math.inf}.get(self._fault(text), lucky)
-        return fault if lucky > 0.5 else lucky
+            return self.planted[text][NAMES.index(name)]
+        value = drawn(context, text, name)
+        fault = {"nan": math.nan, "inf": math.inf}.get(self._fault(text), value)
+        return fault if value > 0.5 else value
+
+
+def table_of(evaluate, contexts=1, names=NAMES):
+    """An empty table of networks, each in so many contexts."""
+    return FeatureTable([names] * contexts, evaluate)
 
 
 def accuracies(seed=0):
@@ -82,30 +94,38 @@ def accuracies(seed=0):
 
 
 def planted():
-    """A measure that says much about `accuracies()`, but not all."""
+    """A feature that says much about `accuracies()`, but not all."""
     noise = np.array([drawn("noise", name) for name in NAMES])
     return {"params": accuracies() + 0.5 * noise}
 
 
-def engine(seed=1, evaluate=None, search=None, library=True, make=Engine, **settings):
-    """A small engine, with chance seeded."""
+def engine(seed=1, evaluate=None, known_features=True, make=Engine, disconnected=(), **settings):
+    """A small engine, with the random state seeded; `settings`, which need not be valid, are those
+    of its config."""
     randomness.seed(seed)
-    table = FeatureTable(NAMES, evaluate or MadeUp(planted()))
-    settings = {
+    defaults = {
         "generations": 4,
         "population": 20,
         "offspring": 20,
-        "start": 16,
+        "first_networks": 16,
         "networks": 32,
-        "limits": Limits(nodes=25, depth=10),
-    } | settings
-    language = Grammar(STATISTICS, candidate_features(STATISTICS) if library else ())
+        "max_nodes": 25,
+        "max_depth": 10,
+    }
+    grammar = Grammar(STATISTICS, candidate_features(STATISTICS) if known_features else ())
     tasks = [Task("first", 0, accuracies()), Task("second", 0, accuracies() ** 2)]
-    return make(language, table, tasks, Search(**settings), [parse(s) for s in SEEDS])
+    return make(
+        grammar,
+        table_of(evaluate or MadeUp(planted())),
+        tasks,
+        EvolutionConfig.model_construct(**(defaults | settings)),
+        [parse(seed_formula) for seed_formula in SEEDS],
+        disconnected,
+    )
 
 
 def journal(seed=1, **settings):
-    """What the journal of a small search says, line by line."""
+    """The journal of a small search, line by line."""
     return [json.dumps(plain(asdict(g))) for g in engine(seed, **settings).run()]
 
 
@@ -113,12 +133,12 @@ def trees(seed=1, count=60):
     """Texts of random trees, and of their children."""
     randomness.seed(seed)
     statistics = (*STATISTICS, "data_relu_agreement", "data_conv_output_covariance", "weight")
-    language = Grammar(statistics, candidate_features(("layer_params",)))
-    grown = [Individual(grow(language, NET_SCALAR, 5)) for _ in range(count)]
+    grammar = Grammar(statistics, candidate_features(("layer_params",)))
+    grown = [Individual(grow(grammar, NET_SCALAR, 5)) for _ in range(count)]
     parents = [*grown, *(Individual(to_nodes(parse(c.formula))) for c in CLASSICS.values())]
-    children = [mutate(randomness.choice(parents), language) for _ in range(count)]
+    children = [mutate(randomness.choice(parents), grammar) for _ in range(count)]
     children += [
-        crossover(randomness.choice(parents), randomness.choice(parents), language)
+        crossover(randomness.choice(parents), randomness.choice(parents), grammar)
         for _ in range(count)
     ]
     return [t.expression.text for t in grown], [t.expression.text for t in children]

@@ -1,0 +1,113 @@
+"""Breeding: the new formulas of a generation."""
+
+from collections.abc import Sequence
+
+from eznas.evolution import randomness
+from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.grammar import Grammar, Individual, grow
+from eznas.evolution.sample import Sample
+from eznas.evolution.selection import select
+from eznas.evolution.stepwise import StepwiseCandidates
+from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.formulas.candidates import candidate_features
+from eznas.formulas.expression import Expression
+from eznas.predictors.least_squares import greedy_formulas
+from eznas.primitives import NET_SCALAR
+
+FRESH_BLOOD = 0.4  # share of random formulas among the offspring once progress has stopped
+
+
+class Breeder:
+    """Makes formulas that were not evaluated on the present sample.
+
+    `candidates`: short features of the grammar and those of the seeds, which greedy and stepwise
+    least squares choose from.
+    """
+
+    def __init__(
+        self,
+        grammar: Grammar,
+        sample: Sample,
+        config: EvolutionConfig,
+        seeds: Sequence[Expression],
+    ) -> None:
+        seed_features = [feature for seed in seeds for feature in seed.features()]
+        short_features = candidate_features(grammar.statistics)
+        self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
+        self._grammar, self._sample, self._config = grammar, sample, config
+        self._limits = Limits(config.max_nodes, config.max_depth)
+        self._seeds = [Individual.of(seed, "seed") for seed in seeds]
+        self._seed_features = {feature.text for feature in seed_features}
+        self._stepwise_candidates: StepwiseCandidates | None = None
+
+    def score_candidates(self) -> None:
+        """Look up the candidates, which are filled, on the present sample: needed by `offspring`
+        once the sample has grown."""
+        sample = self._sample
+        if self._config.stepwise:
+            self._stepwise_candidates = StepwiseCandidates.of(
+                self.candidates, sample.table, sample.tasks, sample.networks
+            )
+
+    def first_formulas(self) -> list[Individual]:
+        """Generation 0: the seeds, greedy formulas, and random trees up to the population."""
+        sample, config = self._sample, self._config
+        individuals = list(self._seeds)
+        if config.greedy_terms:
+            formulas = greedy_formulas(
+                self.candidates, sample.table, sample.tasks, sample.networks, config.greedy_terms
+            )
+            individuals += [Individual.of(formula, "greedy") for formula in formulas]
+        return [*individuals, *self.random_trees(config.population - len(individuals))]
+
+    def random_trees(self, count: int) -> list[Individual]:
+        """`count` distinct random trees within the limits; fewer where the grammar is small."""
+        trees: dict[str, Individual] = {}
+        attempts = 0
+        while len(trees) < count and attempts < 100 * count:
+            attempts += 1
+            depth = randomness.choice((3, 4, 5, 6, 7))
+            tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
+            if self._limits.admit(tree) and self._sample.is_new(tree):
+                trees.setdefault(tree.text, tree)
+        return list(trees.values())
+
+    def offspring(self, population: list[Individual], stale: int) -> list[Individual]:
+        """The new formulas of a generation, distinct: children of the population and random trees,
+        more of these after `stale` generations without progress.
+
+        There are fewer than the config asks for where variation finds no more.
+        """
+        config = self._config
+        random_share = FRESH_BLOOD if stale >= config.fresh_blood_after else config.fresh
+        random_trees = self.random_trees(round(random_share * config.offspring))
+        individuals = {tree.text: tree for tree in random_trees}
+        attempts = 0
+        while len(individuals) < config.offspring and attempts < 20 * config.offspring:
+            attempts += 1
+            child = self._child(population)
+            if self._admits(child) and self._sample.is_new(child):
+                individuals.setdefault(child.text, child)
+        return list(individuals.values())
+
+    def _child(self, population: list[Individual]) -> Individual:
+        if randomness.happens(self._config.crossover):
+            first, second = self._parents(population, 2)
+            return crossover(first, second, self._grammar)
+        if randomness.happens(self._config.stepwise):
+            [parent] = self._parents(population, 1)
+            assert self._stepwise_candidates is not None
+            return Individual.of(self._stepwise_candidates.step(parent.expression), "stepwise")
+        [parent] = self._parents(population, 1)
+        return mutate(parent, self._grammar)
+
+    def _parents(self, population: list[Individual], count: int) -> list[Individual]:
+        return select(population, count, self._config, self._sample.results)
+
+    def _admits(self, child: Individual) -> bool:
+        """Whether a child is within the limits, and names statistics beyond the grammar only in
+        features that the seeds have: for any other, every network would be measured again."""
+        if not self._limits.admit(child):
+            return False
+        features = (f for f in child.expression.features() if f.text not in self._seed_features)
+        return all(s in self._grammar.statistics for f in features for s in f.statistics())
