@@ -5,7 +5,7 @@ from deap import gp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.discovery.config import ORIGINAL
+from eznas.discovery.config import EZNAS_TENSORS as ORIGINAL
 from eznas.evolution import randomness
 from eznas.evolution.config import SKETCHES
 from eznas.evolution.grammar import (
