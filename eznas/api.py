@@ -28,7 +28,7 @@ from eznas.proxies.loading import resolve, run_of
 from eznas.proxies.proxy import RAW_BATCH, SKETCH_BATCH, Proxy, ranked
 from eznas.report import plots
 from eznas.spaces import SPACES
-from eznas.spaces.user_models import model_of
+from eznas.spaces.user_models import load_model
 from eznas.studies.experiments import Scored, StudySettings, agreement, score_all, seconds_each
 from eznas.studies.experiments import blend as blended
 from eznas.studies.experiments import words as ranked_words
@@ -273,7 +273,7 @@ def score(
     architecture of a search space (fresh Kaiming parameters unless `init` says otherwise).
     """
     found = resolve(proxy)
-    made = [(name, *model_of(name, seed)) for name in models]  # all of them before any is scored
+    made = [(name, *load_model(name, seed)) for name in models]  # all of them before any is scored
     rows = []
     for name, model, usual in made:
         conditions = found.conditions(input_size, batch, images, device, init or usual, seed)
