@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from eznas.spaces.nasbench201 import Cell, Reduction, build, operations
+from eznas.spaces.blocks import ResidualReduction
+from eznas.spaces.nasbench201 import Cell, build, operations
 from tests import reference
 from tests import reference_proxies as proxies
 
@@ -67,9 +68,9 @@ def _small(architecture=FULL):
     layers = {
         "stem": nn.Sequential(nn.Conv2d(3, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2)),
         "stage1": nn.Sequential(Cell(chosen, 2)),
-        "reduction1": Reduction(2, 3),
+        "reduction1": ResidualReduction(2, 3),
         "stage2": nn.Sequential(Cell(chosen, 3)),
-        "reduction2": Reduction(3, 4),
+        "reduction2": ResidualReduction(3, 4),
         "stage3": nn.Sequential(Cell(chosen, 4)),
         "last": nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()),
         "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),

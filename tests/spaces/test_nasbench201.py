@@ -9,7 +9,8 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
-from eznas.spaces.nasbench201 import Cell, Reduction
+from eznas.spaces.blocks import ResidualReduction
+from eznas.spaces.nasbench201 import Cell
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SUITE = SHARED / "nasbench201_cifar10_zero_cost_suite.csv.gz"
@@ -178,7 +179,7 @@ def test_operations_that_lead_nowhere_run_and_none_does_not():
 
 
 def test_reduction_by_hand():
-    block = Reduction(2, 3)
+    block = ResidualReduction(2, 3)
     with torch.no_grad():
         block.shortcut[1].weight.fill_(1)
         block.body[1][2].weight.zero_()
