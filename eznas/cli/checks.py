@@ -58,32 +58,32 @@ def check_cores() -> Check:
     """The cores, and whether torch or the default number of workers would use more of them than
     this process may."""
     cores, threads, quota = machine.cores(), torch.get_num_threads(), machine.cpu_quota()
-    found = f"{cores}, torch takes {threads} {'thread' if threads == 1 else 'threads'}"
+    finding = f"{cores}, torch takes {threads} {'thread' if threads == 1 else 'threads'}"
     usable = cores
     if quota is not None and quota < cores:
-        found += f"; a control group grants the time of {quota:g}"
+        finding += f"; a control group grants the time of {quota:g}"
         usable = max(1, int(quota))
     if usable < max(cores, threads):
         remedy = f"set OMP_NUM_THREADS={usable} and run with --workers {usable}"
-        return Check("cores", "note", found, remedy)
-    return Check("cores", "ok", found)
+        return Check("cores", "note", finding, remedy)
+    return Check("cores", "ok", finding)
 
 
 def check_memory() -> Check:
     """The memory, and whether it is enough for a worker on each core."""
     total, limit = machine.total_memory(), machine.memory_limit()
     available = machine.available_memory()
-    found = decimal(total) + ("" if available is None else f", {decimal(available)} available")
-    found += "" if limit is None else f", a control group grants {decimal(limit)}"
+    finding = decimal(total) + ("" if available is None else f", {decimal(available)} available")
+    finding += "" if limit is None else f", a control group grants {decimal(limit)}"
     free_mb = min(size for size in (total, available, limit) if size is not None) >> 20
     if free_mb < WORKER_MB:
         remedy = f"end other programs or raise the limit: one worker takes {WORKER_MB} MB"
-        return Check("memory", "fault", found, remedy)
+        return Check("memory", "fault", finding, remedy)
     workers = max(1, (free_mb - RAY_MB) // WORKER_MB)
     if workers < machine.cores():
         remedy = f"run with --workers {workers}: each takes {WORKER_MB} MB beside what it measures"
-        return Check("memory", "note", found, remedy)
-    return Check("memory", "ok", found)
+        return Check("memory", "note", finding, remedy)
+    return Check("memory", "ok", finding)
 
 
 def check_shared_memory() -> Check:
@@ -96,12 +96,12 @@ def check_shared_memory() -> Check:
     except OSError as error:
         remedy = f"mount a tmpfs at {SHARED}, or run with --workers 1, which needs no Ray"
         return Check(name, "fault", f"{SHARED}: {error.strerror}", remedy)
-    found = f"{SHARED}: {decimal(usage.total)}, {decimal(usage.free)} free"
+    finding = f"{SHARED}: {decimal(usage.total)}, {decimal(usage.free)} free"
     if usage.free < OBJECT_STORE:
         needed = decimal(OBJECT_STORE)
         remedy = f"delete files there or make it larger (docker run --shm-size=1g): Ray {needed}"
-        return Check(name, "note", found, remedy)
-    return Check(name, "ok", found)
+        return Check(name, "note", finding, remedy)
+    return Check(name, "ok", finding)
 
 
 def check_temporary_folder() -> Check:
@@ -163,8 +163,8 @@ def check_ray() -> Check:
         )
         remedy = joining if ADDRESS in os.environ else starting
         return Check("Ray", "fault", str(error), remedy)
-    found = f"{WORKERS} workers did tasks after {seconds:.1f} s, up to {decimal(largest)} each"
-    return Check("Ray", "ok", found)
+    finding = f"{WORKERS} workers did tasks after {seconds:.1f} s, up to {decimal(largest)} each"
+    return Check("Ray", "ok", finding)
 
 
 def check_packaged_table() -> Check:
@@ -186,9 +186,9 @@ def check_imported_tables() -> Check:
         problems = "; ".join(row["problem"] for row in damaged)
         return Check("imported tables", "fault", problems, _commands(damaged))
     spaces = [row["space"] for row in rows if row["here"]]
-    found = f"{len(spaces)} of {len(rows)}" + (f": {', '.join(spaces)}" if spaces else "")
+    finding = f"{len(spaces)} of {len(rows)}" + (f": {', '.join(spaces)}" if spaces else "")
     missing = [row for row in rows if not row["here"]]
-    return Check("imported tables", "note" if missing else "ok", found, _commands(missing))
+    return Check("imported tables", "note" if missing else "ok", finding, _commands(missing))
 
 
 def check_runs_folder() -> Check:
@@ -208,10 +208,10 @@ def _check_folder(name: str, path: Path, remedy: str) -> Check:
         free = machine.free_space(path)
     except OSError as error:
         return Check(name, "fault", f"{path}: {error.strerror}", remedy)
-    found = f"{path}: {decimal(free)} free"
+    finding = f"{path}: {decimal(free)} free"
     if free < SPARE:
-        return Check(name, "note", found, f"make room, or {remedy}")
-    return Check(name, "ok", found)
+        return Check(name, "note", finding, f"make room, or {remedy}")
+    return Check(name, "ok", finding)
 
 
 def _small_pass(device: int | None = None) -> None:
