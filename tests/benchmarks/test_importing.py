@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from eznas.benchmarks.loading import load
 from eznas.benchmarks.importing import import_table, problem_of, sha256_of, tables
+from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
 from eznas.benchmarks.splits import components
 from eznas.benchmarks.store import path_of, stored
