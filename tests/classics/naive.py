@@ -14,6 +14,8 @@ from tests import reference
 from tests import reference_proxies as proxies
 
 BATCH, SIZE, CLASSES = 5, 16, 4
+# All operations; convolutions that lead nowhere; one of zeros; a skip alone; one 1x1 convolution;
+# no operation; a convolution that reads nothing.
 FULL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 DEAD = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|none~1|none~2|"
 ZERO = "|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
