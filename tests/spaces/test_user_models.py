@@ -1,4 +1,4 @@
-"""Models by name: strangers' code is called, and what it does wrong is said in one line."""
+"""Models by name: users' code is called, and its errors are reported in one line."""
 
 import sys
 
@@ -39,33 +39,35 @@ def module(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def same(a: nn.Module, b: nn.Module) -> bool:
+def same_parameters(a: nn.Module, b: nn.Module) -> bool:
     pairs = zip(a.parameters(), b.parameters(), strict=True)
     return all(torch.equal(p, q) for p, q in pairs)
 
 
 def test_a_factory_in_the_current_folder(module):
-    model, usual = load_model(f"{module}:plain")
+    model, initialisation = load_model(f"{module}:plain")
     assert isinstance(model, nn.Linear)
-    assert usual == "keep"
+    assert initialisation == "keep"
 
 
 def test_an_architecture():
-    model, usual = load_model(ARCHITECTURE)
+    model, initialisation = load_model(ARCHITECTURE)
     assert sum(p.numel() for p in model.parameters()) == 72656 + 65 * 10
-    assert usual == "kaiming"
+    assert initialisation == "kaiming"
 
 
 @pytest.mark.parametrize("name", ["package.mine:plain", ARCHITECTURE])
 def test_parameters_depend_on_the_seed_alone(name):
     first, _ = load_model(name, seed=1)
     torch.rand(3)
-    assert same(load_model(name, seed=1)[0], first)
-    assert not same(load_model(name, seed=2)[0], first)
+    assert same_parameters(load_model(name, seed=1)[0], first)
+    assert not same_parameters(load_model(name, seed=2)[0], first)
 
 
-def test_a_seed_of_ones_own_stays(module):
-    assert same(load_model(f"{module}:seeded", 1)[0], load_model(f"{module}:seeded", 2)[0])
+def test_a_factory_may_set_its_own_seed(module):
+    assert same_parameters(
+        load_model(f"{module}:seeded", 1)[0], load_model(f"{module}:seeded", 2)[0]
+    )
 
 
 @pytest.mark.parametrize("name", ["package.mine:seeded", "package.mine:nothing", ARCHITECTURE])
@@ -91,10 +93,10 @@ def test_the_nearest_factory(module):
 
 
 @pytest.mark.parametrize("space", ["nasbench-macro", "nasbench101", "nats-size", "transnas-macro"])
-def test_architectures_of_other_spaces_have_the_name_of_the_space_in_front(space):
+def test_architectures_of_other_spaces_follow_the_name_of_the_space(space):
     [architecture] = SPACES[space].sample(1)
-    model, usual = load_model(f"{space}/{architecture}")
-    assert usual == "kaiming"
+    model, initialisation = load_model(f"{space}/{architecture}")
+    assert initialisation == "kaiming"
     shapes = [p.shape for p in SPACES[space].build(architecture).parameters()]
     assert [p.shape for p in model.parameters()] == shapes
     with pytest.raises(InputError, match="'nothing'"):
