@@ -42,7 +42,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("nobatch.json", ["nobatch.json", "raw_batch"]),
         ("later.json", ["later.json", "format 2, expected 1"]),
         ("formula.json", ["formula.json", "did you mean 'weight'?", "position 12"]),
-        ("kind.json", ["kind.json", "NetScalar"]),
+        ("layer.json", ["layer.json", "NetScalar"]),
         ("twice.json", ["twice.json", "'name' stands twice"]),
         ("escape.json", ["escape.json", r"'a\x1b[31m\n'"]),
         ("batch.json", ["batch.json", "raw_batch", "4096"]),
@@ -111,13 +111,13 @@ def test_bad_options_of_correlate(options, said):
     assert all(part in line for part in said), line
 
 
-AGREE = ("agree", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
-PRIMITIVES = ("words", *BATCH, "--workers", "1")
+AGREEMENT = ("agreement", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
+FEATURES = ("features", *BATCH, "--workers", "1")
 MEASURING = {
     "correlate": ("correlate", "params", *FEW),
-    "agree": AGREE,
-    "blend": ("blend", "params", "naswot", *FEW),
-    "words": PRIMITIVES,
+    "agreement": AGREEMENT,
+    "combine": ("combine", "params", "naswot", *FEW),
+    "features": FEATURES,
 }
 
 
@@ -138,10 +138,10 @@ def unmeasured(monkeypatch):
     [
         ("text.txt", ["text.txt", "cannot write"]),
         ("text.txt/below", ["text.txt/below", "cannot write"]),
-        ("flipped", ["flipped/measures.csv.gz", "damaged at byte 0"]),
-        ("unequal", ["unequal/measures.csv.gz:2", "expected 3 cells, got 2"]),
-        ("unread", ["unread/conditions.json", "damaged"]),
-        ("other", ["other", "records of darts, expected nasbench201"]),
+        ("flipped", ["flipped/features.csv.gz", "damaged at byte 0"]),
+        ("unequal", ["unequal/features.csv.gz:2", "expected 3 cells, got 2"]),
+        ("unread", ["unread/measurement.json", "damaged"]),
+        ("other", ["other", "feature values of darts, expected nasbench201"]),
     ],
 )
 def test_bad_records(command, records, said):
@@ -153,12 +153,12 @@ def test_bad_records(command, records, said):
 @pytest.mark.parametrize("command", MEASURING)
 def test_records_in_use(command, tmp_path):
     held = FeatureStore(tmp_path, "nasbench201")
-    held.about([])
+    held.claim([])
     try:
         line = complaint(*MEASURING[command], "--records", str(tmp_path))
     finally:
         held.close()
-    assert line == f"{tmp_path}: another process is adding to these records"
+    assert line == f"{tmp_path}: another process is adding feature values"
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -179,7 +179,7 @@ def test_bad_conditions_make_no_records(command, options, said):
 
 
 @pytest.mark.usefixtures("unmeasured")
-@pytest.mark.parametrize("command", ["correlate", "blend"])
+@pytest.mark.parametrize("command", ["correlate", "combine"])
 @pytest.mark.parametrize(
     ("file", "said"),
     [
@@ -227,8 +227,8 @@ def test_a_plot_that_cannot_be_written_after_all(folder):
         ([], ["Missing argument 'SCORES.csv'"]),
     ],
 )
-def test_bad_input_to_agree(arguments, said):
-    line = complaint("agree", *arguments, *([] if "--networks" in arguments else FEW[2:]))
+def test_bad_input_to_agreement(arguments, said):
+    line = complaint("agreement", *arguments, *([] if "--networks" in arguments else FEW[2:]))
     assert all(part in line for part in said), line
 
 
@@ -246,8 +246,8 @@ def test_bad_input_to_agree(arguments, said):
         (["params", "depth", "--dataset", "cifar"], ["dataset 'cifar'"]),
     ],
 )
-def test_bad_input_to_blend(arguments, said):
-    line = complaint("blend", *arguments)
+def test_bad_input_to_combine(arguments, said):
+    line = complaint("combine", *arguments)
     assert all(part in line for part in said), line
 
 
@@ -261,8 +261,8 @@ def test_bad_input_to_blend(arguments, said):
         (["params"], ["extra argument", "params"]),
     ],
 )
-def test_bad_input_to_words(options, said):
-    line = complaint(*PRIMITIVES, *options)
+def test_bad_input_to_features(options, said):
+    line = complaint(*FEATURES, *options)
     assert all(part in line for part in said), line
 
 
@@ -280,11 +280,11 @@ def test_bad_input_to_words(options, said):
         (["--set", "generations=many"], ["'generations'", "'many'", "integer"]),
         (["--set", "generations=-1"], ["'generations'", "-1"]),
         (["--set", "generations"], ["'generations'", "key=value"]),
-        (["--set", "start=500"], ["'start'", "500"]),
-        (["--set", "networks=9918", "--set", "choice=1"], ["networks + choice", "9918", "9919"]),
+        (["--set", "first_networks=500"], ["'evolution.first_networks'", "500"]),
+        (["--set", "networks=9918", "--set", "champion_networks=1"], ["champion_networks", "9918", "9919"]),
         (["--set", 'statistics=["wieght"]'], ["statistic 'wieght'", "did you mean 'weight'?"]),
-        (["--set", 'seeds=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
-        (["--set", 'seeds=["sum_layers(1 +"]'], ["position"]),
+        (["--set", 'seed_formulas=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
+        (["--set", 'seed_formulas=["sum_layers(1 +"]'], ["position"]),
         (["--tasks", "nasbench201/cifar11"], ["dataset 'cifar11'", "did you mean 'cifar10'?"]),
         (["--tasks", "nasbench202"], ["space 'nasbench202'", "did you mean 'nasbench201'?"]),
         (["--hold-out", "nasbench201"], ["space nasbench201", "it cannot be held out"]),
