@@ -281,7 +281,10 @@ def test_bad_input_to_features(options, said):
         (["--set", "generations=-1"], ["'evolution.generations'", "-1"]),
         (["--set", "generations"], ["'generations'", "key=value"]),
         (["--set", "first_networks=500"], ["'evolution.first_networks'", "500"]),
-        (["--set", "networks=9918", "--set", "champion_networks=1"], ["champion_networks", "9918", "9919"]),
+        (
+            ["--set", "networks=9918", "--set", "champion_networks=1"],
+            ["champion_networks", "9918", "9919"],
+        ),
         (["--set", 'statistics=["wieght"]'], ["statistic 'wieght'", "did you mean 'weight'?"]),
         (["--set", 'seed_formulas=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
         (["--set", 'seed_formulas=["sum_layers(1 +"]'], ["position"]),
