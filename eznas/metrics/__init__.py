@@ -29,10 +29,13 @@ from eznas.metrics.resampling import (
 )
 from eznas.metrics.rows import Difference, Row, bootstrap_all, correlation_rows, difference_rows
 from eznas.metrics.selection import ndcg, precision, regret
+from eznas.metrics.table import METRICS, Metric
 
 __all__ = [
+    "METRICS",
     "Bootstrap",
     "Difference",
+    "Metric",
     "Row",
     "Variation",
     "bootstrap",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -10,37 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eznas.errors import InputError
-from eznas.metrics.correlations import (
-    partial_rhos,
-    pearsons,
-    top_rhos,
-    top_taus,
-    weighted_taus,
-)
-from eznas.metrics.ranks import rhos, taus, within_taus
-from eznas.metrics.selection import ndcgs, precisions, regrets
+from eznas.metrics.table import METRICS
 from eznas.metrics.weighted import Core, Floats, blocks, checked, checked_groups, float_array
 
 WEIGHTS = 1 << 22  # weights held at once in float64 (32 MB)
 CACHED_WEIGHTS = 1 << 17  # the same (1 MB) for metrics that go over the weights many times
 EXACT = 1 << 24  # whole numbers up to this are exact in float32
-
-# The metrics beside tau and rho by their names in rows: with bootstrap replicates, and without.
-RESAMPLED: dict[str, Core] = {
-    "top10_rho": partial(top_rhos, share=0.1),
-    "ndcg": ndcgs,
-    "regret1": partial(regrets, k=1),
-}
-ONCE: dict[str, Core] = {
-    "pearson": pearsons,
-    "weighted_tau": weighted_taus,
-    "top10_tau": partial(top_taus, share=0.1),
-    "top50_tau": partial(top_taus, share=0.5),
-    "top50_rho": partial(top_rhos, share=0.5),
-    "regret5": partial(regrets, k=5),
-    "regret10": partial(regrets, k=10),
-    "precision10": partial(precisions, share=0.1),
-}
 
 
 def bootstrap_weights(
@@ -65,23 +40,18 @@ def bootstrap_weights(
 class Bootstrap:
     """The metrics of some proxies on one dataset, and their bootstrap replicates.
 
-    `tau`, `rho` [proxies] are those of the sample itself, `taus`, `rhos` [proxies, replicates]
-    those of its replicates: NaN in a replicate that drew ties only. `more` has such a pair for
-    other metrics by their names in rows, with 0 replicates where there is no interval.
+    `values`: by the name of each metric that was computed, that of the sample itself, [proxies];
+    `replicates`: those of its replicates, [proxies, replicates], 0 of them where the metric has no
+    interval. NaN in a replicate that drew ties only.
     """
 
     networks: int
-    tau: Floats
-    rho: Floats
-    taus: Floats
-    rhos: Floats
-    more: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    values: Mapping[str, Floats]
+    replicates: Mapping[str, Floats]
 
-    def metric(self, name: str) -> tuple[Floats, Floats] | None:
-        """The values [proxies] and the replicates [proxies, replicates] of a metric by its name in
-        rows; None where it was not computed."""
-        pairs = {"tau": (self.tau, self.taus), "rho": (self.rho, self.rhos), **self.more}
-        return pairs.get(name)
+    def interval(self, metric: str, index: int) -> tuple[float, float]:
+        """The 95 % percentile interval (low, high) of a metric of the proxy with this index."""
+        return interval(self.replicates[metric][index])
 
 
 def bootstrap(
@@ -102,28 +72,24 @@ def bootstrap(
     """
     matrix, target = checked(scores, accuracies)
     counts = _checked_weights(weights, target.size)
-    resampled = dict(RESAMPLED)
+    extras: dict[str, Any] = {}
     if sizes is not None:
-        covariates, _ = checked(sizes, target, "sizes")
-        resampled["partial_rho"] = partial(partial_rhos, covariates=covariates)
+        extras["covariates"], _ = checked(sizes, target, "sizes")
     if groups is not None:
-        labels = checked_groups(groups, target.size)
-        resampled["within_tau"] = partial(within_taus, groups=labels)
+        extras["groups"] = checked_groups(groups, target.size)
     ones = np.ones((1, target.size), counts.dtype)
-    no_replicates = np.empty((len(matrix), 0))
-
-    def resample(core: Core, weights_at_once: int) -> tuple[Floats, Floats]:
-        value, replicates = (
-            _replicates(core, matrix, target, rows, weights_at_once) for rows in (ones, counts)
-        )
-        return value[:, 0], replicates
-
-    tau, replicate_taus = resample(taus, WEIGHTS)
-    rho, replicate_rhos = resample(rhos, WEIGHTS)
-    more = {name: resample(core, CACHED_WEIGHTS) for name, core in resampled.items()}
-    for name, core in ONCE.items():
-        more[name] = _replicates(core, matrix, target, ones, 1)[:, 0], no_replicates
-    return Bootstrap(target.size, tau, rho, replicate_taus, replicate_rhos, more)
+    values, replicates = {}, {}
+    for metric in METRICS.values():
+        if metric.needs and metric.needs not in extras:
+            continue
+        core = metric.core
+        if metric.needs:
+            core = partial(core, **{metric.needs: extras[metric.needs]})
+        at_once = WEIGHTS if metric.name in ("tau", "rho") else CACHED_WEIGHTS
+        values[metric.name] = _replicates(core, matrix, target, ones, at_once)[:, 0]
+        rows = counts if metric.interval else counts[:0]
+        replicates[metric.name] = _replicates(core, matrix, target, rows, at_once)
+    return Bootstrap(target.size, values, replicates)
 
 
 def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
@@ -146,15 +112,15 @@ def paired_difference(
     second: int,
     level: float = 0.95,
     *,
-    of: Literal["tau", "rho"] = "tau",
+    of: str = "tau",
 ) -> tuple[float, float, float]:
-    """Tau (or rho) of the proxy with index `first` minus that of `second`, with its percentile
-    interval: (difference, low, high).
+    """Tau (or the metric `of`) of the proxy with index `first` minus that of `second`, with its
+    percentile interval: (difference, low, high).
 
     Both proxies are compared in the same replicates, so that even a small difference between
     similar proxies can be significant. NaN if one of the two is undefined.
     """
-    values, replicates = (result.tau, result.taus) if of == "tau" else (result.rho, result.rhos)
+    values, replicates = result.values[of], result.replicates[of]
     difference = float(values[first] - values[second])
     return difference, *interval(replicates[first] - replicates[second], level)
 

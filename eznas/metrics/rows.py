@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NotRequired, TypedDict, cast
+from typing import Any, TypedDict
 
 from numpy.typing import ArrayLike
 
@@ -11,58 +11,15 @@ from eznas.metrics.resampling import (
     Bootstrap,
     bootstrap,
     bootstrap_weights,
-    interval,
     paired_difference,
 )
+from eznas.metrics.table import METRICS, Metric
 
-
-class Row(TypedDict):
-    """The metrics of one proxy on one dataset, with 95 % intervals; None where undefined.
-
-    `partial_rho` is rho given the sizes of the networks; `top10` and `top50` are over the best 10
-    and 50 % by accuracy, `precision10` is of the best 10 % by score; `regret5` is the accuracy, in
-    its own unit, that is lost by training only the best 5 by score. On request: `within_tau` among
-    networks that another proxy scores equally, `seconds` that the proxy alone takes per network,
-    and the `Variation` over initialisations.
-    """
-
-    proxy: str
-    dataset: str
-    networks: int
-    tau: float | None
-    tau_low: float | None
-    tau_high: float | None
-    rho: float | None
-    rho_low: float | None
-    rho_high: float | None
-    pearson: float | None
-    weighted_tau: float | None
-    partial_rho: float | None
-    partial_rho_low: float | None
-    partial_rho_high: float | None
-    top10_tau: float | None
-    top10_rho: float | None
-    top10_rho_low: float | None
-    top10_rho_high: float | None
-    top50_tau: float | None
-    top50_rho: float | None
-    ndcg: float | None
-    ndcg_low: float | None
-    ndcg_high: float | None
-    regret1: float | None
-    regret1_low: float | None
-    regret1_high: float | None
-    regret5: float | None
-    regret10: float | None
-    precision10: float | None
-    set: str
-    accuracy: str
-    seeds: list[int]
-    within_tau: NotRequired[float | None]
-    within_tau_low: NotRequired[float | None]
-    within_tau_high: NotRequired[float | None]
-    seconds: NotRequired[float]
-    variation: NotRequired[dict[str, float | None]]
+# The metrics of one proxy on one dataset by their names in `METRICS`, with NAME_low and NAME_high
+# where they have a 95 % interval; None where undefined. Beside them proxy, dataset, networks (their
+# number), set, accuracy and seeds; on request seconds (that the proxy alone takes per network) and
+# the `Variation` over initialisations.
+Row = dict[str, Any]
 
 
 class Difference(TypedDict):
@@ -77,13 +34,6 @@ class Difference(TypedDict):
     rho: float | None
     rho_low: float | None
     rho_high: float | None
-
-
-# In the order of a `Row`, which has an interval for those with keys that end in _low and _high.
-_METRICS = (
-    *("tau", "rho", "pearson", "weighted_tau", "partial_rho", "top10_tau", "top10_rho"),
-    *("top50_tau", "top50_rho", "ndcg", "regret1", "regret5", "regret10", "precision10"),
-)
 
 
 def bootstrap_all(
@@ -127,13 +77,14 @@ def correlation_rows(
     """
     rows: list[Row] = []
     for index, dataset, result in _cells(names, results):
-        row = {"proxy": names[index], "dataset": dataset, "networks": result.networks}
-        for metric in _METRICS:
-            row |= _numbers(result, metric, index)
+        row: Row = {"proxy": names[index], "dataset": dataset, "networks": result.networks}
+        for metric in METRICS.values():
+            if metric.name != "within_tau":
+                row |= _numbers(result, metric, index)
         row |= {"set": set_name, "accuracy": accuracy, "seeds": list(seeds)}
-        if result.metric("within_tau") is not None:
-            row |= _numbers(result, "within_tau", index)
-        rows.append(cast(Row, row))
+        if "within_tau" in result.values:
+            row |= _numbers(result, METRICS["within_tau"], index)
+        rows.append(row)
     return rows
 
 
@@ -174,19 +125,20 @@ def _cells(
 ) -> Iterator[tuple[int, str, Bootstrap]]:
     """Each index of a proxy with each dataset and its result, the proxies outermost."""
     for dataset, result in results.items():
-        if len(result.tau) != len(names):
-            raise InputError(f"{dataset}: {len(result.tau)} score vectors for {len(names)} names")
+        count = len(result.values["tau"])
+        if count != len(names):
+            raise InputError(f"{dataset}: {count} score vectors for {len(names)} names")
     return ((index, *item) for index in range(len(names)) for item in results.items())
 
 
-def _numbers(result: Bootstrap, metric: str, index: int) -> dict[str, float | None]:
+def _numbers(result: Bootstrap, metric: Metric, index: int) -> dict[str, float | None]:
     """A metric of the proxy with this index as a row has it: with its interval or without."""
-    pair = result.metric(metric)
-    value = None if pair is None else _null(pair[0][index])
-    if f"{metric}_low" not in Row.__annotations__:
-        return {metric: value}
-    low, high = (None, None) if pair is None else map(_null, interval(pair[1][index]))
-    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+    name, known = metric.name, metric.name in result.values
+    numbers = {name: _null(result.values[name][index]) if known else None}
+    if metric.interval:
+        low, high = map(_null, result.interval(name, index)) if known else (None, None)
+        numbers |= {f"{name}_low": low, f"{name}_high": high}
+    return numbers
 
 
 def _null(value: float) -> float | None:

@@ -7,16 +7,12 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from eznas.metrics import Difference, verdict
+from eznas.metrics import METRICS, Difference, verdict
 from eznas.report.cells import interval_cell, new_table, sort_key, value_cell
 
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
 _FURTHER = {  # key of a row -> heading, format
-    "partial_rho": ("partial\nrho", "+.3f"),
-    "within_tau": ("tau among\nequals", "+.3f"),
-    "top10_rho": ("top-10 %\nrho", "+.3f"),
-    "ndcg": ("nDCG", ".3f"),
-    "regret1": ("regret\n@1", ".3f"),
+    **{m.name: (m.heading, m.form) for m in METRICS.values() if m.heading},
     "seconds": ("seconds", ".3g"),  # per network
     "variation": ("tau sd\n(seeds)", ".3f"),
 }

@@ -16,7 +16,7 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_of
 from eznas.formulas.candidates import SIZES, TENSORS, candidate_features
 from eznas.formulas.expression import Expression
-from eznas.metrics import bootstrap_all, interval, kendall
+from eznas.metrics import bootstrap_all, kendall
 from eznas.predictors.least_squares import FACTORS, greedy_formulas
 from eznas.predictors.randomised_trees import forest_scores
 from eznas.statistics.catalogue import PATHS
@@ -114,5 +114,5 @@ def _tested(
 ) -> dict[str, Any]:
     by_dataset = {t.dataset: s[None, split:] for t, s in zip(tasks, scores, strict=True)}
     results = bootstrap_all(by_dataset, tested.accuracies, tested.components, 1000)
-    taus = {d: [float(b.tau[0]), *interval(b.taus[0])] for d, b in results.items()}
+    taus = {d: [float(b.values["tau"][0]), *b.interval("tau", 0)] for d, b in results.items()}
     return {"networks": len(tested.architectures), "tau": plain(taus)}

@@ -57,9 +57,13 @@ def test_a_bootstrap_with_sizes_has_a_partial_rho(benchmark):
     without_sizes = bootstrap_all(scores, *accuracies_and_components, 20)
     with_sizes = bootstrap_all(scores, *accuracies_and_components, 20, sizes=sizes)
     for dataset, accuracies in connected.accuracies.items():
-        assert "partial_rho" not in without_sizes[dataset].more
-        rhos, replicates = with_sizes[dataset].more["partial_rho"]
+        assert "partial_rho" not in without_sizes[dataset].values
+        rhos = with_sizes[dataset].values["partial_rho"]
+        replicates = with_sizes[dataset].replicates["partial_rho"]
         expected = [partial_spearman(row, accuracies, sizes) for row in scores[dataset]]
         assert rhos.tolist() == pytest.approx(expected)
         assert replicates.shape == (2, 20)
-        assert with_sizes[dataset].taus.tolist() == without_sizes[dataset].taus.tolist()
+        assert (
+            with_sizes[dataset].replicates["tau"].tolist()
+            == without_sizes[dataset].replicates["tau"].tolist()
+        )

@@ -61,3 +61,12 @@ METRICS = {
     "regret10": ignoring_sizes(partial(metrics.regret, k=10)),
     "precision10": ignoring_sizes(metrics.precision),
 }
+
+# The keys of a row, in order: part of what `correlate --json` promises.
+ROW = [
+    *("proxy", "dataset", "networks", "tau", "tau_low", "tau_high", "rho", "rho_low", "rho_high"),
+    *("pearson", "weighted_tau", "partial_rho", "partial_rho_low", "partial_rho_high"),
+    *("top10_tau", "top10_rho", "top10_rho_low", "top10_rho_high", "top50_tau", "top50_rho"),
+    *("ndcg", "ndcg_low", "ndcg_high", "regret1", "regret1_low", "regret1_high", "regret5"),
+    *("regret10", "precision10", "set", "accuracy", "seeds"),
+]

@@ -352,7 +352,7 @@ def test_the_tau_within_groups_is_resampled_like_rows():
     groups = np.arange(40) % 3
     weights = np.random.default_rng(0).integers(0, 3, size=(5, 40))
     result = metrics.bootstrap(scores, accuracies, weights, groups=groups)
-    values, replicates = result.more["within_tau"]
+    values, replicates = result.values["within_tau"], result.replicates["within_tau"]
     for row, value, row_replicates in zip(scores, values, replicates, strict=True):
         assert value == pytest.approx(metrics.kendall_within(row, accuracies, groups))
         for copies, replicate in zip(weights, row_replicates, strict=True):
@@ -364,4 +364,4 @@ def test_groups_of_a_bootstrap_must_fit():
     with pytest.raises(InputError, match="groups of 3 networks, accuracies of 2"):
         metrics.bootstrap([[1, 2]], [1, 2], [[1, 1]], groups=[0, 1, 1])
     nothing = metrics.bootstrap(np.empty((0, 2)), [1, 2], [[1, 1]], groups=[0, 0])
-    assert nothing.more["within_tau"][1].shape == (0, 1)
+    assert nothing.replicates["within_tau"].shape == (0, 1)

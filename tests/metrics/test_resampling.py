@@ -55,7 +55,10 @@ def test_weights_equal_repetition(rows, data):
     weights = data.draw(hnp.arrays(np.int32, (3, len(accuracies)), elements=st.integers(0, 4)))
     lowest = np.where(np.stack(scores) == -1e9, -INF, scores)
     result = metrics.bootstrap(lowest, accuracies, weights)
-    for values, function in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
+    for values, function in (
+        (result.replicates["tau"], stats.kendalltau),
+        (result.replicates["rho"], stats.spearmanr),
+    ):
         assert same(values, repeated(function, scores, accuracies, weights), 1e-10)
 
 
@@ -67,9 +70,12 @@ def test_weights_equal_repetition_in_blocks(weights_at_once, monkeypatch):
     monkeypatch.setattr(ranks, "SIGNS", 1)  # blocks of 64 networks
     monkeypatch.setattr(resampling, "WEIGHTS", weights_at_once)
     result = metrics.bootstrap(scores, accuracies, weights)
-    assert (result.taus == expected.taus).all()
-    assert (result.rhos == expected.rhos).all()
-    for values, function in ((result.taus, stats.kendalltau), (result.rhos, stats.spearmanr)):
+    assert (result.replicates["tau"] == expected.replicates["tau"]).all()
+    assert (result.replicates["rho"] == expected.replicates["rho"]).all()
+    for values, function in (
+        (result.replicates["tau"], stats.kendalltau),
+        (result.replicates["rho"], stats.spearmanr),
+    ):
         assert same(values, repeated(function, scores, accuracies, weights), 1e-10)
 
 
@@ -81,7 +87,9 @@ def test_large_weights_stay_exact():
     products = {pair: int(weights[0, pair[0]]) * int(weights[0, pair[1]]) for pair in pairs}
     discordant = products[0, 1] + products[2, 3]
     expected = 1 - 2 * discordant / sum(products.values())
-    assert same(metrics.bootstrap([scores], accuracies, weights).taus, [[expected]], 1e-14)
+    assert same(
+        metrics.bootstrap([scores], accuracies, weights).replicates["tau"], [[expected]], 1e-14
+    )
 
 
 def test_sample_values_stand_beside_the_replicates():
@@ -89,22 +97,22 @@ def test_sample_values_stand_beside_the_replicates():
     weights = metrics.bootstrap_weights(components, 5)
     result = metrics.bootstrap(scores, accuracies, weights)
     assert result.networks == 60
-    assert same(result.tau, [metrics.kendall(row, accuracies) for row in scores])
-    assert same(result.rho, [metrics.spearman(row, accuracies) for row in scores])
+    assert same(result.values["tau"], [metrics.kendall(row, accuracies) for row in scores])
+    assert same(result.values["rho"], [metrics.spearman(row, accuracies) for row in scores])
 
 
 def test_an_undefined_score_makes_every_replicate_undefined():
     weights = np.array([[1, 1, 1, 0], [2, 1, 1, 1]])  # the first does not even draw it
     result = metrics.bootstrap([[1, 2, 3, NAN], [1, 2, 3, -INF]], [1, 2, 3, 4], weights)
-    assert np.isnan(result.taus[0]).all()
-    assert np.isnan(result.rhos[0]).all()
-    assert not np.isnan(result.taus[1]).any()
+    assert np.isnan(result.replicates["tau"][0]).all()
+    assert np.isnan(result.replicates["rho"][0]).all()
+    assert not np.isnan(result.replicates["tau"][1]).any()
 
 
 def test_a_replicate_of_ties_only_is_nan():
     result = metrics.bootstrap([[1, 2, 3]], [1, 2, 3], np.array([[3, 0, 0], [0, 0, 0], [2, 1, 0]]))
-    assert same(result.taus, [[NAN, NAN, 1]])
-    assert same(result.rhos, [[NAN, NAN, 1]])
+    assert same(result.replicates["tau"], [[NAN, NAN, 1]])
+    assert same(result.replicates["rho"], [[NAN, NAN, 1]])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +139,7 @@ def test_the_interval_has_its_coverage():
     for _ in range(200):
         x, noise = random.normal(size=(2, 60))
         low, high = metrics.interval(
-            metrics.bootstrap([0.6 * x + 0.8 * noise], x, weights).taus[0], 0.9
+            metrics.bootstrap([0.6 * x + 0.8 * noise], x, weights).replicates["tau"][0], 0.9
         )
         covered += low <= truth <= high
     assert 0.8 < covered / 200 < 0.97
@@ -143,7 +151,7 @@ def test_clusters_widen_the_interval():
     widths = {}
     for name, components in (("clusters", np.repeat(np.arange(80), 4)), ("single", np.arange(320))):
         weights = metrics.bootstrap_weights(components, 400)
-        low, high = metrics.interval(metrics.bootstrap(*copied, weights).taus[0])
+        low, high = metrics.interval(metrics.bootstrap(*copied, weights).replicates["tau"][0])
         widths[name] = high - low
     assert widths["clusters"] > 1.6 * widths["single"]  # copies are no evidence: about twice
 
@@ -165,9 +173,9 @@ def test_similar_proxies_have_a_narrow_paired_difference():
     weights = metrics.bootstrap_weights(components, 300)
     result = metrics.bootstrap([scores[0], close], accuracies, weights)
     value, low, high = metrics.paired_difference(result, 0, 1)
-    assert value == result.tau[0] - result.tau[1]
+    assert value == result.values["tau"][0] - result.values["tau"][1]
     assert low < value < high
-    tau_low, tau_high = metrics.interval(result.taus[0])
+    tau_low, tau_high = metrics.interval(result.replicates["tau"][0])
     assert high - low < (tau_high - tau_low) / 3
     negated = metrics.paired_difference(result, 1, 0)
     assert same(negated, [-value, -high, -low])
@@ -197,10 +205,11 @@ def test_the_other_metrics_follow_the_same_replicates():
     scores, accuracies, components = noisy(60, 2)
     sizes = np.random.default_rng(2).integers(20, size=(2, 60))
     weights = metrics.bootstrap_weights(components, 7)
-    more = metrics.bootstrap(scores, accuracies, weights, sizes).more
-    assert set(more) == set(METRICS) - {"tau", "rho"}
-    resampled = {"partial_rho", "top10_rho", "ndcg", "regret1"}
-    for name, (value, replicates) in more.items():
+    result = metrics.bootstrap(scores, accuracies, weights, sizes)
+    assert set(result.values) == set(METRICS)
+    resampled = {"tau", "rho", "partial_rho", "top10_rho", "ndcg", "regret1"}
+    for name, value in result.values.items():
+        replicates = result.replicates[name]
         assert same(value, [METRICS[name](row, accuracies, sizes) for row in scores]), name
         if name not in resampled:
             assert replicates.shape == (2, 0)
@@ -219,16 +228,16 @@ def test_the_other_metrics_follow_the_same_replicates():
 def test_blocks_of_replicates_change_nothing(monkeypatch):
     scores, accuracies, components = noisy(50, 2)
     weights = metrics.bootstrap_weights(components, 9)
-    expected = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
+    expected = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).replicates
     monkeypatch.setattr(resampling, "CACHED_WEIGHTS", 100)  # two replicates
-    result = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).more
-    for name, pair in expected.items():
-        assert all(map(same, pair, result[name])), name
+    result = metrics.bootstrap(scores, accuracies, weights, [accuracies**2]).replicates
+    for name, replicates in expected.items():
+        assert same(replicates, result[name]), name
 
 
 def test_no_partial_rho_without_sizes():
     weights = np.ones((2, 4), int)
-    assert "partial_rho" not in metrics.bootstrap([[1, 2, 4, 3]], [1, 2, 3, 4], weights).more
+    assert "partial_rho" not in metrics.bootstrap([[1, 2, 4, 3]], [1, 2, 3, 4], weights).values
     with pytest.raises(InputError, match="sizes of 3 networks, accuracies of 4"):
         metrics.bootstrap([[1, 2, 4, 3]], [1, 2, 3, 4], weights, [[1, 2, 3]])
 
@@ -236,8 +245,9 @@ def test_no_partial_rho_without_sizes():
 def test_an_undefined_score_makes_the_other_metrics_undefined_too():
     weights = np.array([[1, 1, 1, 2, 0]])  # does not even draw it
     scores, sizes = [[1, 2, 3, 4, NAN], [1, 3, 2, 4, -INF]], [[2, 1, 2, 1, 1]]
-    for name, pair in metrics.bootstrap(scores, [1, 2, 3, 4, 4], weights, sizes).more.items():
-        for values in pair:
-            assert np.isnan(values[0]).all(), name
+    result = metrics.bootstrap(scores, [1, 2, 3, 4, 4], weights, sizes)
+    for name, values in result.values.items():
+        assert np.isnan(values[0]), name
+        assert np.isnan(result.replicates[name][0]).all(), name
         is_undefined = name == "pearson" or name.startswith("top10")  # -inf; the best two tie
-        assert math.isnan(pair[0][1]) == is_undefined, name
+        assert math.isnan(values[1]) == is_undefined, name

@@ -8,7 +8,7 @@ import pytest
 
 from eznas import metrics
 from eznas.errors import InputError
-from tests.metrics.made_up import METRICS, NAN, noisy, same
+from tests.metrics.made_up import METRICS, NAN, ROW, noisy, same
 
 
 @pytest.fixture
@@ -39,14 +39,11 @@ def test_rows_are_labelled(results):
         itertools.product(NAMES, ["cifar10", "cifar100"])
     )
     first = rows[0]
-    optional = metrics.Row.__optional_keys__
-    within = {"within_tau", "within_tau_low", "within_tau_high"}
-    assert optional == {"seconds", "variation"} | within  # only on request
-    assert list(first) == [key for key in metrics.Row.__annotations__ if key not in optional]
+    assert list(first) == ROW
     result = results["cifar10"]
-    assert (first["tau"], first["rho"]) == (result.tau[0], result.rho[0])
-    assert (first["tau_low"], first["tau_high"]) == metrics.interval(result.taus[0])
-    assert (first["rho_low"], first["rho_high"]) == metrics.interval(result.rhos[0])
+    assert (first["tau"], first["rho"]) == (result.values["tau"][0], result.values["rho"][0])
+    assert (first["tau_low"], first["tau_high"]) == metrics.interval(result.replicates["tau"][0])
+    assert (first["rho_low"], first["rho_high"]) == metrics.interval(result.replicates["rho"][0])
     labels = {key: first[key] for key in ("networks", "set", "accuracy", "seeds")}
     assert labels == {
         "networks": 400,
@@ -58,14 +55,14 @@ def test_rows_are_labelled(results):
 
 def test_rows_have_the_other_metrics(results):
     for row in metrics.correlation_rows(NAMES, results, **LABELS)[:4]:
-        more, index = results[row["dataset"]].more, NAMES.index(row["proxy"])
-        for name in set(METRICS) - {"tau", "rho"}:
-            assert row[name] == more[name][0][index]
+        result, index = results[row["dataset"]], NAMES.index(row["proxy"])
+        for name in METRICS:
+            assert row[name] == result.values[name][index]
         intervals = {key.removesuffix("_low") for key in row if key.endswith("_low")}
         assert intervals == {"tau", "rho", "partial_rho", "top10_rho", "ndcg", "regret1"}
-        for name in intervals - {"tau", "rho"}:
+        for name in intervals:
             low, high = row[f"{name}_low"], row[f"{name}_high"]
-            assert (low, high) == metrics.interval(more[name][1][index])
+            assert (low, high) == metrics.interval(result.replicates[name][index])
             assert low < high
 
 
@@ -80,7 +77,9 @@ def test_rows_without_sizes_have_no_partial_rho():
 
 def test_rows_of_a_bare_bootstrap():
     half = np.array([0.5])
-    bare = metrics.Bootstrap(9, half, half, half[None], half[None])
+    names = ("tau", "rho")
+    values, replicates = dict.fromkeys(names, half), dict.fromkeys(names, half[None])
+    bare = metrics.Bootstrap(9, values, replicates)
     (row,) = metrics.correlation_rows(["proxy"], {"d": bare}, **LABELS)
     assert (row["tau"], row["rho_low"], row["ndcg"], row["regret1_low"]) == (0.5, 0.5, None, None)
 
@@ -105,7 +104,7 @@ def test_undefined_is_none_in_rows(results):
 
 def test_datasets_share_the_replicates(results):
     # the scores of the second dataset are those of the first, negated
-    assert same(results["cifar10"].taus, -results["cifar100"].taus)
+    assert same(results["cifar10"].replicates["tau"], -results["cifar100"].replicates["tau"])
 
 
 def test_difference_rows(results):
@@ -118,7 +117,7 @@ def test_difference_rows(results):
     taus, rhos = (metrics.paired_difference(result, 0, 1, of=of) for of in ("tau", "rho"))
     assert (rows[0]["tau"], rows[0]["low"], rows[0]["high"]) == taus
     assert (rows[0]["rho"], rows[0]["rho_low"], rows[0]["rho_high"]) == rhos
-    assert rows[0]["rho"] == result.rho[0] - result.rho[1]
+    assert rows[0]["rho"] == result.values["rho"][0] - result.values["rho"][1]
     assert taus != rhos
     assert metrics.verdict(rows[0]["low"], rows[0]["high"]) == "won"
     assert metrics.verdict(rows[1]["low"], rows[1]["high"]) == "lost"
