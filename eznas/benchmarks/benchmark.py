@@ -1,6 +1,6 @@
 """Benchmarks: networks of a search space and the accuracies that they reached."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import NamedTuple
@@ -39,10 +39,10 @@ DATASETS: Mapping[str, Dataset] = {
 
 @dataclass(frozen=True)
 class Table:
-    """What a reader gives: accuracies in percent, larger is better.
+    """What a reader returns: accuracies in percent, larger is better.
 
-    `kind`: one of `KINDS`; `trials`: data set -> architecture (canonical) -> one or more runs.
-    Every data set has the same architectures, in one order.
+    `kind`: one of `KINDS`; `trials`: data set -> architecture (canonical) -> the accuracy of one or
+    more training runs. Every data set has the same architectures, in the same order.
     """
 
     space: str
@@ -54,10 +54,10 @@ class Table:
 class Benchmark:
     """Networks of one space with their accuracies on one or more data sets, or a subset of them.
 
-    `datasets`: data set -> how it was presented; `accuracies`: data set -> the mean over trained
-    runs, float64 [networks], larger is better (NaN: not known); `components`: int64 [networks],
+    `datasets`: data set -> how it was presented; `accuracies`: data set -> float64 [networks], the
+    mean over training runs, larger is better (NaN: not known); `components`: int64 [networks],
     equal for networks that must not be on both sides of a split; `kind` of the accuracies: one of
-    `KINDS`, or "given" by a user; `name` of the subset.
+    `KINDS`, or "given" by a user; `name` of the subset. The arrays are made read-only.
     """
 
     space: str
@@ -81,12 +81,13 @@ class Benchmark:
         components: Integers,
         kind: str = "validation",
     ) -> "Benchmark":
-        """A benchmark from the runs of every architecture on every data set, in percent."""
+        """A benchmark from the accuracies of every training run: data set -> for each architecture
+        one or more numbers in percent. `components`: int64 [networks]."""
         means = {dataset: np.array([*map(fmean, runs)]) for dataset, runs in trials.items()}
         return Benchmark(space, architectures, datasets, means, components, kind)
 
     def subset(self, indices: Integers, name: str) -> "Benchmark":
-        """These networks, int64 [networks of the subset], in this order."""
+        """The networks with these indices, int64 [networks of the subset], in this order."""
         return replace(
             self,
             architectures=tuple(self.architectures[i] for i in indices),
@@ -96,15 +97,15 @@ class Benchmark:
         )
 
     def labelled(self) -> "Benchmark":
-        """The same with the name of the space before those of its data sets."""
+        """The same benchmark with its data sets named SPACE/DATASET."""
         return replace(
             self,
-            datasets={f"{self.space}/{d}": how for d, how in self.datasets.items()},
+            datasets={f"{self.space}/{d}": dataset for d, dataset in self.datasets.items()},
             accuracies={f"{self.space}/{d}": a for d, a in self.accuracies.items()},
         )
 
     def followed_by(self, other: "Benchmark") -> "Benchmark":
-        """The networks of both subsets of one benchmark, those of this one in front."""
+        """The networks of two subsets of one benchmark, those of this one first."""
         return replace(
             self,
             architectures=self.architectures + other.architectures,
@@ -116,15 +117,12 @@ class Benchmark:
         )
 
     def input_formats(self) -> list[Dataset]:
-        """One for each input size, in the order of the data sets: that of the first of the size."""
-        by_size: dict[int, Dataset] = {}
-        for dataset in self.datasets.values():
-            by_size.setdefault(dataset.input_size, dataset)
-        return list(by_size.values())
+        """The first data set of each input size, in the order of the data sets."""
+        return list(_first_of_size(self.datasets.values()).values())
 
     def tasks(self, first_context: int = 0) -> list[Task]:
-        """One ranking task per data set; contexts are numbered by `input_formats`, from
-        `first_context` on."""
+        """One ranking task for each data set; its context is the index of its input size in
+        `input_formats`, plus `first_context`."""
         sizes = [dataset.input_size for dataset in self.input_formats()]
         return [
             Task(name, first_context + sizes.index(dataset.input_size), self.accuracies[name])
@@ -137,32 +135,41 @@ class Benchmark:
         return digest(repr((self.space, self.architectures, numbers)).encode())
 
 
-def presented(
-    space: str, known: Mapping[str, Dataset], names: tuple[str, ...] | list[str]
+def select_datasets(
+    space: str, available: Mapping[str, Dataset], names: Sequence[str]
 ) -> dict[str, Dataset]:
-    """How data sets (none: all that are known) are presented, by their names, DATASET or
-    DATASET@SIZE for its images at another size.
+    """Some of a space's available data sets (no names: all of them) and how they are presented;
+    each name is DATASET, or DATASET@SIZE for its images at another size.
 
-    Data sets of one input size share the head of the first of that size, since only the last linear
-    layer would differ. `InputError` for an unknown data set or a size that cannot be.
+    Data sets of one input size share the classes of the first of that size, since only the last
+    linear layer would differ. `InputError` for an unknown data set, or a size outside 8 to 512
+    pixels or that a data set of the space has anyway.
     """
-    by_size: dict[int, Dataset] = {}
-    for dataset in known.values():
-        by_size.setdefault(dataset.input_size, dataset)
-    sized = {name: _sized(space, name, known) for name in dict.fromkeys(names or known)}
-    return {name: by_size.setdefault(d.input_size, d) for name, d in sized.items()}
+    of_size = _first_of_size(available.values())
+    distinct = dict.fromkeys(names or available)
+    selected = {name: _dataset(space, name, available) for name in distinct}
+    return {name: of_size.setdefault(d.input_size, d) for name, d in selected.items()}
 
 
-def _sized(space: str, text: str, known: Mapping[str, Dataset]) -> Dataset:
+def _first_of_size(datasets: Iterable[Dataset]) -> dict[int, Dataset]:
+    """Input size -> the first data set that has it."""
+    of_size: dict[int, Dataset] = {}
+    for dataset in datasets:
+        of_size.setdefault(dataset.input_size, dataset)
+    return of_size
+
+
+def _dataset(space: str, text: str, available: Mapping[str, Dataset]) -> Dataset:
+    """The data set that DATASET or DATASET@SIZE names."""
     name, mark, size = text.partition("@")
-    if name not in known:
-        raise unknown(f"{space} dataset", name, known)
+    if name not in available:
+        raise unknown(f"{space} dataset", name, available)
     if not mark:
-        return known[name]
-    native = [str(dataset.input_size) for dataset in known.values()]
+        return available[name]
+    native = [str(dataset.input_size) for dataset in available.values()]
     if not size.isdecimal() or not 8 <= int(size) <= 512 or size[0] == "0" or size in native:
         raise InputError(
             f"data set {text!r}: expected DATASET@SIZE, size 8 to 512 pixels and none of "
             f"{', '.join(dict.fromkeys(native))}, which its data sets have"
         )
-    return Dataset(int(size), next(iter(known.values())).classes)
+    return Dataset(int(size), next(iter(available.values())).classes)

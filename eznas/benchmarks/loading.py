@@ -1,64 +1,61 @@
-"""From what a user names to a benchmark: a space, its data sets, an accuracy file."""
+"""From names of spaces and data sets, or an accuracy file, to benchmarks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from eznas.benchmarks.benchmark import DATASETS, Benchmark, Dataset, presented
+from eznas.benchmarks.benchmark import DATASETS, Benchmark, Dataset, select_datasets
 from eznas.benchmarks.readers.nasbench201 import load as load_nasbench201
 from eznas.benchmarks.readers.plain_csv import read_accuracies
-from eznas.benchmarks.splits import components
+from eznas.benchmarks.splits import components as components_of
 from eznas.benchmarks.store import stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
-PACKAGED = {"nasbench201": load_nasbench201}  # spaces whose accuracies come with a package
+# Spaces whose accuracies come with a package that is installed; all others are imported.
+PACKAGED = {"nasbench201": load_nasbench201}
 
 
 def load(space: str, datasets: Sequence[str] = ()) -> Benchmark:
-    """All networks of a space with their accuracies on some data sets (none: on all), DATASET or
-    DATASET@SIZE: from a package, or as they were imported.
+    """All networks of a space with their accuracies on some data sets (none are named: on all);
+    each name is DATASET, or DATASET@SIZE for its images at another size.
 
-    `InputError` for an unknown space or data set, and where no accuracies are here.
+    `InputError` for an unknown space or data set, and for a space whose accuracies neither come
+    with a package nor were imported.
     """
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     benchmark = PACKAGED[space]() if space in PACKAGED else stored(space).benchmark()
-    chosen = presented(space, benchmark.datasets, list(datasets))
-    accuracies = {name: benchmark.accuracies[name.partition("@")[0]] for name in chosen}
-    return Benchmark(
-        space,
-        benchmark.architectures,
-        chosen,
-        accuracies,
-        benchmark.components,
-        benchmark.kind,
-    )
+    selected = select_datasets(space, benchmark.datasets, datasets)
+    accuracies = {name: benchmark.accuracies[name.partition("@")[0]] for name in selected}
+    return replace(benchmark, datasets=selected, accuracies=accuracies)
 
 
 def load_tasks(
-    tasks: Sequence[str], others: Sequence[str] = ()
+    tasks: Sequence[str], unseen: Sequence[str] = ()
 ) -> tuple[list[Benchmark], list[Benchmark]]:
-    """The benchmark of each space among the tasks, and among others: texts SPACE, SPACE/DATASET or
-    SPACE/DATASET@SIZE.
+    """The benchmark of each space among the tasks, and of each space that no search sees: texts
+    SPACE, SPACE/DATASET or SPACE/DATASET@SIZE.
 
     With more than one space in all, data sets are named SPACE/DATASET. `InputError` for a space
-    that is in both.
+    that is among both, and as `load`.
     """
-    wanted, also = datasets_by_space(tasks), datasets_by_space(others)
-    if both := wanted.keys() & also.keys():
-        raise InputError(f"space {min(both)}: among the tasks, it cannot be held out")
-    single = len(wanted.keys() | also.keys()) == 1
+    searched_spaces, unseen_spaces = datasets_by_space(tasks), datasets_by_space(unseen)
+    if in_both := searched_spaces.keys() & unseen_spaces.keys():
+        raise InputError(f"space {min(in_both)}: among the tasks, it cannot be held out")
+    is_single = len(searched_spaces) + len(unseen_spaces) == 1
 
     def loaded(by_space: dict[str, list[str]]) -> list[Benchmark]:
         benchmarks = [load(space, datasets) for space, datasets in by_space.items()]
-        return benchmarks if single else [benchmark.labelled() for benchmark in benchmarks]
+        return benchmarks if is_single else [benchmark.labelled() for benchmark in benchmarks]
 
-    return loaded(wanted), loaded(also)
+    return loaded(searched_spaces), loaded(unseen_spaces)
 
 
 def datasets_by_space(tasks: Sequence[str]) -> dict[str, list[str]]:
-    """Space -> its data sets, none for all of them: of texts as `load_tasks` takes them."""
+    """Space -> the names of its data sets (an empty list: all of them), from texts as `load_tasks`
+    takes them."""
     by_space: dict[str, list[str]] = {}
     for space, _, dataset in (task.partition("/") for task in tasks):
         by_space.setdefault(space, []).append(dataset)
@@ -66,10 +63,10 @@ def datasets_by_space(tasks: Sequence[str]) -> dict[str, list[str]]:
 
 
 def from_accuracy_file(space: str, file: str, datasets: Sequence[str] = ()) -> Benchmark:
-    """The networks of a CSV file of architectures and accuracies, in place of a benchmark's.
+    """The networks and accuracies of a CSV file, in place of a benchmark's.
 
-    Each data set (none: all of the space's) gets the same accuracies. `InputError` for a file that
-    cannot be used or has fewer than two networks.
+    Each data set (none are named: all of the space's) gets the same accuracies. `InputError` for an
+    unknown space or data set, and for a file that cannot be read or has fewer than two networks.
     """
     if space not in SPACES:
         raise unknown("space", space, SPACES)
@@ -77,29 +74,30 @@ def from_accuracy_file(space: str, file: str, datasets: Sequence[str] = ()) -> B
     if len(architectures) < 2:
         raise InputError(f"{file}: expected at least 2 rows, got {len(architectures)}")
     if space in PACKAGED:  # whose networks may be linked by others that are not in the file
-        everything = load(space, datasets)
-        numbers = {a: i for i, a in enumerate(everything.architectures)}
-        chosen = everything.datasets
-        linked = everything.components[[numbers[a] for a in architectures]]
+        benchmark = load(space, datasets)
+        selected = benchmark.datasets
+        index_of = {a: i for i, a in enumerate(benchmark.architectures)}
+        components = benchmark.components[[index_of[a] for a in architectures]]
     else:
-        chosen = presented(space, _published(space), list(datasets))
-        linked = components(SPACES[space], architectures)
-    same = dict.fromkeys(chosen, accuracies)
-    return Benchmark(space, architectures, chosen, same, linked, "given", "given")
+        selected = select_datasets(space, _published_datasets(space), datasets)
+        components = components_of(SPACES[space], architectures)
+    accuracies_of = dict.fromkeys(selected, accuracies)
+    return Benchmark(space, architectures, selected, accuracies_of, components, "given", "given")
 
 
 def without_accuracies(
     space: str, architectures: Sequence[str], datasets: Sequence[str] = ()
 ) -> Benchmark:
-    """Networks as their data sets (none: all of the space's) present them; their accuracies are
-    NaN, and each is a component by itself."""
+    """Networks of a space on some data sets (none are named: on all of the space's); their
+    accuracies are NaN, and each network is a component by itself. `InputError` for an unknown space
+    or data set."""
     if space not in SPACES:
         raise unknown("space", space, SPACES)
-    chosen = presented(space, _published(space), list(datasets))
-    accuracies = {name: np.full(len(architectures), np.nan) for name in chosen}
-    alone = np.arange(len(architectures))
-    return Benchmark(space, tuple(architectures), chosen, accuracies, alone)
+    selected = select_datasets(space, _published_datasets(space), datasets)
+    accuracies = {name: np.full(len(architectures), np.nan) for name in selected}
+    components = np.arange(len(architectures))
+    return Benchmark(space, tuple(architectures), selected, accuracies, components)
 
 
-def _published(space: str) -> dict[str, Dataset]:
+def _published_datasets(space: str) -> dict[str, Dataset]:
     return {name: DATASETS[name] for name in SPACES[space].datasets}

@@ -12,33 +12,36 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
-FITTED, USED, FRESH = 500, 500, 1000  # networks of the study: see `study`
+FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
 SETS = ("all", "connected", "reachable", "search", "held-out", "study", "study-reachable")
 
 
 class AtMost(int):
-    """A number of networks, or as many as there are."""
+    """A number of networks, or all of them where there are fewer."""
 
 
-def resolved_count(wanted: int | None, available: int) -> int:
-    """How many networks are wanted: a number, `AtMost` one, or None for all that are available."""
-    if wanted is None:
+def resolved_count(requested: int | None, available: int) -> int:
+    """How many networks a request means: a number, `AtMost` a number, or None for all that are
+    available. A plain number may be more than there are."""
+    if requested is None:
         return available
-    return min(wanted, available) if isinstance(wanted, AtMost) else wanted
+    return min(requested, available) if isinstance(requested, AtMost) else requested
 
 
 def search_sample(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
-    """A sample of the search part; `InputError` where it has fewer networks."""
+    """`count` networks of the search part, in random order; `InputError` where it has fewer."""
     part = split(benchmark.components).search
     if count > len(part):
+        options = _settings_that_fit(len(part))
         raise InputError(
             "configuration keys evolution.networks + evolution.champion_networks: at most "
-            f"{len(part)} in space {benchmark.space}, got {count}; try {_fitting(len(part))}"
+            f"{len(part)} in space {benchmark.space}, got {count}; try {options}"
         )
     return benchmark.subset(sample(part, count, seed), "search")
 
 
-def _fitting(available: int) -> str:
+def _settings_that_fit(available: int) -> str:
+    """Options of the command line for the largest samples that so many networks allow."""
     champion = available // 6
     settings = {
         "first_networks": (available - champion) // 2,
@@ -49,26 +52,26 @@ def _fitting(available: int) -> str:
 
 
 def held_out(benchmark: Benchmark, count: int) -> Benchmark:
-    """Networks of the held-out part, as many as there are up to a count: the same for every run;
-    none of them takes part in a search of this space."""
+    """Up to `count` networks of the held-out part, the same for every run; none of them takes part
+    in a search of this space."""
     part = split(benchmark.components).held_out
-    chosen = sample(part, min(count, len(part)), HELD_OUT_ORDER)
-    return benchmark.subset(chosen, "held-out, all")
+    indices = sample(part, min(count, len(part)), HELD_OUT_ORDER)
+    return benchmark.subset(indices, "held-out, all")
 
 
 def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:
-    """Networks of a space that no search has seen, as many as there are up to a count."""
-    indices = np.arange(len(benchmark.architectures))
-    chosen = sample(indices, min(count, len(indices)), HELD_OUT_ORDER)
-    return benchmark.subset(chosen, "space held out, all")
+    """Up to `count` networks of a space that no search has seen, the same for every run."""
+    available = len(benchmark.architectures)
+    indices = sample(np.arange(available), min(count, available), HELD_OUT_ORDER)
+    return benchmark.subset(indices, "space held out, all")
 
 
 def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
-    """Networks to fit on, and networks to test on that no component joins to them.
+    """Networks to fit on, and networks to test on, of which none shares a component with them.
 
-    The first are `FITTED` of the search part, in the order of seed 0. The second are `FRESH` held
-    out ones beyond the first `USED`, on which runs are tested and presets were chosen. `InputError`
-    for a space with too few networks.
+    The former are `FITTED` networks of the search part, in the order of seed 0. The latter are
+    `FRESH` held-out networks after the first `USED`, on which runs are tested and presets were
+    chosen. `InputError` for a space with too few networks.
     """
     part = held_out(benchmark, USED + FRESH)
     if len(part.architectures) < USED + FRESH:
@@ -81,15 +84,15 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
 
 
 def named_set(benchmark: Benchmark, name: str, count: int | None, seed: int) -> Benchmark:
-    """A sample of one of `SETS`; all of it where no count is given. The study comes in its own
-    order, whatever the seed. `InputError` for an unknown set or a count that it does not have."""
+    """`count` networks of one of `SETS` in random order; where it has no more, or `count` is None,
+    all of them in the benchmark's order. The networks of the study keep its order, whatever the
+    seed. `InputError` for an unknown set, and for fewer than 2 networks or more than it has."""
     if name not in SETS:
         raise unknown("set", name, SETS)
     in_own_order = name.startswith("study")
     if in_own_order:
-        numbers = {a: i for i, a in enumerate(benchmark.architectures)}
-        parts = study(benchmark)
-        indices = np.array([numbers[a] for part in parts for a in part.architectures])
+        index_of = {a: i for i, a in enumerate(benchmark.architectures)}
+        indices = np.array([index_of[a] for part in study(benchmark) for a in part.architectures])
         if name == "study-reachable":
             indices = indices[_members(benchmark, "reachable")[indices]]
     else:
@@ -99,8 +102,9 @@ def named_set(benchmark: Benchmark, name: str, count: int | None, seed: int) -> 
         raise InputError(f"networks {size}: expected 2 to {len(indices)} for the set {name!r}")
     if in_own_order:
         return benchmark.subset(indices[:size], name)
-    chosen = np.sort(indices) if size == len(indices) else sample(indices, size, seed)
-    return benchmark.subset(chosen, name)
+    if size < len(indices):
+        indices = sample(indices, size, seed)
+    return benchmark.subset(indices, name)
 
 
 def _members(benchmark: Benchmark, name: str) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Tasks: what a formula is to rank, a data set as a space's networks met it."""
+"""Tasks: the accuracies that formulas are to rank networks by."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A data set to rank networks on: `accuracies`, float64 [networks], larger is better, and the
-    `context`, by its number, in which features of these networks are measured."""
+    """A data set to rank networks on: their `accuracies`, float64 [networks], larger is better, and
+    the index of the `context` in which their features are measured."""
 
     dataset: str
     context: int

@@ -1,1 +1,1 @@
-"""Discovery: one run on disk, from its configuration to its champion."""
+"""Discovery: one run, from its configuration to its champion and the evidence for it."""

@@ -1,4 +1,4 @@
-"""Callbacks: what is called as a long command gets on."""
+"""Callbacks: what a run or a study calls as it makes progress."""
 
 from typing import Protocol
 
@@ -7,14 +7,15 @@ from eznas.evolution.generation import Generation
 
 
 class Callback(Protocol):
-    """What is called while a run or a study goes on."""
+    """What a run or a study calls as it makes progress; an exception ends it."""
 
     def phase(self, name: str, networks: int) -> Progress | None:
-        """A phase begins that measures so many networks; what it returns is called as shards are
-        done, with their number and the number of all."""
+        """A phase begins that measures so many networks. The function it returns, if any, is called
+        after every shard with the number of shards done and of all."""
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """A generation is done: seconds since the search began, and seconds still to go."""
+        """A generation is done, `seconds` after the search began; `left`: the likely seconds to its
+        end."""
 
 
 class NoCallback:

@@ -1,8 +1,8 @@
 """The checkpoints of a run: what it takes to go on with it, and the logs that belong to them.
 
-After every generation the journal gets its line, then the archive and the checkpoint are replaced
-whole; the checkpoint tells how long the logs are and what they digest to. A process that ends
-anywhere in between has lost the generation in hand: what the logs say beyond it is cut off.
+After every generation each log gets a line, then the archive and the checkpoint are replaced whole;
+the checkpoint has the lengths and digests of the logs. A process that ends anywhere in between has
+lost its last generation: what the logs have beyond the checkpoint is cut off by the next one.
 """
 
 import hashlib
@@ -21,23 +21,25 @@ from eznas.system.files import append, digest, plain, read_sealed, write_sealed
 from eznas.system.folder import RunFolder, locked
 
 LogName = Literal["journal.jsonl", "timings.jsonl"]
-FixedName = Literal["config.json"]  # what a run began with, and keeps to
+FixedName = Literal["config.json"]  # what never changes in a run
 LOGS: tuple[LogName, ...] = get_args(LogName)
 FIXED: tuple[FixedName, ...] = get_args(FixedName)
 LATEST, PREVIOUS = "checkpoint.json", "checkpoint.previous.json"
 
 
 class Log(BaseModel):
-    """How much of a log belongs to a checkpoint."""
+    """How much of a log belongs to a checkpoint, and the SHA-256 of that part."""
 
     bytes: int = Field(ge=0)
     sha256: str
 
 
 class Checkpoint(BaseModel):
-    """The state of a search and what belongs to it: the seconds of search so far, the last
-    generation that the search is to go to, whether it ends by its configuration's limits, and the
-    digests of the run's files."""
+    """The state of a search between two generations, and of the files that belong to it.
+
+    `seconds` of search so far; `last`: the last generation to come; `configured`: whether the
+    search ends by the limits of its configuration; `fixed`: SHA-256 of files that never change.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +53,8 @@ class Checkpoint(BaseModel):
 
 
 class Checkpoints:
-    """The one writer of a run's checkpoints and logs: a context that no second process enters."""
+    """The one writer of a run's checkpoints and logs: a context that no second process enters
+    (`InputError` for the second)."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -59,11 +62,11 @@ class Checkpoints:
         self._ends = dict.fromkeys(LOGS, 0)
         self._latest = b""
         self._lock: AbstractContextManager[None] = locked(folder.path)
-        self.evaluations = 0  # of the latest checkpoint
+        self.evaluations = 0  # formulas evaluated up to the latest checkpoint
 
     @property
     def exist(self) -> bool:
-        """Whether there is a generation to go on from."""
+        """Whether there is a checkpoint to go on from."""
         return bool(self._latest)
 
     def __enter__(self) -> "Checkpoints":
@@ -72,11 +75,11 @@ class Checkpoints:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        self._lock.__exit__(kind, error, trace)
+        self._lock.__exit__(error_type, error, traceback)
 
     def save(
         self,
@@ -88,8 +91,8 @@ class Checkpoints:
         last: int,
         configured: bool,
     ) -> None:
-        """Write what a generation leaves behind: a line for each log, the archive, the checkpoint.
-        `InputError` where it cannot be written."""
+        """Write a line to each log, then the archive, then the checkpoint, the latest from now on.
+        `InputError` where one of them cannot be written."""
         for name, content in lines.items():
             data = (json.dumps(plain(content), allow_nan=False) + "\n").encode()
             append(self._folder.path / name, data, self._ends[name])
@@ -114,22 +117,24 @@ class Checkpoints:
         self._latest, self.evaluations = latest, search.evaluations
 
     def restore(self, previous: bool = False) -> Checkpoint | None:
-        """The latest checkpoint, or the one before it; None where there is none.
+        """The latest checkpoint, or the one before it, as the one to go on from; None for a run
+        that has not completed a generation.
 
-        `InputError` names a file that is not as it was written, and the older checkpoint where that
-        is still good.
+        `InputError` names a file that is missing or not as it was written, and says whether the
+        previous checkpoint is intact.
         """
         path = self._folder.path
         if not any((path / name).exists() for name in (LATEST, PREVIOUS)):
             journal = self._bytes(LOGS[0]) if (path / LOGS[0]).exists() else b""
             if journal.count(b"\n") > 1 or (path / "result.json").exists():
-                raise InputError(f"{path / LATEST}: not there, so there is nothing to go on from")
-            return None  # nothing, or the line of a generation that was being written
+                raise InputError(f"{path / LATEST}: missing, so there is nothing to go on from")
+            return None  # the journal is empty, or has the line of a generation that was cut off
         name = PREVIOUS if previous else LATEST
         try:
             checkpoint, content, logs = self._checked(name)
         except InputError as error:
-            raise InputError(f"{error}{'' if previous else self._way_out()}") from None
+            advice = "" if previous else self._advice()
+            raise InputError(f"{error}{advice}") from None
         self._latest = content
         self.evaluations = checkpoint.search.evaluations
         for log, data in logs.items():
@@ -138,30 +143,34 @@ class Checkpoints:
         return checkpoint
 
     def _checked(self, name: str) -> tuple[Checkpoint, bytes, dict[LogName, bytes]]:
+        """A checkpoint, its bytes, and the part of each log that belongs to it."""
         path = self._folder.path
         content = read_sealed(path / name)
         try:
             checkpoint = Checkpoint.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "content"
-            raise InputError(f"{path / name}: {where}: {first['msg']}") from None
+            problem = error.errors(include_url=False, include_input=False)[0]
+            key = ".".join(map(str, problem["loc"])) or "content"
+            raise InputError(f"{path / name}: {key}: {problem['msg']}") from None
+        generation = checkpoint.search.generation
         for fixed, expected in checkpoint.fixed.items():
             if digest(self._bytes(fixed)) != expected:
-                raise InputError(f"{path / fixed}: not as it was when the run went on with it")
-        logs = {log: self._bytes(log)[: known.bytes] for log, known in checkpoint.logs.items()}
+                raise InputError(f"{path / fixed}: changed since generation {generation}")
+        logs = {log: self._bytes(log)[: part.bytes] for log, part in checkpoint.logs.items()}
         for log, data in logs.items():
             if digest(data) != checkpoint.logs[log].sha256:
-                at = f"generation {checkpoint.search.generation}"
-                raise InputError(f"{path / log}: damaged: not as it was after {at}")
+                raise InputError(
+                    f"{path / log}: damaged: not as it was after generation {generation}"
+                )
         return checkpoint, content, logs
 
-    def _way_out(self) -> str:
+    def _advice(self) -> str:
+        """What a user can do about a latest checkpoint that cannot be used."""
         try:
-            older, *_ = self._checked(PREVIOUS)
+            previous, *_ = self._checked(PREVIOUS)
         except InputError:
-            return "; there is no older checkpoint to go on from: put the file back from a copy"
-        generation, name = older.search.generation, self._folder.name
+            return "; there is no older checkpoint to go on from: restore the file from a backup"
+        generation, name = previous.search.generation, self._folder.name
         return f"; `eznas resume {name} --previous` goes on from generation {generation}"
 
     def _bytes(self, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The configuration of a run: one tree of sections, presets, a TOML file, single settings over it.
+"""The configuration of a run: a tree of sections, from a preset, a TOML file and single settings.
 
 Every default is written once: in the section's own class, and the two rows of measurement
 settings in `eznas.statistics.config`.
@@ -18,7 +18,7 @@ from eznas.statistics.config import SEARCH, MeasurementSettings
 
 
 class EvidenceConfig(BaseModel):
-    """On what a champion is tested in the end; none of it takes part in the search."""
+    """On what the champion is tested in the end; none of it takes part in the search."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,7 +30,7 @@ class EvidenceConfig(BaseModel):
 
 
 class Config(BaseModel):
-    """Every setting of a run, with its default (the preset "quick")."""
+    """Every setting of a run; the defaults are the preset "quick"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class Config(BaseModel):
 
     @field_validator("measurement", mode="before")
     @classmethod
-    def _a_searchs_defaults(cls, settings: Any) -> Any:
+    def _with_defaults_of_a_search(cls, settings: Any) -> Any:
         return {**SEARCH.model_dump(), **settings} if isinstance(settings, Mapping) else settings
 
 
@@ -83,7 +83,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
-    """Every configuration key, those of sections as SECTION.KEY, in the order of the tree."""
+    """Every configuration key in the order of the tree; those of sections are SECTION.KEY."""
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{name}.")
@@ -96,53 +96,55 @@ def read(
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The configuration from a preset, a TOML file over it and single settings over both.
+    """The configuration from a preset, a TOML file that overrides it, and single settings that
+    override both.
 
-    The file may name its own `preset`. Settings are SECTION.KEY -> value; the section may be left
-    out where only one has the key, and for those of `evolution`. `InputError` for an unknown preset
-    or key (with the nearest), a value of the wrong type, and a file that cannot be read.
+    The file may name its `preset`; the argument comes before that. Settings are SECTION.KEY ->
+    value; the section may be left out, see `full_key`. `InputError` for an unknown preset or key
+    (with the nearest), a value that is not allowed, and a file that cannot be read.
     """
     content = _toml(Path(file)) if file is not None else {}
-    named = str(content.pop("preset", "quick"))
-    named = preset or named
-    if named not in PRESETS:
-        raise unknown("preset", named, PRESETS)
+    preset_of_file = str(content.pop("preset", "quick"))
+    preset = preset or preset_of_file
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
     tree: dict[str, Any] = {}
-    for given in (PRESETS[named], _flat(content), settings or {}):
-        for key, value in given.items():
+    for layer in (PRESETS[preset], _flat(content), settings or {}):
+        for key, value in layer.items():
             section, _, name = full_key(key).rpartition(".")
             (tree.setdefault(section, {}) if section else tree)[name] = value
     try:
         return Config(**tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(reason := first.get("ctx", {}).get("error"), InputError):
+        problem = error.errors()[0]
+        if isinstance(reason := problem.get("ctx", {}).get("error"), InputError):
             raise reason from None
-        where = ".".join(map(str, first["loc"]))
+        path = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"configuration key {where!r}: {first['msg']}, got {first['input']!r}"
+            f"configuration key {path!r}: {problem['msg']}, got {problem['input']!r}"
         ) from None
 
 
 def full_key(key: str) -> str:
-    """SECTION.KEY for a key whose section may be left out; `InputError` for an unknown one, or one
-    that several sections have."""
-    known = list(keys())
-    if key in known:
+    """SECTION.KEY for a key whose section may be left out: where one section alone has the key, or
+    `evolution` has it. `InputError` for an unknown key, or one of several other sections."""
+    full_keys = list(keys())
+    if key in full_keys:
         return key
-    matches = [full for full in known if full.rpartition(".")[2] == key]
+    bare_keys = [full.rpartition(".")[2] for full in full_keys]
+    matches = [full for full, bare in zip(full_keys, bare_keys, strict=True) if bare == key]
     if f"evolution.{key}" in matches:
         return f"evolution.{key}"
     if not matches:
-        raise unknown("configuration key", key, [*known, *(k.rpartition(".")[2] for k in known)])
+        raise unknown("configuration key", key, [*full_keys, *bare_keys])
     if len(matches) > 1:
         raise InputError(f"configuration key {key!r}: expected one of {', '.join(matches)}")
     return matches[0]
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """Key and value of "key=value"; the value is read as TOML, or as plain text. `InputError` for
-    a text of another form."""
+    """Key and value of a text "key=value"; the value is read as TOML, or is plain text where it is
+    no TOML. `InputError` for a text of another form."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise InputError(f"setting {text!r}: expected key=value")
@@ -153,7 +155,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Tables of a TOML file as dotted keys."""
+    """The content of a TOML file with the keys of its tables as TABLE.KEY."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         is_table = isinstance(value, Mapping)

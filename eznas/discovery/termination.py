@@ -1,4 +1,4 @@
-"""Where a search ends, and whether a run has come to its end."""
+"""When a search ends: after its last generation, or by one of its limits."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from eznas.evolution.generation import Generation
 
 
 class TerminationConfig(BaseModel):
-    """What ends a search before its last generation; None for no limit."""
+    """What ends a search before its last generation; None means no limit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,10 +22,12 @@ class TerminationConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Termination:
-    """Where a search ends: at the `last` generation, or before it by one of the limits (None: no
-    limit): `seconds` of this process, `evaluations` of formulas and `target` of the fitness in
-    all, `patience`, generations without progress. `configured`: whether these limits are those of
-    the configuration."""
+    """When a search ends: after its `last` generation, or before it by a limit (None: no limit).
+
+    `seconds` since this process began to search; `evaluations`: formulas evaluated in all;
+    `target`: fitness of the best formula; `patience`: generations without progress. `configured`:
+    whether last generation and limits are those of the configuration.
+    """
 
     last: int
     seconds: float | None = None
@@ -35,7 +37,8 @@ class Termination:
     configured: bool = True
 
     def reached(self, engine: Engine, seconds: float) -> str:
-        """The limit that a search has come to before its last generation, "" for none."""
+        """The name of the limit that a search has reached before its last generation, "" for
+        none."""
         if engine.generation >= self.last:
             return ""
         best = engine.archive.ranked()[0].fitness
@@ -50,15 +53,16 @@ class Termination:
         )
 
     def seconds_left(self, report: Generation, seconds: float, done: int) -> float:
-        """The likely seconds left after a generation, the last of `done` in `seconds`."""
-        left = seconds / done * (self.last - report.generation)
-        return left if self.seconds is None else min(left, self.seconds - seconds)
+        """The likely seconds to the end of the search, after `done` generations in `seconds`."""
+        remaining = seconds / done * (self.last - report.generation)
+        return remaining if self.seconds is None else min(remaining, self.seconds - seconds)
 
 
 def termination_of(
     generations: int, limits: TerminationConfig, seconds: float | None, last: int | None = None
 ) -> Termination:
-    """That of a configuration; where another `last` generation is asked for, that one alone."""
+    """The termination of a configuration; with another `last` generation, that and the seconds are
+    the only limits."""
     if last is not None:
         return Termination(last, seconds, configured=False)
     return Termination(generations, seconds, limits.max_evals, limits.target, limits.patience)

@@ -1,7 +1,7 @@
-"""Folders that hold what a long command makes: named, locked while it is written, read at any time.
+"""Run folders: each has a name, is locked while it is written, and can be read at any time.
 
-Files in them are renamed into place and a line of a log counts when it ends, so that a folder is
-readable at every moment. Nothing is ever overwritten by another command.
+Files are renamed into place and a line of a log counts once it is complete, so that a folder is
+readable at every moment. No run overwrites another.
 """
 
 import fcntl
@@ -17,12 +17,12 @@ from eznas.errors import InputError, unknown
 from eznas.system.files import plain, read_as, write_whole
 
 ROOT = Path("runs")
-CONFIG = "config.json"  # which makes a folder a run
+CONFIG = "config.json"  # a folder that has this file is a run
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class RunFolder:
-    """One run's folder; `create` makes a new one, `find` opens one that is there."""
+    """The folder of one run; `create` makes a new one, `find` one that exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,14 +36,16 @@ class RunFolder:
     def create(
         name: str | None, stem: str, root: Path = ROOT, reserved: Collection[str] = ()
     ) -> "RunFolder":
-        """A new folder `root/name`, or `root/stem-K` with the first free K.
+        """A new folder `root/name`, or `root/stem-K` with the first free K from 1.
 
-        `config.json` makes it a run: a folder without it is what a process left that was killed as
-        it began, and its name is free. `InputError` if the name is taken, `reserved` or no name
-        for a folder.
+        A folder without `config.json` belongs to a process that was killed as it began: its name is
+        free. `InputError` for a name that is taken, `reserved` (for proxies, say) or cannot be a
+        folder's, and for a root that cannot be written.
         """
         if name is not None and (name in reserved or name.endswith(".json")):
-            raise InputError(f"run name {name!r}: it would hide behind a proxy or a file")
+            raise InputError(
+                f"run name {name!r}: expected no name of a proxy and none that ends in .json"
+            )
         if name is not None and not _NAME.fullmatch(name):
             raise InputError(
                 f"run name {name!r}: expected up to 100 letters, digits, '.', '_' or '-'"
@@ -60,31 +62,32 @@ class RunFolder:
 
     @staticmethod
     def find(name: str, root: Path = ROOT) -> "RunFolder":
-        """The folder of a run by path or name; `InputError` names the nearest."""
-        # Unlike Path's own, isfile takes a text too long for the name of a file.
+        """The folder of a run, by path or name; `InputError` for an unknown one names the
+        nearest."""
         for path in (Path(name), root / name):
-            if os.path.isfile(path / CONFIG):
+            if _is_run_folder(path):
                 return RunFolder(path)
-        known = run_names(root)
-        raise unknown("run", name, known) if known else InputError(f"unknown run {name!r}")
+        names = run_names(root)
+        raise unknown("run", name, names) if names else InputError(f"unknown run {name!r}")
 
     def has(self, name: str) -> bool:
-        """Whether a file of this name is there."""
+        """Whether the folder has a file of this name."""
         return (self.path / name).is_file()
 
     def write(self, name: str, content: Any) -> None:
-        """Write a JSON file whole; numbers that are not finite become null."""
+        """Write a JSON file, whole or not at all; numbers that are not finite become null.
+        `InputError` where it cannot be written."""
         write_whole(self.path / name, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
     def read(self, name: str, form: Any = Any) -> Any:
-        """The content of a JSON file, as a form (what pydantic checks) where one is given;
+        """The content of a JSON file as a type that pydantic can check, by default any;
         `InputError` names a file that is missing, damaged or of another form."""
         return read_as(self.path / name, form)
 
 
 def is_run(name: str, root: Path = ROOT) -> bool:
-    """Whether a path or name is that of a run."""
-    return any(os.path.isfile(path / CONFIG) for path in (Path(name), root / name))
+    """Whether a text is the path or name of a run."""
+    return any(map(_is_run_folder, (Path(name), root / name)))
 
 
 def run_names(root: Path = ROOT) -> list[str]:
@@ -92,31 +95,38 @@ def run_names(root: Path = ROOT) -> list[str]:
     return [path.parent.name for path in sorted(root.glob(f"*/{CONFIG}"))]
 
 
+def _is_run_folder(path: Path) -> bool:
+    # Unlike `Path.is_file`, this takes a text that is too long for the name of a file.
+    return os.path.isfile(path / CONFIG)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """No second process can enter this context for the same folder; the lock goes with the process.
+    """A context that one process at a time can enter for a folder; a process that is killed leaves
+    no lock. Incomplete files of a killed process are removed.
 
-    `InputError` where another is in it, or the folder cannot be locked.
+    `InputError` where another process is in the context, or the folder cannot be locked.
     """
-    handle = -1
+    descriptor = -1
     try:
-        handle = os.open(path, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for incomplete in path.glob(".*.partial"):  # of a process that was killed
+        descriptor = os.open(path, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for incomplete in path.glob(".*.partial"):
             incomplete.unlink(missing_ok=True)
     except OSError as error:
-        if handle >= 0:
-            os.close(handle)
+        if descriptor >= 0:
+            os.close(descriptor)
         busy = "another process is at work on this run"
         reason = busy if isinstance(error, BlockingIOError) else error.strerror
         raise InputError(f"{path}: {reason}") from None
     try:
         yield
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def _new_folder(root: Path, name: str | None, stem: str) -> Path:
+    """Make root/name, or root/stem-K with the first free K; `OSError` where that cannot be."""
     if name is not None:
         (root / name).mkdir(exist_ok=_never_began(root / name))
         return root / name
@@ -132,7 +142,7 @@ def _new_folder(root: Path, name: str | None, stem: str) -> Path:
 
 
 def _never_began(path: Path) -> bool:
-    """Whether a folder has nothing but what is written before `config.json`."""
+    """Whether a folder has no files but those that are written before `config.json`."""
     return path.is_dir() and all(
         file.name == "environment.json" or file.suffix == ".partial" for file in path.iterdir()
     )

@@ -249,12 +249,12 @@ def test_an_engine_that_resumes_has_the_state_of_the_checkpoint(undisturbed):
 def test_a_run_without_its_checkpoint_does_not_start_again(copy):
     for name in (LATEST, PREVIOUS):
         (copy.path / name).unlink()
-    with pytest.raises(InputError, match=r"checkpoint\.json: not there"):
+    with pytest.raises(InputError, match=r"checkpoint\.json: missing"):
         restored(copy)
     (copy.path / LOGS[0]).write_bytes(b"{}\n")
     assert restored(copy) is None
     copy.write("result.json", {})
-    with pytest.raises(InputError, match=r"checkpoint\.json: not there"):
+    with pytest.raises(InputError, match=r"checkpoint\.json: missing"):
         restored(copy)
 
 

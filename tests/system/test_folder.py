@@ -97,8 +97,8 @@ def test_the_names_of_all_runs(root, run):
 
 
 @pytest.mark.parametrize("name", ["naswot", "mine.json"])
-def test_a_name_that_would_hide_behind_a_proxy_or_a_file_is_refused(root, name):
-    with pytest.raises(InputError, match=f"run name '{name}': it would hide behind"):
+def test_a_name_that_a_proxy_or_a_file_could_have_is_refused(root, name):
+    with pytest.raises(InputError, match=f"run name '{name}': expected no name of a proxy"):
         RunFolder.create(name, "stem", root, reserved=("naswot",))
     assert not root.exists()
 
