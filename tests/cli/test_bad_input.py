@@ -281,7 +281,10 @@ def test_bad_input_to_features(options, said):
         (["--set", "generations=-1"], ["'evolution.generations'", "-1"]),
         (["--set", "generations"], ["'generations'", "key=value"]),
         (["--set", "first_networks=500"], ["'evolution.first_networks'", "500"]),
-        (["--set", "networks=9918", "--set", "champion_networks=1"], ["champion_networks", "9918", "9919"]),
+        (
+            ["--set", "networks=9918", "--set", "champion_networks=1"],
+            ["champion_networks", "9918", "9919"],
+        ),
         (["--set", 'statistics=["wieght"]'], ["statistic 'wieght'", "did you mean 'weight'?"]),
         (["--set", 'seed_formulas=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
         (["--set", 'seed_formulas=["sum_layers(1 +"]'], ["position"]),
@@ -391,8 +394,8 @@ def test_export_to_where_nothing_can_be_written(folder, file):
     ("arguments", "said"),
     [
         (["evolv"], ["'evolv'", "'evolve'"]),
-        (["correlate"], ["Missing argument 'PROXY...'"]),
-        (["score", "params"], ["Missing argument 'MODEL...'"]),
+        (["correlate"], ["Missing argument 'PROXY'"]),
+        (["score", "params"], ["Missing argument 'MODEL'"]),
         (["export", "params"], ["Missing option '-o'"]),
         (["proxies", "all"], ["extra argument", "all"]),
     ],

@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import named_set
 from eznas.predictors import randomised_trees as trees
@@ -30,7 +31,16 @@ def test_agreement_answers(published):
     names = ("proxy", "dataset", "published", "networks", "between_seeds")
     assert tuple(row[n] for n in names) == expected
     assert -1 < row["rho"] < 1
-    command = ("agreement", published, "operations", *ONE, "--networks", "4", "--initialisations", "2")
+    command = (
+        "agreement",
+        published,
+        "operations",
+        *ONE,
+        "--networks",
+        "4",
+        "--initialisations",
+        "2",
+    )
     [few] = answer(*command, "--records", "agreed")["rows"]
     assert (few["networks"], few["between_seeds"]) == (4, 1)
     assert Path("agreed/features.csv.gz").is_file()

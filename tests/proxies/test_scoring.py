@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 import eznas
 from eznas.spaces import SPACES
