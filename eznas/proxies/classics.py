@@ -111,10 +111,7 @@ _ROWS = (
     ),
     Classic(
         "meco",
-        " + ".join(
-            f"sum_all_layers({_SMALLEST_EIGENVALUE.format(site)})"
-            for site in ("conv", "relu", "bn")
-        ),
+        " + ".join(_MECO_TERM.format(site) for site in ("conv", "relu", "bn")),
         "Jiang et al., 2023",
         "convolutions, activations and batch norms; the authors add every module, containers too",
     ),
