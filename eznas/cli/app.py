@@ -1,4 +1,4 @@
-"""The application that commands register with, and what they print on."""
+"""The application that commands register with, and how they print."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from eznas.report import plots
 from eznas.system.files import plain
 
 app = typer.Typer(
-    help="Discover zero-cost proxies: formulas that rank untrained networks.",
+    help="Discover zero-cost proxies: formulas that rank untrained neural networks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,7 +24,7 @@ err = Console(stderr=True)
 
 
 def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Print one JSON object, or what `show` prints of it."""
+    """Print the content as one JSON object, or have `show` print it for people."""
     if as_json:
         sys.stdout.write(json.dumps(plain(content), allow_nan=False) + "\n")
     else:
@@ -32,12 +32,12 @@ def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 
 def line(text: str) -> None:
-    """Print a text as it is, however wide."""
+    """Print a text as it is, never broken over lines."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def check_plot(plot: Path | None) -> None:
-    """Before hours of measuring: `InputError` for a plot that could not be written."""
+    """`InputError` for a plot that could not be written; called before hours of measuring."""
     if plot is not None:
         plots.check(plot)
         if not plot.parent.is_dir():

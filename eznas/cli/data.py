@@ -1,4 +1,4 @@
-"""Commands for ground truth: what is here, where it can be had, how it is taken in."""
+"""Commands for ground truth: list what is here, download, verify and import tables."""
 
 import sys
 from collections.abc import Iterator
@@ -11,49 +11,58 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from eznas.benchmarks import download
 from eznas.benchmarks.importing import import_table
-from eznas.benchmarks.importing import tables as tables_here
+from eznas.benchmarks.importing import tables as available_tables
 from eznas.cli.app import app, emit, err, line, out
 from eznas.cli.options import AsJson
 from eznas.report import tables
 
-data = typer.Typer(help="Ground truth: what is here, and what can be had.", no_args_is_help=True)
+data = typer.Typer(
+    help="Ground truth (trained accuracies): list, download, verify and import tables.",
+    no_args_is_help=True,
+)
 app.add_typer(data, name="data")
 
-Space = Annotated[str, typer.Argument(metavar="SPACE")]
-Replace = Annotated[bool, typer.Option("--replace", help="In place of what is here.")]
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A search space (`eznas data list` lists them).")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace a table that was imported before.")
+]
 
 
 @data.command("list")
 def list_tables(as_json: AsJson = False) -> None:
-    """List the search spaces: which have ground truth here, and where the official files are."""
+    """List the search spaces: which have ground truth here, and where official files are found."""
 
     def show(content: dict[str, Any]) -> None:
         out.print(tables.data_table(content["tables"]))
         for text in tables.source_lines(content["tables"]):
             line(f"  {text}")
 
-    emit({"tables": tables_here()}, as_json, show)
+    emit({"tables": available_tables()}, as_json, show)
 
 
 @data.command()
 def fetch(space: Space, replace: Replace = False, as_json: AsJson = False) -> None:
     """Download the official file of a space, compare its checksum and import it."""
-    with _bar() as progress:
-        found = download.fetch(space, progress, replace)
-    emit(found, as_json, _show_imported)
+    with _download_bar() as progress:
+        summary = download.fetch(space, progress, replace)
+    emit(summary, as_json, _show_imported)
 
 
 @data.command()
 def verify(
-    space: Annotated[str | None, typer.Argument(metavar="[SPACE]")] = None, as_json: AsJson = False
+    space: Annotated[
+        str | None, typer.Argument(metavar="SPACE", help="Only the table of this search space.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Read all ground truth that is here; exit code 2 where something is damaged."""
+    """Check the tables that are here by reading them; exit code 2 if one is damaged."""
     rows = download.verify(space)
 
     def show(content: dict[str, Any]) -> None:
         for row in content["verified"]:
-            said = f"{row['what']}: {row['problem'] or 'ok'}"
-            line(said)
+            line(f"{row['what']}: {row['problem'] or 'ok'}")
 
     emit({"verified": rows}, as_json, show)
     if any(row["problem"] for row in rows):
@@ -63,28 +72,35 @@ def verify(
 @data.command("import")
 def import_file(
     space: Space,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Official, or a CSV (.csv[.gz]).")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The official file, or a CSV (.csv or .csv.gz).")
+    ],
     kind: Annotated[
-        str | None, typer.Option(help="Of a CSV: validation (default), test or surrogate.")
+        str | None,
+        typer.Option(
+            help="Kind of a CSV's accuracies: validation, test or surrogate.",
+            show_default="validation",
+        ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Of a CSV; by default the first of the space.")
+        str | None,
+        typer.Option(help="Data set of a CSV's accuracies.", show_default="the space's first"),
     ] = None,
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take in ground truth: an official file, or a CSV of architecture,accuracy in percent."""
+    """Import an official file, or a CSV with the columns architecture,accuracy (in percent)."""
     emit(import_table(space, file, kind, dataset, replace), as_json, _show_imported)
 
 
 def _show_imported(content: dict[str, Any]) -> None:
-    said = f"{content['space']}: {tables.imported(content)}"
-    line(said)
+    line(f"{content['space']}: {tables.imported(content)}")
 
 
 @contextmanager
-def _bar() -> Iterator[Any]:
-    """A progress bar on the error stream of a terminal, once the first bytes are here."""
+def _download_bar() -> Iterator[Any]:
+    """Progress of a download on the error stream, from its first bytes on: a bar in a terminal, a
+    line for every tenth elsewhere."""
     bar = Progress(
         BarColumn(),
         DownloadColumn(),
@@ -94,16 +110,16 @@ def _bar() -> Iterator[Any]:
         disable=not err.is_terminal,
     )
     task = bar.add_task("", total=None)
-    said = 0
+    tenths_printed = 0
 
     def progress(done: int, total: int | None) -> None:
-        nonlocal said
+        nonlocal tenths_printed
         bar.start()
         bar.update(task, completed=done, total=total)
-        tenth = 10 * done // total if total else 0
-        if bar.disable and tenth > said:
-            said = tenth
-            err.print(f"downloaded {tenth}0 % of {total} bytes", highlight=False)
+        tenths = 10 * done // total if total else 0
+        if bar.disable and tenths > tenths_printed:
+            tenths_printed = tenths
+            err.print(f"downloaded {tenths}0 % of {total} bytes", highlight=False)
 
     try:
         yield progress

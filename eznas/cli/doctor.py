@@ -1,4 +1,4 @@
-"""The command that checks the machine; the checks themselves are in `checks`."""
+"""The command that checks this machine; the checks themselves are in `checks`."""
 
 import sys
 from dataclasses import asdict
@@ -9,12 +9,12 @@ from eznas.cli.checks import examine
 from eznas.cli.options import AsJson
 from eznas.report import tables
 
-FAULT = 1  # the exit code where there is one
+FAULT = 1  # exit code
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Check whether this machine is fit to run eznas; exit code 1 where something is at fault."""
+    """Check whether eznas can run well on this machine; exit code 1 if something is at fault."""
     checks = examine()
 
     def show(content: dict[str, Any]) -> None:

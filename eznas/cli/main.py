@@ -1,4 +1,4 @@
-"""The way in: bad input is one line and exit code 2."""
+"""The entry point: bad input is one line on the error stream and exit code 2."""
 
 import re
 import sys
@@ -15,20 +15,20 @@ _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
 def main() -> None:
     """Run the command line; bad input is one line on the error stream and exit code 2."""
-    keep_pages()  # of this process, which is the command's own
+    keep_pages()  # it changes the whole process, which here is ours
     try:
-        # A blank before a formula that begins with a minus tells the parser that it is no option.
+        # A blank before a formula that begins with a minus keeps it from being read as an option.
         arguments = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
         code = app(arguments, standalone_mode=False)
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
-    except (typer.Exit, SystemExit) as done:
-        sys.exit(getattr(done, "exit_code", getattr(done, "code", 0)))
+    except (typer.Exit, SystemExit) as ending:
+        sys.exit(getattr(ending, "exit_code", getattr(ending, "code", 0)))
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
-        if hasattr(error, "format_message"):  # usage: what typer's parser complains of
+        if hasattr(error, "format_message"):  # wrong usage, which typer's parser found
             _complain(error.format_message())
             sys.exit(2)
         raise
@@ -39,6 +39,6 @@ def main() -> None:
 
 
 def _complain(problem: str) -> None:
-    """One line, however wide; none where typer has said it all (help for want of a command)."""
+    """Print one line, however wide; nothing for an empty text (typer has shown its help then)."""
     if text := one_line(" ".join(problem.split())):
         err.print(f"eznas: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """Options that commands share: groups of them, written once, and those of the configuration.
 
-A command takes a group as one parameter, a dict of values by name: see `takes`.
+A command takes a group as one parameter, a dict of values by name: see `with_options`.
 """
 
 import inspect
@@ -20,25 +20,47 @@ from eznas.evolution.config import EvolutionConfig
 from eznas.statistics.config import MeasurementSettings
 from eznas.system.machine import cores
 
-LARGEST_SEED = 2**32 - 1  # the largest that every generator takes
+LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
+PROXY_HELP = (
+    "The name of a published proxy (`eznas proxies` lists them), a formula, a .json file, "
+    "a run (its champion), or RUN#K (formula K of the run's archive)."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default the cores.")]
-Seed = Annotated[
-    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample and initialisation.")
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes to work with.", show_default="one for each core"),
 ]
-Initialisations = Annotated[int, typer.Option(min=1, help="Averaged over so many.")]
-SetName = Annotated[str, typer.Option("--set", help="One of " + ", ".join(SETS) + ".")]
-SpaceName = Annotated[str, typer.Option("--space", help="The search space.")]
-Plot = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw it as well.")]
-Networks = Annotated[str, typer.Option(help="How many networks: a number, up to a number, or all.")]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0, max=LARGEST_SEED, help="Seed of the sample of networks and of their parameters."
+    ),
+]
+Initialisations = Annotated[
+    int, typer.Option(min=1, help="Initialisations over which scores are averaged.")
+]
+SetName = Annotated[
+    str,
+    typer.Option("--set", help="The set that networks are drawn from: " + ", ".join(SETS) + "."),
+]
+SpaceName = Annotated[
+    str, typer.Option("--space", help="The search space (`eznas data list` lists them).")
+]
+Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE.png", help="Draw the result into this file as well.")
+]
+Networks = Annotated[
+    str, typer.Option(help="How many networks: a number, 'up to' a number, or 'all'.")
+]
+Proxy = Annotated[str, typer.Argument(metavar="PROXY", help=PROXY_HELP)]
 
 Group = dict[str, inspect.Parameter]  # by the name under which the command gets the value
 
 
-def takes(**groups: Group) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of some groups; each is one of its parameters, a dict of the
-    values by name. The options stand after the command's own."""
+def with_options(**groups: Group) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of some groups, after its own; each group is one parameter of the
+    command, a dict of the options' values by name."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters = [
@@ -64,54 +86,68 @@ def takes(**groups: Group) -> Callable[[Callable[..., None]], Callable[..., None
 
 
 def option(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
-    """An option as a command's parameter would be."""
+    """An option as it would be a command's parameter."""
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )
 
 
 def from_field(
-    section: type[BaseModel], field: str, name: str, *flags: str, metavar: str | None = None
+    section: type[BaseModel],
+    field: str,
+    *flags: str,
+    name: str = "",
+    metavar: str | None = None,
+    default: str = "",
 ) -> inspect.Parameter:
-    """An option for a setting, with its type, limits and description; None where it is not given.
-    A setting of several values becomes an option that may be repeated."""
+    """An option for a configuration setting, with its type, limits, description and default; its
+    value is None where it is not given.
+
+    `name`: of the option (the field's), `default`: the text shown as its default (the field's).
+    A setting of several values becomes an option that may be repeated.
+    """
     info = section.model_fields[field]
-    kinds = [kind for kind in get_args(info.annotation) if kind is not type(None)]
-    several = getattr(info.annotation, "__origin__", None) is tuple
-    kind: Any = list[str] if several else kinds[0] if kinds else info.annotation
+    is_tuple = getattr(info.annotation, "__origin__", None) is tuple
+    types = [t for t in get_args(info.annotation) if t is not type(None)] or [info.annotation]
+    value_type: Any = list[str] if is_tuple else types[0]
     limits = {
         end: value
         for end, key in (("min", "ge"), ("max", "le"))
-        for part in info.metadata
-        if (value := getattr(part, key, None)) is not None
+        for constraint in info.metadata
+        if (value := getattr(constraint, key, None)) is not None
     }
-    if kind is int and any(getattr(part, "lt", None) is not None for part in info.metadata):
+    if value_type is int and any(hasattr(constraint, "lt") for constraint in info.metadata):
         limits["max"] = LARGEST_SEED
-    text = typer.Option(*flags, help=info.description, metavar=metavar, **limits)
-    return option(name, Annotated[kind | None, text])
+    shown = default or (", ".join(info.default) if is_tuple else str(info.default))
+    text = f"{info.description} May be repeated." if is_tuple else info.description
+    annotation = typer.Option(*flags, help=text, metavar=metavar, show_default=shown, **limits)
+    return option(name or field, Annotated[value_type | None, annotation])
 
 
 EVOLUTION_OPTIONS: Group = {  # configuration key -> option
-    "tasks": from_field(Config, "tasks", "tasks", metavar="SPACE[/DATASET]"),
-    "evidence.hold_out": from_field(EvidenceConfig, "hold_out", "hold_out", metavar="SPACE"),
-    "evolution.seed": from_field(EvolutionConfig, "seed", "seed"),
-    "termination.max_evals": from_field(TerminationConfig, "max_evals", "max_evals"),
-    "termination.target": from_field(TerminationConfig, "target", "target"),
-    "termination.patience": from_field(TerminationConfig, "patience", "patience"),
+    "tasks": from_field(Config, "tasks", metavar="SPACE[/DATASET[@SIZE]]"),
+    "evidence.hold_out": from_field(
+        EvidenceConfig, "hold_out", metavar="SPACE[/DATASET]", default="none"
+    ),
+    "evolution.seed": from_field(EvolutionConfig, "seed"),
+    "termination.max_evals": from_field(TerminationConfig, "max_evals", default="no limit"),
+    "termination.target": from_field(TerminationConfig, "target", default="no limit"),
+    "termination.patience": from_field(TerminationConfig, "patience", default="no limit"),
 }
 MEASUREMENT_OPTIONS: Group = {  # keyword of a study -> option
-    "images": from_field(MeasurementSettings, "images", "images", "--images"),
-    "sketch": from_field(MeasurementSettings, "sketch_batch", "batch", "--batch"),
-    "device": from_field(MeasurementSettings, "device", "device"),
+    "images": from_field(MeasurementSettings, "images", metavar="PATH", default="generated"),
+    "sketch": from_field(
+        MeasurementSettings, "sketch_batch", "--batch", name="batch", default="the proxy's own"
+    ),
+    "device": from_field(MeasurementSettings, "device"),
     "workers": option("workers", Workers),
     "records": option(
         "records",
         Annotated[
             str | None,
             typer.Option(
-                "--records",
                 metavar="FOLDER",
-                help="A feature store: look into these values, and add to them.",
+                help="A feature store: use the values in this folder, and add new ones to it.",
             ),
         ],
     ),
@@ -120,35 +156,38 @@ SAMPLE_OPTIONS: Group = {  # keyword of a study -> option
     "space": option("space", SpaceName, "nasbench201"),
     "datasets": option(
         "dataset",
-        Annotated[list[str] | None, typer.Option(help="A data set; may be repeated.")],
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                help="A data set, as DATASET or DATASET@SIZE. May be repeated.",
+                show_default="all of the space's",
+            ),
+        ],
     ),
     "networks": option("networks", Networks, "up to 1000"),
     "seed": option("seed", Seed, 0),
 }
 
 
-def measurement(values: Mapping[str, Any]) -> dict[str, Any]:
+def measurement_keywords(values: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of a study for the values of `MEASUREMENT_OPTIONS`."""
     defaults = {"sketch": 0, "device": "cpu", "workers": cores()}
     return {name: defaults.get(name) if v is None else v for name, v in values.items()}
 
 
-def sample(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of a study for the values of `SAMPLE_OPTIONS`; `InputError` for a number of
-    networks that is none."""
-    return {
-        **values,
-        "datasets": values["datasets"] or (),
-        "networks": _count(values["networks"]),
-    }
+def sample_keywords(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a study for the values of `SAMPLE_OPTIONS`; `InputError` for a text that is
+    no number of networks."""
+    datasets, networks = values["datasets"] or (), _number_of_networks(values["networks"])
+    return {**values, "datasets": datasets, "networks": networks}
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of options that were given."""
+def without_unset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of those options that the user set."""
     return {name: value for name, value in values.items() if value not in (None, [], ())}
 
 
-def _count(text: str) -> int | None:
+def _number_of_networks(text: str) -> int | None:
     if text == "all":
         return None
     number = text.removeprefix("up to ")

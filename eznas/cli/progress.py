@@ -1,4 +1,4 @@
-"""What is shown of a long command while it goes on, on the error stream."""
+"""The progress of a long command, shown on the error stream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ class LiveProgress:
         self._task: Any = None
 
     def phase(self, name: str, networks: int) -> Any:
-        """Begin a phase with a progress bar over its shards."""
+        """Begin a phase: its title, then a progress bar over the shards of its networks."""
         self.close()
         err.print(f"[bold]{name}[/bold]: {networks} networks")
         self._begin()
         return self._shards
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """One line per generation."""
+        """Print a line about a generation, and its best formula where that is new."""
         self._evaluations += report.evaluations
         best = report.best
         self.close()
@@ -45,7 +45,7 @@ class LiveProgress:
         self._begin()
 
     def close(self) -> None:
-        """Take the progress bar away."""
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -72,14 +72,14 @@ class LiveProgress:
 
 
 def _counts(what: str, reasons: dict[str, int]) -> str:
-    """How many, and why; "" for none."""
-    listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-    return f"  {what} {sum(reasons.values())} ({listed})" if reasons else ""
+    """How many formulas or networks failed, and why; "" for none."""
+    counts = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+    return f"  {what} {sum(reasons.values())} ({counts})" if reasons else ""
 
 
 @contextmanager
 def live_progress() -> Iterator[LiveProgress]:
-    """A callback whose progress bar is gone afterwards."""
+    """A callback whose progress bar is removed in the end."""
     progress = LiveProgress()
     try:
         yield progress

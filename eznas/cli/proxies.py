@@ -9,11 +9,18 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, line, out
-from eznas.cli.options import LARGEST_SEED, MEASUREMENT_OPTIONS, AsJson, given, takes
+from eznas.cli.options import (
+    LARGEST_SEED,
+    MEASUREMENT_OPTIONS,
+    AsJson,
+    Proxy,
+    with_options,
+    without_unset,
+)
 from eznas.errors import InputError
 from eznas.report import tables
 
-_SCORING = {
+_SCORING_OPTIONS = {
     "images": MEASUREMENT_OPTIONS["images"],
     "batch": MEASUREMENT_OPTIONS["sketch"],
     "device": MEASUREMENT_OPTIONS["device"],
@@ -21,53 +28,67 @@ _SCORING = {
 
 
 @app.command()
-@takes(measurement=_SCORING)
+@with_options(measurement=_SCORING_OPTIONS)
 def score(
     measurement: dict[str, Any],
-    proxy: Annotated[str, typer.Argument(metavar="PROXY")],
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...")],
-    input_size: Annotated[str, typer.Option("--input", help="Channels,height,width.")] = "3,32,32",
+    proxy: Proxy,
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="package.module:factory (a function that returns a torch module), "
+            "SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
+        ),
+    ],
+    input_size: Annotated[
+        str, typer.Option("--input", help="Size of the input: channels,height,width.")
+    ] = "3,32,32",
     init: Annotated[
-        str | None, typer.Option(help="keep (a model's default) or kaiming (an architecture's).")
+        str | None,
+        typer.Option(
+            help="keep (parameters as they are) or kaiming (drawn anew from the seed).",
+            show_default="keep for a factory, kaiming for an architecture",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of images and fresh parameters.")
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score models, ranked: MODEL is package.module:factory, SPACE/ARCHITECTURE, or a NAS-Bench-201
-    string."""
-    with redirect_stdout(sys.stderr):  # what a stranger's model prints
+    """Score models with a proxy; the best one comes first."""
+    with redirect_stdout(sys.stderr):  # what a user's model prints
         rows = eznas.score(
             proxy,
             models,
-            input_size=_size(input_size),
+            input_size=_input_size(input_size),
             init=init,
             seed=seed,
-            **given(measurement),
+            **without_unset(measurement),
         )
     emit({"scores": rows}, as_json, lambda c: out.print(tables.score_table(c["scores"])))
 
 
 @app.command()
 def export(
-    proxy: Annotated[str, typer.Argument(metavar="PROXY")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.json")],
+    proxy: Proxy,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.json", help="The file to write.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Write a proxy to a file: formula, constants, how it is measured, the evidence for it."""
+    """Write a proxy to a file: formula, constants, how networks are measured, and the evidence."""
     content = eznas.export(proxy, str(output))
     emit(content, as_json, lambda c: line(f"{output}: {c['formula']}"))
 
 
 @app.command()
 def proxies(as_json: AsJson = False) -> None:
-    """List the published proxies as formulas."""
+    """List the published proxies, each as a formula with its source."""
     content = {"proxies": eznas.proxies()}
     emit(content, as_json, lambda c: out.print(tables.proxy_table(c["proxies"])))
 
 
-def _size(text: str) -> tuple[int, int, int]:
+def _input_size(text: str) -> tuple[int, int, int]:
     parts = text.split(",")
     if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
         raise InputError(f"input {text!r}: expected channels,height,width, as in 3,32,32")

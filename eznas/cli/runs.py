@@ -1,4 +1,4 @@
-"""Commands that evolve: a new run, and going on with one."""
+"""Commands that evolve proxies: a new run, and one that is resumed."""
 
 import os
 import re
@@ -11,7 +11,13 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
-from eznas.cli.options import EVOLUTION_OPTIONS, AsJson, Workers, given, takes
+from eznas.cli.options import (
+    EVOLUTION_OPTIONS,
+    AsJson,
+    Workers,
+    with_options,
+    without_unset,
+)
 from eznas.cli.progress import live_progress
 from eznas.discovery import config
 from eznas.errors import InputError
@@ -21,42 +27,86 @@ from eznas.system.folder import ROOT
 from eznas.system.machine import cores
 from eznas.system.signals import stoppable
 
-Time = Annotated[str | None, typer.Option(help="End the search after, say, 30m.")]
-Memory = Annotated[
-    str | None, typer.Option(help="What all processes may take, say 4G: more goes to disk.")
+Time = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="End the search after this time, as in 90s, 30m or 2h.",
+        show_default="no limit",
+    ),
 ]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster to work on, as HOST:PORT.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory for all processes together, as in 800M or 4G; measured networks that do not "
+        "fit go to disk.",
+        show_default="no limit",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The Ray cluster to work on.",
+        show_default="one on this machine",
+    ),
+]
 
 
 @app.command()
-@takes(chosen=EVOLUTION_OPTIONS)
+@with_options(options=EVOLUTION_OPTIONS)
 def evolve(
-    chosen: dict[str, Any],
-    file: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml")] = None,
-    preset: Annotated[str | None, typer.Option(help="quick (default) or paper.")] = None,
+    options: dict[str, Any],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG.toml", help="Settings that differ from the preset's."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Default settings: " + " or ".join(config.PRESETS) + ".", show_default="quick"
+        ),
+    ] = None,
     workers: Workers = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Name of the run, a new folder in {ROOT}/.", show_default="SPACE-seedN-K"
+        ),
+    ] = None,
     time: Time = None,
     memory: Memory = None,
     address: Address = None,
-    dry_run: Annotated[bool, typer.Option(help="Estimate time and memory, run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only estimate the run's time and memory.")
+    ] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A single configuration setting."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting of the configuration, as in generations=30 or "
+            "evidence.networks=200. May be repeated.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evolve a proxy and test it on networks that took no part."""
-    single = dict(config.setting(text) for text in settings or [])
-    resolved = config.read(file, preset, single | given(chosen))
+    """Evolve a proxy, and test it on networks that the search did not use.
+
+    Settings come from the preset, CONFIG.toml, --set and the other options; the later of these win.
+    The defaults shown are those of the preset quick.
+    """
+    single_settings = dict(config.setting(text) for text in settings or [])
+    configuration = config.read(file, preset, single_settings | without_unset(options))
     processes = workers or cores()
     if dry_run:
-        emit(eznas.estimate(resolved, processes), as_json, _show_estimate)
+        emit(eznas.estimate(configuration, processes), as_json, _show_estimate)
         return
     seconds, megabytes = _limits(time, memory, address)
     with live_progress() as progress, stoppable():
         result = eznas.evolve(
-            resolved,
+            configuration,
             workers=processes,
             name=name,
             seconds=seconds,
@@ -68,21 +118,30 @@ def evolve(
 
 @app.command()
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
+    ],
     generations: Annotated[
-        int | None, typer.Option(min=0, help="Go on to this generation, past what ended the run.")
+        int | None,
+        typer.Option(
+            min=0,
+            help="Go on to this generation, whatever other limits the run had.",
+            show_default="the run's own limits",
+        ),
     ] = None,
     time: Time = None,
     workers: Workers = None,
     memory: Memory = None,
     address: Address = None,
-    force: Annotated[bool, typer.Option(help="On other versions or data as well.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on even if packages or data have changed.")
+    ] = False,
     previous: Annotated[
-        bool, typer.Option(help="From the checkpoint before the latest one.")
+        bool, typer.Option("--previous", help="Go on from the checkpoint before the latest one.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run that was cut off."""
+    """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
     with live_progress() as progress, stoppable():
         result = eznas.resume(
@@ -101,7 +160,7 @@ def resume(
 def _limits(
     time: str | None, memory: str | None, address: str | None
 ) -> tuple[float | None, int | None]:
-    """Seconds and megabytes; the cluster is named to Ray."""
+    """Seconds and megabytes, None for no limit; tells Ray the address of its cluster."""
     if address is not None:
         os.environ[ADDRESS] = address
     return (
@@ -111,7 +170,7 @@ def _limits(
 
 
 def _end(result: eznas.Result, as_json: bool) -> None:
-    """Show a result; one that was interrupted says how to go on, and ends as signals end."""
+    """Show a result; after an interrupt, say how to go on, and exit with the signal's code."""
     emit(asdict(result), as_json, _show_result)
     if result.stopped.startswith("SIG"):
         err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)

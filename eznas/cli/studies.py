@@ -1,4 +1,4 @@
-"""Commands that measure what proxies and features are worth, and how fast it goes."""
+"""Commands that measure how good proxies and features are, and how fast they are evaluated."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,47 +11,63 @@ from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.cli.app import app, check_plot, emit, out
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
+    PROXY_HELP,
     SAMPLE_OPTIONS,
     AsJson,
     Initialisations,
     Networks,
     Plot,
+    Proxy,
     Seed,
     SetName,
     SpaceName,
+    measurement_keywords,
     option,
-    sample,
-    takes,
+    sample_keywords,
+    with_options,
 )
-from eznas.cli.options import measurement as measured
 from eznas.cli.progress import live_progress
 from eznas.report import tables
 from eznas.studies.speed import speed as measure_speed
 
 
 @app.command()
-@takes(chosen=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
+@with_options(sample=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
 def correlate(
-    chosen: dict[str, Any],
+    sample: dict[str, Any],
     measurement: dict[str, Any],
     proxies: Annotated[
-        list[str], typer.Argument(metavar="PROXY...", help="`classics` stands for all of them.")
+        list[str],
+        typer.Argument(metavar="PROXY", help=f"{PROXY_HELP} `classics`: all published proxies."),
     ],
     accuracy: Annotated[
         Path | None,
-        typer.Option(help="CSV of architecture,accuracy, all of it, in place of the benchmark."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="Take the networks and accuracies of this file, which has the columns "
+            "architecture,accuracy.",
+            show_default="those of the benchmark",
+        ),
     ] = None,
     set_name: SetName = "all",
     initialisations: Initialisations = 1,
     against: Annotated[
-        str | None, typer.Option(metavar="PROXY", help="Its tau and rho less the others', paired.")
+        str | None,
+        typer.Option(
+            metavar="PROXY",
+            help="Also give the tau and rho of this proxy minus those of every other, paired.",
+        ),
     ] = None,
     within: Annotated[
         str | None,
-        typer.Option(metavar="PROXY", help="Tau among its equals as well: params, depth, ..."),
+        typer.Option(
+            metavar="PROXY",
+            help="Also give tau among networks for which this proxy (params, depth, ...) has the "
+            "same score.",
+        ),
     ] = None,
     timed: Annotated[
-        int, typer.Option(min=0, help="Time every proxy by itself on so many networks.")
+        int, typer.Option(min=0, help="Time every proxy by itself on this many networks.")
     ] = 0,
     plot: Plot = None,
     as_json: AsJson = False,
@@ -68,8 +84,8 @@ def correlate(
             within=within,
             timed=timed,
             watcher=progress,
-            **sample(chosen),
-            **measured(measurement),
+            **sample_keywords(sample),
+            **measurement_keywords(measurement),
         )
     files = [] if plot is None else correlation.plot(str(plot))
     content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
@@ -83,46 +99,60 @@ def correlate(
 
 
 @app.command()
-@takes(
-    chosen=SAMPLE_OPTIONS | {"networks": option("networks", Networks, "up to 500")},
+@with_options(
+    sample=SAMPLE_OPTIONS | {"networks": option("networks", Networks, "up to 500")},
     measurement=MEASUREMENT_OPTIONS,
 )
 def agreement(
-    chosen: dict[str, Any],
+    sample: dict[str, Any],
     measurement: dict[str, Any],
-    published: Annotated[Path, typer.Argument(metavar="SCORES.csv", help="May be gzipped.")],
+    published: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCORES.csv",
+            help="A column architecture, and a column of scores named PROXY or DATASET_PROXY for "
+            "each proxy; may be gzipped.",
+        ),
+    ],
     proxies: Annotated[
-        list[str] | None, typer.Argument(metavar="[PROXY...]", help="Default: all it names.")
+        list[str] | None,
+        typer.Argument(
+            metavar="PROXY",
+            help="Names of published proxies.",
+            show_default="all that the file has scores of",
+        ),
     ] = None,
     initialisations: Initialisations = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Compare our scores of published proxies with scores that others published."""
+    """Compare our scores of published proxies with scores that others have published."""
     with live_progress() as progress:
         rows = eznas.agreement(
             str(published),
             proxies or (),
             initialisations=initialisations,
             watcher=progress,
-            **sample(chosen),
-            **measured(measurement),
+            **sample_keywords(sample),
+            **measurement_keywords(measurement),
         )
     emit({"rows": rows}, as_json, lambda c: out.print(tables.agreement_table(c["rows"])))
 
 
 @app.command()
-@takes(chosen=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
+@with_options(sample=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
 def combine(
-    chosen: dict[str, Any],
+    sample: dict[str, Any],
     measurement: dict[str, Any],
-    first: Annotated[str, typer.Argument(metavar="PROXY")],
-    second: Annotated[str, typer.Argument(metavar="PROXY")],
+    first: Proxy,
+    second: Annotated[str, typer.Argument(metavar="PROXY", help="The other proxy.")],
     set_name: SetName = "all",
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Weights between 0 and 1.")] = 20,
+    steps: Annotated[
+        int, typer.Option(min=1, max=1000, help="Steps of the weight from 0 to 1.")
+    ] = 20,
     plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tau of a weighted sum of two proxies, for each weight of the first."""
+    """Give the tau of a weighted sum of two proxies, for each weight of the first."""
     check_plot(plot)
     with live_progress() as progress:
         combination = eznas.combine(
@@ -131,8 +161,8 @@ def combine(
             set_name=set_name,
             steps=steps,
             watcher=progress,
-            **sample(chosen),
-            **measured(measurement),
+            **sample_keywords(sample),
+            **measurement_keywords(measurement),
         )
     files = [] if plot is None else combination.plot(str(plot))
     content = {**asdict(combination), "plots": files}
@@ -140,7 +170,7 @@ def combine(
 
 
 @app.command()
-@takes(measurement=MEASUREMENT_OPTIONS)
+@with_options(measurement=MEASUREMENT_OPTIONS)
 def features(
     measurement: dict[str, Any],
     space: SpaceName = "nasbench201",
@@ -148,10 +178,10 @@ def features(
     top: Annotated[int, typer.Option(min=1, help="How many features to show.")] = 40,
     as_json: AsJson = False,
 ) -> None:
-    """Rank short features, each with every aggregation, and show what they can do together."""
+    """Rank some 2,000 short features by tau, and test models that are fitted to all of them."""
     with live_progress() as progress:
         ranking, yardsticks = eznas.features(
-            space=space, seed=seed, watcher=progress, **measured(measurement)
+            space=space, seed=seed, watcher=progress, **measurement_keywords(measurement)
         )
 
     def show(content: dict[str, Any]) -> None:
@@ -165,13 +195,13 @@ def features(
 
 
 @app.command()
-@takes(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
 def speed(
     measurement: dict[str, Any],
     networks: Annotated[int, typer.Option(min=8, max=256, help="Networks to score.")] = 16,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how fast recorded formulas are scored, beside the original way; takes minutes."""
+    """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
     with live_progress() as progress:
         content = measure_speed(networks, measurement["device"] or "cpu", progress)
     emit(content, as_json, lambda c: out.print(tables.speed_table(c)))

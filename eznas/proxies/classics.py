@@ -1,8 +1,8 @@
 """Published proxies as formula text: one line each, with its source.
 
-As published means that every layer counts, unreachable ones too, where the authors count it; the
-same over live layers only is a row of its own, named `live_...`. What differs from the authors'
-code is said in `note`.
+Where the authors count every layer, so does the formula, those that no path from input to output
+passes included; the same over live layers only is a proxy of its own, named `live_...`. A `note`
+says what differs from the authors' code.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ _ENTROPY = "entropy(eigenvalues(noise_block_output_covariance))"
 _GAIN = "largest(singular_values(local_block_transfer))"
 _TRAINABILITY = f"mean_layers(2.0 - {_GAIN} - 1.0 / ({_GAIN} + 1e-06))"
 _FLOPS = "sum_all_layers(layer_flops)"
-_ALONE = "smallest(eigenvalues(data_{}_output_correlation))"
+_MECO_TERM = "sum_all_layers(smallest(eigenvalues(data_{}_output_correlation)))"
 _EZNAS = "norm(sigmoid(logdet(sign({}))))"
 
 
 @dataclass(frozen=True)
 class Classic:
-    """A named formula, where it comes from, and how it differs from its authors' code."""
+    """A named formula, its source, and a note on how it differs from its authors' code ("" where it
+    does not)."""
 
     name: str
     formula: str
@@ -49,13 +50,13 @@ _ROWS = (
     Classic(
         "depth", "sum_layers(ones(layer_params))", "number of live convolutions and linear layers"
     ),
-    # Of weights and their gradients.
+    # Weights and their gradients.
     Classic(
         "l2_norm",
         "sum_all_layers(norm(weight))",
         "Abdelfattah et al., 2021",
-        "of fresh weights a norm depends on the channels alone: networks with as many convolutions "
-        "stand in the order of the draw",
+        "the norm of freshly drawn weights depends on the sizes of layers alone: networks whose "
+        "layers have equal sizes are ranked by the draw",
     ),
     Classic("live_l2_norm", "sum_layers(norm(weight))", "Abdelfattah et al., 2021; live layers"),
     Classic("plain", "sum_all_layers(sum(weight * label_weight_grad))", "Mozer & Smolensky, 1988"),
@@ -82,16 +83,16 @@ _ROWS = (
         "sum_layers(log(sum((abs(label_weight_grad) + abs(label2_weight_grad)) / "
         "abs(label_weight_grad - label2_weight_grad))))",
         "Li et al., 2023",
-        "live layers: to the others no gradient comes",
+        "live layers only: no gradient reaches the others",
     ),
     Classic(
         "gradsign",
         "sum_all_layers(sum(abs(label_weight_grad_signs)))",
         "Zhang & Jia, 2022",
-        "an image's gradient is its part in that of the batch, so batch norm sees the batch; the "
+        "an image's gradient is its share of the batch's, so batch norm sees the whole batch; the "
         "authors run every image alone",
     ),
-    # Of activations.
+    # Activations.
     Classic("naswot", _NASWOT, "Mellor et al., 2021"),
     Classic("live_naswot", "logdet(sum_layers(data_relu_agreement))", "Mellor et al., 2021; live"),
     Classic("jacob_cov", f"-sum({_DIVERGENCE})", "Mellor et al., 2020 (first version)"),
@@ -99,18 +100,18 @@ _ROWS = (
         "epe_nas",
         "-sum(same_class * log(abs(correlation(data_jacobian)) + 1e-05))",
         "Lopes et al., 2021",
-        "the authors' score for up to 100 classes; they take another for more",
+        "the authors' score for up to 100 classes; they use another one for more",
     ),
     Classic(
         "zen",
         "log(last_layer(zen_relu_output_change)) + "
         "0.5 * sum_all_layers(log(mean(0.81 + 0.19 * zen_bn_input_variance)))",
         "Lin et al., 2021",
-        "one draw; variances as running averages see them after two passes",
+        "one draw; variances are running averages after two passes",
     ),
     Classic(
         "meco",
-        " + ".join(f"sum_all_layers({_ALONE.format(s)})" for s in ("conv", "relu", "bn")),
+        " + ".join(_MECO_TERM.format(site) for site in ("conv", "relu", "bn")),
         "Jiang et al., 2023",
         "convolutions, activations and batch norms; the authors add every module, containers too",
     ),
@@ -118,7 +119,7 @@ _ROWS = (
         "swap",
         "data_patterns",
         "Peng et al., 2024",
-        "without the regularisation by a size that has to be chosen",
+        "without the regularisation by a network size that has to be chosen",
     ),
     Classic(
         "vkdnw_entropy",
@@ -133,13 +134,13 @@ _ROWS = (
         "az_trainability",
         _TRAINABILITY,
         "Lee & Ham, 2024 (AZ-NAS)",
-        "the authors put networks with a block that does nothing last",
+        "the authors rank networks last that have a block which does nothing",
     ),
     Classic("az_complexity", _FLOPS, "Lee & Ham, 2024 (AZ-NAS)"),
     Classic(
         "az_nas",
-        # Means and deviations, times 1.7 the slope at which a sigmoid follows a normal
-        # distribution, on 500 networks of NAS-Bench-201's search part.
+        # Centres are means, slopes 1.7 over standard deviations (with which a sigmoid follows a
+        # normal distribution), on 500 networks of NAS-Bench-201's search part.
         f"log(sigmoid(0.181 * (sum_layers({_ENTROPY}) - 49.4))) "
         f"+ log(sigmoid(11.9 * (step_layers({_ENTROPY}) + 0.168))) "
         f"+ log(sigmoid(2.35 * ({_TRAINABILITY} + 0.465))) "
@@ -164,17 +165,17 @@ _ROWS = (
         f"mean_layers({_EZNAS.format('noise_weight_grad')})",
         "Akhauri et al., 2022 (EZNAS-A as its paper words it)",
     ),
-    # Of several.
+    # Combinations.
     Classic(
         "jacob_cov_x_params",
-        # The divergence is at least 1 per image; what exceeds it takes the place of ranks.
+        # The divergence is at least 1 for each image; what exceeds it replaces ranks.
         f"log(params) - log(sum({_DIVERGENCE} - 1.0))",
         "jacob_cov (Mellor et al., 2020) x parameters: logs of values, not of ranks",
     ),
     Classic(
         "hybrid",
-        # NASWOT per image, so that the weights hold for any batch; chosen on networks of the
-        # search part (see README).
+        # NASWOT is divided by the number of images, so that the weights suit any batch; they were
+        # chosen on networks of the search part (see README).
         f"2e-08 * sum_all_layers({_LOGSYNFLOW}) + 0.0384 * {_NASWOT} / sqrt(numel({_KERNEL}))",
         "Poeta, 2023: weighted sum of LogSynflow and NASWOT; weights fixed here, see README",
     ),
@@ -184,8 +185,8 @@ CLASSICS: dict[str, Classic] = {row.name: row for row in _ROWS}
 
 
 def listed() -> list[dict[str, str]]:
-    """Every published proxy in the order of `CLASSICS`: dicts of proxy (its name), formula, source
-    and note, which says where it differs from its authors' code ("" where it does not)."""
+    """Every published proxy in the order of `CLASSICS`: dicts with the keys proxy (its name),
+    formula, source and note (how it differs from its authors' code, "" where it does not)."""
     return [
         {"proxy": c.name, "formula": c.formula, "source": c.source, "note": c.note}
         for c in CLASSICS.values()

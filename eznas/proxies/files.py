@@ -1,4 +1,4 @@
-"""Proxy files: formulas as JSON with all that their scores depend on, and the evidence for them."""
+"""Proxy files: a formula as JSON, with all that its scores depend on and the evidence for it."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from eznas.statistics.config import Batch
 from eznas.system.files import read_as, write_whole
 
 FORMAT = 1
-CHAMPION, ARCHIVE = "champion.json", "archive.json"  # in a run folder
+CHAMPION, ARCHIVE = "champion.json", "archive.json"  # names in a run folder
 
 
 class Measured(BaseModel):
-    """Under which measurement configs formulas were evolved, one for each context."""
+    """How networks are measured for a formula: descriptions and fingerprints of the measurement
+    configs, one for each space and input size, and their batches."""
 
     measurement: list[dict[str, Any]]
     fingerprint: list[str]
@@ -25,12 +26,12 @@ class Measured(BaseModel):
 
 
 class ProxyFile(Measured):
-    """The content of a proxy file; the champion of a run is one."""
+    """The content of a proxy file; `champion.json` of a run is one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     eznas_proxy: int = FORMAT
-    name: str = Field(max_length=LONGEST)  # a formula without a name has its text
+    name: str = Field(max_length=LONGEST)  # of a formula without a name its text
     formula: str
     constants: list[float]
     statistics: list[str]
@@ -39,7 +40,7 @@ class ProxyFile(Measured):
 
 
 class ArchivedFormula(BaseModel):
-    """A formula of an archive, and the least coverage that it had."""
+    """A formula of an archive, and its smallest coverage over tasks and networks."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -48,7 +49,7 @@ class ArchivedFormula(BaseModel):
 
 
 class ArchiveFile(Measured):
-    """The archive of a run: its best formulas so far, the fittest first."""
+    """The archive of a run: its best formulas so far, the fittest one first."""
 
     formulas: list[ArchivedFormula]
 
@@ -59,7 +60,7 @@ def described(
     evidence: list[dict[str, Any]] | None = None,
     coverage: float | None = None,
 ) -> ProxyFile:
-    """What a proxy file says of a proxy."""
+    """The content of a proxy file for a proxy."""
     return ProxyFile(
         name=proxy.name,
         formula=proxy.formula.text,
@@ -75,13 +76,15 @@ def described(
 
 
 def write(path: Path, content: ProxyFile) -> None:
-    """Write a proxy file whole or not at all; `InputError` where it cannot be written."""
+    """Write a proxy file, whole or not at all. Raises `InputError` where it cannot be written."""
     write_whole(path, content.model_dump_json(indent=2) + "\n")
 
 
 def read(path: Path) -> tuple[Proxy, ProxyFile]:
-    """The proxy in a file, and what else the file says, its formula as we print it; `InputError`
-    names the file and what is wrong with it."""
+    """The proxy in a file and the file's whole content, with the formula's text in printed form.
+
+    Raises `InputError`, which names the file and what is wrong with it.
+    """
     content = read_as(path, ProxyFile)
     if content.eznas_proxy != FORMAT:
         raise InputError(f"{path}: format {content.eznas_proxy}, expected {FORMAT}")

@@ -1,4 +1,4 @@
-"""From what a user names to a proxy: a name, a run, a file, or the text of a formula."""
+"""Proxies by what a user calls them: a name, a run, a file, or the text of a formula."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +16,22 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY
 from eznas.system.folder import RunFolder, is_run, run_names
 
-USUAL_SPACE = "nasbench201"  # whose contexts describe a proxy that no run has found
+USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes from no run
 
 
 def load(proxy: str) -> Proxy:
-    """The proxy behind a text.
+    """The proxy that a text names.
 
-    A name of `CLASSICS`, a run folder or name (its champion; of one that did not finish, the
-    fittest so far), RUN#K (the K-th formula of its archive, from 1), a .json file, or the text of
-    a formula. `InputError` says what was expected.
+    The text is a name of `CLASSICS`; the name or folder of a run (its champion, or the fittest
+    formula so far if it has not finished); RUN#K (formula K of the run's archive, from 1); a .json
+    file; or a formula. Raises `InputError`, with the nearest known name, for any other text.
     """
     return _loaded(proxy.strip())[0]
 
 
 def describe(proxy: str) -> files.ProxyFile:
-    """What a proxy file says of the proxy behind a text, see `load`: formula, constants, how it is
-    measured, and the evidence that its run or file has. `InputError` as `load`."""
+    """The content of a proxy file for the proxy that a text names: formula, constants, how networks
+    are measured, and the evidence of its run or file. Raises `InputError` as `load` does."""
     loaded, content = _loaded(proxy.strip())
     if content is not None:
         return content
@@ -52,17 +52,20 @@ def describe(proxy: str) -> files.ProxyFile:
 
 
 def export(proxy: str, file: str) -> dict[str, Any]:
-    """Write the proxy behind a text, see `load`, to a JSON file; what the file says. `InputError`
-    for a name that does not end in .json, and where the file cannot be written."""
+    """Write the proxy that a text names (see `load`) to a JSON file, and return its content.
+
+    Raises `InputError` as `load` does, for a file name that does not end in .json, and where the
+    file cannot be written.
+    """
     if not file.endswith(".json"):
-        raise InputError(f"file {file!r}: expected a name that ends in .json, as PROXY does")
+        raise InputError(f"file {file!r}: expected a name that ends in .json")
     content = describe(proxy)
     files.write(Path(file), content)
     return content.model_dump()
 
 
 def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
-    """The proxy, and the proxy file's content where a file or a run has one."""
+    """The proxy, and the content of a proxy file for it where it comes from a file or a run."""
     if text in CLASSICS:
         return Proxy(text, parse(CLASSICS[text].formula)), None
     if text.endswith(".json"):
@@ -80,7 +83,8 @@ def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
 
 
 def _run(text: str) -> RunFolder | None:
-    """The run that a text names, if it names one; `InputError` for RUN#K where there is no RUN."""
+    """The run that a text names, None if it names none. Raises `InputError` for RUN#K where there
+    is no run RUN."""
     name, mark, _ = text.partition("#")
     if is_run(name):
         return RunFolder.find(name)

@@ -1,4 +1,4 @@
-"""Proxies: formulas with a name that score any model."""
+"""Proxies: named formulas that score any model."""
 
 import math
 import time
@@ -20,10 +20,11 @@ from eznas.statistics.measuring import measure
 
 @dataclass(frozen=True)
 class Score:
-    """What a proxy says of one model: larger is better.
+    """The score of one model; larger is better.
 
-    `value` is finite, -inf ("lowest": a singular kernel, no layer between input and logits) or
-    NaN (undefined, with a `reason`); `seconds` is what measuring and evaluating took.
+    `value`: finite, -inf (the lowest score: a singular kernel, or no layer between input and
+    logits) or NaN (undefined); `reason`: why it is undefined, "" where it is not; `seconds` of
+    measuring and evaluating.
     """
 
     value: float
@@ -33,8 +34,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A named formula, and the batches it was evolved with; `InputError` for a name that cannot be
-    printed."""
+    """A named formula and its batches: `raw_batch` images for statistics that keep whole tensors,
+    `sketch_batch` for those that condense them.
+
+    Raises `InputError` for a name that cannot be printed.
+    """
 
     name: str
     formula: Expression
@@ -56,12 +60,14 @@ class Proxy:
         init: str = "keep",
         seed: int = 0,
     ) -> float:
-        """The score of a model, which comes back untouched; larger is better.
+        """The score of a model, which is left as it was; larger is better, -inf is the lowest score
+        and NaN is undefined.
 
-        `input_size` is (channels, height, width); `batch` replaces the proxy's batch of
-        sketches; `images` is a path (see `eznas.statistics.images.load`), a batch, or None for
-        generated ones; `init` is "keep" (the model as it is) or "kaiming" (fresh parameters from
-        `seed`). -inf means lowest, NaN undefined. `InputError` where the model cannot be run.
+        `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
+        `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
+        generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
+        `seed`). Raises `InputError` for arguments that cannot be used, and where the model cannot
+        be run on images of this size.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed)
         return self.evaluate(model, config).value
@@ -75,9 +81,11 @@ class Proxy:
         init: str = "keep",
         seed: int = 0,
     ) -> MeasurementConfig:
-        """The config under which `score` measures, from the same arguments; `InputError` for an
-        initialisation, input or batch that cannot be, and for images or a device that are not
-        there."""
+        """The measurement config that `score` uses, from the same arguments.
+
+        Raises `InputError` for an `init`, input size or batch that cannot be used, and for images
+        or a device that are not available.
+        """
         if init not in ("keep", "kaiming"):
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
         if len(input_size) != 3 or input_size[0] != 3 or input_size[1] != input_size[2]:
@@ -95,9 +103,9 @@ class Proxy:
         )
 
     def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
-        """The score under a given config, with its reason and the time it took. `InputError` where
-        the model cannot be run."""
-        begun = time.perf_counter()
+        """The score of a model under a measurement config. Raises `InputError` where the model
+        cannot be run."""
+        start_time = time.perf_counter()
         plan = Plan.of(self.formula.features())
         rows = [CATALOGUE[name] for name in plan.statistics()]
         bank = stack([measure(model, config, rows)], config.device)
@@ -105,11 +113,11 @@ class Proxy:
         features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
         scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
-        return Score(value, scores.reason, time.perf_counter() - begun)
+        return Score(value, scores.reason, time.perf_counter() - start_time)
 
 
 def ranked(scores: list[float]) -> list[int]:
-    """Indices from the highest score to the lowest; undefined ones last."""
+    """Indices of scores from the highest to the lowest; undefined ones (NaN) come last."""
     keys = np.array([-math.inf if math.isnan(s) else s for s in scores])
     undefined = np.array([math.isnan(s) for s in scores])
     return [int(i) for i in np.lexsort((-keys, undefined))]

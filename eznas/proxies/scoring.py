@@ -1,4 +1,4 @@
-"""Scoring a user's models by a proxy."""
+"""Scoring a user's models with a proxy."""
 
 import math
 from collections.abc import Sequence
@@ -21,16 +21,19 @@ def score(
     init: str | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Score models by one proxy, highest first: dicts of model, proxy, score, seconds, reason.
+    """Score models with one proxy: a dict for each model, the highest score first.
 
-    A model is "package.module:factory" (scored as it is unless `init` says otherwise) or an
-    architecture of a search space (fresh Kaiming parameters unless `init` says otherwise).
-    `input_size` is (channels, height, width) in pixels; `batch` the images for sketches. A score
-    is None where it is "lowest" or undefined: `reason` says which and why. `InputError` for a
-    proxy, model or setting that cannot be had, and for a model that cannot be run.
+    `models`: texts "package.module:factory" (the factory returns an `nn.Module`, whose own
+    parameters are kept unless `init` is "kaiming"), or architectures of a search space (their
+    parameters are drawn from `seed` unless `init` is "keep"). The other arguments are those of
+    `Proxy.score`. A dict has the keys model, proxy (its name), score, seconds and reason; the score
+    is None where it is the lowest (reason "lowest") or undefined (reason says why).
+
+    Raises `InputError` for a proxy, a model or another argument that cannot be used, and for a
+    model that cannot be run.
     """
     loaded = load(proxy)
-    built = [(name, *load_model(name, seed)) for name in models]  # all of them before any is scored
+    built = [(name, *load_model(name, seed)) for name in models]  # all, before the first is scored
     rows: list[dict[str, Any]] = []
     values: list[float] = []
     for name, model, usual_init in built:

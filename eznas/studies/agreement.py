@@ -1,13 +1,13 @@
-"""Our scores of published proxies against scores that others published."""
+"""Our scores of published proxies, compared with scores that others have published."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.loading import without_accuracies
-from eznas.benchmarks.published import read_published
+from eznas.benchmarks.published import Published, read_published
 from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import AtMost, resolved_count
 from eznas.discovery.callbacks import Callback, NoCallback
@@ -16,7 +16,7 @@ from eznas.metrics import spearman
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
 from eznas.spaces import SPACES
-from eznas.studies.measured import StudySettings, score_all
+from eznas.studies.measured import Scored, StudySettings, score_all
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
@@ -39,55 +39,79 @@ def agreement(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> list[dict[str, Any]]:
-    """Spearman's rho between our scores and those in a CSV file, one row per proxy, data set and
-    published column; with several initialisations, the mean between pairs of our own beside it.
+    """Spearman's rho between our scores and those in a CSV file: one row for each proxy, data set
+    and published column.
 
-    Without `proxies`, all of the file's columns that name a published proxy; without `datasets`,
-    those that its columns name. The sample is drawn from the file's networks; the rest as
-    `correlate` has it. `InputError` for a file without such columns, or too few networks.
+    `file`: a CSV file, plain or gzipped, with a column "architecture" and columns of scores named
+    PROXY or DATASET_PROXY. Without `proxies`, all published proxies that its columns name; without
+    `datasets`, those that its columns name. `networks` are drawn from those of the file. A row has
+    the keys proxy, dataset, published (the column), networks (with a published score), rho, the
+    mean over our initialisations, and between_seeds, the mean rho between pairs of these (None for
+    a single one). The other arguments are those of `correlate`.
+
+    Raises `InputError` for a file without such columns or with too few networks, and as
+    `correlate`.
     """
-    without_accuracies(space, (), datasets)  # names that are unknown come to light before reading
+    without_accuracies(space, (), datasets)  # checks the names before the file is read
     published = read_published(file, SPACES[space])
     datasets = datasets or published.datasets(SPACES[space].datasets, file)
-    columns = {published.proxy_of(c, d) for c in published.scores for d in (*datasets, "")}
-    names = list(dict.fromkeys(p.strip() for p in proxies)) or [p for p in CLASSICS if p in columns]
-    if not names:
-        raise InputError(f"{file}: no published proxy's scores for {', '.join(datasets)}")
-    for name in names:
-        if name not in columns:
-            raise unknown("published column", name, columns)
-    count = resolved_count(networks, len(published.architectures))
-    if not 2 <= count <= len(published.architectures):
-        raise InputError(
-            f"networks {count}: expected 2 to {len(published.architectures)}, as the file has"
-        )
-    indices = sample(np.arange(len(published.architectures)), count, seed)
+    names = _proxies_of(published, proxies, datasets, file)
+    indices = _network_indices(published, networks, seed)
     architectures = [published.architectures[i] for i in indices]
     benchmark = without_accuracies(space, architectures, datasets)
     seeds = tuple(range(seed, seed + initialisations))
     settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
     loaded = [load(name) for name in names]
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
-    rows = []
+    return list(_rows(scored, published))
+
+
+def _proxies_of(
+    published: Published, proxies: Sequence[str], datasets: Sequence[str], file: str
+) -> list[str]:
+    """The names of the proxies to compare; `InputError` for one without a published column."""
+    columns = {published.proxy_of(c, d) for c in published.scores for d in (*datasets, "")}
+    names = list(dict.fromkeys(proxy.strip() for proxy in proxies))
+    names = names or [name for name in CLASSICS if name in columns]
+    if not names:
+        raise InputError(f"{file}: no published proxy's scores for {', '.join(datasets)}")
+    for name in names:
+        if name not in columns:
+            raise unknown("published column", name, columns)
+    return names
+
+
+def _network_indices(
+    published: Published, networks: int | None, seed: int
+) -> npt.NDArray[np.int64]:
+    """A sample of the networks of a file."""
+    available = len(published.architectures)
+    count = resolved_count(networks, available)
+    if not 2 <= count <= available:
+        raise InputError(f"networks {count}: expected 2 to {available}, as the file has")
+    return sample(np.arange(available), count, seed)
+
+
+def _rows(scored: Scored, published: Published) -> Iterator[dict[str, Any]]:
+    architectures = scored.benchmark.architectures
     for number, name in enumerate(scored.names):
         for dataset, scores in scored.scores.items():
-            ours = scores[:, number]
+            ours = scores[:, number]  # [seeds, networks]
             for column, theirs in published.columns(name, dataset, architectures).items():
-                known = np.isfinite(theirs)
-                rhos = [spearman(of_seed[known], theirs[known]) for of_seed in ours]
+                is_published = np.isfinite(theirs)
+                rhos = [spearman(of_seed[is_published], theirs[is_published]) for of_seed in ours]
                 row = {
                     "proxy": name,
                     "dataset": dataset,
                     "published": column,
-                    "networks": int(known.sum()),
+                    "networks": int(is_published.sum()),
                     "rho": float(np.mean(rhos)),
-                    "between_seeds": _between(ours),
+                    "between_seeds": _between_seeds(ours),
                 }
-                rows.append(plain(row))
-    return rows
+                yield plain(row)
 
 
-def _between(scores: Array) -> float | None:
+def _between_seeds(scores: Array) -> float | None:
     """The mean rho between pairs of score vectors [seeds, networks]; None for a single one."""
     pairs = [(a, b) for i, a in enumerate(scores) for b in scores[i + 1 :]]
     return float(np.mean([spearman(a, b) for a, b in pairs])) if pairs else None

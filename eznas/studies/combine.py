@@ -21,8 +21,11 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Combination:
-    """Tau of a weighted sum of two proxies, for each weight of the first: data set -> [weights],
-    None where undefined."""
+    """Tau of a weighted sum of two proxies, for each weight of the first.
+
+    `first` and `second` are the proxies' names; `tau`: data set -> [weights], None where tau is
+    undefined.
+    """
 
     first: str
     second: str
@@ -30,8 +33,8 @@ class Combination:
     tau: dict[str, list[float | None]]
 
     def plot(self, file: str) -> list[str]:
-        """Draw tau against the weight; the name of the file. `InputError` where it cannot be
-        written."""
+        """Draw tau against the weight into a PNG file, and return its name in a list. Raises
+        `InputError` where it cannot be written."""
         curves = {dataset: np.array(taus, np.float64) for dataset, taus in self.tau.items()}
         x = f"weight of {self.first} (the rest: {self.second}), each over its largest score"
         plots.line_plot(Path(file), self.weights, curves, x, "Kendall's tau")
@@ -56,8 +59,11 @@ def combine(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> Combination:
-    """Tau of w times one proxy plus 1 - w times another, for w from 0 to 1 in `steps`; the rest as
-    `correlate` has it, and raises."""
+    """Tau of w times one proxy plus 1 - w times another, each divided by its largest finite score,
+    for w from 0 to 1 in `steps` steps.
+
+    The other arguments are those of `correlate`, and so are the reasons for an `InputError`.
+    """
     loaded = [load(first), load(second)]
     benchmark = named_set(load_benchmark(space, datasets), set_name, networks, seed)
     settings = StudySettings((seed,), images, raw, sketch, device, workers, records)
@@ -67,8 +73,8 @@ def combine(
 
 
 def _taus(scored: Scored, weights: Sequence[float]) -> dict[str, list[float | None]]:
-    """Tau of w times the first proxy plus 1 - w times the second, each over its largest finite
-    score, for each weight w: data set -> [weights], None where undefined."""
+    """For each data set the tau of the weighted sums, one for each weight of the first proxy; None
+    where undefined."""
     taus = {}
     for dataset, means in scored.means().items():
         first, second = _scaled(means[0]), _scaled(means[1])
@@ -78,14 +84,15 @@ def _taus(scored: Scored, weights: Sequence[float]) -> dict[str, list[float | No
 
 
 def _scaled(scores: Array) -> Array:
-    """Over the largest finite one."""
+    """Scores [networks], divided by the largest finite one in size."""
     largest = np.abs(scores[np.isfinite(scores)]).max(initial=0)
     return scores / largest if largest > 0 else scores
 
 
 def _weighted(weight: float, first: Array, second: Array) -> Array:
-    """-inf where either is, even at weight 0; NaN where either is."""
-    lowest = np.isneginf(first) | np.isneginf(second)
-    a, b = np.where(lowest, 0, first), np.where(lowest, 0, second)
-    both = np.where(lowest, -np.inf, weight * a + (1 - weight) * b)
-    return np.where(np.isnan(first) | np.isnan(second), np.nan, both)
+    """The weighted sum of two score vectors [networks]; -inf where one of them is, even at weight
+    0, and NaN where one of them is."""
+    is_lowest = np.isneginf(first) | np.isneginf(second)
+    first_finite, second_finite = np.where(is_lowest, 0, first), np.where(is_lowest, 0, second)
+    sums = np.where(is_lowest, -np.inf, weight * first_finite + (1 - weight) * second_finite)
+    return np.where(np.isnan(first) | np.isnan(second), np.nan, sums)

@@ -1,4 +1,4 @@
-"""Proxies against trained accuracy: rank correlation and its companions, with intervals."""
+"""Proxies compared with trained accuracy: rank correlation and related figures, with intervals."""
 
 import math
 from collections import Counter
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import AtMost, named_set
@@ -33,25 +34,29 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Correlation:
-    """What `correlate` gives: rows per proxy and data set, the tau and rho of one proxy less
-    those of every other (where one was named), and the scores behind them."""
+    """The result of `correlate`.
+
+    `rows`: one for each proxy and data set; `difference`: one for each data set and other proxy,
+    the tau and rho of the proxy `against` minus the other's (empty without `against`); `scored`:
+    the scores behind them.
+    """
 
     rows: list[Row]
     difference: list[Difference]
     scored: Scored
 
     def plot(self, file: str) -> list[str]:
-        """Draw score against accuracy into FILE.png and tau with its intervals into FILE-tau.png;
-        the names of both. `InputError` where they cannot be written."""
+        """Draw score against accuracy into FILE.png and tau with its intervals into FILE-tau.png,
+        and return both names. Raises `InputError` where they cannot be written."""
         path = Path(file)
-        bars = path.with_name(f"{path.stem}-tau{path.suffix}")
+        bar_path = path.with_name(f"{path.stem}-tau{path.suffix}")
         scores = {
             dataset: dict(zip(self.scored.names, rows, strict=True))
             for dataset, rows in self.scored.means().items()
         }
         plots.scatter_plot(path, scores, self.scored.benchmark.accuracies)
-        plots.bar_plot(bars, self.rows)
-        return [str(path), str(bars)]
+        plots.bar_plot(bar_path, self.rows)
+        return [str(path), str(bar_path)]
 
 
 def correlate(
@@ -76,30 +81,24 @@ def correlate(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> Correlation:
-    """Rank correlation of proxies with accuracy on a sample of a benchmark.
+    """Rank correlation of proxies with trained accuracy, with 95 % bootstrap intervals.
 
-    `networks`: how many, `AtMost` so many, or None for all of them. A name "classics" stands for
-    all published proxies. `seed` draws the sample and is the first of the initialisation seeds; the
-    scores of several initialisations are averaged, and rows say how far they vary. `accuracy` is a
-    CSV file in place of the benchmark: all of its networks. `against`: the proxy that the others
-    are compared with, pair by pair. `within`: the proxy (params, depth) among whose equals tau is
-    given as well: what is left when size says nothing. `timed`: so many networks are measured for
-    each proxy by itself, for the seconds in its rows. `images` (a file), `raw` and `sketch`
-    (batches; 0: the proxy's own), `device` and `workers`: how networks are measured; `records`: the
-    folder of a feature store to look into and to add to. `InputError` for whatever of these cannot
-    be had, and where a network cannot be measured.
+    `proxies`: texts as `load` takes them, or "classics" for all published ones. `networks`: how
+    many of the set, `AtMost` so many, or None for all. `accuracy`: a CSV file whose networks and
+    accuracies replace the benchmark's. `seed` draws the sample and is the first initialisation
+    seed; scores are averaged over `initialisations`, and rows then say how much they vary.
+    `against`: a proxy that is compared with each other one, paired. `within`: a proxy; rows also
+    give tau among networks for which it has the same score. `timed`: on so many networks each
+    proxy is timed by itself. `images` to `records`: see `StudySettings`.
+
+    Raises `InputError` for an argument that cannot be used, and where a network cannot be measured.
     """
-    compared = [p for p in (against, within) if p is not None]
+    compared = [proxy for proxy in (against, within) if proxy is not None]
     for proxy in compared:
-        load(proxy)  # one proxy: "classics" is none
+        load(proxy)  # "classics" is refused here: it is not a single proxy
     by_text = _by_text([*proxies, *compared])
     loaded = list(by_text.values())
-    if accuracy and set_name != "all":
-        raise InputError(f"set {set_name!r}: an accuracy file holds the networks itself")
-    if accuracy:
-        benchmark = from_accuracy_file(space, accuracy, datasets)
-    else:
-        benchmark = named_set(load_benchmark(space, datasets), set_name, networks, seed)
+    benchmark = _benchmark(space, datasets, accuracy, set_name, networks, seed)
     seeds = tuple(range(seed, seed + initialisations))
     settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
@@ -116,37 +115,56 @@ def correlate(
         scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=seeds
     )
     if timed:
-        seconds = seconds_each(loaded, benchmark, settings, timed)
-        by_name = dict(zip(scored.names, seconds, strict=True))
-        for row in rows:
-            row["seconds"] = by_name[row["proxy"]]
+        _add_seconds(rows, loaded, seconds_each(loaded, benchmark, settings, timed))
     if initialisations > 1:
-        for row in rows:
-            row["variation"] = _variation(row, scored)
+        _add_variation(rows, scored)
     differences = []
     if against is not None:
         differences = difference_rows(scored.names, results, by_text[against.strip()].name)
     return Correlation(rows, differences, scored)
 
 
+def _benchmark(
+    space: str,
+    datasets: Sequence[str],
+    accuracy_file: str | None,
+    set_name: str,
+    networks: int | None,
+    seed: int,
+) -> Benchmark:
+    """The networks of an accuracy file where there is one, else a sample of the space's."""
+    if not accuracy_file:
+        return named_set(load_benchmark(space, datasets), set_name, networks, seed)
+    if set_name != "all":
+        raise InputError(f"set {set_name!r}: expected 'all' with an accuracy file")
+    return from_accuracy_file(space, accuracy_file, datasets)
+
+
 def _first_scores(scored: Scored, proxy: str) -> Array:
-    """The scores of a proxy on the first data set: networks that it scores alike are equals."""
+    """The scores of a proxy on the first data set: float64 [networks]."""
     first: Array = next(iter(scored.means().values()))[scored.names.index(proxy)]
     return first
 
 
 def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
-    """The proxies by the texts that name them, those of all published ones in place of "classics";
-    where two would have one name, both are named by their texts."""
+    """Text -> the proxy that it names, those of all published ones in place of "classics"; where
+    two proxies would have one name, each is named by its text."""
     texts = [name for p in proxies for name in (CLASSICS if p.strip() == "classics" else [p])]
     loaded = {text.strip(): load(text) for text in texts}
     names = Counter(proxy.name for proxy in loaded.values())
     return {t: replace(p, name=t) if names[p.name] > 1 else p for t, p in loaded.items()}
 
 
-def _variation(row: Row, scored: Scored) -> dict[str, float | None]:
-    """How the tau of a row varies over initialisations, and how far those agree."""
-    number = scored.names.index(row["proxy"])
-    accuracies = scored.benchmark.accuracies[row["dataset"]]
-    result = variation(scored.scores[row["dataset"]][:, number], accuracies)
-    return {k: None if math.isnan(v) else v for k, v in result._asdict().items()}
+def _add_seconds(rows: list[Row], proxies: Sequence[Proxy], seconds: Sequence[float]) -> None:
+    """Add to each row the seconds per network of its proxy."""
+    by_name = {proxy.name: s for proxy, s in zip(proxies, seconds, strict=True)}
+    for row in rows:
+        row["seconds"] = by_name[row["proxy"]]
+
+
+def _add_variation(rows: list[Row], scored: Scored) -> None:
+    """Add to each row how its tau varies over initialisations, and how far these agree."""
+    for row in rows:
+        scores = scored.scores[row["dataset"]][:, scored.names.index(row["proxy"])]
+        result = variation(scores, scored.benchmark.accuracies[row["dataset"]])
+        row["variation"] = {k: None if math.isnan(v) else v for k, v in result._asdict().items()}

@@ -1,4 +1,4 @@
-"""What short features are worth, each by itself and all together."""
+"""How well short features rank networks, each by itself and in models fitted to all of them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -40,32 +40,36 @@ def features(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> tuple[Rows, Rows]:
-    """The short features by the tau of their scores, and the yardsticks: two lists of rows.
+    """Two lists of rows: every short feature with its tau, and the yardsticks, models that are
+    fitted to all of these features.
 
-    The yardsticks (greedy least squares with and without products, randomised trees) are fitted
-    to some networks of the study, on which features are ranked, and tested on the others: once as
-    the study splits them, so that no component is on both sides, and once split by lot, as is
-    usual, so that networks are tested that others of their component were fitted to. Settings as
-    in `correlate`; `InputError` for a space with too few networks.
+    Features are ranked on the networks that `study` gives for fitting; a row has the keys feature
+    (its text), tau (data set -> tau, None where undefined) and coverage. The yardsticks (greedy
+    least squares with and without products, randomised trees) are fitted to the same networks and
+    tested on the study's others, of other components. For comparison they are also fitted and
+    tested after the usual split, by lot, where networks of one component are on both sides. A row
+    has the keys language (the features to choose from), features (their number), split_by, model,
+    formula ("" for trees), networks (tested on) and tau: data set -> [tau, low, high]. The
+    arguments are those of `correlate`.
+
+    Raises `InputError` for a space with too few networks, and as `correlate`.
     """
     fitted, tested = study(load_benchmark(space))
-    both, split = fitted.followed_by(tested), len(fitted.architectures)
+    benchmark, fitted_networks = fitted.followed_by(tested), len(fitted.architectures)
     candidates = candidate_features((*TENSORS, *SIZES, *PATHS))
     settings = StudySettings((seed,), images, raw, sketch, device, workers, records)
-    updates = {"images": images, "seed": seed, "device": device}
-    updates |= {k: v for k, v in (("raw_batch", raw), ("sketch_batch", sketch)) if v}
-    measurement = PROXY.model_copy(update=updates)
-    with (
-        team_for(both, measurement, settings, watcher or NoCallback()) as team,
-        one_thread(),
-    ):
-        table = table_of(both, team)
+    measurement = settings.measurement(PROXY, seed)
+    callback = watcher or NoCallback()
+    with team_for(benchmark, measurement, settings, callback) as team, one_thread():
+        table = table_of(benchmark, team)
         table.fill(candidates, table.networks)
-        rows = [_feature_row(c, table, both.tasks(), split) for c in candidates]
-        yardsticks = [*_yardsticks(candidates, table, both, split, "components")]
+        tasks = benchmark.tasks()
+        rows = [_feature_row(feature, table, tasks, fitted_networks) for feature in candidates]
+        yardsticks = [*_yardsticks(candidates, table, benchmark, fitted_networks, "components")]
         order = sample(np.arange(table.networks), table.networks, seed)
-        shuffled, reordered = both.subset(order, both.name), table.reordered(order.tolist())
-        yardsticks += _yardsticks(candidates, reordered, shuffled, split, "networks")
+        shuffled = benchmark.subset(order, benchmark.name)
+        reordered = table.reordered(order.tolist())
+        yardsticks += _yardsticks(candidates, reordered, shuffled, fitted_networks, "networks")
     return rows, yardsticks
 
 
@@ -84,35 +88,43 @@ def _yardsticks(
     candidates: list[Expression],
     table: FeatureTable,
     benchmark: Benchmark,
-    split: int,
+    fitted_networks: int,
     split_by: str,
 ) -> Iterator[dict[str, Any]]:
-    """One row for each yardstick, fitted to the first networks and tested on the rest."""
+    """One row for each yardstick, fitted to the first networks and tested on the others."""
     tasks = benchmark.tasks()
-    tested = benchmark.subset(np.arange(split, table.networks), benchmark.name)
-    of_tensors = [c for c in candidates if not set(c.statistics()) & set(PATHS)]
-    of_structure = [c for c in candidates if set(c.statistics()) <= {*SIZES, *PATHS}]
+    tested = benchmark.subset(np.arange(fitted_networks, table.networks), benchmark.name)
+    of_tensors = [f for f in candidates if not set(f.statistics()) & set(PATHS)]
+    of_structure = [f for f in candidates if set(f.statistics()) <= {*SIZES, *PATHS}]
     languages = {
         "tensor features": of_tensors,
         "sizes and paths": of_structure,
         "all features": candidates,
     }
-    for language, some in languages.items():
-        row = {"language": language, "features": len(some), "split_by": split_by}
+    for language, features_of_language in languages.items():
+        row = {"language": language, "features": len(features_of_language), "split_by": split_by}
         for model, factors in (("greedy", 0), ("greedy with products", FACTORS)):
-            formula = greedy_formulas(some, table, tasks, split, factors=factors)[-1]
+            formula = greedy_formulas(
+                features_of_language, table, tasks, fitted_networks, factors=factors
+            )[-1]
             scores = [table.scores(formula, t.context, table.networks).values for t in tasks]
             row |= {"model": model, "formula": formula.text}
-            yield {**row, **_tested(tasks, scores, tested, split)}
-        scores = forest_scores(some, table, tasks, split)
+            yield {**row, **_test_result(tasks, scores, tested)}
+        scores = forest_scores(features_of_language, table, tasks, fitted_networks)
         row |= {"model": "randomised trees", "formula": ""}
-        yield {**row, **_tested(tasks, scores, tested, split)}
+        yield {**row, **_test_result(tasks, scores, tested)}
 
 
-def _tested(
-    tasks: list[Task], scores: Sequence[Array], tested: Benchmark, split: int
-) -> dict[str, Any]:
-    by_dataset = {t.dataset: s[None, split:] for t, s in zip(tasks, scores, strict=True)}
+def _test_result(tasks: list[Task], scores: Sequence[Array], tested: Benchmark) -> dict[str, Any]:
+    """Tau with its interval on the tested networks, which are the last ones of each task's scores
+    [networks]."""
+    networks = len(tested.architectures)
+    by_dataset = {
+        task.dataset: of_task[None, -networks:] for task, of_task in zip(tasks, scores, strict=True)
+    }
     results = bootstrap_all(by_dataset, tested.accuracies, tested.components, 1000)
-    taus = {d: [float(b.values["tau"][0]), *b.interval("tau", 0)] for d, b in results.items()}
-    return {"networks": len(tested.architectures), "tau": plain(taus)}
+    taus = {
+        dataset: [float(result.values["tau"][0]), *result.interval("tau", 0)]
+        for dataset, result in results.items()
+    }
+    return {"networks": networks, "tau": plain(taus)}

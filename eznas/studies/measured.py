@@ -1,4 +1,4 @@
-"""What the studies share: proxies scored on a benchmark's networks, with a feature store or not."""
+"""Shared by studies: proxies scored on a benchmark's networks, with or without a feature store."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -29,9 +29,13 @@ SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed
 
 @dataclass(frozen=True)
 class StudySettings:
-    """How a study measures: initialisation seeds, images, batches of raw tensors and of sketches
-    (0: the proxy's own), device, workers, and the folder of a feature store to look into and to
-    add to."""
+    """How a study measures networks.
+
+    `seeds` of the initialisations; `images`, a path (None: generated ones); `raw` and `sketch`, the
+    images for statistics that keep tensors and for those that condense them (0: the proxy's own);
+    `device` and `workers`, where and in how many processes; `records`, the folder of a feature
+    store whose values are used and which new ones are added to (None: no store).
+    """
 
     seeds: tuple[int, ...] = (0,)
     images: str | None = None
@@ -41,12 +45,13 @@ class StudySettings:
     workers: int = 1
     records: str | None = None
 
-    def measurement(self, proxy: Proxy, seed: int) -> MeasurementSettings:
-        """The settings under which a proxy is measured with an initialisation seed."""
+    def measurement(self, batches: Proxy | MeasurementSettings, seed: int) -> MeasurementSettings:
+        """How networks are measured with one initialisation seed; where this study sets no batches,
+        those of a proxy or of other settings are taken."""
         return MeasurementSettings(
             images=self.images,
-            raw_batch=self.raw or proxy.raw_batch,
-            sketch_batch=self.sketch or proxy.sketch_batch,
+            raw_batch=self.raw or batches.raw_batch,
+            sketch_batch=self.sketch or batches.sketch_batch,
             seed=seed,
             device=self.device,
         )
@@ -54,8 +59,12 @@ class StudySettings:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of proxies on networks: data set -> float64 [seeds, proxies, networks]; `sizes`
-    [sizes, networks] by `SIZE_FORMULAS`, at the input of the first data set."""
+    """Scores of proxies on the networks of a benchmark.
+
+    `names` of the proxies; `scores`: data set -> float64 [seeds, proxies, networks], -inf or NaN
+    where a score is lowest or undefined; `sizes`: float64 [sizes, networks], the networks' sizes by
+    `SIZE_FORMULAS` at the input size of the first data set.
+    """
 
     benchmark: Benchmark
     names: list[str]
@@ -64,38 +73,44 @@ class Scored:
     sizes: Array
 
     def means(self) -> dict[str, Array]:
-        """The scores averaged over initialisations: data set -> [proxies, networks]."""
+        """The scores averaged over initialisations: data set -> float64 [proxies, networks]."""
         return {dataset: scores.mean(0) for dataset, scores in self.scores.items()}
 
 
 def score_all(
     proxies: Sequence[Proxy], benchmark: Benchmark, settings: StudySettings, callback: Callback
 ) -> Scored:
-    """Scores of the proxies on every network of a benchmark. `InputError` where a network cannot be
-    measured, and for images, a device or a feature store that cannot be used."""
-    sizes = [parse(CLASSICS[name].formula) for name in SIZE_FORMULAS]
+    """Scores of the proxies on every network of a benchmark.
+
+    Proxies of the same batches are scored together. Raises `InputError` where a network cannot be
+    measured, and for images, a device or a feature store that cannot be used.
+    """
+    size_formulas = [parse(CLASSICS[name].formula) for name in SIZE_FORMULAS]
     shape = (len(settings.seeds), len(proxies), len(benchmark.architectures))
     scores = {dataset: np.empty(shape) for dataset in benchmark.accuracies}
-    network_sizes = np.empty((len(sizes), shape[2]))
+    sizes = np.empty((len(size_formulas), shape[2]))
     batches = [(settings.raw or p.raw_batch, settings.sketch or p.sketch_batch) for p in proxies]
     for batch in dict.fromkeys(batches):
-        numbers = [i for i, b in enumerate(batches) if b == batch]
-        formulas = [*(proxies[i].formula for i in numbers), *sizes]
-        for row, seed in enumerate(settings.seeds):
-            measurement = settings.measurement(proxies[numbers[0]], seed)
+        indices = [i for i, batch_of_proxy in enumerate(batches) if batch_of_proxy == batch]
+        formulas = [*(proxies[i].formula for i in indices), *size_formulas]
+        for seed_index, seed in enumerate(settings.seeds):
+            measurement = settings.measurement(proxies[indices[0]], seed)
             with team_for(benchmark, measurement, settings, callback) as team:
                 by_dataset = network_scores(benchmark, formulas, team)
             for dataset, values in by_dataset.items():
-                scores[dataset][row, numbers] = values[: len(numbers)]
-            network_sizes = next(iter(by_dataset.values()))[len(numbers) :]
-    return Scored(benchmark, [p.name for p in proxies], settings.seeds, scores, network_sizes)
+                scores[dataset][seed_index, indices] = values[: len(indices)]
+            sizes = next(iter(by_dataset.values()))[len(indices) :]
+    return Scored(benchmark, [p.name for p in proxies], settings.seeds, scores, sizes)
 
 
 def seconds_each(
     proxies: Sequence[Proxy], benchmark: Benchmark, settings: StudySettings, networks: int
 ) -> list[float]:
-    """Seconds per network of each proxy by itself, measuring included, on one thread: the mean
-    over the first `networks`, at the largest input."""
+    """Seconds per network that each proxy takes by itself, measuring included, on one thread: the
+    mean over the first `networks` networks, at the largest input size.
+
+    Raises `InputError` where a network cannot be measured.
+    """
     space = SPACES[benchmark.space]
     largest = max(benchmark.input_formats(), key=lambda dataset: dataset.input_size)
     models = [space.build(a, largest.classes) for a in benchmark.architectures[:networks]]
@@ -109,10 +124,10 @@ def seconds_each(
             "kaiming",
         )
         with one_thread():
-            begun = time.perf_counter()
+            start_time = time.perf_counter()
             for model in models:
                 proxy.evaluate(model, config)
-        seconds.append((time.perf_counter() - begun) / len(models))
+        seconds.append((time.perf_counter() - start_time) / len(models))
     return seconds
 
 
@@ -123,19 +138,23 @@ def team_for(
     settings: StudySettings,
     callback: Callback,
 ) -> Iterator[ShardEvaluation]:
-    """Workers for a benchmark's networks, which look into the feature store first where there is
-    one; it is compacted in the end."""
+    """Workers for the networks of a benchmark, closed at the end of the context.
+
+    Where the settings name a feature store, its values are used, and new ones are added to it; it
+    is compacted at the end. Raises `InputError` for images, a device or a store that cannot be
+    used.
+    """
     contexts = contexts_of(benchmark, measurement)
-    with ExitStack() as opened:
+    with ExitStack() as cleanup:
         store = None
         if settings.records is not None:
             store = FeatureStore(Path(settings.records), benchmark.space)
-            opened.callback(store.close)
+            cleanup.callback(store.close)
             store.claim([context.measurement for context in contexts])
         title = f"seed {measurement.seed}, {measurement.sketch_batch} images"
         progress = callback.phase(title, len(benchmark.architectures))
         workers = start(partial(Evaluator, contexts), settings.workers, progress=progress)
-        opened.callback(workers.close)
+        cleanup.callback(workers.close)
         yield workers if store is None else StoredWorkers(workers, store, contexts)
         if store is not None:
             store.compact()

@@ -1,4 +1,4 @@
-"""How fast formulas are evaluated: ours and the original way, in one run (`eznas speed`)."""
+"""How fast formulas are evaluated, by the engine and in the original way (`eznas speed`)."""
 
 import copy
 import time
@@ -31,56 +31,60 @@ from eznas.system.machine import cores, most_resident
 
 SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two
-SCORED = ("jacob_cov", "hybrid", "naswot", "eznas_a_sum", "az_expressivity")
-SMALL = 8  # networks, where cost is measured against something else
+PROXIES = ("jacob_cov", "hybrid", "naswot", "eznas_a_sum", "az_expressivity")
+SLOPE_NETWORKS = 8  # at most; on which slopes against formulas and batches are measured
 
 
 def recorded() -> list[list[Expression]]:
-    """The recorded population: the new formulas of ten generations of a search over EZNAS's
-    statistics, a generation a list; see the head of the file."""
+    """Recorded formulas: for each of ten generations of a search over EZNAS's statistics the list
+    of its new ones. The head of the file says how they were recorded."""
     text = files("eznas.studies").joinpath("recorded_formulas.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    parts = "\n".join(lines).strip().split("\n\n")
-    return [[parse(line) for line in part.splitlines()] for part in parts]
+    generations = "\n".join(lines).strip().split("\n\n")
+    return [[parse(line) for line in generation.splitlines()] for generation in generations]
 
 
 def speed(
     networks: int = 16, device: str = "cpu", watcher: Callback | None = None
 ) -> dict[str, Any]:
-    """Rates, distance to the floor that memory bandwidth sets, peak memory, seconds of measuring.
+    """Speed of evaluation on one thread, as a dict of figures.
 
-    The loops and the plan score the last recorded generation on the same networks with one thread,
-    all tensors measured before; `plan_evolving` scores all generations one after the other with
-    what is cached between them. `floor_ratio`: the time of the plan with a cold cache over that of
-    reading all statistics it touches once. `slopes`: of the time against each quantity, both in
-    logs.
+    `rates`: formulas times networks per second. `disk_loop`, `memory_loop` (the original way) and
+    `plan_cold` (the engine with empty caches) score the last recorded generation on tensors that
+    were measured before; `plan_evolving` scores all generations one after the other, with what is
+    cached between them. `ratios` compare them. `floor_ratio`: seconds of `plan_cold` over those of
+    reading all statistics it uses once, at `bandwidth_gb_s`. `measure_seconds`: see `measuring`;
+    `scoring`: see `scoring`. `slopes`: of the log of the seconds over the log of each quantity.
+    `touched_mb` and `peak_mb` are in MiB.
+
+    Raises `InputError` for a device that is not available.
     """
     generations, callback = recorded(), watcher or NoCallback()
-    report = callback.phase("speed", 5) or (lambda done, total: None)
+    progress = callback.phase("speed", 5) or (lambda done, total: None)
     formulas = _distinct(generations[-1])
     config = _config(device, BATCH)
     architectures = SPACES[SPACE].sample(networks, seed=0)
     with one_thread():
         measured = [_measured(a, config, formulas) for a in architectures]
-        report(1, 5)
+        progress(1, 5)
         rates = _loops(formulas, [NetworkTensors.of(m) for m in measured])
         del measured
-        report(2, 5)
+        progress(2, 5)
         evaluator = _evaluator(config, generations)
         table = _filled_table(_serial(evaluator), architectures)
         cold = _timed(_scored, table, formulas)
-        touched = evaluator.touched(Plan.of(formulas).statistics())
+        bytes_used = evaluator.touched(Plan.of(formulas).statistics())
         rates["plan_cold"] = len(formulas) * networks / cold
-        report(3, 5)
+        progress(3, 5)
         evaluator.forget()
         table = _filled_table(_serial(evaluator), architectures)
         evolving = _timed(_scored, table, *generations)
         distinct = len(_distinct([f for g in generations for f in g]))
         rates["plan_evolving"] = distinct * networks / evolving
         bytes_per_second = bandwidth(device)
-        report(4, 5)
+        progress(4, 5)
         slopes = _slopes(generations, architectures, device)
-        report(5, 5)
+        progress(5, 5)
     return {
         "formulas": len(formulas),
         "networks": networks,
@@ -89,44 +93,46 @@ def speed(
             f"plan_evolving / {name}": round(rates["plan_evolving"] / rates[name], 1)
             for name in ("disk_loop", "memory_loop")
         },
-        "floor_ratio": round(cold * bytes_per_second / touched, 2),
-        "touched_mb": round(touched / 2**20, 1),
+        "floor_ratio": round(cold * bytes_per_second / bytes_used, 2),
+        "touched_mb": round(bytes_used / 2**20, 1),
         "bandwidth_gb_s": round(bytes_per_second / 1e9, 2),
         "recorded": {"formulas": sum(map(len, generations)), "distinct": distinct},
         "peak_mb": most_resident() >> 20,
         "measure_seconds": measuring(device),
         "scoring": scoring(device),
         "slopes": slopes,
-        "device": _named(device),
+        "device": _device_name(device),
     }
 
 
 def bandwidth(device: str = "cpu") -> float:
-    """Bytes per second of reading a tensor that fits in no cache, with one thread; the best of
-    several times."""
+    """Bytes per second at which a tensor too large for any cache is read, with one thread: the best
+    of five tries. Raises `InputError` for a device that is not available."""
     data = torch.ones(1 << 26, device=available_device(device))
     return data.nbytes / min(_timed(lambda: float(data.sum())) for _ in range(5))
 
 
 def measuring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
-    """Seconds to measure a network by each probe alone (tracing included), on one thread: the mean
-    over a few networks, all statistics of the probe, default batches."""
+    """Seconds to measure a network by each probe alone, tracing included: probe -> the mean over a
+    few networks, for all statistics of the probe. Raises `InputError` for a device that is not
+    available."""
     config = replace(_config(device, BATCH), sketch=64)
     models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
-    found = {}
+    seconds_of = {}
     for probe in dict.fromkeys(row.probe for row in CATALOGUE.values()):
         rows = [row for row in CATALOGUE.values() if row.probe == probe]
         seconds = [_timed(measure, model, config, rows) for model in models]
-        found[probe] = round(sum(seconds) / networks, 4)
-    return found
+        seconds_of[probe] = round(sum(seconds) / networks, 4)
+    return seconds_of
 
 
 def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
-    """What scoring a network costs, over the bare forward and backward passes of the formula's
-    probes: the median over a few networks, the best of three times each."""
+    """Seconds to score a network by a proxy over those of the bare forward and backward passes that
+    it needs: proxy -> the median over a few networks, each the best of three tries. Raises
+    `InputError` for a device that is not available."""
     models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
-    found = {}
-    for name in SCORED:
+    median_of = {}
+    for name in PROXIES:
         proxy = load(name)
         config = proxy.measurement_config(init="kaiming", device=device)
         rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.features()).statistics()]
@@ -135,21 +141,21 @@ def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
             / min(_passes(model, config, rows) for _ in range(3))
             for model in models
         ]
-        found[name] = round(float(np.median(ratios)), 2)
-    return found
+        median_of[name] = round(float(np.median(ratios)), 2)
+    return median_of
 
 
 def _passes(model: nn.Module, config: MeasurementConfig, rows: Sequence[Statistic]) -> float:
-    """Seconds of the bare passes of the probes of some statistics, on the model as it is."""
+    """Seconds of the bare passes through the model that the probes of some statistics need."""
     seconds = 0.0
     for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
-        own = [r for r in rows if r.excitation == (probe, batch)]
+        backward = any(r.gradient for r in rows if r.excitation == (probe, batch))
         images = config.images.pixels[: config.batch(batch)].to(config.device)
         images = images.contiguous(memory_format=torch.channels_last)
-        ran = copy.deepcopy(model).to(config.device).train()
+        twin = copy.deepcopy(model).to(config.device).train()
         if probe == "flow":
-            ran, images = ran.double(), images[:1].double()
-        seconds += _timed(_pass, ran, images, any(r.gradient for r in own))
+            twin, images = twin.double(), images[:1].double()
+        seconds += _timed(_pass, twin, images, backward)
     return seconds
 
 
@@ -158,8 +164,8 @@ def _pass(model: nn.Module, images: Tensor, backward: bool) -> None:
     with torch.set_grad_enabled(backward):
         logits = model(images)
     if backward:
-        found = [images, *model.parameters()]
-        torch.autograd.grad(logits.sum(), found, allow_unused=True)  # some lead to no logits
+        inputs = [images, *model.parameters()]
+        torch.autograd.grad(logits.sum(), inputs, allow_unused=True)  # some parameters are unused
     if images.is_cuda:
         torch.cuda.synchronize(images.device)
 
@@ -167,7 +173,7 @@ def _pass(model: nn.Module, images: Tensor, backward: bool) -> None:
 def _slopes(
     generations: Sequence[Sequence[Expression]], architectures: Sequence[str], device: str
 ) -> dict[str, float]:
-    """How the time of the plan with a cold cache grows."""
+    """How the time of the plan with a cold cache grows: quantity -> slope in logs."""
     last = _distinct(generations[-1])
 
     def cold(batch: int, networks: int, formulas: int) -> float:
@@ -175,13 +181,13 @@ def _slopes(
         table = _filled_table(_serial(evaluator), architectures[:networks])
         return _timed(_scored, table, last[:formulas])
 
-    most = min(SMALL, len(architectures))
+    most = min(SLOPE_NETWORKS, len(architectures))
     slopes = {
         "networks": _slope({n: cold(BATCH, n, len(last)) for n in (most // 2, most)}),
         "formulas": _slope({f: cold(BATCH, most, f) for f in (len(last) // 4, len(last))}),
         "batch": _slope({b: cold(b, most, len(last)) for b in (BATCH, 2 * BATCH)}),
     }
-    if 1 < cores() <= len(architectures) // SHARD:  # or they have nothing to share
+    if 1 < cores() <= len(architectures) // SHARD:  # a shard at least for each worker
         slopes["workers"] = _slope(
             {w: _shared(w, generations, architectures, device) for w in (1, cores())}
         )
@@ -194,7 +200,7 @@ def _shared(
     architectures: Sequence[str],
     device: str,
 ) -> float:
-    """Seconds for all generations, by so many workers."""
+    """Seconds for all generations, shared by so many workers."""
     config = _config(device, BATCH)
     team = start(lambda: _evaluator(config, generations), workers)
     try:
@@ -205,6 +211,7 @@ def _shared(
 
 
 def _slope(seconds: dict[int, float]) -> float:
+    """The slope of log(seconds) over log(quantity): of quantity -> seconds."""
     x, y = (np.log(np.array(list(v), dtype=float)) for v in (seconds, seconds.values()))
     return round(float(np.polyfit(x, y, 1)[0]), 2)
 
@@ -231,7 +238,7 @@ def _serial(evaluator: Evaluator) -> Workers:
 
 
 def _filled_table(team: Workers, architectures: Sequence[str]) -> FeatureTable:
-    """A table of networks that are measured."""
+    """A table whose networks have been measured."""
     table = FeatureTable([architectures], team.evaluate)
     table.fill([parse("params")], table.networks)
     return table
@@ -265,11 +272,11 @@ def _distinct(formulas: Sequence[Expression]) -> list[Expression]:
 
 def _timed(work: Callable[..., object], *arguments: object) -> float:
     """Seconds of a call."""
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     work(*arguments)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
-def _named(device: str) -> str:
+def _device_name(device: str) -> str:
     device = available_device(device)
     return torch.cuda.get_device_name(device) if device != "cpu" else device

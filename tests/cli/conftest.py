@@ -119,7 +119,7 @@ def folder(tmp_path_factory):
 
 ACCURACIES = {
     "missing": [HEADER, f"{POOLS},"],
-    "words": [HEADER, f"{POOLS},high"],
+    "letters": [HEADER, f"{POOLS},high"],
     "infinite": [HEADER, f"{POOLS},inf"],
     "rows": [HEADER],
     "header": ["network,accuracy", f"{POOLS},1"],

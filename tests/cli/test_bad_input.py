@@ -11,7 +11,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
 
 
 @pytest.mark.parametrize(
-    ("formula", "said"),
+    ("formula", "expected"),
     [
         ("sum_layers(sum(wieght))", ["'wieght'", "did you mean 'weight'?", "position 16"]),
         ("sum_layer(sum(weight))", ["'sum_layer'", "did you mean 'sum_layers'?", "position 1)"]),
@@ -52,15 +52,15 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("x\udcff", [r"'x\udcff'"]),
     ],
 )
-def test_bad_proxy(formula, said):
+def test_bad_proxy(formula, expected):
     line = complaint("correlate", formula, *FEW)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
     assert complaint("score", formula, POOLS) == line
     assert complaint("export", formula, "-o", "new.json") == line
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (["--dataset", "cifar1O"], ["dataset 'cifar1O'", "did you mean 'cifar10'?"]),
         (["--dataset", "cifar10", "--dataset", "imagenet"], ["dataset 'imagenet'"]),
@@ -89,7 +89,7 @@ def test_bad_proxy(formula, said):
         (["--images", "empty"], ["empty", "0 image sets", "cifar-10-batches-py"]),
         (["--accuracy", "nofile.csv"], ["nofile.csv", "No such file"]),
         (["--accuracy", "missing.csv"], ["missing.csv:2", "a finite number", "nothing"]),
-        (["--accuracy", "words.csv"], ["words.csv:2", "'high'"]),
+        (["--accuracy", "letters.csv"], ["letters.csv:2", "'high'"]),
         (["--accuracy", "infinite.csv"], ["infinite.csv:2", "'inf'"]),
         (["--accuracy", "rows.csv"], ["rows.csv", "no rows"]),
         (["--accuracy", "header.csv"], ["header.csv:1", "architecture", "network,accuracy"]),
@@ -106,9 +106,9 @@ def test_bad_proxy(formula, said):
         (["--timed", "-1"], ["--timed", "greater than or equal to 0"]),
     ],
 )
-def test_bad_options_of_correlate(options, said):
+def test_bad_options_of_correlate(options, expected):
     line = complaint("correlate", "params", *FEW, *options)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 AGREEMENT = ("agreement", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
@@ -123,7 +123,7 @@ MEASURING = {
 
 @pytest.fixture
 def unmeasured(monkeypatch):
-    """Bad input is said before hours of measuring."""
+    """Bad input is reported before hours of measuring."""
 
     def fails(*_):
         raise AssertionError("a network was measured")
@@ -134,7 +134,7 @@ def unmeasured(monkeypatch):
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("command", MEASURING)
 @pytest.mark.parametrize(
-    ("records", "said"),
+    ("store", "expected"),
     [
         ("text.txt", ["text.txt", "cannot write"]),
         ("text.txt/below", ["text.txt/below", "cannot write"]),
@@ -144,27 +144,27 @@ def unmeasured(monkeypatch):
         ("other", ["other", "feature values of darts, expected nasbench201"]),
     ],
 )
-def test_bad_records(command, records, said):
-    line = complaint(*MEASURING[command], "--records", records)
-    assert all(part in line for part in said), line
+def test_bad_feature_stores(command, store, expected):
+    line = complaint(*MEASURING[command], "--records", store)
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("command", MEASURING)
-def test_records_in_use(command, tmp_path):
-    held = FeatureStore(tmp_path, "nasbench201")
-    held.claim([])
+def test_a_feature_store_in_use(command, tmp_path):
+    store = FeatureStore(tmp_path, "nasbench201")
+    store.claim([])
     try:
         line = complaint(*MEASURING[command], "--records", str(tmp_path))
     finally:
-        held.close()
+        store.close()
     assert line == f"{tmp_path}: another process is adding feature values"
 
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("command", MEASURING)
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (["--device", "nonsense"], ["device 'nonsense'", "expected cpu"]),
         (["--images", "nofile.npz"], ["nofile.npz", "no such file"]),
@@ -172,16 +172,16 @@ def test_records_in_use(command, tmp_path):
         (["--batch", "1"], ["--batch", "greater than or equal to 2"]),
     ],
 )
-def test_bad_conditions_make_no_records(command, options, said):
+def test_bad_measurement_options_make_no_feature_store(command, options, expected):
     line = complaint(*MEASURING[command], *options, "--records", "new")
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
     assert not Path("new").exists()
 
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("command", ["correlate", "combine"])
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "expected"),
     [
         ("plot.pdf", "plot.pdf: plots are PNG files: expected a name that ends in .png"),
         ("plot", "plot: plots are PNG files: expected a name that ends in .png"),
@@ -189,8 +189,8 @@ def test_bad_conditions_make_no_records(command, options, said):
         ("text.txt/plot.png", "text.txt/plot.png: cannot write: no folder text.txt"),
     ],
 )
-def test_bad_plots(command, file, said):
-    assert complaint(*MEASURING[command], "--plot", file) == said
+def test_bad_plots(command, file, expected):
+    assert complaint(*MEASURING[command], "--plot", file) == expected
 
 
 def test_a_plot_that_cannot_be_written_after_all(folder):
@@ -206,7 +206,7 @@ def test_a_plot_that_cannot_be_written_after_all(folder):
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["nofile.csv"], ["nofile.csv", "No such file"]),
         (["empty"], ["empty", "directory"]),
@@ -227,14 +227,14 @@ def test_a_plot_that_cannot_be_written_after_all(folder):
         ([], ["Missing argument 'SCORES.csv'"]),
     ],
 )
-def test_bad_input_to_agreement(arguments, said):
+def test_bad_input_to_agreement(arguments, expected):
     line = complaint("agreement", *arguments, *([] if "--networks" in arguments else FEW[2:]))
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["params", "prams"], ["unknown proxy 'prams'", "did you mean 'params'?"]),
         (["sum_layers(1 +", "params"], ["position"]),
@@ -246,14 +246,14 @@ def test_bad_input_to_agreement(arguments, said):
         (["params", "depth", "--dataset", "cifar"], ["dataset 'cifar'"]),
     ],
 )
-def test_bad_input_to_combine(arguments, said):
+def test_bad_input_to_combine(arguments, expected):
     line = complaint("combine", *arguments)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (["--top", "0"], ["--top"]),
         (["--seed", "-1"], ["--seed"]),
@@ -261,13 +261,13 @@ def test_bad_input_to_combine(arguments, said):
         (["params"], ["extra argument", "params"]),
     ],
 )
-def test_bad_input_to_features(options, said):
+def test_bad_input_to_features(options, expected):
     line = complaint(*FEATURES, *options)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (["--preset", "quikc"], ["preset 'quikc'", "did you mean 'quick'?"]),
         (["preset.toml"], ["preset 'papers'", "did you mean 'paper'?"]),
@@ -312,9 +312,9 @@ def test_bad_input_to_features(options, said):
         (["key.toml", "type.toml"], ["type.toml"]),
     ],
 )
-def test_bad_input_to_evolve_leaves_no_run(options, said):
+def test_bad_input_to_evolve_leaves_no_run(options, expected):
     line = complaint("evolve", "--workers", "1", *options)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
     assert not Path("runs").exists()
 
 
@@ -323,7 +323,7 @@ def test_bad_configuration_also_stops_a_dry_run():
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "expected"),
     [
         ("|nor_conv_3x4~0|+|none~0|none~1|+|none~0|none~1|none~2|", ["nor_conv_3x3~0", "1<-0"]),
         ("|none~0|+|none~0|none~1|", ["form"]),
@@ -345,13 +345,13 @@ def test_bad_configuration_also_stops_a_dry_run():
         ("strangers:flattens", ["strangers:flattens", "no convolution or linear layer"]),
     ],
 )
-def test_bad_model(model, said):
+def test_bad_model(model, expected):
     line = complaint("score", "naswot", POOLS, model, *BATCH)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (["--input", "3,32"], ["'3,32'", "3,32,32"]),
         (["--input", "3,32,x"], ["'3,32,x'"]),
@@ -369,9 +369,9 @@ def test_bad_model(model, said):
         (["--output", "x"], ["--output"]),
     ],
 )
-def test_bad_options_of_score(options, said):
+def test_bad_options_of_score(options, expected):
     line = complaint("score", "naswot", POOLS, *BATCH, *options)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -391,15 +391,15 @@ def test_export_to_where_nothing_can_be_written(folder, file):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["evolv"], ["'evolv'", "'evolve'"]),
-        (["correlate"], ["Missing argument 'PROXY...'"]),
-        (["score", "params"], ["Missing argument 'MODEL...'"]),
+        (["correlate"], ["Missing argument 'PROXY'"]),
+        (["score", "params"], ["Missing argument 'MODEL'"]),
         (["export", "params"], ["Missing option '-o'"]),
         (["proxies", "all"], ["extra argument", "all"]),
     ],
 )
-def test_bad_usage(arguments, said):
+def test_bad_usage(arguments, expected):
     line = complaint(*arguments)
-    assert all(part in line for part in said), line
+    assert all(part in line for part in expected), line

@@ -1,4 +1,4 @@
-"""Scores, exports and lists; what goes to which stream."""
+"""Scores, exports and lists; what goes to standard output and what to the error stream."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from eznas.discovery.setup import BASELINES
 from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call
 
 
-def test_help_for_want_of_a_command_is_no_complaint():
+def test_without_a_command_help_is_shown():
     outcome = call()
     assert "evolve" in outcome.out
     assert outcome.err == ""
@@ -25,22 +25,26 @@ def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
         call("proxies")
 
 
-def test_a_program_of_its_own_says_the_same():
+def test_a_process_of_its_own_gives_the_same():
     """In a process of its own: exit code, streams, and the same numbers to the last bit."""
 
-    def started(*arguments):
+    def run(*arguments):
         command = [sys.executable, "-c", "from eznas.cli import main; main()", *arguments]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        return done.returncode, done.stdout, done.stderr
+        process = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120
+        )
+        return process.returncode, process.stdout, process.stderr
 
-    code, out, err = started("score", "naswot", "strangers:network", POOLS, *BATCH, "--json")
+    def without_seconds(rows):
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    command = ("score", "naswot", "strangers:network", POOLS, *BATCH)
+    code, out, err = run(*command, "--json")
     assert (code, err) == (0, "made\n")
-    here = answer("score", "naswot", "strangers:network", POOLS, *BATCH)
-    strip = [{k: v for k, v in r.items() if k != "seconds"} for r in here["scores"]]
-    there = json.loads(out)["scores"]
-    assert [{k: v for k, v in r.items() if k != "seconds"} for r in there] == strip
-    bad = started("correlate", "prams", "--json")
+    expected = without_seconds(answer(*command)["scores"])
+    assert without_seconds(json.loads(out)["scores"]) == expected
+    bad = run("correlate", "prams", "--json")
     assert bad == (2, "", "eznas: unknown proxy 'prams'; did you mean 'params'?\n")
 
 
@@ -52,7 +56,7 @@ def test_proxies_lists_formulas():
     assert all(r["proxy"] in shown for r in rows)
 
 
-def test_score_ranks_and_says_why_there_is_no_score():
+def test_score_ranks_and_gives_the_reason_where_there_is_no_score():
     names = [NOTHING, "strangers:network", CONVOLUTIONS]
     rows = answer("score", "naswot", *names, *BATCH)["scores"]
     keys = ["model", "proxy", "score", "seconds", "reason"]
@@ -80,7 +84,7 @@ def test_undefined_comes_after_lowest():
     "formula",
     ["-1.0 * params", "-1e-05*params", "-(params)", "-log(params)", "-sum_layers(layer_params)"],
 )
-def test_a_formula_that_begins_with_a_minus_is_no_option(formula):
+def test_a_formula_that_begins_with_a_minus_is_not_an_option(formula):
     rows = answer("score", formula, POOLS, CONVOLUTIONS)["scores"]
     assert [r["proxy"] for r in rows] == [formula] * 2
     assert [r["model"] for r in rows] == [POOLS, CONVOLUTIONS]

@@ -1,4 +1,4 @@
-"""Correlations on the command line: rows, tables, plots, records."""
+"""Correlations on the command line: rows, tables, plots, feature stores."""
 
 from pathlib import Path
 
@@ -55,14 +55,14 @@ def test_correlate_on_sets():
         assert [r["set"] for r in answer(*command, name)["rows"]] == [name]
 
 
-def test_correlate_says_null_for_what_is_undefined():
+def test_correlate_gives_null_for_undefined_figures():
     formula = "2.0 * exp(exp(params))"  # beyond the largest number
     rows = answer("correlate", formula, *FEW, "--dataset", "cifar10")["rows"]
     assert [(r["tau"], r["tau_low"], r["rho_high"]) for r in rows] == [(None, None, None)]
     assert "undefined" in call("correlate", formula, *FEW, "--dataset", "cifar10").out
 
 
-def test_accuracies_of_ones_own(folder):
+def test_an_accuracy_file(folder):
     """Accuracies that are the numbers of convolutions: parameters must order them perfectly."""
     cells = ["000000", "200000", "300000", "330000", "333000", "333333"]
     names = [ARCHITECTURES[int(c, 5)] for c in cells]
@@ -76,8 +76,8 @@ def test_accuracies_of_ones_own(folder):
     assert [(r["networks"], r["set"], r["accuracy"]) for r in rows] == [(6, "given", "given")] * 2
 
 
-def test_accuracies_of_nds_networks_of_ones_own():
-    """No table of NDS is needed: a made file of four networks, ordered by their size."""
+def test_an_accuracy_file_of_nds_networks():
+    """No table of NDS is needed: a made-up file of four networks, ordered by their size."""
     cells = [f"{op}~0|{op}~1" for op in ("none", "skip_connect", "sep_conv_3x3", "sep_conv_5x5")]
     lines = [
         f"c16-l4:{'+'.join([f'|{cell}|'] * 4)}:{'+'.join([f'|{cell}|'] * 4)},{90 + i}"
@@ -106,7 +106,7 @@ def png(*files) -> bool:
 
 
 def test_everything_at_once(monkeypatch):
-    """Compared, timed, averaged, drawn, and recorded."""
+    """Compared, timed, averaged, drawn, and stored."""
     options = ("--against", "params", "--timed", "2", "--initialisations", "2")
     command = ("correlate", "naswot", "params", *ONE, "--set", "study", "--records", "records")
     content = answer(*command, *options, "--plot", "mine.png")
@@ -136,9 +136,9 @@ def test_everything_at_once(monkeypatch):
         raise AssertionError("a network was measured")
 
     monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
-    again = answer(*command, "--initialisations", "2")
-    kept = [{k: v for k, v in r.items() if k != "seconds"} for r in content["rows"]]
-    assert again == {"rows": kept, "difference": [], "plots": []}
+    rows = [{k: v for k, v in r.items() if k != "seconds"} for r in content["rows"]]
+    from_store = answer(*command, "--initialisations", "2")
+    assert from_store == {"rows": rows, "difference": [], "plots": []}
 
 
 def test_a_difference_is_shown():

@@ -22,17 +22,17 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_import_and_list():
-    found = answer("data", "import", SPACE, "macro.json")
-    assert (found["networks"], found["runs"], found["kind"]) == (2, 2, "test")
-    assert found["datasets"] == {"cifar10": [40, 60]}
+    summary = answer("data", "import", SPACE, "macro.json")
+    assert (summary["networks"], summary["runs"], summary["kind"]) == (2, 2, "test")
+    assert summary["datasets"] == {"cifar10": [40, 60]}
     rows = {row["space"]: row for row in answer("data", "list")["tables"]}
     assert list(rows) == list(SPACES)
     assert rows[SPACE]["here"] == "imported"
-    assert rows[SPACE]["origin"] == found["origin"]
+    assert rows[SPACE]["origin"] == summary["origin"]
     assert rows[SPACE]["source"]["licence"] == "Apache-2.0"
 
 
-def test_import_of_a_csv_says_what_was_read():
+def test_import_of_a_csv_shows_what_was_read():
     outcome = call("data", "import", SPACE, "macro.csv", "--kind", "surrogate")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith(
@@ -56,7 +56,7 @@ def test_the_list_is_shown():
     assert "no checksum is published" in outcome.out
 
 
-def test_an_imported_table_is_ground_truth():
+def test_proxies_are_correlated_with_an_imported_table():
     call("data", "import", SPACE, "macro.csv")
     command = ("correlate", "params", "--space", SPACE, "--networks", "all", *BATCH)
     [row] = answer(*command, "--workers", "1")["rows"]
@@ -81,7 +81,7 @@ def test_verify():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["import", "macro", "macro.json"], "unknown space 'macro'"),
         (["import", SPACE, "none.json"], "none.json: No such file"),
@@ -97,5 +97,5 @@ def test_verify():
         (["fetch", "nats-size"], "the authors' Google Drive"),
     ],
 )
-def test_bad_input(arguments, said):
-    assert said in complaint("data", *arguments)
+def test_bad_input(arguments, expected):
+    assert expected in complaint("data", *arguments)

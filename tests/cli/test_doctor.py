@@ -1,4 +1,4 @@
-"""`eznas doctor`: the table, how to mend what is not as it should be, exit codes."""
+"""`eznas doctor`: the table, remedies for what is at fault, exit codes."""
 
 import json
 

@@ -69,43 +69,43 @@ def test_evolve_answers(finished):
 
 
 def test_a_finished_run_goes_on_only_further(finished):
-    said = complaint("resume", "tiny")
-    assert "tiny: finished after generation 1; `--generations N` with another N goes on" in said
+    line = complaint("resume", "tiny")
+    assert "tiny: finished after generation 1; `--generations N` with another N goes on" in line
     assert "unknown run 'tinny'; did you mean 'tiny'" in complaint("resume", "tinny")
     assert json.loads(Path("runs/tiny/result.json").read_text()) == finished
     shutil.copytree("runs/tiny", "runs/further")
-    found = answer("resume", "further", "--generations", "2", "--workers", "1")
-    assert found["run"] == "further"
-    assert found["evaluations"] > finished["evaluations"]
+    result = answer("resume", "further", "--generations", "2", "--workers", "1")
+    assert result["run"] == "further"
+    assert result["evaluations"] > finished["evaluations"]
     assert len(Path("runs/further/journal.jsonl").read_text().splitlines()) == 3
-    began, whole = (Path("runs", r, "journal.jsonl").read_text() for r in ("tiny", "further"))
-    assert whole.startswith(began)
+    first, longer = (Path("runs", r, "journal.jsonl").read_text() for r in ("tiny", "further"))
+    assert longer.startswith(first)
 
 
 def test_a_run_on_other_versions_asks_for_force(finished, monkeypatch):
     shutil.copytree("runs/tiny", "runs/elsewhere")
     file = Path("runs/elsewhere/environment.json")
-    began = json.loads(file.read_text())
-    began["packages"]["torch"] = "1.0"
-    file.write_text(json.dumps(began))
-    resumed = ("resume", "elsewhere", "--generations", "2", "--workers", "1")
-    said = complaint(*resumed)
-    assert "torch was 1.0 and is" in said
-    assert "`--force` goes on all the same" in said
-    assert json.loads(file.read_text()) == began
-    answer(*resumed, "--force")
-    assert json.loads(file.read_text())["before"] == [began]
+    environment = json.loads(file.read_text())
+    environment["packages"]["torch"] = "1.0"
+    file.write_text(json.dumps(environment))
+    command = ("resume", "elsewhere", "--generations", "2", "--workers", "1")
+    line = complaint(*command)
+    assert "torch was 1.0 and is" in line
+    assert "`--force` goes on all the same" in line
+    assert json.loads(file.read_text()) == environment
+    answer(*command, "--force")
+    assert json.loads(file.read_text())["before"] == [environment]
 
 
 @pytest.mark.parametrize(
-    ("bound", "stopped"),
+    ("limit", "stopped"),
     [("--max-evals=16", "evaluations"), ("--target=-1", "target"), ("--time=0.001", "time")],
 )
-def test_what_bounds_a_search(folder, bound, stopped):
-    name = f"bounded-by-{stopped}"
-    found = answer(*EVOLVE, "--name", name, bound)
-    assert found["stopped"] == stopped
-    assert found["held_out"]
+def test_limits_that_end_a_search(folder, limit, stopped):
+    name = f"limited-by-{stopped}"
+    result = answer(*EVOLVE, "--name", name, limit)
+    assert result["stopped"] == stopped
+    assert result["held_out"]
     lines = Path("runs", name, "journal.jsonl").read_text().splitlines()
     assert len(lines) == 1
     shutil.rmtree(f"runs/{name}")

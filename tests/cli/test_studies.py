@@ -1,4 +1,4 @@
-"""Published scores, blends and words on the command line."""
+"""Published scores, combinations and features on the command line."""
 
 import gzip
 from pathlib import Path
@@ -41,12 +41,12 @@ def test_agreement_answers(published):
         "--initialisations",
         "2",
     )
-    [few] = answer(*command, "--records", "agreed")["rows"]
+    [few] = answer(*command, "--records", "agreement-store")["rows"]
     assert (few["networks"], few["between_seeds"]) == (4, 1)
-    assert Path("agreed/features.csv.gz").is_file()
+    assert Path("agreement-store/features.csv.gz").is_file()
 
 
-def test_agreement_is_by_default_about_what_the_file_names_and_says_null_for_failures(published):
+def test_agreement_takes_the_data_sets_of_the_file_and_gives_null_for_failures(published):
     command = ("agreement", published, "synflow", *BATCH, "--workers", "1", "--networks", "2")
     [row] = answer(*command)["rows"]
     assert (row["dataset"], row["published"], row["networks"]) == ("cifar10", "cifar10_synflow", 0)
@@ -59,7 +59,7 @@ def test_agreement_is_by_default_about_what_the_file_names_and_says_null_for_fai
 
 def test_combine_answers(folder):
     sample = ("naswot", "params", *FEW, "--dataset", SMALL, "--set", "connected")
-    sample = (*sample, "--records", "blended")
+    sample = (*sample, "--records", "combine-store")
     content = answer("combine", *sample, "--steps", "4", "--plot", "combination.png")
     assert list(content) == ["first", "second", "weights", "tau", "plots"]
     assert (content["first"], content["second"]) == ("naswot", "params")
@@ -101,7 +101,7 @@ def tiny(monkeypatch):
 
 @pytest.mark.usefixtures("tiny")
 def test_features_answers_and_shows():
-    command = ("features", *BATCH, "--workers", "1", "--records", "features")
+    command = ("features", *BATCH, "--workers", "1", "--records", "features-store")
     content = answer(*command)
     assert list(content) == ["features", "yardsticks"]
     rows = content["features"]

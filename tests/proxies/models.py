@@ -7,7 +7,7 @@ MODULE = """
 import torch
 from torch import nn
 
-def made():
+def network():
     return nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(8, 10),
@@ -15,11 +15,11 @@ def made():
 
 def one():
     torch.manual_seed(1)
-    return made()
+    return network()
 
 def two():
     torch.manual_seed(2)
-    return made()
+    return network()
 """
 
 

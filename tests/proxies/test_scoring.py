@@ -90,9 +90,9 @@ def test_the_usual_initialisation():
     assert score("logsynflow", MIXED, batch=4, init="keep") != score("logsynflow", MIXED, batch=4)
 
 
-@pytest.mark.parametrize("name", ["networks:made", MIXED])
+@pytest.mark.parametrize("name", ["networks:network", MIXED])
 def test_a_seed_repeats_whatever_else_is_scored(name):
-    """`made` sets no seed of its own."""
+    """`network` sets no seed of its own."""
     first = score("naswot", name, batch=4, seed=3)
     rows = eznas.score("naswot", ["networks:two", name, name], batch=4, seed=3)
     assert [r["score"] for r in rows if r["model"] == name] == [first, first]

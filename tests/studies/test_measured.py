@@ -1,4 +1,4 @@
-"""What studies share: scores are those of each network by itself, and a feature store changes none."""
+"""Shared by studies: scores are those of each network alone, and a feature store changes none."""
 
 import time
 from functools import partial

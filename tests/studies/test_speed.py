@@ -17,7 +17,7 @@ def few(monkeypatch):
     monkeypatch.setattr(module, "recorded", lambda: generations)
     monkeypatch.setattr(module, "cores", lambda: 1)
     monkeypatch.setattr(module, "measuring", lambda device: {"data": 0.1})
-    monkeypatch.setattr(module, "SCORED", ("az_expressivity", "synflow"))
+    monkeypatch.setattr(module, "PROXIES", ("az_expressivity", "synflow"))
 
 
 @pytest.mark.usefixtures("few")
