@@ -178,7 +178,7 @@ def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: s
 def _rows(axis: Axis, groups: list[bool]) -> Tensor:
     """bool [networks, places]: the rows of the chosen groups."""
     mask = torch.zeros_like(axis.live)
-    for chosen, networks, places in zip(groups, axis.networks, axis.places, strict=True):
+    for chosen, networks, places in zip(groups, axis.networks, axis.positions, strict=True):
         mask[networks, places] = chosen
     return mask
 
@@ -188,7 +188,7 @@ def _scatter(blocks: Blocks, axis: Axis, there: list[bool], tail: tuple[int, ...
     found = [b for b, t in zip(blocks, there, strict=True) if t and b is not None]
     tail = tuple(found[0].shape[1:]) if found else tail
     table = axis.live.new_zeros((*axis.live.shape, *tail), dtype=torch.float64)
-    rows = [(n, p) for n, p, t in zip(axis.networks, axis.places, there, strict=True) if t]
+    rows = [(n, p) for n, p, t in zip(axis.networks, axis.positions, there, strict=True) if t]
     for block, (networks, places) in zip(found, rows, strict=True):
         table[networks, places] = block.double()
     return table
