@@ -22,47 +22,49 @@ Blocks = list[Tensor | None]  # one per group of the axis
 class Axis:
     """The rows of a bank along one axis, in groups.
 
-    `networks` and `places`: per group, the network of each row and its place in depth order,
+    `networks` and `positions`: per group, the network of each row and its position in depth order,
     int64 [rows]; `extents`: per group, the units of the largest shape in its signature; `live`:
-    bool [networks, places], False beyond a network's last row.
+    bool [networks, positions], False beyond a network's last row.
     """
 
     networks: list[Tensor]
-    places: list[Tensor]
+    positions: list[Tensor]
     extents: list[int]
     live: Tensor
 
     @staticmethod
     def of(rows: Sequence[Sequence[tuple[Hashable, bool]]]) -> "Axis":
-        """The axis over (signature, live) of every row of every network."""
+        """The axis over the rows of each network: (signature, live), in depth order."""
         groups: dict[Hashable, list[tuple[int, int]]] = {}
         live = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.bool)
-        for network, own in enumerate(rows):
-            for place, (signature, alive) in enumerate(own):
-                groups.setdefault(signature, []).append((network, place))
-                live[network, place] = alive
-        index = [torch.tensor(pairs).T for pairs in groups.values()]
-        return Axis([i[0] for i in index], [i[1] for i in index], [*map(_extent, groups)], live)
+        for network, network_rows in enumerate(rows):
+            for position, (signature, is_live) in enumerate(network_rows):
+                groups.setdefault(signature, []).append((network, position))
+                live[network, position] = is_live
+        indices = [torch.tensor(pairs).T for pairs in groups.values()]
+        networks, positions = [i[0] for i in indices], [i[1] for i in indices]
+        return Axis(networks, positions, [*map(_extent, groups)], live)
 
     def to(self, device: str) -> "Axis":
         """The axis on another device."""
-        networks, places = ([t.to(device) for t in group] for group in (self.networks, self.places))
-        return Axis(networks, places, self.extents, self.live.to(device))
+        networks, positions = ([i.to(device) for i in g] for g in (self.networks, self.positions))
+        return Axis(networks, positions, self.extents, self.live.to(device))
 
     def stack(self, tensors: Sequence[Sequence[Tensor | None]]) -> Blocks:
-        """Stack each group's tensors `[network][place]`; None where the group has no such site."""
+        """The tensors `[network][position]`, all of one shape in a group, as one tensor for each
+        group, [rows, ...]; None where the group has no such site."""
         return [
             _stacked([tensors[n][p] for n, p in zip(i.tolist(), j.tolist(), strict=True)])
-            for i, j in zip(self.networks, self.places, strict=True)
+            for i, j in zip(self.networks, self.positions, strict=True)
         ]
 
 
 @dataclass(frozen=True)
 class Bank:
-    """The measured statistics of a few networks: `blocks[statistic][group]`.
+    """The measured statistics of a few networks: `blocks[statistic][group]`, [rows, ...] each.
 
-    Network-level statistics have one group, whose rows are the `present[statistic]` networks
-    (bool [networks]); the others' rows are zero.
+    Network-level statistics have one group, [networks, ...], with zeros for a network that lacks
+    the statistic; `present[statistic]`, bool [networks], says which have it.
     """
 
     networks: int
@@ -71,23 +73,23 @@ class Bank:
     present: dict[str, Tensor]
 
     def joined(self, other: "Bank") -> "Bank":
-        """With the statistics of another measurement of the same networks."""
+        """The bank with the statistics of another measurement of the same networks added."""
         return replace(
             self, blocks=self.blocks | other.blocks, present=self.present | other.present
         )
 
     def nbytes(self, statistics: Collection[str] | None = None) -> int:
         """Bytes of the tensors of these statistics (None: of all)."""
-        counted = [n for n in self.blocks if statistics is None or n in statistics]
-        return sum(b.nbytes for name in counted for b in self.blocks[name] if b is not None)
+        names = [n for n in self.blocks if statistics is None or n in statistics]
+        return sum(b.nbytes for name in names for b in self.blocks[name] if b is not None)
 
     def only(self, statistics: Collection[str]) -> "Bank":
-        """Without the tensors of all other statistics."""
-        return replace(self, blocks={k: b for k, b in self.blocks.items() if k in statistics})
+        """The bank without the tensors of all other statistics."""
+        return replace(self, blocks={n: b for n, b in self.blocks.items() if n in statistics})
 
 
 def stack(networks: Sequence[MeasuredNetwork], device: str = "cpu") -> Bank:
-    """The bank of networks that were measured for the same statistics.
+    """The bank of one or more networks that were measured for the same statistics.
 
     The tensors are taken out of `networks`: there is no room for both.
     """
@@ -99,22 +101,22 @@ def stack(networks: Sequence[MeasuredNetwork], device: str = "cpu") -> Bank:
             [None if t is None else t.to(device) for t in network.tensors.pop(name)]
             for network in networks
         ]
-        _admit(bank, CATALOGUE[name], tensors, axes)
+        _add(bank, CATALOGUE[name], tensors, axes)
     return bank
 
 
-def _admit(
-    bank: Bank, row: Statistic, tensors: list[list[Tensor | None]], axes: dict[str, Axis]
+def _add(
+    bank: Bank, statistic: Statistic, tensors: list[list[Tensor | None]], axes: dict[str, Axis]
 ) -> None:
-    if row.type.axis != "networks":
-        bank.blocks[row.name] = axes[row.type.axis].stack(tensors)
+    if statistic.type.axis != "networks":
+        bank.blocks[statistic.name] = axes[statistic.type.axis].stack(tensors)
         return
     by_network = [rows[0] for rows in tensors]
     like = next((t for t in by_network if t is not None), torch.zeros((1, 1)))
     filled = [torch.zeros_like(like) if t is None else t for t in by_network]
-    bank.blocks[row.name] = [torch.stack(filled)]
+    bank.blocks[statistic.name] = [torch.stack(filled)]
     present = torch.tensor([t is not None for t in by_network], device=like.device)
-    bank.present[row.name] = present
+    bank.present[statistic.name] = present
 
 
 def _extent(signature: Hashable) -> int:

@@ -17,7 +17,7 @@ ALIGNED = 64  # bytes to which every tensor is aligned
 
 
 class BankOnDisk:
-    """A bank whose tensors are in a file; `InputError` where it cannot be written."""
+    """A copy of a bank whose tensors are in a file; `InputError` where it cannot be written."""
 
     def __init__(self, bank: Bank) -> None:
         tensors = [b for blocks in bank.blocks.values() for b in blocks if b is not None]
@@ -44,18 +44,18 @@ class BankOnDisk:
             for name, blocks in bank.blocks.items()
         }
         self._device = tensors[0].device if tensors else torch.empty(0).device
-        self._bare = replace(bank, blocks={})
+        self._without_blocks = replace(bank, blocks={})
 
     def opened(self) -> Bank:
-        """The bank, its tensors views of the file."""
+        """The bank, on the device of the original; on the CPU its tensors are views of the file."""
         blocks = {
             name: [None if view is None else self._view(*view) for view in groups]
             for name, groups in self._layout.items()
         }
-        return replace(self._bare, blocks=blocks)
+        return replace(self._without_blocks, blocks=blocks)
 
     def release(self) -> None:
-        """Give back the memory of what was read."""
+        """Free the memory of what was read; it is read from the file again when needed."""
         self._map.madvise(mmap.MADV_DONTNEED)
 
     def _view(self, dtype: torch.dtype, shape: torch.Size, start: int) -> Tensor:

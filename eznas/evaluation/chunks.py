@@ -1,7 +1,7 @@
 """The part of a plan that touches raw tensors, a few rows at a time, so that they stay in cache.
 
-Whole blocks fall out of cache between two primitives, and most of the time goes into memory
-traffic; what is left of a layer afterwards is small.
+A block of all rows falls out of the processor's cache between two primitives, and most of the time
+goes into memory traffic; the results that are kept for each layer are small.
 """
 
 from collections import Counter
@@ -11,22 +11,24 @@ import torch
 from torch import Tensor
 
 from eznas.evaluation.bank import Axis, Bank
-from eznas.evaluation.values import Value, applied
+from eznas.evaluation.values import Value, all_measured, applied
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
 from eznas.primitives.types import AXES
 
-LARGE = ("maps", "weights")
-ROWS = AXES[:-1]
+LARGE = ("maps", "weights")  # forms of values that are computed in chunks
+ROWS = AXES[:-1]  # the axes whose rows can be divided
 UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits depend on it
 BYTES = 4096  # on a GPU, for a unit: of some tensors of some images at a time
 
 
 def large(steps: Sequence[Expression]) -> set[str]:
-    """The texts of those steps to run in chunks: what gives something large or takes it (all
-    arguments of a primitive are of one form, so that what these need is large as well)."""
-    own = [s for s in steps if s.type.axis in ROWS]
-    return {s.text for s in own if any(e.type.form in LARGE for e in (s, *s.arguments))}
+    """The texts of those steps to run in chunks: all whose result or argument is large.
+
+    All arguments of a primitive are of one form, so that what such a step needs is large as well.
+    """
+    row_steps = [s for s in steps if s.type.axis in ROWS]
+    return {s.text for s in row_steps if any(e.type.form in LARGE for e in (s, *s.arguments))}
 
 
 def run(
@@ -35,13 +37,14 @@ def run(
     bank: Bank,
     wanted: Collection[str],
 ) -> dict[str, Value]:
-    """The values of those steps that are small or wanted; `known` are leaves and other values."""
-    found: dict[str, Value] = {}
+    """By text, the values of those steps that are small or `wanted`; `known` has the values of
+    leaves and of all else that the steps need."""
+    values: dict[str, Value] = {}
     for name, axis in bank.axes.items():
-        own = [s for s in steps if s.type.axis == name]
-        if own:
-            found |= _Program(own, known, wanted).run(axis)
-    return found
+        axis_steps = [s for s in steps if s.type.axis == name]
+        if axis_steps:
+            values |= _Program(axis_steps, known, wanted).run(axis)
+    return values
 
 
 class _Program:
@@ -50,22 +53,22 @@ class _Program:
     def __init__(
         self, steps: Sequence[Expression], known: Mapping[str, Value], wanted: Collection[str]
     ) -> None:
-        made = {s.text for s in steps}
-        given = {a.text: a for s in steps for a in s.arguments if a.text not in made}
+        results = {s.text for s in steps}
+        inputs = {a.text: a for s in steps for a in s.arguments if a.text not in results}
         self._steps = [(s.text, s.name, [a.text for a in s.arguments]) for s in steps]
-        self._inputs = {t: known[t].blocks for t, a in given.items() if a.type != CONSTANT}
-        self._constants = {t: known[t].blocks[0] for t, a in given.items() if a.type == CONSTANT}
+        self._inputs = {t: known[t].blocks for t, a in inputs.items() if a.type != CONSTANT}
+        self._constants = {t: known[t].blocks[0] for t, a in inputs.items() if a.type == CONSTANT}
         self._outputs = [s.text for s in steps if s.text in wanted or s.type.form not in LARGE]
         self._uses = Counter([t for *_, texts in self._steps for t in texts] + self._outputs)
-        self._carried = {t: known[t].carried for t in self._inputs}
+        self._measured = {t: known[t].measured for t in self._inputs}
         for step in steps:
-            own = [self._carried[a.text] for a in step.arguments if a.type != CONSTANT]
-            self._carried[step.text] = tuple(all(c) for c in zip(*own, strict=True))
+            of_arguments = [self._measured[a.text] for a in step.arguments if a.type != CONSTANT]
+            self._measured[step.text] = all_measured(of_arguments)
 
     def run(self, axis: Axis) -> dict[str, Value]:
-        """The values of the outputs."""
+        """The values of the outputs, by text."""
         groups = [self._group(g, len(rows), axis) for g, rows in enumerate(axis.networks)]
-        return {t: Value([own[t] for own in groups], self._carried[t]) for t in self._outputs}
+        return {t: Value([group[t] for group in groups], self._measured[t]) for t in self._outputs}
 
     def _group(self, group: int, rows: int, axis: Axis) -> dict[str, Tensor | None]:
         size = max(1, _units(axis.live.device) // axis.extents[group])
@@ -83,19 +86,19 @@ class _Program:
         for text, blocks in self._inputs.items():
             block = blocks[group]
             values[text] = None if block is None else block[start:stop]
-        uses_left = self._uses.copy()
+        remaining_uses = self._uses.copy()
         for result, primitive, arguments in self._steps:
             values[result] = applied(primitive, [values[t] for t in arguments])
             for text in arguments:
-                uses_left[text] -= 1
-                if not uses_left[text] and text not in self._constants:
+                remaining_uses[text] -= 1
+                if not remaining_uses[text] and text not in self._constants:
                     del values[text]
         return values
 
 
 def _units(device: torch.device) -> int:
-    """Units in a chunk: on a GPU as many as its free memory should hold, for which bits of the
-    last place do not matter."""
+    """Units in a chunk; on a GPU as many as its free memory should hold, because last bits are not
+    reproducible there anyway."""
     if device.type != "cuda":
         return UNITS
     free, _ = torch.cuda.mem_get_info(device)
@@ -103,7 +106,7 @@ def _units(device: torch.device) -> int:
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    there = [p for p in parts if p is not None]
-    if len(there) < len(parts):
+    present = [p for p in parts if p is not None]
+    if len(present) < len(parts):
         return None
-    return there[0] if len(there) == 1 else torch.cat(there)
+    return present[0] if len(present) == 1 else torch.cat(present)

@@ -19,13 +19,14 @@ class Context:
 
 
 def contexts_of(benchmark: Benchmark, settings: MeasurementSettings) -> tuple[Context, ...]:
-    """One context for each input size of a benchmark's data sets, in their order.
+    """One context for each input format (size, classes) of a benchmark's data sets, in their order.
 
-    All see the same batch of images, drawn at the largest of the data sets' own sizes and averaged
-    over areas for smaller ones. `InputError` for images or a device that cannot be had.
+    All see the same batch of images, drawn at the largest of the data sets' native sizes and
+    averaged over areas for smaller ones. `InputError` for images that cannot be read or a device
+    that is not there.
     """
     formats = benchmark.input_formats()
-    # Sizes that were asked for beside a data set's own (DATASET@SIZE) change no other's images.
+    # Sizes that a user adds to a data set's native one (DATASET@SIZE) change no other's images.
     native = [d.input_size for name, d in benchmark.datasets.items() if "@" not in name]
     configs = settings.on(formats, max(native or [d.input_size for d in formats]))
     return tuple(Context(SPACES[benchmark.space], config) for config in configs)

@@ -1,10 +1,10 @@
 """The file of a feature store: CSV tables one after the other, in gzip members.
 
-Each table has a header `architecture,measurement,` and then canonical features; a row says a
-network's values under the measurement config of a fingerprint. A cell is `value`, where the
-coverage is not 1 `value@coverage`, and `empty` for a network without anything to aggregate. Every
-portion is appended as a gzip member of its own, so that a last one that was cut off by a crash is
-known and left out. Any reader of gzip reads the whole.
+Each table has a header of `architecture`, `measurement` and canonical features. A row holds one
+network's values under the measurement config of a fingerprint. A cell is `value`, or
+`value@coverage` where the coverage is not 1, or `empty` for a network without anything to
+aggregate. Every append is a gzip member of its own: a last member that a crash cut off is
+recognised and left out. Any program that reads gzip reads all tables.
 """
 
 import csv
@@ -26,7 +26,7 @@ from eznas.evaluation.status import Status
 DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank
 HEADER = ["architecture", "measurement"]
 EMPTY = "empty"
-_START = gzip.compress(b"", mtime=0)[:8]  # with which every member begins
+_START = gzip.compress(b"", mtime=0)[:8]  # the first bytes of every member
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,8 @@ class Block:
         features: Sequence[str],
         values: FeatureValues,
     ) -> "Block":
-        """A block from values [features, networks]."""
+        """A block of values [features, networks]; of an architecture that repeats, the last
+        column counts."""
         columns = {architecture: i for i, architecture in enumerate(architectures)}
         return Block(fingerprint, columns, {f: i for i, f in enumerate(features)}, values)
 
@@ -56,15 +57,15 @@ class Block:
         """The block as it will be read back."""
         lines = list(csv.reader(io.StringIO(text_of([self]))))[1:]
         values = _values([line[2:] for line in lines], len(self.features))
-        return Block(self.fingerprint, self.networks, self.features, values)
+        return Block.of(self.fingerprint, list(self.networks), list(self.features), values)
 
     def copy_to(
-        self, values: FeatureValues, features: dict[str, int], networks: dict[str, int]
+        self, values: FeatureValues, features: Sequence[str], architectures: Sequence[str]
     ) -> tuple[Any, ...] | None:
-        """Write what the block says of some features and networks into `values` [features,
-        networks]; the index of what was written, None where that is nothing."""
-        rows = [(i, self.features[f]) for f, i in features.items() if f in self.features]
-        columns = [(i, self.networks[a]) for a, i in networks.items() if a in self.networks]
+        """Write what the block knows of these features and architectures, which may repeat, into
+        `values` [features, architectures]; the index of what was written, None for nothing."""
+        rows = [(i, self.features[f]) for i, f in enumerate(features) if f in self.features]
+        columns = [(i, self.networks[a]) for i, a in enumerate(architectures) if a in self.networks]
         if not rows or not columns:
             return None
         (to_rows, from_rows), (to_columns, from_columns) = (
@@ -72,14 +73,13 @@ class Block:
             zip(*columns, strict=True),
         )
         target, source = np.ix_(to_rows, to_columns), np.ix_(from_rows, from_columns)
-        values.values[target] = self.values.values[source]
-        values.coverage[target] = self.values.coverage[source]
-        values.status[target] = self.values.status[source]
+        for array, block_array in zip(values, self.values, strict=True):
+            array[target] = block_array[source]
         return target
 
 
 def text_of(blocks: Iterable[Block]) -> str:
-    """The blocks as CSV; those in a row that have the same features share a header."""
+    """The blocks as CSV; successive blocks of the same features share a header."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     header: tuple[str, ...] = ()
@@ -99,7 +99,8 @@ def _cell(value: float, coverage: float, status: int) -> str:
 
 
 def _values(rows: Sequence[Sequence[str]], features: int) -> FeatureValues:
-    """The values of rows of cells, one row for each network; `ValueError` for what is none."""
+    """The values in rows of cells, one row for each network; `ValueError` for a cell that is no
+    number."""
     values = FeatureValues.missing(features, len(rows))
     for column, cells in enumerate(rows):
         for row, cell in enumerate(cells):
@@ -118,13 +119,14 @@ def compressed(blocks: Iterable[Block]) -> bytes:
 
 
 def read_blocks(file: Path) -> list[Block]:
-    """The blocks of a file, each value once, without a last part that was not written to its end;
-    none where there is no file. `InputError` names a file that is damaged, and where."""
+    """The blocks of a file, each value once, without a last member that was cut off; none where
+    there is no file. `InputError` says which file is damaged, and where in it."""
     return list(merged(_tables(_members(_bytes(file), file)[1], file)))
 
 
 def cut_incomplete(file: Path) -> None:
-    """Take a last part that was not written to its end off the file."""
+    """Remove a last member that was cut off from the file; `InputError` for a damaged file, or one
+    that cannot be written to."""
     data = _bytes(file)
     complete = _members(data, file)[0]
     if complete < len(data):
@@ -151,7 +153,7 @@ def _members(data: bytes, file: Path) -> tuple[int, str]:
         except zlib.error as error:
             raise InputError(f"{file}: damaged at byte {start}: {error}") from None
         if not member.eof:
-            # Only of the last one an end may be missing; where more follows, its end was damaged.
+            # A crash cuts off the last member only; where another follows, the file is damaged.
             remainder = data[start:]
             is_start = remainder[: len(_START)] == _START[: len(remainder)]
             if not is_start or _START in remainder[1:]:
@@ -198,35 +200,35 @@ def _lines(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def merged(blocks: Iterable[Block]) -> Iterator[Block]:
-    """What the blocks say, every value once (the last one): networks of which the same features
-    are known stand together, all in sorted order."""
+    """The values of all blocks, each once (the last of several): one block for the networks of
+    which the same features are known, all in sorted order."""
     by_fingerprint: dict[str, list[Block]] = {}
     for block in blocks:
         by_fingerprint.setdefault(block.fingerprint, []).append(block)
     groups = sorted(
         (features, fingerprint, architectures)
-        for fingerprint, same in by_fingerprint.items()
-        for features, architectures in _alike(same).items()
+        for fingerprint, same_config in by_fingerprint.items()
+        for features, architectures in _by_features(same_config).items()
     )
     for features, fingerprint, architectures in groups:
         values = FeatureValues.missing(len(features), len(architectures))
         result = Block.of(fingerprint, architectures, features, values)
         for block in by_fingerprint[fingerprint]:
-            block.copy_to(values, result.features, result.networks)
+            block.copy_to(values, features, architectures)
         yield result
 
 
-def _alike(blocks: Sequence[Block]) -> dict[tuple[str, ...], list[str]]:
-    """The features that are known of a network -> all networks of which just these are known."""
-    numbers: dict[str, list[int]] = {}  # architecture -> the blocks that say something of it
+def _by_features(blocks: Sequence[Block]) -> dict[tuple[str, ...], list[str]]:
+    """Sets of features -> the architectures of which exactly these are known, sorted both."""
+    block_numbers: dict[str, list[int]] = {}  # architecture -> the blocks that have it
     for number, block in enumerate(blocks):
         for architecture in block.networks:
-            numbers.setdefault(architecture, []).append(number)
+            block_numbers.setdefault(architecture, []).append(number)
     by_blocks: dict[tuple[int, ...], list[str]] = {}
-    for architecture, of_network in numbers.items():
-        by_blocks.setdefault(tuple(of_network), []).append(architecture)
+    for architecture, numbers in block_numbers.items():
+        by_blocks.setdefault(tuple(numbers), []).append(architecture)
     by_features: dict[tuple[str, ...], list[str]] = {}
-    for chosen, architectures in by_blocks.items():
-        features = tuple(sorted({f for n in chosen for f in blocks[n].features}))
+    for numbers, architectures in by_blocks.items():
+        features = tuple(sorted({f for number in numbers for f in blocks[number].features}))
         by_features.setdefault(features, []).extend(architectures)
     return {features: sorted(architectures) for features, architectures in by_features.items()}

@@ -76,11 +76,9 @@ class FeatureStore:
         """Values, and whether they are known: both [features, networks]."""
         values = FeatureValues.missing(len(features), len(architectures))
         known = np.zeros(values.values.shape, dtype=bool)
-        rows = {feature: i for i, feature in enumerate(features)}
-        columns = {architecture: i for i, architecture in enumerate(architectures)}
         for block in self._blocks:
             if block.fingerprint == fingerprint:
-                written = block.copy_to(values, rows, columns)
+                written = block.copy_to(values, features, architectures)
                 if written is not None:
                     known[written] = True
         return values, known

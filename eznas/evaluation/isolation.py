@@ -52,15 +52,14 @@ class ShardJob:
 
     def call(self) -> Call:
         """What is asked of the worker: what is not blamed yet, on networks not known as fatal."""
-        return self._evaluation([t for t in self.texts if t not in self.blamed])
+        return self._evaluation(self._unblamed())
 
     def finish(self, executor: Executor, call: Call, answer: FeatureValues | Lost) -> FeatureValues:
         """Values of all texts, after what the worker answered or how it was lost."""
-        asked: Sequence[str] = call.arguments[2]
         if isinstance(answer, Lost):
-            by_text = self._survived(executor, list(asked), answer)
+            by_text = self._retried(executor)
         else:
-            by_text = _by_text(asked, answer)
+            by_text = _by_text(call.arguments[2], answer)
         networks = len(self.shard.architectures)
         values = FeatureValues.below(
             [
@@ -76,10 +75,10 @@ class ShardJob:
                 values.status[:, place] = STATUS_OF[how]
         return values
 
-    def _survived(
-        self, executor: Executor, texts: list[str], lost: Lost
-    ) -> dict[str, FeatureValues]:
-        """What a worker says of a shard that has taken it down, less what it keeps dying of."""
+    def _retried(self, executor: Executor) -> dict[str, FeatureValues]:
+        """What a worker answers for a shard that has taken it down once, less what it keeps dying
+        of and what other jobs have blamed meanwhile."""
+        texts = self._unblamed()
         answer = executor.attempt(self.worker, self._evaluation(texts), ATTEMPTS - 1)
         if not isinstance(answer, Lost):
             return _by_text(texts, answer)
@@ -119,6 +118,9 @@ class ShardJob:
         middle = len(texts) // 2
         first_half = self._search_features(executor, texts[:middle])
         return first_half | self._search_features(executor, texts[middle:])
+
+    def _unblamed(self) -> list[str]:
+        return [text for text in self.texts if text not in self.blamed]
 
     def _evaluation(self, texts: list[str]) -> Call:
         key = self.shard.context, self.shard.number

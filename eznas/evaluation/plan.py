@@ -1,4 +1,4 @@
-"""Plans: each distinct sub-expression of many formulas once, run over one shard's bank."""
+"""Plans: each distinct sub-expression of many formulas is computed once on a shard's bank."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from eznas.evaluation import chunks
 from eznas.evaluation.bank import Axis, Bank, Blocks
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
-from eznas.evaluation.values import Cache, Value, applied
+from eznas.evaluation.values import Cache, Value, all_measured, applied
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
 from eznas.statistics.catalogue import CATALOGUE
@@ -42,26 +42,27 @@ class Plan:
         return Plan(list(steps.values()), roots)
 
     def statistics(self) -> list[str]:
-        """The statistics to measure, in a fixed order."""
+        """The statistics that the plan needs, in the catalogue's order."""
         named = {s.name for s in self.steps}
         return [name for name in CATALOGUE if name in named]
 
     def run(self, bank: Bank, cache: Cache | None = None) -> list[Value]:
-        """The values of the roots on one bank; intermediates go when their last use is done."""
+        """The values of the roots on one bank, in their order; intermediate ones are freed after
+        their last use. `cache` keeps small values for later plans on the same shard."""
         cache = Cache(0) if cache is None else cache
         known = self._cached(cache)
         needed = self._needed(known)
-        todo = [s for s in self.steps if s.text in needed and s.text not in known]
-        for step in (s for s in todo if not s.arguments or s.type == CONSTANT):
+        steps = [s for s in self.steps if s.text in needed and s.text not in known]
+        for step in (s for s in steps if not s.arguments or s.type == CONSTANT):
             known[step.text] = _value(step, [known[a.text] for a in step.arguments], bank)
-        todo = [s for s in todo if s.text not in known]
-        large = chunks.large(todo)
-        small = [s for s in todo if s.text not in large]
+        steps = [s for s in steps if s.text not in known]
+        large = chunks.large(steps)
+        small = [s for s in steps if s.text not in large]
         uses = Counter([a.text for s in small for a in s.arguments] + [r.text for r in self.roots])
-        made = chunks.run([s for s in todo if s.text in large], known, bank, uses)
-        for step in (s for s in todo if s.text in made):
-            cache.put(step, made[step.text])
-        known = {t: v for t, v in known.items() if t in uses} | made
+        from_chunks = chunks.run([s for s in steps if s.text in large], known, bank, uses)
+        for step in (s for s in steps if s.text in from_chunks):
+            cache.put(step, from_chunks[step.text])
+        known = {t: v for t, v in known.items() if t in uses} | from_chunks
         for step in small:
             known[step.text] = _value(step, [known[a.text] for a in step.arguments], bank)
             cache.put(step, known[step.text])
@@ -72,35 +73,35 @@ class Plan:
         return [known[r.text] for r in self.roots]
 
     def missing(self, bank: Bank, cache: Cache) -> list[str]:
-        """The statistics that the bank lacks and the cache does not make needless."""
+        """The statistics to measure before `run`: not in the bank, and not spared by the cache."""
         needed = self._needed(self._cached(cache))
         return [n for n in CATALOGUE if n in needed and n not in bank.blocks]
 
     def _cached(self, cache: Cache) -> dict[str, Value]:
-        found = {s.text: cache.get(s.text) for s in self.steps}
-        return {text: value for text, value in found.items() if value is not None}
+        values = {s.text: cache.get(s.text) for s in self.steps}
+        return {text: value for text, value in values.items() if value is not None}
 
     def _needed(self, known: dict[str, Value]) -> set[str]:
         """The sub-expressions on the way from the roots down to what is known."""
         needed: set[str] = set()
-        waiting = list(self.roots)
-        while waiting:
-            node = waiting.pop()
+        unvisited = list(self.roots)
+        while unvisited:
+            node = unvisited.pop()
             if node.text not in needed:
                 needed.add(node.text)
-                waiting.extend(() if node.text in known else node.arguments)
+                unvisited.extend(() if node.text in known else node.arguments)
         return needed
 
 
 def evaluate(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureValues:
-    """The values of each root, a NetScalar, on each network: [roots, networks].
+    """The value of each root, which is one number per network: [roots, networks].
 
     A network without anything to aggregate is EMPTY; one to which the expression does not apply at
     all has a coverage of 0.
     """
-    roots = plan.run(bank, cache)
-    values = FeatureValues.missing(len(roots), bank.networks)
-    for row, root in enumerate(roots):
+    root_values = plan.run(bank, cache)
+    values = FeatureValues.missing(len(root_values), bank.networks)
+    for row, root in enumerate(root_values):
         if root.coverage is None or root.empty is None:
             continue
         empty = root.empty.cpu().numpy()
@@ -130,45 +131,45 @@ def _statistic(step: Expression, bank: Bank) -> Value:
     if CATALOGUE[step.name].type.axis != "networks":
         return Value(blocks, tuple(b is not None for b in blocks))
     present = bank.present[step.name]
-    return Value(
-        blocks, (True,), torch.ones(present.shape, device=present.device).double(), ~present
-    )
+    coverage = torch.ones(present.shape, device=present.device).double()
+    return Value(blocks, (True,), coverage, ~present)
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
-    real = [a for a, e in zip(arguments, step.arguments, strict=True) if e.type != CONSTANT]
-    groups = len((real or arguments)[0].blocks)
+    varying = [a for a, e in zip(arguments, step.arguments, strict=True) if e.type != CONSTANT]
+    groups = len((varying or arguments)[0].blocks)
     blocks: Blocks = []
-    for g in range(groups):
-        tensors = [a.blocks[g] if a in real else a.blocks[0] for a in arguments]
+    for group in range(groups):
+        tensors = [a.blocks[group] if a in varying else a.blocks[0] for a in arguments]
         blocks.append(applied(step.name, tensors))
-    carried = tuple(all(c) for c in zip(*(a.carried for a in real), strict=True))
-    coverages = [a.coverage for a in real if a.coverage is not None]
-    empties = [a.empty for a in real if a.empty is not None]
+    coverages = [a.coverage for a in varying if a.coverage is not None]
+    empties = [a.empty for a in varying if a.empty is not None]
     return Value(
         blocks,
-        carried,
+        all_measured([a.measured for a in varying]),
         reduce(torch.minimum, coverages) if coverages else None,
         reduce(torch.logical_or, empties) if empties else None,
     )
 
 
 def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
-    """Scatter the groups into [networks, places, ...] and aggregate what is there."""
-    countable = axis.live if primitive.live else _rows(axis, [True] * len(axis.networks))
-    carried = [all(a.carried[g] for a in arguments) for g in range(len(axis.networks))]
-    there = [all(a.blocks[g] is not None for a in arguments) for g in range(len(axis.networks))]
-    mask = _rows(axis, there) & countable
-    rows = _rows(axis, carried)
+    """Scatter the groups into tables [networks, positions, ...] and aggregate their rows."""
+    groups = range(len(axis.networks))
+    countable = axis.live if primitive.live else _rows(axis, [True] * len(groups))
+    measured = [all(a.measured[g] for a in arguments) for g in groups]
+    present = [all(a.blocks[g] is not None for a in arguments) for g in groups]
+    mask = _rows(axis, present) & countable
+    rows = _rows(axis, measured)
     possible = (rows & countable).sum(1)
-    tail = (1, 1) if form == "samples" else ()  # of an empty table
-    result = primitive.function(*(_scatter(a.blocks, axis, there, tail) for a in arguments), mask)
+    row_shape = (1, 1) if form == "samples" else ()  # of an empty table
+    tables = (_scatter(a.blocks, axis, present, row_shape) for a in arguments)
+    result = primitive.function(*tables, mask)
     nothing = possible == 0
     coverage = torch.where(nothing, 1.0, mask.sum(1).double() / possible.clamp_min(1))
     empty = nothing
     if primitive.empty is not None:
-        sized = rows.any(1) | (result.dim() == 1)  # a matrix takes its size from a row
-        empty = empty & ~sized
+        has_size = rows.any(1) | (result.dim() == 1)  # a matrix takes its size from a row
+        empty = empty & ~has_size
     # Rows that count, none of them with the sites that the expression names: not zero, undefined.
     siteless = nothing & countable.any(1)
     coverage = torch.where(siteless, 0.0, coverage)
@@ -176,19 +177,25 @@ def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: s
 
 
 def _rows(axis: Axis, groups: list[bool]) -> Tensor:
-    """bool [networks, places]: the rows of the chosen groups."""
+    """bool [networks, positions]: the rows of those groups that are True."""
     mask = torch.zeros_like(axis.live)
-    for chosen, networks, places in zip(groups, axis.networks, axis.places, strict=True):
-        mask[networks, places] = chosen
+    for in_mask, networks, positions in zip(groups, axis.networks, axis.positions, strict=True):
+        mask[networks, positions] = in_mask
     return mask
 
 
-def _scatter(blocks: Blocks, axis: Axis, there: list[bool], tail: tuple[int, ...]) -> Tensor:
-    """[networks, places, ...] in float64, zero where nothing is; `tail` if nothing is at all."""
-    found = [b for b, t in zip(blocks, there, strict=True) if t and b is not None]
-    tail = tuple(found[0].shape[1:]) if found else tail
-    table = axis.live.new_zeros((*axis.live.shape, *tail), dtype=torch.float64)
-    rows = [(n, p) for n, p, t in zip(axis.networks, axis.places, there, strict=True) if t]
-    for block, (networks, places) in zip(found, rows, strict=True):
-        table[networks, places] = block.double()
+def _scatter(blocks: Blocks, axis: Axis, present: list[bool], row_shape: tuple[int, ...]) -> Tensor:
+    """The rows of the groups that are present as a table [networks, positions, ...] in float64,
+    zero elsewhere; `row_shape` is the shape of a row where no group is present."""
+    groups = [
+        (block, networks, positions)
+        for block, networks, positions, is_present in zip(
+            blocks, axis.networks, axis.positions, present, strict=True
+        )
+        if is_present and block is not None
+    ]
+    row_shape = tuple(groups[0][0].shape[1:]) if groups else row_shape
+    table = axis.live.new_zeros((*axis.live.shape, *row_shape), dtype=torch.float64)
+    for block, networks, positions in groups:
+        table[networks, positions] = block.double()
     return table
