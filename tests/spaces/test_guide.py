@@ -1,27 +1,22 @@
-"""The README's example of a search space: short, and a space like any other."""
-
-import re
-from pathlib import Path
+"""The guide's example of a search space: short, and a space like any other."""
 
 import numpy as np
 import pytest
 
 import eznas
 from eznas.spaces import SPACES
+from tests.guide.pages import PAGES, blocks
 from tests.spaces import test_spaces
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
 def space(monkeypatch):
     """What the example adds, taken away again afterwards."""
-    found = re.search(r"<!-- space -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert found is not None
-    code = found[1]
+    page = PAGES["extend"].read_text(encoding="utf-8")
+    [code] = [block.content for block in blocks(page) if block.argument == "space"]
     assert len(code.splitlines()) < 60
     before = dict(SPACES)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "extend.md", "exec"), {})
     [name] = SPACES.keys() - before.keys()
     yield SPACES[name]
     del SPACES[name]
@@ -48,7 +43,7 @@ def test_it_keeps_every_promise(space):
         test_spaces.test_nonsense_is_refused_in_one_line(space, text)
 
 
-def test_proxies_are_judged_on_it(space, tmp_path):
+def test_proxies_are_correlated_on_it(space, tmp_path):
     """Against accuracies that grow with the parameters."""
     sample = space.sample(12, seed=0)
     sizes = [sum(p.numel() for p in space.build(a).parameters()) for a in sample]
@@ -56,7 +51,7 @@ def test_proxies_are_judged_on_it(space, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_text("\n".join(["architecture,accuracy", *rows]))
     names = ["params", "naswot"]
-    found = eznas.correlate(names, space=space.name, accuracy=str(file), raw=2, sketch=4)
-    taus = {r["proxy"]: r["tau"] for r in found.rows}
+    result = eznas.correlate(names, space=space.name, accuracy=str(file), raw=2, sketch=4)
+    taus = {r["proxy"]: r["tau"] for r in result.rows}
     assert taus["params"] == pytest.approx(1)
     assert -1 <= taus["naswot"] < 1
