@@ -1,15 +1,15 @@
-"""The one error that a user can cause, and the words that help to mend it."""
+"""The one error that a user can cause; its message helps to correct the input."""
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 3000  # characters of a message: the names of the whole language fit in
+LONGEST = 3000  # characters of a message: all names of the language fit in
 
 
 class InputError(ValueError):
     """Bad input: one printable line that says what, where, and what was expected (exit code 2).
 
-    Whatever a stranger's text quotes is safe to show.
+    The line may quote text from a stranger: it is safe to print (see `one_line`).
     """
 
     def __init__(self, problem: str) -> None:
@@ -17,20 +17,23 @@ class InputError(ValueError):
 
 
 def one_line(text: str) -> str:
-    """A text as one printable line of at most `LONGEST` characters: what a terminal would obey is
-    escaped, and what is too long loses its middle (a file is named first, a position last)."""
-    line = "".join(c if c.isprintable() else _escaped(c) for c in " ".join(text.splitlines()))
+    """A text as one printable line of at most `LONGEST` characters.
+
+    Control characters are escaped, so that they cannot command a terminal. A longer line loses its
+    middle, since messages name a file first and a position last.
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in " ".join(text.splitlines())
+    )
     half = LONGEST // 2
     return line if len(line) <= LONGEST else f"{line[: half - 5]} ... {line[-half:]}"
 
 
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    """An `InputError` for an unknown `name` that offers the nearest of the `known` ones."""
+    """An `InputError`, to be raised, for a name that is not among those `known`; it suggests the
+    nearest, or lists all where none is near. `what` says what it should name: "dataset", ..."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(names)
     return InputError(f"unknown {what} {name!r}; {hint}")

@@ -11,7 +11,7 @@ Function = Callable[..., torch.Tensor]
 Shape = tuple[int, ...]
 TENSORS = ("maps", "weights", "samples", "matrix", "vector")  # forms with more than one axis
 
-_GROUPS = {"any": FORMS, "tensor": TENSORS, "square": ("samples", "matrix")}
+_GROUPS = {"any": FORMS, "tensor": TENSORS}
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def primitive(
     """A decorator that registers a function under its own name, or under `name`.
 
     A signature reads "any any -> same": for each argument the forms that it may have, joined by
-    "|", or one of the groups any, tensor and square; then the form of the result. All arguments of
-    one call have the same form, axis and batch. `symbol`, `commutative`, `square`: see `Primitive`.
+    "|", or "any" form, or any "tensor"; then the form of the result. All arguments of one call have
+    the same form, axis and batch. `symbol`, `commutative`, `square`: see `Primitive`.
     Raises `ValueError` for a name that is taken or a function without a docstring.
     """
 

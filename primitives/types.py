@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 FORMS = ("maps", "weights", "samples", "matrix", "vector", "scalar")
 AXES = ("layers", "activations", "norms", "blocks", "networks")
-BATCHES = ("", "raw", "sketch")
 
 _NAMES = {
     "maps": "Features",

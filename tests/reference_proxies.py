@@ -66,7 +66,7 @@ def grasp(model: nn.Module, images: Tensor, labels: Tensor) -> float:
         allow_unused=True,
         materialize_grads=True,
     )
-    Hg = _gradients(sum((one * one.detach()).sum() for one in g), weights)
+    Hg = _gradients(sum((gradient * gradient.detach()).sum() for gradient in g), weights)
     return -float(sum((w.detach() * h).sum() for w, h in zip(weights, Hg, strict=True)))
 
 
@@ -135,8 +135,8 @@ def zen(model: nn.Module, noise: Tensor, second: Tensor) -> float:
     """
     _, calls = _run(model, noise, nn.ReLU, nn.BatchNorm2d)
     _, shifted = _run(model, noise + 0.01 * second, nn.ReLU)
-    before = [call.y for call in calls if isinstance(call.module, nn.ReLU)][-1]
-    score = torch.log((shifted[-1].y - before).abs().sum())
+    unshifted = [call.y for call in calls if isinstance(call.module, nn.ReLU)][-1]
+    score = torch.log((shifted[-1].y - unshifted).abs().sum())
     for module, x, _ in calls:
         if isinstance(module, nn.BatchNorm2d):
             v = x.var(dim=(0, 2, 3), correction=0)
@@ -306,8 +306,8 @@ def vkdnw_entropy(model: nn.Module, images: Tensor, smoothing: float = 0.0) -> f
     return float(torch.special.entr(deciles / deciles.sum()).sum())
 
 
-def _run(model: nn.Module, x: Tensor, *value_types: type[nn.Module]) -> tuple[Tensor, list[Call]]:
-    """The logits of a copy of the model in train mode, and its runs of modules of these value_types."""
+def _run(model: nn.Module, x: Tensor, *classes: type[nn.Module]) -> tuple[Tensor, list[Call]]:
+    """The logits of a copy in train mode, and the calls of its modules of these classes."""
     model = copy.deepcopy(model).train().requires_grad_()
     calls: list[Call] = []
 
@@ -317,7 +317,7 @@ def _run(model: nn.Module, x: Tensor, *value_types: type[nn.Module]) -> tuple[Te
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # else it would change the output noted before it
-        if isinstance(module, value_types):
+        if isinstance(module, classes):
             module.register_forward_hook(note)
     logits = model(x)
     layers = [call.module for call in calls if isinstance(call.module, LAYERS)]

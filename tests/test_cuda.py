@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from eznas.evaluation.evaluator import Evaluator, Place
+from eznas.evaluation.contexts import Context
+from eznas.evaluation.evaluator import Evaluator
+from eznas.evaluation.feature_values import FeatureValues
 from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
-from eznas.studies.speed import benchmark
+from eznas.studies.speed import speed
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,27 +25,30 @@ NETWORKS = [a for a in SPACE.sample(20, seed=0) if SPACE.connected(a)][:16]
 PROXIES = [n for n in CLASSICS if n not in ("plain", "grasp", "vkdnw_entropy", "eznas_a_weights")]
 
 
-def values(device, texts):
-    conditions = MeasurementConfig(generated(8, size=16), raw=4, sketch=8, device=device)
-    made = Evaluator((Place(SPACE, (conditions,)),), (), keep=False)
-    shards = [(i, tuple(NETWORKS[8 * i : 8 * i + 8])) for i in range(2)]
-    found = [made.evaluate(shard, texts) for shard in shards]
-    return [np.concatenate(part, axis=2)[0] for part in zip(*found, strict=True)]
-
-
-def test_measures_agree_and_rank_alike():
-    texts = list(
-        dict.fromkeys(m.text for n in PROXIES for m in parse(CLASSICS[n].formula).features())
+def feature_values(device, texts):
+    """Values of features on `NETWORKS`, measured on a device: [features, networks]."""
+    config = MeasurementConfig(generated(8, size=16), raw=4, sketch=8, device=device)
+    evaluator = Evaluator((Context(SPACE, config),), (), keep=False)
+    shards = [NETWORKS[:8], NETWORKS[8:]]
+    return FeatureValues.beside(
+        [evaluator.evaluate((0, number), shard, texts) for number, shard in enumerate(shards)]
     )
-    (ours, coverage), (theirs, covered) = (values(d, texts) for d in ("cpu", "cuda"))
-    np.testing.assert_array_equal(coverage, covered)
+
+
+def test_features_agree_and_rank_alike():
+    formulas = [parse(CLASSICS[name].formula) for name in PROXIES]
+    texts = list(dict.fromkeys(f.text for formula in formulas for f in formula.features()))
+    on_cpu, on_cuda = (feature_values(device, texts) for device in ("cpu", "cuda"))
+    np.testing.assert_array_equal(on_cpu.coverage, on_cuda.coverage)
+    np.testing.assert_array_equal(on_cpu.status, on_cuda.status)
     accuracies = np.random.default_rng(0).random(len(NETWORKS))
-    for text, a, b in zip(texts, ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-2, err_msg=text)
-        assert abs(kendall(a, accuracies) - kendall(b, accuracies)) < 0.02, text  # two pairs of 120
+    for text, expected, values in zip(texts, on_cpu.values, on_cuda.values, strict=True):
+        np.testing.assert_allclose(expected, values, rtol=1e-2, err_msg=text)
+        difference = kendall(expected, accuracies) - kendall(values, accuracies)
+        assert abs(difference) < 0.02, text  # two pairs of 120
 
 
-def test_the_benchmark_runs():
-    found = benchmark(8, device="cuda")
-    assert found["device"] == torch.cuda.get_device_name()
-    assert all(rate > 0 for rate in found["rates"].values())
+def test_the_speed_study_runs():
+    figures = speed(8, device="cuda")
+    assert figures["device"] == torch.cuda.get_device_name()
+    assert all(rate > 0 for rate in figures["rates"].values())

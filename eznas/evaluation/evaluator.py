@@ -21,7 +21,7 @@ from eznas.evaluation.status import Status
 from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
 from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.measuring import MeasuredNetwork, measure, nothing
+from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
 from eznas.system.machine import out_of_memory, resident, trim
 
 # A context and a shard's number in it: what a measured shard is kept under.
@@ -173,7 +173,7 @@ class Evaluator:
                     raise
             if network is None:
                 failed.add(number)
-            networks.append(network or nothing(rows))
+            networks.append(network or unmeasured(rows))
         bank = stack(networks, self.contexts[context].measurement.device)
         del networks
         trim()

@@ -1,0 +1,1 @@
+"""Evolution: from formulas to better formulas."""

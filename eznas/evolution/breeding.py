@@ -41,8 +41,8 @@ class Breeder:
         self._stepwise_candidates: StepwiseCandidates | None = None
 
     def score_candidates(self) -> None:
-        """Look up the candidates, which are filled, on the present sample: needed by `offspring`
-        once the sample has grown."""
+        """Read the candidates' scores on the present sample from the table, where they have been
+        filled: stepwise offspring need them."""
         sample = self._sample
         if self._config.stepwise:
             self._stepwise_candidates = StepwiseCandidates.of(

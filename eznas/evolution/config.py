@@ -8,9 +8,9 @@ from eznas.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# Sketches and structure only: what the tensors of a layer condense to costs kilobytes and is known
-# to carry the signal, paths cost nothing; raw tensors cost megabytes per network and are measured
-# for the seeds that need them.
+# Sketches and structure only: matrices that a layer's tensors are condensed to cost kilobytes per
+# network and are known to carry the signal, paths cost nothing. Raw tensors cost megabytes per
+# network; they are measured only if a seed names them.
 SKETCHES = (
     "noise_conv_output_covariance",
     "noise_conv_input_gram",
@@ -34,7 +34,10 @@ SKETCHES = (
 
 
 class EvolutionConfig(BaseModel):
-    """How formulas are evolved."""
+    """How formulas are evolved.
+
+    Raises `InputError` where the sample would shrink.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

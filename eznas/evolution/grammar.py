@@ -20,9 +20,9 @@ from eznas.statistics.catalogue import CATALOGUE
 
 Node = Any  # gp.Primitive or gp.Terminal: deap has no types
 Signature = tuple[str, tuple[ValueType, ...]]  # a primitive's name and the types it is applied to
-DEPTH_OF_ARGUMENTS = 4  # at most, of random trees: short features carry the signal
+MAX_ARGUMENT_DEPTH = 4  # of random trees: short features carry the signal
 KNOWN_FEATURE_SHARE = 0.85  # of the random features, where any are known
-_NEVER_GENERATED = ("zeros",)  # can be parsed, but cannot change an order
+_NEVER_GENERATED = ("zeros",)  # can be parsed, but says nothing about a network
 
 
 @cache
@@ -249,7 +249,7 @@ def grow(grammar: Grammar, value_type: ValueType, depth: int) -> list[Node]:
         return list(randomness.choice(grammar.known_features))
     nodes = [production.node]
     for argument in production.arguments:
-        nodes += grow(grammar, argument, min(depth - 1, DEPTH_OF_ARGUMENTS))
+        nodes += grow(grammar, argument, min(depth - 1, MAX_ARGUMENT_DEPTH))
     return nodes
 
 

@@ -25,7 +25,7 @@ class Sample:
         self.seen: set[str] = set()
 
     def grow(self, networks: int) -> None:
-        """Go on with more networks: what was found on fewer no longer counts."""
+        """Go on with more networks; results on fewer ones are forgotten."""
         self.networks = networks
         self.results, self.seen = {}, set()
 
@@ -54,7 +54,8 @@ class Sample:
         individual.fitness.values = (self.results[individual.text].fitness,)
 
     def tuned(self, individuals: Sequence[Individual]) -> list[Individual]:
-        """Those variants of individuals with other constants that are fitter, evaluated."""
+        """Variants of individuals with other constants, where local search finds fitter ones; they
+        have their fitness."""
         variants = []
         for individual in individuals:
             formula = individual.expression

@@ -26,9 +26,9 @@ def tournament(
 def lexicase(
     individuals: Sequence[Individual], taus: Sequence[Sequence[float]], count: int
 ) -> list[Individual]:
-    """`count` individuals, each the best on a first random task, among equals on a second, and so
-    on; as good as the best is who is within the median absolute deviation of it (epsilon-lexicase,
-    La Cava et al., 2016).
+    """Winners of `count` epsilon-lexicase selections (La Cava et al., 2016), repetitions included:
+    each is the best on a first random task, among those on a second one, and so on. Taus within
+    the median absolute deviation of the best count as equal to it.
 
     `taus` [individuals][tasks]: undefined ones (NaN) count as the worst.
     """

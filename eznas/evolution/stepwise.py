@@ -95,5 +95,5 @@ def _with_next(x: Tensor, y: Tensor, columns: list[int]) -> list[int]:
     """Columns of x, and the one that reduces the squared error most beside them."""
     basis, _ = torch.linalg.qr(x[:, columns])
     rest, residual = x - basis @ (basis.T @ x), y - basis @ (basis.T @ y)
-    rest[:, rest.square().sum(0) < 1e-6 * len(x)] = 0  # nothing that the columns do not say
+    rest[:, rest.square().sum(0) < 1e-6 * len(x)] = 0  # explained by the columns already
     return [*columns, *(i for i in forward_selection(rest, residual, 1) if i not in columns)]

@@ -21,7 +21,7 @@ from eznas.evolution.grammar import (
 from eznas.formulas.expression import ValueTypeError
 from eznas.primitives import NET_SCALAR
 
-NETWORK_LEVEL = 0.8  # how often a node outside all features is varied: no new feature to evaluate
+NETWORK_LEVEL = 0.8  # how often a network-level node is varied: that needs few new features
 _JOINTS = ("add", "sub", "mul", "div", "min", "max")
 
 
@@ -41,8 +41,8 @@ class Limits:
 def crossover(first: Individual, second: Individual, grammar: Grammar) -> Individual:
     """`first` with one subtree replaced by one of the same type from `second`.
 
-    Comes back unchanged where there is none, or where the type is beyond the grammar: inside a
-    seed that names other statistics nothing is exchanged.
+    The child equals `first` where there is none, and where the grammar cannot make the type: inside
+    a seed that names other statistics nothing is exchanged.
     """
     target = _random_node(first)
     value_type = type_of_node(first[target])
@@ -54,7 +54,7 @@ def crossover(first: Individual, second: Individual, grammar: Grammar) -> Indivi
 
 
 def regrow(parent: Individual, grammar: Grammar) -> Individual:
-    """A random subtree replaced by a random tree; `extend` where its type is beyond the grammar."""
+    """A random subtree replaced by a random tree; `extend` where the grammar cannot make one."""
     target = _random_node(parent)
     value_type = type_of_node(parent[target])
     if value_type not in grammar.productions:
@@ -89,8 +89,7 @@ def extend(parent: Individual, grammar: Grammar) -> Individual:
 
 
 def hoist(parent: Individual, grammar: Grammar) -> Individual:
-    """A network-level subtree replaced by one inside it, so shorter; `regrow` where there is
-    none."""
+    """A network-level subtree replaced by a smaller one inside it; `regrow` where there is none."""
     target = randomness.choice(_network_level(parent))
     span = parent.searchSubtree(target)
     inside = [i for i in range(span.start + 1, span.stop) if type_of_node(parent[i]) == NET_SCALAR]

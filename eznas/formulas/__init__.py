@@ -1,0 +1,1 @@
+"""The formula language: parser, expressions and their text, simplifier, candidate features."""

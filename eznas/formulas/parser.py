@@ -138,7 +138,8 @@ class _Parser:
             if token.text in CATALOGUE:
                 return statistic(token.text)
             if token.text in PRIMITIVES:
-                raise _error(token, f"expected '(' after the primitive {token.text}")
+                problem = f"{token.text} is a primitive that takes arguments: expected '('"
+                raise _error(token, problem)
             raise _unknown(token, "name", [*CATALOGUE, *PRIMITIVES])
         if token.text not in PRIMITIVES:
             raise _unknown(token, "primitive", list(PRIMITIVES))

@@ -46,7 +46,7 @@ ONCE: dict[str, Core] = {
 def bootstrap_weights(
     components: ArrayLike, replicates: int = 1000, seed: int = 0
 ) -> NDArray[np.int32]:
-    """How often each network is drawn when components are resampled: [replicates, networks].
+    """How often each network is drawn when components are resampled: int32 [replicates, networks].
 
     `components` [networks] holds labels (numbers or texts). A replicate draws as many components as
     there are, with replacement, each with all its networks: networks of one component are no
@@ -151,8 +151,8 @@ def paired_difference(
     """Tau (or rho) of the proxy with index `first` minus that of `second`, with its percentile
     interval: (difference, low, high).
 
-    The replicates are subtracted one by one, so that proxies which rise and fall together are
-    told apart by small differences. NaN if one of the two is undefined.
+    Both proxies are compared in the same replicates, so that even a small difference between
+    similar proxies can be significant. NaN if one of the two is undefined.
     """
     values, replicates = (result.tau, result.taus) if of == "tau" else (result.rho, result.rhos)
     difference = float(values[first] - values[second])

@@ -22,7 +22,7 @@ from eznas.formulas.parser import parse_any
 
 MAX_TERMS = 12
 FACTORS = 120  # features that products are formed of
-_SAME = 1 - 1e-9  # correlation at which two features say the same
+_SAME = 1 - 1e-9  # correlation at which two features are the same to a linear model
 _EQUAL = 1e-9  # relative difference between gains that is rounding
 
 
@@ -88,7 +88,7 @@ def regression_data_of(
     scores: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
 ) -> RegressionData | None:
     """`regression_data` from the `score_columns` of the candidates."""
-    rows = scores.isfinite().double().mean(1) > 0.5  # the others have nothing to measure
+    rows = scores.isfinite().double().mean(1) > 0.5  # most candidates have no score for the others
     usable = scores[rows].isfinite().all(0)
     if not rows.any() or not usable.any():
         return None

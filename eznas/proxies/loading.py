@@ -1,5 +1,6 @@
 """From what a user names to a proxy: a name, a run, a file, or the text of a formula."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
         return files.read(Path(text))
     run = _run(text)
     if run is not None:
-        return _of_run(run, text.partition("#")[2])
+        _, mark, number = text.partition("#")
+        return _of_archive(run, number) if mark else _champion(run)
     try:
         return Proxy(" ".join(text.split()), parse(text)), None
     except InputError:
@@ -88,20 +90,27 @@ def _run(text: str) -> RunFolder | None:
     return None
 
 
-def _of_run(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
-    """The champion of a run, or a formula of its archive by its number."""
-    if not number and run.has(files.CHAMPION):
-        return files.read(run.path / files.CHAMPION)
+def _champion(run: RunFolder) -> tuple[Proxy, files.ProxyFile]:
+    """The champion of a run, named after its folder (which may have been copied); of a run that
+    has none yet, the fittest formula of its archive."""
+    if not run.has(files.CHAMPION):
+        return _of_archive(run, "1")
+    proxy, content = files.read(run.path / files.CHAMPION)
+    return replace(proxy, name=run.name), content.model_copy(update={"name": run.name})
+
+
+def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
+    """A formula of a run's archive by its number, as text: 1 is the fittest."""
     archive = run.read(files.ARCHIVE, files.ArchiveFile)
-    by_number = {str(place): entry for place, entry in enumerate(archive.formulas, 1)}
-    entry = by_number.get(number or "1")
-    if entry is None:
+    formulas = {str(rank): formula for rank, formula in enumerate(archive.formulas, 1)}
+    archived = formulas.get(number)
+    if archived is None:
         raise InputError(
-            f"run {run.name}: expected #1 to #{len(by_number)} of its archive, got #{number}"
+            f"run {run.name}: expected #1 to #{len(formulas)} of its archive, got #{number}"
         )
-    name = f"{run.name}#{number or 1}"
+    name = f"{run.name}#{number}"
     try:
-        proxy = Proxy(name, parse(entry.formula), archive.raw_batch, archive.sketch_batch)
+        proxy = Proxy(name, parse(archived.formula), archive.raw_batch, archive.sketch_batch)
     except InputError as error:
         raise InputError(f"run {run.path}: {name}: {error}") from None
-    return proxy, files.described(proxy, archive, coverage=entry.coverage)
+    return proxy, files.described(proxy, archive, coverage=archived.coverage)

@@ -7,7 +7,7 @@ from typing import Any
 from eznas.errors import InputError
 from eznas.proxies.loading import load
 from eznas.proxies.proxy import ranked
-from eznas.spaces.user_models import model_of
+from eznas.spaces.user_models import load_model
 
 
 def score(
@@ -30,7 +30,7 @@ def score(
     proxy, model or setting that cannot be had, and for a model that cannot be run.
     """
     loaded = load(proxy)
-    built = [(name, *model_of(name, seed)) for name in models]  # all of them before any is scored
+    built = [(name, *load_model(name, seed)) for name in models]  # all of them before any is scored
     rows: list[dict[str, Any]] = []
     values: list[float] = []
     for name, model, usual_init in built:

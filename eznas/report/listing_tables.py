@@ -38,7 +38,7 @@ def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
 
 
 def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Ground truth, a row per space; `rows` as `eznas.api.tables` returns them."""
+    """Ground truth, a row per space; `rows` as `eznas.benchmarks.importing.tables` returns them."""
     table = new_table("ground truth")
     for heading in ("space", "here", "official file"):
         table.add_column(heading, overflow="fold")
@@ -51,7 +51,7 @@ def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line per official file: where it is, its licence and checksum; `rows` as
-    `eznas.api.tables` returns them."""
+    `eznas.benchmarks.importing.tables` returns them."""
     lines = {}
     for source in (row["source"] for row in rows if row["source"]):
         checksum = source["sha256"] and f"SHA-256 {source['sha256']}"
@@ -61,7 +61,8 @@ def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def imported(summary: Mapping[str, Any]) -> str:
-    """One line about an imported table; `summary` as `eznas.api.import_table` returns it."""
+    """One line about an imported table; `summary` as `eznas.benchmarks.importing.import_table`
+    returns it."""
     ranges = (f"{d} {low:.2f} to {high:.2f} %" for d, (low, high) in summary["datasets"].items())
     origin, runs = summary["origin"], summary["runs"]
     return (

@@ -14,7 +14,7 @@ def feature_ranking_table(
 ) -> Table:
     """Features by the mean of |tau| over the datasets where tau is defined, the `top` highest.
 
-    `rows`: {"word": text of the feature, "tau": {dataset: number or None}, "coverage": share of
+    `rows`: {"feature": text of the feature, "tau": {dataset: number or None}, "coverage": share of
     the networks that have a value}.
     """
     datasets = list(dict.fromkeys(dataset for row in rows for dataset in row["tau"]))
@@ -30,16 +30,16 @@ def feature_ranking_table(
     for rank, i in enumerate(order[:top], 1):
         taus = [value_cell(rows[i]["tau"].get(dataset), "+.3f") for dataset in datasets]
         mean, coverage = value_cell(means[i], ".3f"), value_cell(rows[i]["coverage"], ".3f")
-        table.add_row(str(rank), Text(rows[i]["word"]), *taus, mean, coverage)
+        table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage)
     return table
 
 
 def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """Tau of fitted models with 95 % intervals: a section per dataset, the highest first.
 
-    `rows`: {"model": name, "language": name of the grammar, "words": number of features to choose
-    from, "parted": what is never on both sides of the split, "networks": number of those that tau
-    is computed on, "tau": {dataset: [tau, low, high]}}.
+    `rows`: {"model": name, "language": name of the grammar, "features": number of features to
+    choose from, "split_by": what is never on both sides of the split, "networks": number of those
+    that tau is computed on, "tau": {dataset: [tau, low, high]}}.
     """
     table = new_table(title)
     for heading in ("model", "grammar", "split by"):
@@ -52,8 +52,8 @@ def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table
         intervals = [row["tau"].get(dataset) or (None, None, None) for row in rows]
         order = sorted(range(len(rows)), key=lambda i: sort_key(intervals[i][0]), reverse=True)
         for i in order:
-            names = (Text(rows[i][key]) for key in ("model", "language", "parted"))
-            counts = (str(rows[i][key]) for key in ("words", "networks"))
+            names = (Text(rows[i][key]) for key in ("model", "language", "split_by"))
+            counts = (str(rows[i][key]) for key in ("features", "networks"))
             table.add_row(*names, *counts, interval_cell(*intervals[i]))
     return table
 

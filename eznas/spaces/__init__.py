@@ -1,6 +1,6 @@
-"""Search spaces: an architecture as text in, a torch module out.
+"""Search spaces: from an architecture as text to a torch module.
 
-A new space is one file and one line in `SPACES`.
+A new space is one file, and one line in `SPACES`.
 """
 
 from eznas.spaces import macro, nasbench101, nasbench201, nats_size, nds_anynet, nds_cells, transnas

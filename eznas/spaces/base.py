@@ -1,4 +1,4 @@
-"""What a search space is: choices, how they are written, and the network that they make."""
+"""The search space: its choices, their spelling as text, and the networks that they make."""
 
 import functools
 import itertools
@@ -13,36 +13,45 @@ from torch import nn
 
 from eznas.errors import InputError
 
-LISTED = 1_000_000  # architectures that are listed at most
-_TRIES = 100  # per architecture that is drawn
+LISTED = 1_000_000  # architectures of a space that can be listed, at most
+_TRIES = 100  # draws for each architecture of a sample, at most
 
 
-def _itself(architecture: str) -> str:
+def shortened(text: str, limit: int = 60) -> str:
+    """A text of at most `limit` characters, as error messages quote it: what is longer is cut."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _same_cell(architecture: str) -> str:
     return architecture
 
 
-def _always(architecture: str) -> bool:
+def _always_connected(architecture: str) -> bool:
     return True
 
 
-def _alone(architecture: str) -> tuple[Hashable, ...]:
+def _own_name(architecture: str) -> tuple[Hashable, ...]:
     return (architecture,)
 
 
 @dataclass(frozen=True)
 class Space:
-    """A search space: one row of data and functions.
+    """A search space: data and functions for its architectures, which are texts.
 
-    `positions`: the options of every choice. `choices`: of an architecture, one option for each
-    position; `InputError` where the space has none such. `text`: the one spelling of choices;
-    `InputError` where they make no network. `build(architecture, classes)`: the network in
-    torch's own initialisation, [batch, 3, height, width] to logits [batch, classes].
+    `positions`: the options of each choice that makes an architecture.
+    `choices(architecture)`: its option at each position; raises `InputError` for a text that is no
+    architecture of the space.
+    `text(choices)`: the canonical spelling; raises `InputError` for choices that make no network.
+    `build(architecture, classes)`: the network with torch's default initialisation, from images
+    [batch, 3, height, width] to logits [batch, classes]; raises `InputError` as `choices` does.
+    `datasets`: those on which its networks were trained, the default first.
 
-    `datasets`: on which its networks were trained, the usual one first.
-
-    The rest take an architecture in its one spelling. `live_cell`: less what lies on no path from
-    input to output (the measuring key). `connected`: whether there is such a path. `names`: under
-    which the function is known; networks that share one are never on both sides of a split.
+    The other functions take an architecture in its canonical spelling.
+    `live_cell`: the architecture without operations that lie on no path from input to output;
+    measurements are stored under it.
+    `connected`: whether there is such a path.
+    `names`: names of the function that it computes; architectures that share a name are never
+    placed on both sides of a split.
     """
 
     name: str
@@ -50,71 +59,75 @@ class Space:
     choices: Callable[[str], tuple[str, ...]]
     text: Callable[[Sequence[str]], str]
     build: Callable[..., nn.Module]
-    live_cell: Callable[[str], str] = _itself
-    connected: Callable[[str], bool] = _always
+    live_cell: Callable[[str], str] = _same_cell
+    connected: Callable[[str], bool] = _always_connected
     datasets: tuple[str, ...] = ("cifar10",)
-    names: Callable[[str], tuple[Hashable, ...]] = _alone
+    names: Callable[[str], tuple[Hashable, ...]] = _own_name
 
     @property
-    def _largest(self) -> int:
-        """The most architectures that there can be."""
+    def _combinations(self) -> int:
+        """The number of combinations of options, of which not all need to make a network."""
         return math.prod(map(len, self.positions))
 
     def canonical(self, architecture: str) -> str:
-        """The one spelling of an architecture; `InputError` where the space has none such."""
+        """The canonical spelling; raises `InputError` for a text that is no architecture here."""
         return self.text(self.choices(architecture))
 
     def architectures(self) -> tuple[str, ...]:
-        """Every architecture, in the order of `positions`; `InputError` where they are too many."""
-        if self._largest > LISTED:
+        """All architectures in the order of `positions`; `InputError` if more than `LISTED`."""
+        if self._combinations > LISTED:
             raise InputError(f"space {self.name}: too many architectures to list; draw a sample")
         return _listed(self)
 
     def sample(self, count: int, seed: int = 0) -> tuple[str, ...]:
-        """Different architectures, every choice drawn uniformly; what makes no network is drawn
-        anew. A smaller sample is the beginning of a larger one. `InputError` where there are too
-        few."""
-        random = np.random.default_rng(seed)
-        found: dict[str, None] = {}
-        tries = _TRIES * count if count <= self._largest else 0
+        """`count` different architectures, every choice drawn uniformly.
+
+        Choices that make no network are drawn again. With the same seed, a smaller sample is the
+        beginning of a larger one. Raises `InputError` where the space has too few architectures.
+        """
+        generator = np.random.default_rng(seed)
+        architectures: dict[str, None] = {}
+        tries = _TRIES * count if count <= self._combinations else 0
         for _ in range(tries + 1):
-            if len(found) == count:
-                return tuple(found)
-            drawn = random.random(len(self.positions))
-            options = zip(self.positions, drawn, strict=True)
-            found |= dict.fromkeys(self._made([[o[int(u * len(o))] for o, u in options]]))
+            if len(architectures) == count:
+                return tuple(architectures)
+            uniform = generator.random(len(self.positions))
+            pairs = zip(self.positions, uniform, strict=True)
+            choices = [options[int(u * len(options))] for options, u in pairs]
+            architectures |= dict.fromkeys(self._texts([choices]))
         raise InputError(f"space {self.name}: cannot sample {count} different architectures")
 
     def neighbours(self, architecture: str) -> tuple[str, ...]:
-        """The architectures that differ in one choice, in the order of `positions`."""
-        own = self.choices(architecture)
+        """The architectures that differ in one choice, in the order of `positions`.
+
+        Raises `InputError` as `choices` does.
+        """
+        choices = self.choices(architecture)
         changed = (
-            (*own[:place], option, *own[place + 1 :])
-            for place, options in enumerate(self.positions)
+            (*choices[:position], option, *choices[position + 1 :])
+            for position, options in enumerate(self.positions)
             for option in options
-            if option != own[place]
+            if option != choices[position]
         )
-        found = dict.fromkeys(self._made(changed))
-        found.pop(self.text(own), None)
-        return tuple(found)
+        neighbours = dict.fromkeys(self._texts(changed))
+        neighbours.pop(self.text(choices), None)
+        return tuple(neighbours)
 
     def encode(self, architecture: str) -> NDArray[np.float64]:
-        """The choices as 0 and 1, one number per option: float64 [options of all positions]."""
-        own = self.choices(architecture)
-        marks = [
-            float(option == chosen)
-            for options, chosen in zip(self.positions, own, strict=True)
-            for option in options
-        ]
-        return np.array(marks)
+        """The choices one-hot encoded: float64 [options of all positions], 1 for each choice.
 
-    def _made(self, drawn: Iterable[Sequence[str]]) -> Iterator[str]:
-        """The architectures among these choices, some of which may make no network."""
-        for chosen in drawn:
+        Raises `InputError` as `choices` does.
+        """
+        pairs = zip(self.positions, self.choices(architecture), strict=True)
+        return np.array([float(o == choice) for options, choice in pairs for o in options])
+
+    def _texts(self, combinations: Iterable[Sequence[str]]) -> Iterator[str]:
+        """The architectures of combinations of choices, without those that make no network."""
+        for choices in combinations:
             with suppress(InputError):
-                yield self.text(chosen)
+                yield self.text(choices)
 
 
 @functools.cache
 def _listed(space: Space) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(space._made(itertools.product(*space.positions))))
+    return tuple(dict.fromkeys(space._texts(itertools.product(*space.positions))))

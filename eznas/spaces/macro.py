@@ -2,6 +2,7 @@
 
 Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR 2021. An
 architecture is eight digits: 0 identity, 1 kernel 3 and expansion 3, 2 kernel 5 and expansion 6.
+Functions that take an architecture raise `InputError` where it is not one.
 """
 
 from collections import OrderedDict
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
+from eznas.spaces.blocks import conv_norm, pooling
 
 STAGES = (2, 3, 3)  # layers; the first of each halves height and width and doubles the channels
 BLOCKS = {"1": (3, 3), "2": (5, 6)}  # kernel, expansion
@@ -22,22 +24,22 @@ def choices(architecture: str) -> tuple[str, ...]:
     """The digit of each layer."""
     text = architecture.strip()
     if len(text) != sum(STAGES) or not set(text) <= set(OPTIONS):
-        shown = repr(text if len(text) <= 40 else text[:37] + "...")
         raise InputError(
-            f"NAS-Bench-Macro architecture {shown}: expected {sum(STAGES)} digits, each 0, 1 or 2"
+            f"NAS-Bench-Macro architecture {shortened(text, 40)!r}: "
+            f"expected {sum(STAGES)} digits, each 0, 1 or 2"
         )
     return tuple(text)
 
 
-def text(chosen: Sequence[str]) -> str:
-    """The digits in one."""
-    return "".join(chosen)
+def text(digits: Sequence[str]) -> str:
+    """The architecture with these digits."""
+    return "".join(digits)
 
 
 def build(architecture: str, classes: int = 10) -> nn.Module:
-    """Stem of 32 channels, the eight layers up to 256 channels, 1280 channels before pooling.
+    """Stem of 32 channels, eight layers up to 256 channels, a 1x1 convolution to 1280 channels.
 
-    Height and width are multiples of 8.
+    From [batch, 3, height, width] to logits [batch, classes]; height and width are multiples of 8.
     """
     channels, features = STEM, list[nn.Module]()
     digits = iter(choices(architecture))
@@ -46,30 +48,35 @@ def build(architecture: str, classes: int = 10) -> nn.Module:
         channels *= 2
         features += [_layer(next(digits), channels, channels, 1) for _ in range(layers - 1)]
     parts: dict[str, nn.Module] = {
-        "stem": nn.Sequential(*_convolution(3, STEM, 3), nn.ReLU()),
+        "stem": nn.Sequential(*conv_norm(3, STEM, 3), nn.ReLU()),
         "features": nn.Sequential(*features),
-        "last": nn.Sequential(*_convolution(channels, LAST, 1), nn.ReLU()),
-        "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "last": nn.Sequential(*conv_norm(channels, LAST, 1), nn.ReLU()),
+        "pool": pooling(),
         "classifier": nn.Linear(LAST, classes),
     }
     return nn.Sequential(OrderedDict(parts))
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter every channel by itself, project (Sandler et al., 2018: MobileNetV2); with
-    a shortcut where input and output have one shape."""
+    """A 1x1 convolution to more channels, a depthwise one, and a 1x1 one to `out_channels`.
 
-    def __init__(self, before: int, after: int, kernel: int, expansion: int, stride: int) -> None:
+    With a shortcut where input and output have the same shape. Source: Sandler et al.,
+    "MobileNetV2", CVPR 2018.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, expansion: int, stride: int
+    ) -> None:
         super().__init__()
-        hidden = before * expansion
+        hidden = in_channels * expansion
         self.body = nn.Sequential(
-            *_convolution(before, hidden, 1),
+            *conv_norm(in_channels, hidden, 1),
             nn.ReLU(),
-            *_convolution(hidden, hidden, kernel, stride, groups=hidden),
+            *conv_norm(hidden, hidden, kernel, stride, groups=hidden),
             nn.ReLU(),
-            *_convolution(hidden, after, 1),
+            *conv_norm(hidden, out_channels, 1),
         )
-        self.shortcut = before == after and stride == 1
+        self.shortcut = in_channels == out_channels and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
@@ -77,29 +84,25 @@ class InvertedResidual(nn.Module):
 
 
 def function_name(architecture: str) -> str:
-    """One name for architectures of one function: where no shape changes, the identity before a
-    block is the identity after it."""
-    digits, start, found = choices(architecture), 0, ""
+    """One name for all architectures that compute the same function.
+
+    After the first layer of a stage no layer changes the shape, and an identity may stand before
+    or after a block.
+    """
+    digits, start, name = choices(architecture), 0, ""
     for layers in STAGES:
         first, rest = digits[start], digits[start + 1 : start + layers]
-        found += first + "".join(d for d in rest if d != "0").ljust(layers - 1, "0")
+        name += first + "".join(d for d in rest if d != "0").ljust(layers - 1, "0")
         start += layers
-    return found
+    return name
 
 
-def _layer(digit: str, before: int, after: int, stride: int) -> nn.Module:
+def _layer(digit: str, in_channels: int, out_channels: int, stride: int) -> nn.Module:
     if digit in BLOCKS:
-        return InvertedResidual(before, after, *BLOCKS[digit], stride)
-    if before == after and stride == 1:
+        return InvertedResidual(in_channels, out_channels, *BLOCKS[digit], stride)
+    if in_channels == out_channels and stride == 1:
         return nn.Identity()
-    return nn.Sequential(*_convolution(before, after, 1, stride))
-
-
-def _convolution(
-    before: int, after: int, kernel: int, stride: int = 1, groups: int = 1
-) -> tuple[nn.Module, nn.Module]:
-    conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(after)
+    return nn.Sequential(*conv_norm(in_channels, out_channels, 1, stride))
 
 
 SPACE = Space(

@@ -4,7 +4,8 @@ Source: Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Se
 An architecture is `BITS:OPERATIONS`: the upper triangle of the adjacency matrix row by row, and
 a letter for each vertex between input and output: 3 (3x3 convolution), 1 (1x1 convolution),
 m (3x3 max pooling). Vertices on no path from input to output are left out, as the authors do.
-NASLib's spelling is understood too: `(...)`, the whole matrix and the number of each operation.
+NASLib's spelling is read as well: `(...)`, the whole matrix and the number of each operation.
+Functions that take an architecture raise `InputError` where it is not one.
 """
 
 import hashlib
@@ -16,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
+from eznas.spaces.blocks import conv_norm, pooling
 
 VERTICES, EDGES = 7, 9  # at most
 OPERATIONS = ("3", "1", "m")
-NUMBERED = {"2": "m", "3": "1", "4": "3"}  # in NASLib; 0 is the input and 1 the output
+NASLIB = {"2": "m", "3": "1", "4": "3"}  # its numbers; 0 is the input and 1 the output
 STEM, STACKS, MODULES = 128, 3, 3
 
 Edges = frozenset[tuple[int, int]]  # (from, to), from < to
@@ -39,23 +41,23 @@ class Cell:
         return len(self.operations) + 1
 
     def into(self, vertex: int) -> list[int]:
-        """Where the edges to a vertex come from, ascending."""
+        """The vertices with an edge to this one, ascending."""
         return sorted(a for a, b in self.edges if b == vertex)
 
     def out_of(self, vertex: int) -> list[int]:
-        """Where the edges from a vertex lead, ascending."""
+        """The vertices that this one has an edge to, ascending."""
         return sorted(b for a, b in self.edges if a == vertex)
 
 
 def cell(architecture: str) -> Cell:
-    """The pruned cell of an architecture; `InputError` where it is none."""
+    """The pruned cell of an architecture."""
     if architecture.lstrip().startswith("("):
         return _from_naslib(architecture)
-    bits, mark, letters = architecture.strip().partition(":")
+    bits, colon, letters = architecture.strip().partition(":")
     count = len(letters) + 2
     pairs = list(itertools.combinations(range(count), 2))
-    fits = mark and count <= VERTICES and len(bits) == len(pairs)
-    if not fits or not set(bits) <= {"0", "1"} or not set(letters) <= set(OPERATIONS):
+    lengths_fit = colon and count <= VERTICES and len(bits) == len(pairs)
+    if not lengths_fit or not set(bits) <= {"0", "1"} or not set(letters) <= set(OPERATIONS):
         raise _complaint(architecture, "expected BITS:OPERATIONS, as in 110101:3m")
     edges = frozenset(pair for pair, bit in zip(pairs, bits, strict=True) if bit == "1")
     return pruned(edges, letters, architecture)
@@ -65,114 +67,128 @@ def _from_naslib(architecture: str) -> Cell:
     """The pruned cell of 49 bits, the matrix row by row, and 7 numbers of operations."""
     numbers = [number.strip() for number in architecture.strip().strip("()").split(",")]
     bits, operations = numbers[: VERTICES**2], numbers[VERTICES**2 :]
-    edges = [divmod(place, VERTICES) for place, bit in enumerate(bits) if bit != "0"]
-    fits = len(operations) == VERTICES and set(bits) <= {"0", "1"}
-    ends = operations[:1] == ["0"] and operations[-1:] == ["1"]
+    edges = [divmod(index, VERTICES) for index, bit in enumerate(bits) if bit != "0"]
     inner = operations[1:-1]
-    if not (fits and ends and set(inner) <= NUMBERED.keys() and all(a < b for a, b in edges)):
-        wanted = f"{VERTICES**2} bits of edges that ascend and {VERTICES} numbers from 0 to 1"
-        raise _complaint(architecture, f"expected {wanted}, between them each 2, 3 or 4")
-    return pruned(edges, [NUMBERED[number] for number in inner], architecture)
+    is_valid = (
+        len(operations) == VERTICES
+        and set(bits) <= {"0", "1"}
+        and (operations[0], operations[-1]) == ("0", "1")
+        and set(inner) <= NASLIB.keys()
+        and all(a < b for a, b in edges)
+    )
+    if not is_valid:
+        raise _complaint(
+            architecture,
+            f"expected {VERTICES**2} bits of edges that ascend, and {VERTICES} numbers of "
+            "operations: 0 first, 1 last, and each of the others 2, 3 or 4",
+        )
+    return pruned(edges, [NASLIB[number] for number in inner], architecture)
 
 
-def pruned(edges: Iterable[tuple[int, int]], operations: Sequence[str], shown: str) -> Cell:
-    """The cell less its vertices on no path; `InputError` names `shown` where nothing is left or
-    more than 9 edges are."""
+def pruned(edges: Iterable[tuple[int, int]], operations: Sequence[str], architecture: str) -> Cell:
+    """The cell without the vertices on no path from input to output.
+
+    Raises `InputError`, which quotes `architecture`, if there is no such path or more than 9 edges
+    remain.
+    """
     edges, output = set(edges), len(operations) + 1
     reached, reaching = {0}, {output}
-    for a, b in sorted(edges):  # ascending sources: each vertex is settled before it is asked for
+    for a, b in sorted(edges):  # by source: all edges to a vertex come before those from it
         if a in reached:
             reached.add(b)
     for a, b in sorted(edges, reverse=True):
         if b in reaching:
             reaching.add(a)
-    kept = sorted(reached & reaching)
     if output not in reached:
-        raise _complaint(shown, "no path from input to output")
-    place = {vertex: i for i, vertex in enumerate(kept)}
-    inside = frozenset((place[a], place[b]) for a, b in edges if a in place and b in place)
-    if len(inside) > EDGES:
-        raise _complaint(shown, f"{len(inside)} edges, expected at most {EDGES}")
-    return Cell(inside, tuple(operations[v - 1] for v in kept[1:-1]))
+        raise _complaint(architecture, "no path from input to output")
+    live = sorted(reached & reaching)
+    index = {vertex: i for i, vertex in enumerate(live)}
+    live_edges = frozenset((index[a], index[b]) for a, b in edges if a in index and b in index)
+    if len(live_edges) > EDGES:
+        raise _complaint(architecture, f"{len(live_edges)} edges, expected at most {EDGES}")
+    return Cell(live_edges, tuple(operations[v - 1] for v in live[1:-1]))
 
 
-def spelled(found: Cell) -> str:
+def spelled(pruned_cell: Cell) -> str:
     """The architecture of a pruned cell."""
-    pairs = itertools.combinations(range(found.output + 1), 2)
-    bits = "".join("1" if pair in found.edges else "0" for pair in pairs)
-    return f"{bits}:{''.join(found.operations)}"
+    pairs = itertools.combinations(range(pruned_cell.output + 1), 2)
+    bits = "".join("1" if pair in pruned_cell.edges else "0" for pair in pairs)
+    return f"{bits}:{''.join(pruned_cell.operations)}"
 
 
 def choices(architecture: str) -> tuple[str, ...]:
-    """The 21 bits and 5 letters of the cell, filled up to 7 vertices with ones without edges."""
-    found = cell(architecture)
-    missing = VERTICES - 1 - found.output
-    edges = {(a, b + missing if b == found.output else b) for a, b in found.edges}
+    """The 21 bits and 5 letters of the cell, padded to 7 vertices with some that have no edges."""
+    pruned_cell = cell(architecture)
+    missing = VERTICES - 1 - pruned_cell.output
+    edges = {(a, b + missing if b == pruned_cell.output else b) for a, b in pruned_cell.edges}
     bits = ("1" if p in edges else "0" for p in itertools.combinations(range(VERTICES), 2))
-    return (*bits, *found.operations, *OPERATIONS[:1] * missing)
+    return (*bits, *pruned_cell.operations, *OPERATIONS[:1] * missing)
 
 
-def text(chosen: Sequence[str]) -> str:
-    """The architecture of 21 bits and 5 letters."""
-    bits, letters = "".join(chosen[: -(VERTICES - 2)]), "".join(chosen[-(VERTICES - 2) :])
+def text(bits_and_letters: Sequence[str]) -> str:
+    """The architecture of 21 bits and 5 letters; raises `InputError` where they make no cell."""
+    inner = VERTICES - 2
+    bits, letters = "".join(bits_and_letters[:-inner]), "".join(bits_and_letters[-inner:])
     return spelled(cell(f"{bits}:{letters}"))
 
 
-def channels(found: Cell, before: int, after: int) -> list[int]:
-    """Output channels of every vertex: those before the output share its channels, the first ones
-    with one more where they do not divide; the others have as many as the widest they feed."""
-    widths = [before, *[0] * len(found.operations), after]
-    last = [v for v in found.into(found.output) if v > 0]
-    for number, vertex in enumerate(last):
-        widths[vertex] = after // len(last) + (number < after % len(last))
-    for vertex in range(found.output - 1, 0, -1):
+def channels(pruned_cell: Cell, in_channels: int, out_channels: int) -> list[int]:
+    """The number of output channels of every vertex of a cell with these numbers of channels.
+
+    The vertices with an edge to the output share its channels; where these do not divide, the first
+    vertices have one more. The others have as many as the widest vertex that reads them.
+    """
+    widths = [in_channels, *[0] * len(pruned_cell.operations), out_channels]
+    last = [v for v in pruned_cell.into(pruned_cell.output) if v > 0]
+    for index, vertex in enumerate(last):
+        widths[vertex] = out_channels // len(last) + (index < out_channels % len(last))
+    for vertex in range(pruned_cell.output - 1, 0, -1):
         if vertex not in last:
-            widths[vertex] = max(widths[b] for b in found.out_of(vertex))
+            widths[vertex] = max(widths[b] for b in pruned_cell.out_of(vertex))
     return widths
 
 
 def build(architecture: str, classes: int = 10) -> nn.Module:
     """Three stacks of three cells, of 128, 256 and 512 channels, max pooling between the stacks.
 
-    Height and width are multiples of 4.
+    From [batch, 3, height, width] to logits [batch, classes]; height and width are multiples of 4.
     """
-    found, before, after = cell(architecture), STEM, STEM
-    parts: list[nn.Module] = [_convolution(3, STEM, 3)]
+    pruned_cell, in_channels, out_channels = cell(architecture), STEM, STEM
+    parts: list[nn.Module] = [_conv_norm_relu(3, STEM, 3)]
     for stack in range(STACKS):
         if stack > 0:
             parts.append(nn.MaxPool2d(2))
-            after *= 2
+            out_channels *= 2
         for _ in range(MODULES):
-            parts.append(CellModule(found, before, after))
-            before = after
-    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return nn.Sequential(*parts, pool, nn.Linear(after, classes))
+            parts.append(CellModule(pruned_cell, in_channels, out_channels))
+            in_channels = out_channels
+    return nn.Sequential(*parts, pooling(), nn.Linear(out_channels, classes))
 
 
 class CellModule(nn.Module):
-    """[batch, before, height, width] to [batch, after, height, width].
+    """[batch, in_channels, height, width] to [batch, out_channels, height, width].
 
-    The input reaches every vertex through a 1x1 projection; vertices are sums of their inputs,
-    cut to the fewest channels; the output concatenates, and adds the projected input.
+    The input reaches each vertex through a 1x1 projection. A vertex applies its operation to the
+    sum of its inputs, wider ones cut to its channels. The output concatenates its inputs, to which
+    it adds the projected input of the cell, if there is an edge.
     """
 
-    def __init__(self, found: Cell, before: int, after: int) -> None:
+    def __init__(self, pruned_cell: Cell, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.cell, self.widths = found, channels(found, before, after)
-        direct = found.out_of(0)
+        self.cell, self.widths = pruned_cell, channels(pruned_cell, in_channels, out_channels)
         self.projections = nn.ModuleDict(
-            {str(v): _convolution(before, self.widths[v], 1) for v in direct}
+            {str(v): _conv_norm_relu(in_channels, self.widths[v], 1) for v in pruned_cell.out_of(0)}
         )
         self.operations = nn.ModuleList(
-            _OPERATIONS[op](self.widths[v]) for v, op in enumerate(found.operations, 1)
+            _OPERATIONS[op](self.widths[v]) for v, op in enumerate(pruned_cell.operations, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         values = {0: x}
         for vertex in range(1, self.cell.output):
             width = self.widths[vertex]
-            arriving = [self._from(values, source, vertex) for source in self.cell.into(vertex)]
-            total = sum(y[:, :width] for y in arriving[1:]) + arriving[0][:, :width]
+            inputs = [self._from(values, source, vertex) for source in self.cell.into(vertex)]
+            total = sum(y[:, :width] for y in inputs[1:]) + inputs[0][:, :width]
             values[vertex] = self.operations[vertex - 1](total)
         output = self.cell.output
         last = [values[v] for v in self.cell.into(output) if v > 0]
@@ -182,6 +198,7 @@ class CellModule(nn.Module):
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
     def _from(self, values: dict[int, Tensor], source: int, vertex: int) -> Tensor:
+        """What a vertex reads from a source: its value, or the projected input of the cell."""
         if source > 0:
             return values[source]
         projected: Tensor = self.projections[str(vertex)](values[0])
@@ -189,44 +206,45 @@ class CellModule(nn.Module):
 
 
 def function_name(architecture: str) -> str:
-    """A name that isomorphic cells share: labels of vertices, refined by their neighbours', as
-    often as there are vertices (the authors' notion of equality)."""
-    found = cell(architecture)
-    operations = ("input", *found.operations, "output")
+    """A name that isomorphic cells share, the authors' notion of equal architectures.
+
+    It is a digest of the labels of all vertices, each refined by the labels of its neighbours as
+    many times as there are vertices.
+    """
+    pruned_cell = cell(architecture)
+    operations = ("input", *pruned_cell.operations, "output")
     labels = [
-        _digest(f"{op} {len(found.into(v))} {len(found.out_of(v))}")
+        _digest(f"{op} {len(pruned_cell.into(v))} {len(pruned_cell.out_of(v))}")
         for v, op in enumerate(operations)
     ]
     for _ in labels:
         labels = [
             _digest(
-                f"{own} < {sorted(labels[a] for a in found.into(v))}"
-                f" > {sorted(labels[b] for b in found.out_of(v))}"
+                f"{label} < {sorted(labels[a] for a in pruned_cell.into(v))}"
+                f" > {sorted(labels[b] for b in pruned_cell.out_of(v))}"
             )
-            for v, own in enumerate(labels)
+            for v, label in enumerate(labels)
         ]
     return _digest(" ".join(sorted(labels)))
 
 
-def _digest(told: str) -> str:
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _convolution(before: int, after: int, kernel: int) -> nn.Module:
-    conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU())
+def _conv_norm_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Module:
+    return nn.Sequential(*conv_norm(in_channels, out_channels, kernel), nn.ReLU())
 
 
 _OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
-    "3": lambda width: _convolution(width, width, 3),
-    "1": lambda width: _convolution(width, width, 1),
+    "3": lambda width: _conv_norm_relu(width, width, 3),
+    "1": lambda width: _conv_norm_relu(width, width, 1),
     "m": lambda width: nn.MaxPool2d(3, 1, padding=1),
 }
 
 
 def _complaint(text: str, problem: str) -> InputError:
-    shown = repr(text if len(text) <= 60 else text[:57] + "...")
-    return InputError(f"NAS-Bench-101 architecture {shown}: {problem}")
+    return InputError(f"NAS-Bench-101 architecture {shortened(text)!r}: {problem}")
 
 
 SPACE = Space(

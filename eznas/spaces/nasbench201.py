@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
+from eznas.spaces.blocks import ResidualReduction, conv_norm, pooling, relu_conv_norm
 
 # An operation's position is its digit in the published tables; edges stand in string order.
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -33,22 +34,22 @@ def build(architecture: str, classes: int = 10) -> nn.Module:
     """The cell stacked 15 times: [batch, 3, height, width] to logits [batch, classes].
 
     Height and width are multiples of 4. Parameters: 72656 + 65 classes, and for each cell
-    operation 243040 (3x3) or 28000 (1x1). The initialisation is torch's own.
+    operation 243040 (3x3) or 28000 (1x1). The initialisation is torch's default.
     """
-    chosen = operations(architecture)
+    cell = operations(architecture)
 
     def stage(channels: int) -> nn.Module:
-        return nn.Sequential(*(Cell(chosen, channels) for _ in range(CELLS_PER_STAGE)))
+        return nn.Sequential(*(Cell(cell, channels) for _ in range(CELLS_PER_STAGE)))
 
     layers: dict[str, nn.Module] = {
-        "stem": nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)),
+        "stem": nn.Sequential(*conv_norm(3, 16, 3)),
         "stage1": stage(16),
-        "reduction1": Reduction(16, 32),
+        "reduction1": ResidualReduction(16, 32),
         "stage2": stage(32),
-        "reduction2": Reduction(32, 64),
+        "reduction2": ResidualReduction(32, 64),
         "stage3": stage(64),
         "last": nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()),
-        "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "pool": pooling(),
         "classifier": nn.Linear(64, classes),
     }
     return nn.Sequential(OrderedDict(layers))
@@ -62,12 +63,12 @@ class Cell(nn.Module):
     zero, through which no gradient flows.
     """
 
-    def __init__(self, chosen: Sequence[str], channels: int) -> None:
+    def __init__(self, operations: Sequence[str], channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
             {
                 f"{to}_{source}": _MODULES[op](channels)
-                for (to, source), op in zip(EDGES, chosen, strict=True)
+                for (to, source), op in zip(EDGES, operations, strict=True)
                 if op != "none"
             }
         )
@@ -75,47 +76,27 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
         for to in (1, 2, 3):
-            arriving = [
+            incoming = [
                 self.edges[edge](nodes[source])
                 for source in range(to)
                 if (edge := f"{to}_{source}") in self.edges
             ]
             nodes.append(
-                functools.reduce(operator.add, arriving) if arriving else torch.zeros_like(x)
+                functools.reduce(operator.add, incoming) if incoming else torch.zeros_like(x)
             )
         return nodes[-1]
 
 
-class Reduction(nn.Module):
-    """The residual block between stages: twice the channels, half the height and width."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            _convolution(before, after, 3, stride=2), _convolution(after, after, 3)
-        )
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        total: Tensor = self.shortcut(x) + self.body(x)
-        return total
-
-
-def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
-    conv = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
-    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(after))
-
-
 _MODULES: dict[str, Callable[[int], nn.Module]] = {
     "skip_connect": lambda channels: nn.Identity(),
-    "nor_conv_1x1": lambda channels: _convolution(channels, channels, 1),
-    "nor_conv_3x3": lambda channels: _convolution(channels, channels, 3),
+    "nor_conv_1x1": lambda channels: relu_conv_norm(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: relu_conv_norm(channels, channels, 3),
     "avg_pool_3x3": lambda channels: nn.AvgPool2d(3, 1, padding=1, count_include_pad=False),
 }
 
 
 def table_key(architecture: str) -> str:
-    """The six digits that stand for an architecture in the published tables."""
+    """The architecture as six digits, one per operation, as the published tables name it."""
     return "".join(str(OPERATIONS.index(op)) for op in operations(architecture))
 
 
@@ -127,28 +108,32 @@ def operations(architecture: str) -> tuple[str, ...]:
     return _known()[stripped]
 
 
-def text(chosen: Sequence[str]) -> str:
-    """The string of an operation for each edge."""
-    a, b, c, d, e, f = chosen
+def text(operations: Sequence[str]) -> str:
+    """The architecture with these operations, in the order of `EDGES`."""
+    a, b, c, d, e, f = operations
     return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
 
 def live_cell(architecture: str) -> str:
-    """The cell with every operation on no path from input to output replaced by `none`.
+    """The architecture with every operation on no path from input to output replaced by `none`.
 
-    15,625 strings have 9,445 distinct ones.
+    The 15,625 architectures have 9,445 distinct live cells.
     """
     edges = dict(zip(EDGES, operations(architecture), strict=True))
     reached, reaching = {0}, {3}
-    # EDGES ascends, so one pass forward and one back settle each node before it is asked for.
+    # EDGES ascends, so one pass forward and one back visit each node after those that decide it.
     for to, source in EDGES:
         if source in reached and edges[to, source] != "none":
             reached.add(to)
     for to, source in reversed(EDGES):
         if to in reaching and edges[to, source] != "none":
             reaching.add(source)
-    alive = [source in reached and to in reaching for to, source in edges]
-    return text([op if a else "none" for op, a in zip(edges.values(), alive, strict=True)])
+    return text(
+        [
+            op if source in reached and to in reaching else "none"
+            for (to, source), op in edges.items()
+        ]
+    )
 
 
 def connected(architecture: str) -> bool:
@@ -157,16 +142,18 @@ def connected(architecture: str) -> bool:
 
 
 def mirrored(architecture: str) -> str:
-    """The same function with nodes 1 and 2 exchanged; the string itself where an edge between
-    them forbids it."""
-    first, second, between, direct, one, two = operations(architecture)
+    """The architecture with nodes 1 and 2 exchanged, which computes the same function.
+
+    The architecture itself where an edge between these nodes gives them an order.
+    """
+    to_1, to_2, between, direct, from_1, from_2 = operations(architecture)
     if between != "none":
         return architecture
-    return text((second, first, "none", direct, two, one))
+    return text((to_2, to_1, "none", direct, from_2, from_1))
 
 
 def function_name(architecture: str) -> str:
-    """One name for all strings whose live cells are equal up to mirroring: 8,765 in all."""
+    """One name for all architectures whose live cells are equal up to `mirrored`: 8,765 in all."""
     live = live_cell(architecture)
     return min(live, mirrored(live))
 
@@ -174,15 +161,15 @@ def function_name(architecture: str) -> str:
 def isomorphism_class(architecture: str) -> str:
     """The official name of the cell's function, equal for isomorphic cells: 6,466 in all.
 
-    A node is the sorted sum of its edges, an edge its operation applied to its source's name,
-    skip_connect the name itself, and anything from zero is zero. (As published: a sum of zeros
-    is not taken for zero again.)
+    The name of a node is the sorted sum of its edges. An edge is named by its operation and the
+    name of its source: skip_connect keeps that name, and what is computed from zero is zero. (As
+    published: a sum of zeros is not treated as zero.)
     """
     edges = dict(zip(EDGES, operations(architecture), strict=True))
     names = ["0"]
     for node in (1, 2, 3):
-        arriving = [_edge_name(names[source], edges[node, source]) for source in range(node)]
-        names.append("+".join(sorted(arriving)))
+        incoming = [_edge_name(names[source], edges[node, source]) for source in range(node)]
+        names.append("+".join(sorted(incoming)))
     return names[-1]
 
 
@@ -194,27 +181,28 @@ def _edge_name(source: str, op: str) -> str:
 
 @functools.cache
 def _known() -> dict[str, tuple[str, ...]]:
-    return {text(chosen): chosen for chosen in itertools.product(OPERATIONS, repeat=len(EDGES))}
+    """The operations of every architecture."""
+    return {text(cell): cell for cell in itertools.product(OPERATIONS, repeat=len(EDGES))}
 
 
 def _complaint(text: str) -> InputError:
-    """What is wrong with a string that is no architecture, in one line."""
-    shown = repr(text if len(text) <= 120 else text[:117] + "...")
+    """The error for a text that is no architecture; it names the first edge that is wrong."""
+    shown = repr(shortened(text, 120))
     match = _SHAPE.fullmatch(text)
     if match is None:
         return InputError(
             f"NAS-Bench-201 architecture {shown} is not of the form {FORM}, op {_OPS}"
         )
     (to, source), edge = next(
-        (place, edge)
-        for place, edge in zip(EDGES, match.groups(), strict=True)
-        if edge not in {f"{op}~{place[1]}" for op in OPERATIONS}
+        (ends, edge)
+        for ends, edge in zip(EDGES, match.groups(), strict=True)
+        if edge not in {f"{op}~{ends[1]}" for op in OPERATIONS}
     )
     op = edge.partition("~")[0]
-    near = difflib.get_close_matches(op, OPERATIONS, n=1, cutoff=0)[0]
+    nearest = difflib.get_close_matches(op, OPERATIONS, n=1, cutoff=0)[0]
     return InputError(
         f"NAS-Bench-201 architecture {shown}, edge {to}<-{source}: found {edge!r}, "
-        f"expected op~{source}, op {_OPS}; nearest is '{near}~{source}'"
+        f"expected op~{source}, op {_OPS}; nearest is '{nearest}~{source}'"
     )
 
 

@@ -12,67 +12,68 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
+from eznas.spaces.blocks import ResidualReduction, conv_norm, pooling, relu_conv_norm
 
 LAYERS = 5  # cell, reduction, cell, reduction, cell
 CHANNELS = tuple(str(c) for c in range(8, 65, 8))
 
 
 def choices(architecture: str) -> tuple[str, ...]:
-    """The channels of each layer."""
-    chosen = architecture.strip().split(":")
-    if len(chosen) != LAYERS or not set(chosen) <= set(CHANNELS):
-        shown = repr(architecture if len(architecture) <= 40 else architecture[:37] + "...")
+    """The channels of each layer; raises `InputError` for a text that is no architecture."""
+    numbers = architecture.strip().split(":")
+    if len(numbers) != LAYERS or not set(numbers) <= set(CHANNELS):
         raise InputError(
-            f"NATS-Bench size {shown}: expected {LAYERS} numbers of channels, "
-            f"as in 8:16:64:24:32, each one of {', '.join(CHANNELS)}"
+            f"NATS-Bench size {shortened(architecture, 40)!r}: expected {LAYERS} numbers of "
+            f"channels, as in 8:16:64:24:32, each one of {', '.join(CHANNELS)}"
         )
-    return tuple(chosen)
+    return tuple(numbers)
 
 
-def text(chosen: Sequence[str]) -> str:
-    """The numbers with colons between them."""
-    return ":".join(chosen)
+def text(numbers: Sequence[str]) -> str:
+    """The architecture with these numbers of channels."""
+    return ":".join(numbers)
 
 
 def build(architecture: str, classes: int = 10) -> nn.Module:
-    """Stem, then cell, reduction, cell, reduction, cell, each with the channels named for it.
+    """Stem, then cell, reduction, cell, reduction, cell, each to its number of channels.
 
-    The stem has as many as the first cell. Height and width are multiples of 4.
+    The stem has as many channels as the first cell. From [batch, 3, height, width] to logits
+    [batch, classes]; height and width are multiples of 4. Raises `InputError` as `choices` does.
     """
     first, second, third, fourth, last = map(int, choices(architecture))
     layers: dict[str, nn.Module] = {
-        "stem": nn.Sequential(nn.Conv2d(3, first, 3, padding=1, bias=False), nn.BatchNorm2d(first)),
+        "stem": nn.Sequential(*conv_norm(3, first, 3)),
         "stage1": Cell(first, first),
-        "reduction1": Reduction(first, second),
+        "reduction1": ResidualReduction(first, second),
         "stage2": Cell(second, third),
-        "reduction2": Reduction(third, fourth),
+        "reduction2": ResidualReduction(third, fourth),
         "stage3": Cell(fourth, last),
         "last": nn.Sequential(nn.BatchNorm2d(last), nn.ReLU()),
-        "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "pool": pooling(),
         "classifier": nn.Linear(last, classes),
     }
     return nn.Sequential(OrderedDict(layers))
 
 
 class Cell(nn.Module):
-    """[batch, before, height, width] to [batch, after, height, width].
+    """[batch, in_channels, height, width] to [batch, out_channels, height, width].
 
     The cell that was best on CIFAR-100, |nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+
-    |skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|. What reads the input changes the channels; the
-    skip connection is a projection where it has to.
+    |skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|. The edges from the input change the number of
+    channels; the skip connection is a projection where it must change it.
     """
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
             {
-                "1_0": _convolution(before, after),
-                "2_0": _convolution(before, after),
-                "2_1": _convolution(after, after),
-                "3_0": _skip(before, after),
-                "3_1": _convolution(after, after),
-                "3_2": _convolution(after, after),
+                "1_0": relu_conv_norm(in_channels, out_channels, 3),
+                "2_0": relu_conv_norm(in_channels, out_channels, 3),
+                "2_1": relu_conv_norm(out_channels, out_channels, 3),
+                "3_0": _skip(in_channels, out_channels),
+                "3_1": relu_conv_norm(out_channels, out_channels, 3),
+                "3_2": relu_conv_norm(out_channels, out_channels, 3),
             }
         )
 
@@ -84,28 +85,10 @@ class Cell(nn.Module):
         return total
 
 
-class Reduction(nn.Module):
-    """The residual block between stages: other channels, half the height and width."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(_convolution(before, after, stride=2), _convolution(after, after))
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        total: Tensor = self.shortcut(x) + self.body(x)
-        return total
-
-
-def _skip(before: int, after: int) -> nn.Module:
-    if before == after:
+def _skip(in_channels: int, out_channels: int) -> nn.Module:
+    if in_channels == out_channels:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
-
-
-def _convolution(before: int, after: int, stride: int = 1) -> nn.Module:
-    conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
-    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(after))
+    return nn.Sequential(*conv_norm(in_channels, out_channels, 1))
 
 
 SPACE = Space(

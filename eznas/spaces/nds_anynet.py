@@ -1,8 +1,8 @@
 """NDS's design spaces of standard networks: Vanilla, ResNet, ResNeXt-A and ResNeXt-B.
 
 Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", ICCV 2019. Three
-stages of equal blocks. An architecture is the blocks and the channels of each stage, as in
-`d2-3-4:w16-32-64`; for ResNeXt also the bottleneck ratio (channels per channel of the 3x3
+stages of equal blocks. An architecture is the number of blocks and the channels of each stage,
+as in `d2-3-4:w16-32-64`; for ResNeXt also the bottleneck ratio (channels per channel of the 3x3
 convolution) and the groups, as in `d1-2-4:w16-32-64:b1-2-4:g1-2-4`.
 """
 
@@ -15,15 +15,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
+from eznas.spaces.blocks import conv_norm, pooling
 
 STRIDES = (1, 2, 2)  # of the first block of each stage
-STEM = 16  # channels; of the published files, and not varied
+STEM = 16  # channels, of all networks in the published files
 
-# The paper gives a range and a number of values "spaced about evenly" in the logarithm. Depths 1
-# to 24 (9) and 1 to 16 (5), widths 16 to 256 (5) and 64 to 1024 (5), ratios 1 to 4 (3), groups 1
-# to 4 (3) and 1 to 16 (5) leave powers of two, for 9 depths those and 3, 6, 12, 24. Which widths
-# the 12 from 16 to 256 are is our choice from 48 on; 16, 24, 32 and 40 are in published entries.
+# The paper gives for each option a range and a number of values "spaced about evenly" in the
+# logarithm. For 9 depths from 1 to 24 these are the powers of two and 3, 6, 12, 24; for all others
+# but one, the powers of two. Of the 12 widths from 16 to 256, 16, 24, 32 and 40 are in published
+# entries; the larger ones are our choice.
 FINE = {
     "d": (1, 2, 3, 4, 6, 8, 12, 16, 24),
     "w": (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256),
@@ -39,10 +40,10 @@ COARSE_B = {**COARSE_A, "w": (64, 128, 256, 512, 1024), "g": (1, 2, 4, 8, 16)}
 
 @dataclass(frozen=True)
 class Design:
-    """A design space: its options by the letter they are written with, the same for each stage.
+    """A design space: the same options for each stage, under the letter that spells them.
 
-    `stem()`: images to `STEM` channels. `block(before, after, stride, ...)`: one block, given a
-    stage's numbers for the letters after d and w.
+    `stem()`: the module from images to `STEM` channels. `block(in_channels, out_channels, stride,
+    ...)`: one block, whose further arguments are the stage's numbers for the letters after d and w.
     """
 
     name: str
@@ -53,61 +54,60 @@ class Design:
     @property
     def positions(self) -> tuple[tuple[str, ...], ...]:
         """The options of each letter and stage."""
-        return tuple(tuple(map(str, o)) for o in self.options.values() for _ in STRIDES)
+        return tuple(tuple(map(str, row)) for row in self.options.values() for _ in STRIDES)
 
     def choices(self, architecture: str) -> tuple[str, ...]:
-        """The numbers of each letter and stage."""
+        """The numbers for each letter and stage; `InputError` if it is no architecture."""
         stages = r"(\d+)-(\d+)-(\d+)"
         form = ":".join(letter + stages for letter in self.options)
         match = re.fullmatch(form, architecture.strip(), re.ASCII)
         if match is None:
-            example = _spelled({letter: o[:1] * 3 for letter, o in self.options.items()})
+            example = _spelled({letter: row[:1] * 3 for letter, row in self.options.items()})
             raise self._complaint(architecture, f"expected the form of {example}")
-        for number, option in zip(match.groups(), self.positions, strict=True):
-            if number not in option:
-                problem = f"found {_short(number)}, expected one of {', '.join(option)}"
+        for number, options in zip(match.groups(), self.positions, strict=True):
+            if number not in options:
+                problem = f"found {_quoted(number)}, expected one of {', '.join(options)}"
                 raise self._complaint(architecture, problem)
         return match.groups()
 
-    def text(self, chosen: Sequence[str]) -> str:
-        """The architecture of a number for each letter and stage."""
-        return _spelled(dict(zip(self.options, _threes(chosen), strict=True)))
+    def text(self, numbers: Sequence[str]) -> str:
+        """The architecture with these numbers, for each letter and stage."""
+        return _spelled(dict(zip(self.options, _by_letter(numbers), strict=True)))
 
     def build(self, architecture: str, classes: int = 10) -> nn.Module:
-        """Stem, three stages and a classifier of what they say on average.
+        """Stem, three stages, pooling and a classifier: [batch, 3, height, width] to logits.
 
         The first block of the second and the third stage halves height and width, rounded up.
+        Raises `InputError` as `choices` does.
         """
-        numbers = [[*map(int, three)] for three in _threes(self.choices(architecture))]
-        depths, widths, *more = numbers
-        layers, before = {"stem": self.stem()}, STEM
+        numbers = [[*map(int, row)] for row in _by_letter(self.choices(architecture))]
+        layers, in_channels = {"stem": self.stem()}, STEM
         for stage, stride in enumerate(STRIDES):
-            after, rest = widths[stage], [three[stage] for three in more]
-            blocks = [self.block(before, after, stride, *rest)]
-            blocks += [self.block(after, after, 1, *rest) for _ in range(depths[stage] - 1)]
+            depth, channels, *more = (row[stage] for row in numbers)
+            blocks = [self.block(in_channels, channels, stride, *more)]
+            blocks += [self.block(channels, channels, 1, *more) for _ in range(depth - 1)]
             layers[f"stage{stage + 1}"] = nn.Sequential(*blocks)
-            before = after
-        layers["pool"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        layers["classifier"] = nn.Linear(before, classes)
+            in_channels = channels
+        layers["pool"] = pooling()
+        layers["classifier"] = nn.Linear(in_channels, classes)
         return nn.Sequential(OrderedDict(layers))
 
     def _complaint(self, text: str, problem: str) -> InputError:
-        return InputError(f"{self.name} architecture {_short(text)}: {problem}")
+        return InputError(f"{self.name} architecture {_quoted(text)}: {problem}")
 
 
 class Residual(nn.Module):
-    """The block's body and a shortcut, summed and rectified (He et al., 2016: ResNet).
+    """The sum of a block's body and a shortcut, through a ReLU (He et al., "ResNet", CVPR 2016).
 
     The shortcut is a projection where the body changes the shape.
     """
 
-    def __init__(self, body: nn.Module, before: int, after: int, stride: int) -> None:
+    def __init__(self, body: nn.Module, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        same = before == after and stride == 1
         self.body = body
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(*_convolution(before, after, 1, stride))
-        )
+        self.shortcut: nn.Module = nn.Identity()
+        if in_channels != out_channels or stride > 1:
+            self.shortcut = nn.Sequential(*conv_norm(in_channels, out_channels, 1, stride))
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,107 +115,105 @@ class Residual(nn.Module):
         return y
 
 
-def vanilla(before: int, after: int, stride: int) -> nn.Module:
-    """Two 3x3 convolutions, without a shortcut."""
-    return nn.Sequential(*_basic(before, after, stride), nn.ReLU())
+def vanilla(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """A block of two 3x3 convolutions, without a shortcut."""
+    return nn.Sequential(*_basic(in_channels, out_channels, stride), nn.ReLU())
 
 
-def basic(before: int, after: int, stride: int) -> nn.Module:
-    """Two 3x3 convolutions with a shortcut."""
-    return Residual(nn.Sequential(*_basic(before, after, stride)), before, after, stride)
+def basic(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """A block of two 3x3 convolutions with a shortcut."""
+    body = nn.Sequential(*_basic(in_channels, out_channels, stride))
+    return Residual(body, in_channels, out_channels, stride)
 
 
-def bottleneck(before: int, after: int, stride: int, ratio: int, groups: int) -> nn.Module:
-    """A 3x3 convolution in groups, between 1x1 convolutions to fewer channels and back, with a
-    shortcut (Xie et al., 2017: ResNeXt)."""
-    inner = after // ratio
+def bottleneck(
+    in_channels: int, out_channels: int, stride: int, ratio: int, groups: int
+) -> nn.Module:
+    """A grouped 3x3 convolution between 1x1 ones to fewer channels and back, with a shortcut.
+
+    Source: Xie et al., "ResNeXt", CVPR 2017.
+    """
+    inner = out_channels // ratio
     body = nn.Sequential(
-        *_convolution(before, inner, 1),
+        *conv_norm(in_channels, inner, 1),
         nn.ReLU(),
-        *_convolution(inner, inner, 3, stride, groups),
+        *conv_norm(inner, inner, 3, stride, groups),
         nn.ReLU(),
-        *_convolution(inner, after, 1),
+        *conv_norm(inner, out_channels, 1),
     )
-    return Residual(body, before, after, stride)
+    return Residual(body, in_channels, out_channels, stride)
 
 
 def stem_cifar() -> nn.Module:
-    """[batch, 3, height, width] to [batch, 16, height, width]."""
-    return nn.Sequential(*_convolution(3, STEM, 3), nn.ReLU())
+    """A module from [batch, 3, height, width] to [batch, 16, height, width]."""
+    return nn.Sequential(*conv_norm(3, STEM, 3), nn.ReLU())
 
 
 def stem_imagenet() -> nn.Module:
-    """[batch, 3, height, width] to [batch, 16, height / 4, width / 4].
+    """A module from [batch, 3, height, width] to [batch, 16, height / 4, width / 4].
 
-    Our choice, ResNet's for large images: no description of NDS's stem for ImageNet was found.
+    It is ResNet's stem for large images: we know of no description of the one that NDS used.
     """
     pool = nn.MaxPool2d(3, 2, padding=1)
-    return nn.Sequential(*_convolution(3, STEM, 7, 2), nn.ReLU(), pool)
+    return nn.Sequential(*conv_norm(3, STEM, 7, 2), nn.ReLU(), pool)
 
 
-def _basic(before: int, after: int, stride: int) -> list[nn.Module]:
-    first, last = _convolution(before, after, 3, stride), _convolution(after, after, 3)
-    return [*first, nn.ReLU(), *last]
-
-
-def _convolution(
-    before: int, after: int, kernel: int, stride: int = 1, groups: int = 1
-) -> tuple[nn.Module, nn.Module]:
-    conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(after)
+def _basic(in_channels: int, out_channels: int, stride: int) -> list[nn.Module]:
+    first = conv_norm(in_channels, out_channels, 3, stride)
+    return [*first, nn.ReLU(), *conv_norm(out_channels, out_channels, 3)]
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:
-    """The architecture of an entry "net" of the published files; `InputError` where it is none.
+    """The architecture of an entry "net" of the published files.
 
     `ds`, `ws`, `ss`: blocks, channels and strides of the stages, after those of the stem.
-    `bot_muls`: one over the bottleneck ratio, and `num_gs`: groups (not channels per group: only
-    so are the published sizes met); empty or missing where blocks have none. Whether a space has
-    the architecture is for its `canonical` to say.
+    `bot_muls`: one over the bottleneck ratio. `num_gs`: groups (not channels per group, which would
+    contradict the published sizes). Both are empty or missing for other blocks. Raises `InputError`
+    for an entry of another form; whether a space has the architecture is not checked here.
     """
     fields = {"d": _stages(config, "ds"), "w": _stages(config, "ws")}
     if _stages(config, "ss") != list(STRIDES) or _stem(config) not in ([], [1, STEM]):
-        wanted = f"strides {STRIDES} after a stem of {STEM} channels"
-        raise InputError(f"NDS network {_short(config)}: expected {wanted}")
+        expected = f"strides {STRIDES} after a stem of {STEM} channels"
+        raise InputError(f"NDS network {_quoted(config)}: expected {expected}")
     if config.get("bot_muls") or config.get("num_gs"):
         multiples = _stages(config, "bot_muls")
         if 0 in multiples or any(1 / m != round(1 / m) for m in multiples):
-            raise InputError(f"NDS network {_short(config)}: expected bot_muls of 1, 0.5 or 0.25")
+            raise InputError(f"NDS network {_quoted(config)}: expected bot_muls of 1, 0.5 or 0.25")
         fields |= {"b": [round(1 / m) for m in multiples], "g": _stages(config, "num_gs")}
     return _spelled(fields)
 
 
 def _stages(config: Mapping[str, Any], field: str) -> list[Any]:
-    """The numbers of the three stages, less the stem's where there is one."""
-    found, stages = config.get(field), len(STRIDES)
-    numbers = found if isinstance(found, list) else []
-    kinds = {int, float} if field == "bot_muls" else {int}
-    if len(numbers) not in (stages, stages + 1) or not {*map(type, numbers)} <= kinds:
-        wanted = f"a list of {stages} numbers (or one more, for the stem) as {field!r}"
-        raise InputError(f"NDS network {_short(config)}: expected {wanted}")
+    """The numbers of the three stages; that of the stem, if there is one, is left out."""
+    content, stages = config.get(field), len(STRIDES)
+    numbers = content if isinstance(content, list) else []
+    allowed = {int, float} if field == "bot_muls" else {int}
+    if len(numbers) not in (stages, stages + 1) or not {*map(type, numbers)} <= allowed:
+        expected = f"a list of {stages} numbers (or one more, for the stem) as {field!r}"
+        raise InputError(f"NDS network {_quoted(config)}: expected {expected}")
     return numbers[-stages:]
 
 
 def _stem(config: Mapping[str, Any]) -> list[int]:
-    """Blocks and channels of the stem where the network has it as a stage."""
+    """Numbers of blocks and channels of the stem, where the entry has it as a stage."""
     return [*config["ds"][: -len(STRIDES)], *config["ws"][: -len(STRIDES)]]
 
 
-def _threes(chosen: Sequence[str]) -> list[Sequence[str]]:
-    """The numbers of each letter, one for each stage."""
-    return [chosen[at : at + len(STRIDES)] for at in range(0, len(chosen), len(STRIDES))]
+def _by_letter(numbers: Sequence[str]) -> list[Sequence[str]]:
+    """For each letter its numbers, one for each stage."""
+    stages = len(STRIDES)
+    return [numbers[i : i + stages] for i in range(0, len(numbers), stages)]
 
 
 def _spelled(fields: Mapping[str, Sequence[int | str]]) -> str:
     return ":".join(letter + "-".join(map(str, numbers)) for letter, numbers in fields.items())
 
 
-def _short(shown: object) -> str:
-    told = " ".join(repr(shown).split())
-    return told if len(told) <= 80 else told[:77] + "..."
+def _quoted(value: object) -> str:
+    return shortened(" ".join(repr(value).split()), 80)
 
 
-# ResNet and Vanilla have networks for ImageNet only in sweeps of the learning rate.
+# The published networks of ResNet and Vanilla for ImageNet only vary the learning rate.
 DESIGNS = (
     Design("nds-resnet", FINE, stem_cifar, basic),
     Design("nds-resnext-a", COARSE_A, stem_cifar, bottleneck),

@@ -2,9 +2,9 @@
 
 Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", ICCV 2019; the
 network is that of Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, without its
-auxiliary head. An architecture is `cWIDTH-lDEPTH:NORMAL:REDUCTION`: channels, cells, and the two
-kinds of cells, each `|op~source|op~source|+|...|`, two edges for every node. Sources 0 and 1 are
-the outputs of the cell before the last and of the last one, 2 is the first node of the cell.
+auxiliary head. An architecture is `cWIDTH-lDEPTH:NORMAL:REDUCTION`: channels, number of cells, and
+the normal and the reduction cell, each `|op~source|op~source|+|...|`, two edges for every node.
+Sources 0 and 1 are the outputs of the second last and of the last cell, 2 is the first node.
 """
 
 import ast
@@ -18,15 +18,15 @@ from torch import nn
 
 from eznas.errors import InputError, unknown
 from eznas.spaces import nds_network
-from eznas.spaces.base import Space
+from eznas.spaces.base import Space, shortened
 from eznas.spaces.nds_network import Edges
 
-# What NDS draws from, as the model hub of NNI lists it for its NDS spaces; 16 and 20 are what it
-# takes where nothing is drawn. To these a row adds the sizes of its published network.
+# The widths and depths of NDS as the model hub of NNI lists them, to which each space adds those of
+# its published network; and the one width and depth of the spaces of fixed size (-fix).
 WIDTHS, DEPTHS = (16, 24, 32), (4, 8, 12, 16, 20)
 FIXED = (16, 20)
 
-# Operations of DARTS by their number in NASLib, which leaves `none` out.
+# The operations of DARTS in the order in which NASLib numbers them; it has no `none`.
 NASLIB = (
     *("max_pool_3x3", "avg_pool_3x3", "skip_connect"),
     *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
@@ -40,7 +40,7 @@ _NODE = re.compile(rf"\|{_EDGE * 2}")
 
 @dataclass(frozen=True)
 class Genotype:
-    """What an architecture says."""
+    """A parsed architecture: width and depth of the network, and the edges of its cells."""
 
     width: int
     depth: int
@@ -48,18 +48,20 @@ class Genotype:
     reduction: Edges
 
     def layers(self) -> Iterator[tuple[Edges, bool]]:
-        """The edges of each cell, and whether it reduces, as those after one and two thirds do."""
+        """The edges of each cell, and whether it is a reduction: at 1/3 and 2/3 of the depth."""
         for layer in range(self.depth):
-            reduces = layer in (self.depth // 3, 2 * self.depth // 3)
-            yield (self.reduction if reduces else self.normal), reduces
+            is_reduction = layer in (self.depth // 3, 2 * self.depth // 3)
+            yield (self.reduction if is_reduction else self.normal), is_reduction
 
 
 @dataclass(frozen=True)
 class CellSpace:
     """One row of the table of spaces.
 
-    `loose`: cells give the nodes that no node reads, otherwise all. `imagenet`: the stem divides
-    height and width by 8, otherwise by 1. `widths`, `depths`: the options of both.
+    `loose`: whether the output of a cell has only the nodes that no other node reads; otherwise it
+    has all. `widths`, `depths`: the options of both. `imagenet`: whether the stem divides height
+    and width by 8; otherwise it keeps them. Methods that take an architecture raise `InputError`
+    for a text that is not one.
     """
 
     name: str
@@ -84,13 +86,13 @@ class CellSpace:
         )
 
     def positions(self) -> tuple[tuple[str, ...], ...]:
-        """Width, depth, and for each edge of both cells its operation and source."""
+        """The options of width, depth, and of operation and source of each edge of both cells."""
         sources = [tuple(map(str, range(node + 2))) for node in range(self.nodes)]
-        cell = [options for s in sources for options in (self.operations, s) * 2]
+        cell = [options for source in sources for options in (self.operations, source) * 2]
         return (tuple(map(str, self.widths)), tuple(map(str, self.depths)), *cell, *cell)
 
     def choices(self, architecture: str) -> tuple[str, ...]:
-        """The option of every position, the two edges of each node in order."""
+        """The option at every position, the two edges of each node sorted."""
         stripped = architecture.strip()
         if self.name == "nds-darts" and stripped.startswith("[["):
             stripped = from_naslib(stripped)
@@ -106,9 +108,9 @@ class CellSpace:
         edges = [part for node in nodes if node for part in node.groups()]
         return self._ordered([*match.groups()[:2], *edges], stripped)
 
-    def text(self, chosen: Sequence[str]) -> str:
-        """The spelling of the options."""
-        width, depth, *rest = self._ordered(chosen, " ".join(chosen))
+    def text(self, choices: Sequence[str]) -> str:
+        """The architecture of one option for every position; `InputError` for any other option."""
+        width, depth, *rest = self._ordered(choices, " ".join(choices))
         edges = [f"{op}~{source}|" for op, source in zip(rest[::2], rest[1::2], strict=True)]
         nodes = [f"|{a}{b}" for a, b in zip(edges[::2], edges[1::2], strict=True)]
         normal, reduction = "+".join(nodes[: self.nodes]), "+".join(nodes[self.nodes :])
@@ -121,98 +123,99 @@ class CellSpace:
         return Genotype(int(width), int(depth), edges[: 2 * self.nodes], edges[2 * self.nodes :])
 
     def outputs(self, edges: Edges) -> list[int]:
-        """The nodes of a cell that make its output."""
-        read = {source for _, source in edges} if self.loose else set()
-        return [node for node in range(2, self.nodes + 2) if node not in read]
+        """The nodes whose concatenation is the output of a cell."""
+        left_out = {source for _, source in edges} if self.loose else set()
+        return [node for node in range(2, self.nodes + 2) if node not in left_out]
 
     def build(self, architecture: str, classes: int = 10) -> nn.Module:
-        """[batch, 3, height, width] to logits [batch, classes], in torch's own initialisation."""
-        found = self.genotype(architecture)
-        cells = [(edges, self.outputs(edges), reduces) for edges, reduces in found.layers()]
-        return nds_network.build(found.width, cells, self.imagenet, classes)
+        """[batch, 3, height, width] to logits [batch, classes], torch's default initialisation."""
+        genotype = self.genotype(architecture)
+        cells = [(edges, self.outputs(edges), reduces) for edges, reduces in genotype.layers()]
+        return nds_network.build(genotype.width, cells, self.imagenet, classes)
 
     def connected(self, architecture: str) -> bool:
         """Whether a path without `none` leads from the image to the logits."""
-        before = last = True
+        second_last = last = True
         for edges, _ in self.genotype(architecture).layers():
-            reached = [before, last]
+            reached = [second_last, last]
             for node in _by_node(edges):
                 reached.append(any(op != "none" and reached[source] for op, source in node))
-            before, last = last, any(reached[output] for output in self.outputs(edges))
+            second_last, last = last, any(reached[output] for output in self.outputs(edges))
         return last
 
     def names(self, architecture: str) -> tuple[str, ...]:
-        """One name for architectures that differ in the order of nodes or in what `none` reads.
+        """One name for all architectures that differ in the order of nodes or in what `none` reads.
 
-        A node is the sum of its edges, an edge its operation applied to its source's name.
+        A node is named by the sorted names of its edges, an edge by its operation and the name of
+        its source.
         """
-        found = self.genotype(architecture)
-        normal, reduction = self._cell_name(found.normal), self._cell_name(found.reduction)
-        return (f"c{found.width}-l{found.depth}:{normal}:{reduction}",)
+        genotype = self.genotype(architecture)
+        normal, reduction = self._cell_name(genotype.normal), self._cell_name(genotype.reduction)
+        return (f"c{genotype.width}-l{genotype.depth}:{normal}:{reduction}",)
 
     def _cell_name(self, edges: Edges) -> str:
         names = ["0", "1"]
         for node in _by_node(edges):
-            told = sorted(op if op == "none" else f"{op}({names[source]})" for op, source in node)
-            names.append(_digest("+".join(told)))
+            terms = sorted(op if op == "none" else f"{op}({names[source]})" for op, source in node)
+            names.append(_digest("+".join(terms)))
         return _digest(" ".join(sorted(names[output] for output in self.outputs(edges))))
 
-    def _ordered(self, chosen: Sequence[str], shown: str) -> tuple[str, ...]:
-        """Valid options, the edges of each node sorted: a sum has no order."""
-        words = ("width", "depth", *("operation", "source") * (4 * self.nodes))
-        for option, options, word in zip(chosen, self.positions(), words, strict=True):
+    def _ordered(self, choices: Sequence[str], architecture: str) -> tuple[str, ...]:
+        """The choices, checked, with the edges of each node sorted, as a sum has no order."""
+        labels = ("width", "depth", *("operation", "source") * (4 * self.nodes))
+        for option, options, label in zip(choices, self.positions(), labels, strict=True):
             if option not in options:
-                raise self._complaint(shown, _unlisted(word, option, options))
-        edges = list(zip(chosen[2::2], chosen[3::2], strict=True))
-        pairs = [sorted(edges[i : i + 2], key=self._place) for i in range(0, len(edges), 2)]
-        return (*chosen[:2], *(part for pair in pairs for edge in pair for part in edge))
+                raise self._complaint(architecture, _no_option(label, option, options))
+        edges = list(zip(choices[2::2], choices[3::2], strict=True))
+        nodes = [sorted(edges[i : i + 2], key=self._edge_order) for i in range(0, len(edges), 2)]
+        return (*choices[:2], *(part for node in nodes for edge in node for part in edge))
 
-    def _place(self, edge: tuple[str, str]) -> tuple[int, int]:
+    def _edge_order(self, edge: tuple[str, str]) -> tuple[int, int]:
         return int(edge[1]), self.operations.index(edge[0])
 
     def _complaint(self, text: str, problem: str) -> InputError:
-        shown = repr(text if len(text) <= 60 else text[:57] + "...")
-        return InputError(f"{self.name} architecture {shown}: {problem}")
+        return InputError(f"{self.name} architecture {shortened(text)!r}: {problem}")
 
 
 def _by_node(edges: Edges) -> Iterator[Edges]:
     return (edges[i : i + 2] for i in range(0, len(edges), 2))
 
 
-def _digest(told: str) -> str:
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _unlisted(word: str, option: str, options: Sequence[str]) -> str:
-    """Told of a choice that is none of its options."""
-    shown = option if len(option) <= 40 else option[:37] + "..."
-    if word == "operation":
-        return str(unknown(word, shown, options))
-    return f"{word} {shown!r}, expected one of {', '.join(options)}"
+def _no_option(label: str, option: str, options: Sequence[str]) -> str:
+    """The problem with a choice that is none of its options."""
+    option = shortened(option, 40)
+    if label == "operation":
+        return str(unknown(label, option, options))
+    return f"{label} {option!r}, expected one of {', '.join(options)}"
 
 
 def architecture_of(space: str, genotype: Mapping[str, Any], width: int, depth: int) -> str:
-    """The architecture of a genotype as NDS and DARTS write them, in a space of this module.
+    """The architecture of a genotype in the form of NDS and DARTS, in a space of this module.
 
     `normal` and `reduce` hold pairs of operation and source, two for every node; `normal_concat`
-    and `reduce_concat` the nodes in the output, which the space prescribes.
+    and `reduce_concat` the nodes in the output. Raises `InputError` for an unknown space, another
+    form, and options or outputs that the space does not have.
     """
     row = _ROWS.get(space)
     if row is None:
         raise unknown("cell space", space, _ROWS)
     try:
         cells = [[(str(op), int(s)) for op, s in genotype[key]] for key in ("normal", "reduce")]
-        given = [sorted(map(int, genotype[f"{key}_concat"])) for key in ("normal", "reduce")]
+        concats = [sorted(map(int, genotype[f"{key}_concat"])) for key in ("normal", "reduce")]
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"{space} genotype: expected normal and reduce, lists of operation and source, and "
             "normal_concat and reduce_concat, lists of nodes"
         ) from None
-    for word, cell, concat in zip(("normal", "reduce"), cells, given, strict=True):
+    for key, cell, concat in zip(("normal", "reduce"), cells, concats, strict=True):
         if len(cell) != 2 * row.nodes:
             raise InputError(f"{space} genotype: {len(cell)} edges, expected {2 * row.nodes}")
-        if concat != (wanted := row.outputs(tuple(cell))):
-            raise InputError(f"{space} genotype: {word}_concat {concat}, expected {wanted}")
+        if concat != (outputs := row.outputs(tuple(cell))):
+            raise InputError(f"{space} genotype: {key}_concat {concat}, expected {outputs}")
     edges = [part for cell in cells for op, source in cell for part in (op, str(source))]
     return row.text((str(width), str(depth), *edges))
 
@@ -221,22 +224,23 @@ def from_naslib(arch: str) -> str:
     """The architecture of `nds-darts` that NASLib writes as `[normal, reduce]`, each eight pairs of
     source and number of an operation.
 
-    It holds 32 channels and 8 cells, as NAS-Bench-301 trains them. The parameters that NASLib tells
-    are those of its search network, whose operations normalise without weights.
+    It has 32 channels and 8 cells, the size at which NAS-Bench-301 trains. (The numbers of
+    parameters in NASLib's tables are those of its search network, whose operations normalise
+    without weights.) Raises `InputError` for a text of another form.
     """
-    numbered = dict(enumerate(NASLIB))
+    operations = dict(enumerate(NASLIB))
     try:
-        cells = [[(numbered[op], source) for source, op in cell] for cell in ast.literal_eval(arch)]
-        normal, reduce = cells
+        normal, reduce = (
+            [(operations[op], source) for source, op in cell] for cell in ast.literal_eval(arch)
+        )
     except (KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
-        shown = repr(arch if len(arch) <= 60 else arch[:57] + "...")
         raise InputError(
-            f"NASLib architecture {shown}: expected [normal, reduce], each 8 pairs of source and "
-            f"operation, which is a number from 0 to {len(numbered) - 1}"
+            f"NASLib architecture {shortened(arch)!r}: expected [normal, reduce], each 8 pairs of "
+            f"source and operation, which is a number from 0 to {len(NASLIB) - 1}"
         ) from None
-    every = [2, 3, 4, 5]
-    concat = {"normal_concat": every, "reduce_concat": every}
-    return architecture_of("nds-darts", {"normal": normal, "reduce": reduce} | concat, 32, 8)
+    nodes = [2, 3, 4, 5]
+    concats = {"normal_concat": nodes, "reduce_concat": nodes}
+    return architecture_of("nds-darts", {"normal": normal, "reduce": reduce} | concats, 32, 8)
 
 
 _POOLS = ("avg_pool_3x3", "max_pool_3x3")
@@ -257,9 +261,9 @@ _PNAS = ("skip_connect", *_POOLS, "conv_7x1_1x7", *_THREE, "dil_conv_3x3")
 _ENAS = ("skip_connect", *_POOLS, *_TWO)
 _DARTS = ("none", "skip_connect", *_POOLS, *_TWO, "dil_conv_3x3", "dil_conv_5x5")
 
-# Operations, nodes, whether only loose nodes are the output, and the width and depth of the
-# published network on CIFAR-10 and on ImageNet: 3N + 2 cells where the paper repeats N, but 3N of
-# PNASNet, whose reductions are among the N. ENAS has published none on ImageNet.
+# Operations, nodes, whether only loose nodes make the output, and (width, depth) of the published
+# networks on CIFAR-10 and on ImageNet. The depth is 3N + 2 cells where the paper repeats a cell N
+# times; 3N for PNASNet, whose N includes the reduction. ENAS published no network for ImageNet.
 _FAMILIES = {
     "darts": (_DARTS, 4, False, (36, 20), (48, 14)),
     "amoeba": (_AMOEBA, 5, True, (36, 20), (50, 14)),

@@ -1,4 +1,4 @@
-"""The networks of cells in NDS: stems, cells whose nodes add two edges, and a classifier.
+"""Networks of the cell spaces of NDS: stems, cells whose nodes add two edges, a classifier.
 
 Source: Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, as extended to the
 operations of other cells in pycls, the code of NDS; without the auxiliary head.
@@ -9,56 +9,57 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from eznas.spaces.blocks import FactorizedReduction
+from eznas.spaces.blocks import FactorizedReduction, conv_norm, pooling, relu_conv_norm
 
 Edge = tuple[str, int]  # operation, source
-Edges = tuple[Edge, ...]  # those of the first node, of the second, ...: two each
+Edges = tuple[Edge, ...]  # two for each node, in the order of the nodes
 
 
 def build(
     width: int, cells: Iterable[tuple[Edges, list[int], bool]], imagenet: bool, classes: int
 ) -> nn.Module:
-    """[batch, 3, height, width] to logits [batch, classes], in torch's own initialisation.
+    """[batch, 3, height, width] to logits [batch, classes], with torch's default initialisation.
 
-    `cells`: the edges, the nodes that make the output, and whether it is a reduction, which halves
-    height and width and doubles the channels. `imagenet`: stems that divide height and width by 8,
-    otherwise by 1.
+    `cells`: for each cell its edges, the nodes that make its output, and whether it is a reduction,
+    which halves height and width and doubles the channels. `imagenet`: whether the stems divide
+    height and width by 8; otherwise they keep them.
     """
     stems = _imagenet_stems(width) if imagenet else _cifar_stems(width)
     channels = (width, width) if imagenet else (3 * width, 3 * width)
-    halved, layers = imagenet, list[nn.Module]()
+    last_reduces, layers = imagenet, list[nn.Module]()
     for edges, outputs, reduces in cells:
         width *= 2 if reduces else 1
-        layers.append(Cell(edges, outputs, channels, width, 2 if reduces else 1, halved))
-        channels, halved = (channels[1], len(outputs) * width), reduces
+        layers.append(Cell(edges, outputs, channels, width, 2 if reduces else 1, last_reduces))
+        channels, last_reduces = (channels[1], len(outputs) * width), reduces
     return Network(stems, layers, channels[1], classes)
 
 
 class Network(nn.Module):
-    """Two stems, the second of which reads the first, cells, and a linear classifier."""
+    """Two stems in a row, cells that read the last two outputs, pooling and a classifier."""
 
     def __init__(
         self, stems: Sequence[nn.Module], cells: Sequence[nn.Module], channels: int, classes: int
     ) -> None:
         super().__init__()
         self.stems, self.cells = nn.ModuleList(stems), nn.ModuleList(cells)
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.pool = pooling()
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        before = self.stems[0](x)
-        last = self.stems[1](before)
+        second_last = self.stems[0](x)
+        last = self.stems[1](second_last)
         for cell in self.cells:
-            before, last = last, cell(before, last)
+            second_last, last = last, cell(second_last, last)
         logits: Tensor = self.classifier(self.pool(last))
         return logits
 
 
 class Cell(nn.Module):
-    """The outputs of two cells, of `channels`, to [batch, outputs * width, height, width].
+    """From the outputs of the last two cells to [batch, outputs * width, height, width].
 
-    `stride`: of the edges from both inputs, the first of which is halved before where the last
-    cell `halved`. Every operation runs, `none` too, which multiplies by zero.
+    `channels`: those of the second last and of the last cell. `stride`: of the edges from both.
+    `last_reduces`: whether the last cell has halved height and width, so that those of the second
+    last output are halved here. Every operation runs, `none` too, which multiplies by zero.
     """
 
     def __init__(
@@ -68,18 +69,18 @@ class Cell(nn.Module):
         channels: tuple[int, int],
         width: int,
         stride: int,
-        halved: bool,
+        last_reduces: bool,
     ) -> None:
         super().__init__()
         self.sources, self.outputs = [source for _, source in edges], outputs
-        first = FactorizedReduction if halved else _projection
+        first = FactorizedReduction if last_reduces else _projection
         self.inputs = nn.ModuleList([first(channels[0], width), _projection(channels[1], width)])
         self.operations = nn.ModuleList(
             _MODULES[op](width, stride if source < 2 else 1) for op, source in edges
         )
 
-    def forward(self, before: Tensor, last: Tensor) -> Tensor:
-        values = [self.inputs[0](before), self.inputs[1](last)]
+    def forward(self, second_last: Tensor, last: Tensor) -> Tensor:
+        values = [self.inputs[0](second_last), self.inputs[1](last)]
         for edge in range(0, len(self.sources), 2):
             first, second = (self.operations[e](values[self.sources[e]]) for e in (edge, edge + 1))
             values.append(first + second)
@@ -87,7 +88,7 @@ class Cell(nn.Module):
 
 
 class Zero(nn.Module):
-    """Zeros in the shape that the stride leaves, through which a gradient of zeros flows."""
+    """x, subsampled by the stride, times zero: gradients flow through it, and are zero."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -98,25 +99,20 @@ class Zero(nn.Module):
 
 
 def _cifar_stems(width: int) -> list[nn.Module]:
-    conv = nn.Conv2d(3, 3 * width, 3, padding=1, bias=False)
-    return [nn.Sequential(conv, nn.BatchNorm2d(3 * width)), nn.Identity()]
+    return [nn.Sequential(*conv_norm(3, 3 * width, 3)), nn.Identity()]
 
 
 def _imagenet_stems(width: int) -> list[nn.Module]:
-    def halve(before: int, after: int) -> list[nn.Module]:
-        conv = nn.Conv2d(before, after, 3, 2, padding=1, bias=False)
-        return [conv, nn.BatchNorm2d(after)]
-
-    first = [*halve(3, width // 2), nn.ReLU(), *halve(width // 2, width)]
-    return [nn.Sequential(*first), nn.Sequential(nn.ReLU(), *halve(width, width))]
+    half = width // 2
+    first = [*conv_norm(3, half, 3, stride=2), nn.ReLU(), *conv_norm(half, width, 3, stride=2)]
+    return [nn.Sequential(*first), relu_conv_norm(width, width, 3, stride=2)]
 
 
-def _projection(before: int, after: int) -> nn.Module:
-    conv = nn.Conv2d(before, after, 1, bias=False)
-    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(after))
+def _projection(in_channels: int, out_channels: int) -> nn.Module:
+    return relu_conv_norm(in_channels, out_channels, 1)
 
 
-_Make = Callable[[int, int], nn.Module]  # of channels and stride
+_Make = Callable[[int, int], nn.Module]  # from channels and stride to an operation
 
 
 def _skip(channels: int, stride: int) -> nn.Module:
@@ -132,15 +128,11 @@ def _largest(kernel: int) -> _Make:
 
 
 def _full(kernel: int) -> _Make:
-    def make(channels: int, stride: int) -> nn.Module:
-        conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, bias=False)
-        return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(channels))
-
-    return make
+    return lambda channels, stride: relu_conv_norm(channels, channels, kernel, stride)
 
 
 def _crossed(kernel: int) -> _Make:
-    """A row of weights, then a column; the name says it the other way round."""
+    """A 1 x kernel convolution, then a kernel x 1 one; the names of DARTS reverse the two."""
 
     def make(channels: int, stride: int) -> nn.Module:
         pad, c = kernel // 2, channels

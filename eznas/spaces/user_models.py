@@ -14,48 +14,51 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 
-def model_of(name: str, seed: int = 0) -> tuple[nn.Module, str]:
-    """The model behind MODEL and its usual initialisation.
+def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
+    """The model that `name` stands for, and its default initialisation: "kaiming" or "keep".
 
-    `seed` is torch's while the model is made: one that draws its parameters without a seed of its
-    own is the same each time, whatever was made before it. `InputError` where there is none.
+    `name`: `package.module:factory`, the name of a function without arguments that returns a
+    module; `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
+    while the model is made, so that its parameters do not depend on what was drawn before. Raises
+    `InputError` where there is no such model, or its factory fails.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        space, mark, architecture = name.partition("/")
-        if name.startswith("|"):  # whose strings are known without their space
+        if name.startswith("|"):  # only NAS-Bench-201 spells its architectures like this
             return SPACES["nasbench201"].build(name), "kaiming"
-        if mark and space in SPACES:
+        space, slash, architecture = name.partition("/")
+        if slash and space in SPACES:
             return SPACES[space].build(architecture), "kaiming"
-        return _made(name), "keep"
+        return _from_factory(name), "keep"
 
 
-def _made(name: str) -> nn.Module:
-    module, mark, factory = name.partition(":")
-    if not mark or not all(module.split(".")) or not factory.isidentifier():
+def _from_factory(name: str) -> nn.Module:
+    module, colon, factory = name.partition(":")
+    if not colon or not all(module.split(".")) or not factory.isidentifier():
         raise InputError(f"model {name!r}: expected package.module:factory or SPACE/ARCHITECTURE")
     with _current_folder():
-        home = _called(lambda: importlib.import_module(module), name, f"cannot import {module}")
-        if not hasattr(home, factory):
-            known = [k for k, v in vars(home).items() if callable(v) and not k.startswith("_")]
+        imported = _call(lambda: importlib.import_module(module), name, f"cannot import {module}")
+        if not hasattr(imported, factory):
+            known = [k for k, v in vars(imported).items() if callable(v) and not k.startswith("_")]
             raise InputError(f"model {name!r}: {unknown('factory', factory, known)}")
-        made = _called(lambda: getattr(home, factory)(), name, f"{factory}() failed")
-    if not isinstance(made, nn.Module):
-        raise InputError(f"model {name!r}: {factory}() gave a {type(made).__name__}, not a module")
-    return made
+        model = _call(lambda: getattr(imported, factory)(), name, f"{factory}() failed")
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model {name!r}: {factory}() gave a {type(model).__name__}, not a module")
+    return model
 
 
-def _called(stranger: Callable[[], Any], name: str, problem: str) -> Any:
+def _call(user_code: Callable[[], Any], name: str, problem: str) -> Any:
+    """The result of a user's code, which may raise anything, or exit if it is a script."""
     try:
-        return stranger()
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything, scripts exit
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"model {name!r}: {problem}: {why}") from error
+        return user_code()
+    except (Exception, SystemExit) as error:
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"model {name!r}: {problem}: {cause}") from error
 
 
 @contextmanager
 def _current_folder() -> Iterator[None]:
-    """Modules of the current folder can be imported, as `python -m` has it."""
+    """Makes the modules of the current folder importable, as `python -m` does."""
     folder = os.getcwd()
     sys.path.insert(0, folder)
     try:

@@ -195,7 +195,7 @@ _ROWS = (
     ),
     _weight_gradient("label", "gradient of the cross-entropy, on labelled images,", LEE),
     _weight_gradient("label2", "gradient of the cross-entropy, on other labelled images,", LI),
-    _weight_gradient("curvature", "Hessian-gradient product of the loss", WANG, gradient=False),
+    _weight_gradient("curvature", "cross-entropy's Hessian times gradient", WANG, gradient=False),
     _over_images("image_std", "standard deviation"),
     _over_images("image_signs", "sum of signs", ZHANG),
     Statistic(
@@ -203,7 +203,7 @@ _ROWS = (
         _MATRIX,
         "label",
         "conv_output",
-        "the layer's output times the gradient there, summed per channel: [images, channels]",
+        "the layer's output times its cross-entropy gradient, summed: [images, channels]",
         THEIS,
         "label",
         True,

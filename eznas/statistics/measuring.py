@@ -47,7 +47,7 @@ class MeasuredNetwork:
     tensors: dict[str, list[Tensor | None]]
 
 
-def nothing(statistics: Iterable[Statistic]) -> MeasuredNetwork:
+def unmeasured(statistics: Iterable[Statistic]) -> MeasuredNetwork:
     """The placeholder for a network that cannot be measured: no rows, every statistic absent."""
     no_structure = Structure((), dict.fromkeys(AXES[1:-1], ()), 0, 0, None)
     tensors: dict[str, list[Tensor | None]] = {

@@ -1,1 +1,1 @@
-"""Files, the machine, and signals: what the system gives and refuses."""
+"""Files, the machine and its limits, and signals."""

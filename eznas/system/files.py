@@ -1,4 +1,4 @@
-"""Files and plain data: whole or not at all, and as JSON can say it."""
+"""Files that are written completely or not at all, digests of files, and JSON from strangers."""
 
 import contextlib
 import hashlib
@@ -17,12 +17,15 @@ from eznas.errors import InputError
 
 LARGEST = 4 * 2**20  # bytes of a stranger's JSON file: ten times the largest that a run writes
 DEEPEST = 50  # levels of lists and objects in it, so that walking them stays within the stack
-Form = TypeVar("Form")
+Schema = TypeVar("Schema")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write to a new file beside, then rename: a reader never sees half of it, and what is there
-    afterwards stays there through a power cut."""
+    """Write to a new file beside the path, then rename it: a reader sees all of the old content or
+    all of the new, and the new content survives a power cut.
+
+    Raises `InputError` if the file cannot be written; the old one then stays as it is.
+    """
     data = content.encode() if isinstance(content, str) else content
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
@@ -33,13 +36,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
         os.replace(partial, path)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):  # where it could not even be begun
+        with contextlib.suppress(OSError):  # where it could not be created
             partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
 
 
 def append(path: Path, data: bytes, end: int) -> None:
-    """Put data at `end` bytes of a file, what stood beyond is gone, and see it reach the disk."""
+    """Cut a file to its first `end` bytes, write data there, and wait until it is on the disk.
+
+    A file that does not exist is created. Raises `InputError` if it cannot be written.
+    """
     try:
         with path.open("r+b" if path.exists() else "xb") as file:
             file.truncate(end)
@@ -53,40 +59,8 @@ def append(path: Path, data: bytes, end: int) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
 
 
-def digest(data: bytes) -> str:
-    """SHA-256, as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def digest_of(package: str) -> str:
-    """SHA-256 of a package's source files, wherever it is installed."""
-    root = Path(str(importlib.resources.files(package)))
-    folders = os.walk(root, followlinks=True)
-    sources = sorted(
-        Path(folder, n) for folder, _, own in folders for n in own if n.endswith(".py")
-    )
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def write_sealed(path: Path, content: bytes) -> None:
-    """Write content whole, under a line that tells its length and digest."""
-    seal = json.dumps({"bytes": len(content), "sha256": digest(content)})
-    write_whole(path, seal.encode() + b"\n" + content)
-
-
-def read_sealed(path: Path) -> bytes:
-    """What `write_sealed` wrote; `InputError` where a bit of it is another."""
-    seal, _, content = _bytes(path, math.inf).partition(b"\n")
-    if seal != json.dumps({"bytes": len(content), "sha256": digest(content)}).encode():
-        raise InputError(f"{path}: damaged: its content is not what its first line says")
-    return content
-
-
 def _sync_folder(folder: Path) -> None:
-    """See a new name in a folder reach the disk."""
+    """Wait until a new name in a folder is on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -94,39 +68,99 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def digest(data: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of(package: str) -> str:
+    """SHA-256 of the source files of a package, as hexadecimal digits: equal wherever the package
+    is installed, and whether or not its folders are links."""
+    root = Path(str(importlib.resources.files(package)))
+    sources = sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if name.endswith(".py")
+    )
+    sha256 = hashlib.sha256()
+    for path in sources:
+        sha256.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return sha256.hexdigest()
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write content below a line with its length and digest, as `write_whole` does.
+
+    Raises `InputError` if the file cannot be written.
+    """
+    write_whole(path, _seal(content) + b"\n" + content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """The content that `write_sealed` wrote.
+
+    Raises `InputError` if the file cannot be read, and if a single bit of it has changed.
+    """
+    seal, _, content = _read(path, math.inf).partition(b"\n")
+    if seal != _seal(content):
+        raise InputError(f"{path}: damaged: its content is not what its first line says")
+    return content
+
+
+def _seal(content: bytes) -> bytes:
+    return json.dumps({"bytes": len(content), "sha256": digest(content)}).encode()
+
+
 def regular(path: Path) -> Path:
-    """The path; `InputError` for a pipe or a device, which might never end."""
+    """The path itself; `InputError` for a pipe or a device, reading which might never end."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise InputError(f"{path}: a pipe or a device, expected a file")
     return path
 
 
-def read_as(path: Path, form: type[Form]) -> Form:
-    """The content of a JSON file that may come from a stranger, as a form (what pydantic checks).
+def _read(path: Path, limit: float) -> bytes:
+    """The bytes of a file of at most `limit` bytes."""
+    regular(path)
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= limit else b""
+    except (OSError, ValueError) as error:  # ValueError for a name that no file can have
+        raise InputError(f"{path}: {getattr(error, 'strerror', error)}") from None
+    if size > limit:
+        raise InputError(f"{path}: {size} bytes, at most {limit} are read")
+    return data
 
-    What is read can be written again. `InputError` names the file and what is wrong: larger than
-    `LARGEST` bytes, nested deeper than `DEEPEST` levels, not Unicode, a number that is not finite,
-    or the key that is not as the form has it.
+
+def read_as(path: Path, schema: type[Schema]) -> Schema:
+    """The content of a JSON file that may come from a stranger, checked by pydantic against a
+    schema. Content that can be read can also be written again.
+
+    Raises `InputError`, which names the file and what is wrong: larger than `LARGEST` bytes, nested
+    deeper than `DEEPEST` levels, not Unicode, a number that is not finite, or the first key that
+    does not match the schema.
     """
     content = read_json(path, LARGEST)
     if not _is_shallow(content):
         raise InputError(f"{path}: damaged: nested deeper than {DEEPEST} levels")
     try:
-        checked = TypeAdapter(form).validate_python(content)
+        checked = TypeAdapter(schema).validate_python(content)
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+        key = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"{path}: {key}: {first['msg']}") from None
     except ValueError as error:
         raise InputError(f"{path}: damaged: {error}") from None
     return checked
 
 
-def read_json(path: Path, most: float = math.inf) -> Any:
-    """The content of a JSON file of at most `most` bytes; `InputError` names one that is missing,
-    too large or damaged."""
-    data = _bytes(path, most)
+def read_json(path: Path, limit: float = math.inf) -> Any:
+    """The content of a JSON file of at most `limit` bytes.
+
+    Raises `InputError` if the file is missing, too large or damaged.
+    """
+    data = _read(path, limit)
     try:
         return parse_json(data)
     except ValueError as error:
@@ -134,7 +168,8 @@ def read_json(path: Path, most: float = math.inf) -> Any:
 
 
 def parse_json(data: bytes) -> Any:
-    """What JSON in UTF-8 says; `ValueError` where it is none, too deep, or says a key twice."""
+    """The content of JSON in UTF-8; `ValueError` for anything else, for JSON that is nested too
+    deeply, and for an object with the same key twice."""
     try:
         return json.loads(data.decode(), object_pairs_hook=_unique)
     except RecursionError:
@@ -142,7 +177,8 @@ def parse_json(data: bytes) -> Any:
 
 
 def plain(content: Any) -> Any:
-    """Content as JSON can say it: a number that is not finite becomes null."""
+    """Content as JSON can express it: mappings as dicts with texts as keys, other sequences as
+    lists, and a number that is not finite as None."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):
@@ -152,30 +188,18 @@ def plain(content: Any) -> Any:
     return content
 
 
-def _bytes(path: Path, most: float) -> bytes:
-    regular(path)
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= most else b""
-    except (OSError, ValueError) as error:  # ValueError for a name that no file can have
-        raise InputError(f"{path}: {getattr(error, 'strerror', error)}") from None
-    if size > most:
-        raise InputError(f"{path}: {size} bytes, at most {most} are read")
-    return data
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        twice = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
+        repeated = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {repeated!r} stands twice")
     return content
 
 
 def _is_shallow(content: Any) -> bool:
-    """Whether lists and objects are within `DEEPEST` levels, without recursion."""
-    inside = [content]
+    """Whether lists and objects are within `DEEPEST` levels; without recursion."""
+    level = [content]
     for _ in range(DEEPEST):
-        parts = [list(c.values()) if isinstance(c, dict) else c for c in inside]
-        inside = [value for part in parts if isinstance(part, list) for value in part]
-    return not any(isinstance(value, dict | list) for value in inside)
+        children = [list(c.values()) if isinstance(c, dict) else c for c in level]
+        level = [value for values in children if isinstance(values, list) for value in values]
+    return not any(isinstance(value, dict | list) for value in level)

@@ -1,5 +1,4 @@
-"""The machine that a process runs on: its cores, its memory, its folders, and how memory is given
-back."""
+"""The machine that a process runs on: cores, memory, free space, and how to return memory."""
 
 import ctypes
 import os
@@ -14,115 +13,122 @@ from typing import Any
 
 import torch
 
-PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")  # of Linux; what is missing tells nothing
+# Of Linux; where a file is missing, no limit is known.
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_quota() -> float | None:
-    """The cores' worth of time that control groups grant this process, None for no limit."""
-    pairs = [(*told.split(),) for told in _control("cpu.max")]
-    pairs += zip(_control("cpu.cfs_quota_us"), _control("cpu.cfs_period_us"), strict=True)
-    granted = (int(quota) / int(period) for quota, period in pairs if quota not in ("max", "-1"))
-    return min(granted, default=None)
+    """The processor time that control groups grant this process, in cores; None for no limit."""
+    pairs = [(*line.split(),) for line in _control_groups("cpu.max")]
+    quotas, periods = _control_groups("cpu.cfs_quota_us"), _control_groups("cpu.cfs_period_us")
+    pairs += zip(quotas, periods, strict=True)
+    cores = (int(quota) / int(period) for quota, period in pairs if quota not in ("max", "-1"))
+    return min(cores, default=None)
 
 
 def total_memory() -> int:
-    """Bytes of physical memory that the machine has."""
+    """Bytes of physical memory of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def available_memory() -> int | None:
-    """Bytes of memory to be had without swapping, None where the kernel does not tell."""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB$", _text(PROC / "meminfo"), re.MULTILINE)
-    return None if found is None else int(found[1]) * 1024
+    """Bytes of memory that can be used without swapping, None if the kernel does not report it."""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", _read(PROC / "meminfo"), re.MULTILINE)
+    return None if match is None else int(match[1]) * 1024
 
 
 def memory_limit() -> int | None:
-    """Bytes of memory that control groups grant this process, None where the machine has less."""
-    told = (*_control("memory.max"), *_control("memory.limit_in_bytes"))
-    least = min((int(limit) for limit in told if limit != "max"), default=total_memory())
+    """Bytes of memory that control groups grant this process, None for no limit below the memory
+    of the machine."""
+    limits = (*_control_groups("memory.max"), *_control_groups("memory.limit_in_bytes"))
+    least = min((int(limit) for limit in limits if limit != "max"), default=total_memory())
     return least if least < total_memory() else None
 
 
 def in_memory(folder: Path) -> bool:
-    """Whether what is written into a folder stays in memory; False where the kernel does not
-    tell."""
+    """Whether files in a folder are held in memory (tmpfs); False if the kernel does not report it.
+
+    Raises `OSError` if there is no such folder.
+    """
     device = folder.stat().st_dev
-    for mount in map(str.split, _text(PROC / "self/mountinfo").splitlines()):
+    for mount in map(str.split, _read(PROC / "self/mountinfo").splitlines()):
         if mount[2] == f"{os.major(device)}:{os.minor(device)}":
             return mount[mount.index("-") + 1] in ("tmpfs", "ramfs")
     return False
 
 
-def room(folder: Path) -> int:
-    """Bytes free on the disk of a folder, which may be yet to be made; `OSError` where nothing
-    can be written there."""
-    whole = folder.absolute()
-    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
-    with tempfile.TemporaryFile(dir=there) as file:
+def free_space(folder: Path) -> int:
+    """Free bytes on the disk of a folder, or of the nearest folder above it that exists.
+
+    Raises `OSError` if nothing can be written there.
+    """
+    path = folder.absolute()
+    existing = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+    with tempfile.TemporaryFile(dir=existing) as file:
         file.write(b"0")
         file.flush()
-    return disk_usage(there).free
+    return disk_usage(existing).free
 
 
 def resident() -> int:
-    """Bytes of physical memory that this process takes; at its highest where only that is known."""
+    """Bytes of physical memory that this process uses; outside Linux, the most it has used."""
     if sys.platform == "linux":
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return most_resident()
 
 
 def most_resident() -> int:
-    """Bytes of physical memory that this process took at its highest."""
+    """The most bytes of physical memory that this process has used at once."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory could not be had: torch has several ways to."""
+    """Whether an error means that memory ran out: torch has several errors for it."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def trim() -> None:
-    """Give freed memory back: glibc would keep the pages of every network's tensors."""
-    function = _of_allocator("malloc_trim")
-    if function is not None:
-        function(0)
+    """Return freed memory to the system: glibc would keep the pages of every network's tensors."""
+    malloc_trim = _c_function("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def keep_pages() -> None:
-    """Let glibc use freed memory again: by default it asks the kernel anew for every tensor beyond
-    a few hundred kilobytes, whose pages then cost more than the arithmetic on them."""
-    option = _of_allocator("mallopt")
-    if option is not None:
-        option(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        option(-1, 1 << 30)  # M_TRIM_THRESHOLD
+    """Let glibc reuse freed memory. By default it asks the kernel for new pages for every tensor
+    beyond a few hundred kilobytes, and these cost more time than the arithmetic on them."""
+    mallopt = _c_function("mallopt")
+    if mallopt is not None:
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
-def _of_allocator(name: str) -> Any:
-    """A function of the C library, None where there is no such one."""
+def _c_function(name: str) -> Any:
+    """A function of the C library; None if it has none of this name, and outside Linux."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
-def _control(name: str) -> Iterator[str]:
-    """What a file says of every control group that this process is in, its own first."""
-    for line in _text(PROC / "self/cgroup").splitlines():
-        _, controllers, group = line.split(":", 2)  # the second version has no controllers here
+def _control_groups(name: str) -> Iterator[str]:
+    """The content of a file of each control group that this process is in, the innermost first."""
+    for line in _read(PROC / "self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)  # version 2 leaves the controllers empty
         root = CGROUPS / controllers
-        own = root / group.strip("/")
-        for folder in (own, *own.parents):
-            if folder.is_relative_to(root) and (said := _text(folder / name).strip()):
-                yield said
+        innermost = root / group.strip("/")
+        for folder in (innermost, *innermost.parents):
+            if folder.is_relative_to(root) and (content := _read(folder / name).strip()):
+                yield content
 
 
-def _text(path: Path) -> str:
-    """The content of a file, "" where there is none."""
+def _read(path: Path) -> str:
+    """The content of a file, "" if there is none."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

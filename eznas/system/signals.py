@@ -1,4 +1,4 @@
-"""Ctrl-C and the system's request to end: the first ends a run cleanly, the second at once."""
+"""Ctrl-C and the termination signal: the first ends a run cleanly, the second at once."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A run was asked to end, by the signal `number`."""
+    """A signal asked the run to end; `number` is that of the signal."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__()
@@ -20,25 +20,29 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, the first of `SIGNALS` raises `Stopped`, and the next ends the process where it is:
-    whatever is being written is written beside, so that nothing is lost but the time."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where signals do not come
-        return
-    asked = False
+    """A context in which the first of `SIGNALS` raises `Stopped` and the next ends the process.
 
-    def heard(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    Wherever the process ends, no file is damaged: only the work since the last checkpoint is lost.
+    Outside the main thread, where signals never arrive, and for signals that the process ignores,
+    nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping:
             os._exit(128 + number)
-        asked = True
+        stopping = True
         raise Stopped(number)
 
-    # What a process is told to ignore (as one is that a script runs beside it), it ignores.
-    own = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, heard) for number in own}
+    # A process that a script has started in the background ignores Ctrl-C, and goes on to do so.
+    handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in handled}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

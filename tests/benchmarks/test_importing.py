@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from eznas.benchmarks import load
 from eznas.benchmarks.importing import import_table, problem_of, sha256_of, tables
+from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
 from eznas.benchmarks.splits import components
 from eznas.benchmarks.store import path_of, stored
@@ -48,7 +48,7 @@ def test_a_csv_file_becomes_ground_truth(csv):
     }
     benchmark = load(SPACE)
     assert (benchmark.architectures, benchmark.kind) == (("00000000", "11111111"), "validation")
-    assert benchmark.accuracy["cifar10"].tolist() == [55.0, 70.5]
+    assert benchmark.accuracies["cifar10"].tolist() == [55.0, 70.5]
 
 
 def test_kind_and_data_set_of_a_csv_file(tmp_path):

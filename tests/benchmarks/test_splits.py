@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eznas.benchmarks import load, splits
+from eznas.benchmarks import splits
+from eznas.benchmarks.loading import load
 from eznas.errors import InputError
 from eznas.spaces.nasbench201 import function_name, isomorphism_class, live_cell
 

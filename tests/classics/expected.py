@@ -1,7 +1,7 @@
 """Every classic written out directly, by name: `EXPECTED[name](excited)`.
 
-Nothing here imports eznas. What the two files of references lack is here: sizes, what is live,
-EZNAS-A, combinations of several, and which tensors excite the network.
+Nothing here imports eznas. It has what the two files of references lack: sizes, live layers,
+EZNAS-A, combinations of several proxies, and the inputs of each.
 """
 
 import copy
@@ -65,7 +65,7 @@ class Excited:
         return first, second
 
     @property
-    def wild(self) -> nn.Module:
+    def with_normal_weights(self) -> nn.Module:
         """The network with standard normal weights, drawn in module order."""
         model, generator = copy.deepcopy(self.model), torch.Generator().manual_seed(self.seed)
         for module in model.modules():
@@ -86,7 +86,7 @@ class Excited:
         for name, module in self.model.named_modules():
             if isinstance(module, nn.BatchNorm2d):
                 model.set_submodule(name, nn.Identity())
-        logits, calls = _watched(model, torch.ones_like(self.images[:1]), *LAYERS, nn.ReLU)
+        logits, calls = _calls_of(model, torch.ones_like(self.images[:1]), *LAYERS, nn.ReLU)
         outputs = {name: y for name, _, y in calls if y.requires_grad}
         gradients = torch.autograd.grad(logits.sum(), list(outputs.values()), allow_unused=True)
         pairs = zip(outputs.items(), gradients, strict=True)
@@ -94,14 +94,14 @@ class Excited:
 
     @cached_property
     def layers(self) -> dict[str, nn.Module]:
-        """The live ones."""
-        found = {name: self.model.get_submodule(name) for name in self.live}
-        return {name: module for name, module in found.items() if isinstance(module, LAYERS)}
+        """The live layers by name."""
+        live_modules = {name: self.model.get_submodule(name) for name in self.live}
+        return {name: module for name, module in live_modules.items() if isinstance(module, LAYERS)}
 
     @cached_property
     def multiply_adds(self) -> dict[str, int]:
-        """Of each layer for one image: the weights of one output at every output."""
-        _, calls = _watched(self.model, self.few, *LAYERS)
+        """By layer, for one image: the weights of one output times the number of outputs."""
+        _, calls = _calls_of(self.model, self.few, *LAYERS)
         return {name: m.weight[0].numel() * y[0].numel() for name, m, y in calls}
 
 
@@ -111,17 +111,17 @@ def operations(e: Excited) -> int:
     Source: Krishnakumar et al., "NAS-Bench-Suite-Zero", NeurIPS 2022.
     """
     total = sum(e.multiply_adds.values())
-    for _, module, y in _watched(e.model, e.few, nn.ReLU, nn.BatchNorm2d, nn.AvgPool2d)[1]:
+    for _, module, y in _calls_of(e.model, e.few, nn.ReLU, nn.BatchNorm2d, nn.AvgPool2d)[1]:
         if isinstance(module, nn.AvgPool2d):
-            each = module.kernel_size**2
+            operations_per_unit = module.kernel_size**2
         else:
-            each = 1 if isinstance(module, nn.ReLU) else 2
-        total += each * y[0].numel()
+            operations_per_unit = 1 if isinstance(module, nn.ReLU) else 2
+        total += operations_per_unit * y[0].numel()
     return total
 
 
 def live_naswot(e: Excited) -> float:
-    """NASWOT of the live ReLUs: the others give a way to what they get, and are none."""
+    """NASWOT of the live ReLUs; the others are replaced by the identity."""
     model = copy.deepcopy(e.model)
     for name, module in e.model.named_modules():
         if isinstance(module, nn.ReLU) and name not in e.live:
@@ -139,17 +139,17 @@ def eznas_a(e: Excited) -> list[float]:
     model, inputs = copy.deepcopy(e.model).train(), {}
     for name, module in model.named_modules():
         if isinstance(module, nn.ReLU):
-            behind = "classifier" if name == "last.1" else name.removesuffix("0") + "1"
-            module.register_forward_pre_hook(_noting(inputs, behind))
+            next_layer = "classifier" if name == "last.1" else name.removesuffix("0") + "1"
+            module.register_forward_pre_hook(_storing_input(inputs, next_layer))
     total = model(e.few).sum()
-    wanted = [inputs[name] for name in e.layers if name in inputs]
-    return [_eznas(X) for X in torch.autograd.grad(total, wanted)] if wanted else []
+    relu_inputs = [inputs[name] for name in e.layers if name in inputs]
+    return [_eznas(X) for X in torch.autograd.grad(total, relu_inputs)] if relu_inputs else []
 
 
 def eznas_a_weights(e: Excited) -> list[float]:
     """The same with X the gradient at each live layer's weight [out, in, height, width], on noise.
 
-    Source: as its paper words it.
+    Source: Akhauri et al., as the text of their paper describes it.
     """
     model = copy.deepcopy(e.model).train()
     weights = [model.get_submodule(name).weight for name in e.layers]
@@ -160,19 +160,19 @@ def eznas_a_weights(e: Excited) -> list[float]:
 
 
 def _eznas(X: Tensor) -> float:
-    """Of [.., .., n, n]: one number per matrix, and their norm."""
+    """The norm of sigmoid(ln |det sign(X)|) over all matrices of X [.., .., n, n]."""
     with np.errstate(divide="ignore"):
         logarithms = np.log(np.abs(np.linalg.det(np.sign(X.numpy()))))
     return float(np.linalg.norm(1 / (1 + np.exp(-logarithms))))
 
 
 def entropies(e: Excited) -> Tensor:
-    """Of the output of each block."""
+    """The entropy of the output of each block."""
     return proxies.entropies(e.model, e.noises[0])
 
 
 def trainability(e: Excited) -> float:
-    """The mean over the blocks but the first; signs are drawn for that one, too."""
+    """The mean over all blocks but the first, for which signs are drawn as well."""
     generator = reference.stream("signs", e.seed)
     outputs = proxies.block_outputs(e.model, e.few)
     signs = [torch.randint(0, 2, f.shape, generator=generator) * 2.0 - 1 for f in outputs]
@@ -182,7 +182,7 @@ def trainability(e: Excited) -> float:
 
 
 def az_nas(e: Excited) -> float:
-    """The four, each less its mean and in deviations over 1.7: the sum of ln sigmoid(z)."""
+    """The sum of ln sigmoid(z) over the four scores, standardised, times 1.7."""
     entropy = entropies(e)
     flops_of_position = sum(e.multiply_adds.values()) / e.size**2
     standard = (
@@ -195,34 +195,35 @@ def az_nas(e: Excited) -> float:
 
 
 def jacob_cov_x_params(e: Excited) -> float:
-    """The divergence of `jacob_cov` is at least 1 per image; the rest divides the parameters."""
+    """Parameters divided by the excess of -jacob_cov over 1 per image, its least value, in logs."""
     divergence = -reference.jacob_cov(e.model, e.many)
     return math.log(reference.params(e.model) / (divergence - e.sketch))
 
 
-def _noting(inputs: dict[str, Tensor], name: str) -> Callable[..., Any]:
-    """A hook that puts a view of its own in the place of a module's input, and keeps it."""
+def _storing_input(inputs: dict[str, Tensor], name: str) -> Callable[..., Any]:
+    """A hook that replaces a module's input by a view, which it stores: gradients there are those
+    through this module alone."""
 
-    def see(_module: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
-        inputs[name] = given[0].view_as(given[0])
+    def replace(_module: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+        inputs[name] = arguments[0].view_as(arguments[0])
         return (inputs[name],)
 
-    return see
+    return replace
 
 
-def _watched(
-    model: nn.Module, images: Tensor, *value_types: type[nn.Module]
+def _calls_of(
+    model: nn.Module, images: Tensor, *classes: type[nn.Module]
 ) -> tuple[Tensor, list[tuple[str, nn.Module, Tensor]]]:
-    """Logits, and name, module and output of the modules of these value_types, of a copy."""
+    """The logits of a copy, and (name, module, output) of each call of modules of these classes."""
     model = copy.deepcopy(model).train()
     calls: list[tuple[str, nn.Module, Tensor]] = []
 
-    def keeping(name: str) -> Callable[..., None]:
+    def storing(name: str) -> Callable[..., None]:
         return lambda module, _inputs, y: calls.append((name, module, y))
 
     for name, module in model.named_modules():
-        if isinstance(module, value_types):
-            module.register_forward_hook(keeping(name))
+        if isinstance(module, classes):
+            module.register_forward_hook(storing(name))
     return model(images), calls
 
 
@@ -252,7 +253,7 @@ EXPECTED: dict[str, Callable[[Excited], float]] = {
     "live_naswot": live_naswot,
     "jacob_cov": lambda e: reference.jacob_cov(e.model, e.many),
     "epe_nas": lambda e: proxies.epe_nas(e.model, e.many, e.labels[: e.sketch]),
-    "zen": lambda e: proxies.zen(e.wild, *e.noises),
+    "zen": lambda e: proxies.zen(e.with_normal_weights, *e.noises),
     "meco": lambda e: proxies.meco(e.model, e.images[:1]),
     "swap": lambda e: proxies.swap(e.model, e.few),
     "vkdnw_entropy": lambda e: proxies.vkdnw_entropy(e.model, e.few, smoothing=0.05),

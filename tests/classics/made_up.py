@@ -24,14 +24,14 @@ CONNECTED = {
     "all 3x3": "333333",
     "skips only": "111111",
     "one pooling": "000400",
-    "no one reads a convolution": "320102",
+    "no node reads a convolution": "320102",
     "convolution of zeros": "033021",
     "thin": "202002",
 }
 SINGULAR = {"nothing": "000000", "fed by zeros": "000034"}
 DISCONNECTED = {"dead convolutions": "302000"} | SINGULAR
 
-# What each classic says of a network without a path from image to logits.
+# The score of each classic for a network without a path from image to logits.
 NUMBER = {"params", "flops", "operations", "l2_norm", "meco", "swap", "az_complexity"}
 ZERO = {
     *("live_params", "live_flops", "live_l2_norm", "depth", "eznas_a_sum", "az_expressivity"),
@@ -42,11 +42,11 @@ LOWEST = {
     *("live_naswot", "jacob_cov", "epe_nas", "zen", "jacob_cov_x_params"),
     *("az_progressivity", "az_trainability", "az_nas", "eznas_a", "eznas_a_weights"),
 }
-LOWEST_IF_SINGULAR = {"naswot", "hybrid"}  # a number where an activation tells images apart
+LOWEST_IF_SINGULAR = {"naswot", "hybrid"}  # a number where some activation differs between images
 
 
 def string(digits: str) -> str:
-    """The architecture with these operations."""
+    """The architecture with these operations, one digit per edge."""
     return SPACES["nasbench201"].architectures()[int(digits, 5)]
 
 
@@ -59,14 +59,14 @@ def network(architecture: str, classes: int = 10) -> nn.Module:
 
 
 def scored(
-    formulas: Mapping[str, Expression], models: Sequence[nn.Module], conditions: MeasurementConfig
+    formulas: Mapping[str, Expression], models: Sequence[nn.Module], config: MeasurementConfig
 ) -> dict[str, Scores]:
     """The scores of each formula, through measurement, bank, plan and arithmetic."""
-    measures = list({m.text: m for f in formulas.values() for m in f.features()}.values())
-    plan = Plan.of(measures)
+    features = list({f.text: f for row in formulas.values() for f in row.features()}.values())
+    plan = Plan.of(features)
     rows = [CATALOGUE[name] for name in plan.statistics()]
-    values, coverage = evaluate(plan, stack([measure(m, conditions, rows) for m in models]))
-    table = {m.text: pair for m, *pair in zip(measures, values, coverage, strict=True)}
+    values, coverage = evaluate(plan, stack([measure(m, config, rows) for m in models]))
+    table = {f.text: pair for f, *pair in zip(features, values, coverage, strict=True)}
     return {name: combine(f, lambda text: tuple(table[text])) for name, f in formulas.items()}
 
 

@@ -26,8 +26,8 @@ from tests.classics.made_up import (
 
 NB201 = SPACES["nasbench201"]
 IMAGES = generated(4, size=8, classes=2)
-CONDITIONS = MeasurementConfig(IMAGES, 2, raw=2, sketch=4, seed=1)
-MORE = {
+CONFIG = MeasurementConfig(IMAGES, 2, raw=2, sketch=4, seed=1)
+MORE_DIGITS = {
     "skip beside a dead branch": "310100",
     "dead branches before the second node": "022104",
     "branch fed by zeros": "023410",
@@ -39,15 +39,17 @@ MORE = {
     "nothing into the first nodes": "000033",
     "dead poolings": "404000",
 }
-DRAWN = np.random.default_rng(201).choice(15_625, 50 - len(STRINGS) - len(MORE), replace=False)
+DRAWN_INDICES = np.random.default_rng(201).choice(
+    15_625, 50 - len(STRINGS) - len(MORE_DIGITS), replace=False
+)
 NETWORKS = (
     STRINGS
-    | {name: string(digits) for name, digits in MORE.items()}
-    | {f"number {i}": NB201.architectures()[i] for i in sorted(DRAWN.tolist())}
+    | {name: string(digits) for name, digits in MORE_DIGITS.items()}
+    | {f"number {i}": NB201.architectures()[i] for i in sorted(DRAWN_INDICES.tolist())}
 )
 NOTHING = NB201.live_cell(STRINGS["nothing"])
 CONNECTED = [name for name, text in NETWORKS.items() if NB201.live_cell(text) != NOTHING]
-# What the image reaches in each cell, though no path leads on.
+# The best operation of a cell that the image reaches, though no path leads on to the logits.
 DISCONNECTED = {
     "dead convolutions": "convolution",
     "nothing": "none",
@@ -59,7 +61,7 @@ DISCONNECTED = {
 
 
 def state(model: nn.Module) -> tuple[dict[str, bytes], list[object]]:
-    """All that a measurement might leave behind."""
+    """Everything in a model that a measurement might change."""
     tensors = {k: t.numpy().tobytes() for k, t in model.state_dict().items()}
     parameters = [(p.requires_grad, p.grad) for p in model.parameters()]
     modules = [
@@ -70,23 +72,23 @@ def state(model: nn.Module) -> tuple[dict[str, bytes], list[object]]:
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[str, tuple[dict[str, Scores], dict[str, Scores], bool]]:
-    """Per network the scores of all classics, the same once more, and whether the model, which
-    was in evaluation mode, is as it was."""
-    found = {}
+def results() -> dict[str, tuple[dict[str, Scores], dict[str, Scores], bool]]:
+    """By network: the scores of all classics, the same measured again, and whether the model, which
+    was in evaluation mode, is unchanged."""
+    by_network = {}
     for name, architecture in NETWORKS.items():
         model = network(architecture, 2).eval()
-        before = state(model)
-        both = [scored(FORMULAS, [model], CONDITIONS) for _ in range(2)]
-        found[name] = (both[0], both[1], state(model) == before)
-    return found
+        state_before = state(model)
+        first, second = (scored(FORMULAS, [model], CONFIG) for _ in range(2))
+        by_network[name] = (first, second, state(model) == state_before)
+    return by_network
 
 
-def values(seen, classic: str) -> dict[str, float]:
-    return {name: first[classic].values.item() for name, (first, *_) in seen.items()}
+def values(results, classic: str) -> dict[str, float]:
+    return {name: first[classic].values.item() for name, (first, *_) in results.items()}
 
 
-def test_the_networks_are_what_they_are_taken_for() -> None:
+def test_the_networks_are_of_the_kinds_assumed_below() -> None:
     assert len(set(NETWORKS.values())) == 50
     assert set(NETWORKS) - set(CONNECTED) == set(DISCONNECTED)
     live = [NB201.live_cell(NETWORKS[name]) for name in CONNECTED]
@@ -95,8 +97,8 @@ def test_the_networks_are_what_they_are_taken_for() -> None:
 
 
 @pytest.mark.parametrize("classic", CLASSICS)
-def test_a_score_is_finite_lowest_or_undefined_for_a_reason(classic: str, seen) -> None:
-    for name, (first, *_) in seen.items():
+def test_a_score_is_finite_lowest_or_undefined_with_a_reason(classic: str, results) -> None:
+    for name, (first, *_) in results.items():
         scores = first[classic]
         assert scores.values.shape == (1,)
         assert scores.values.item() != math.inf, name
@@ -104,10 +106,10 @@ def test_a_score_is_finite_lowest_or_undefined_for_a_reason(classic: str, seen) 
 
 
 @pytest.mark.parametrize("classic", CLASSICS)
-def test_finite_where_the_image_reaches_the_logits(classic: str, seen) -> None:
-    """Without exception, convolutions on the way or not."""
-    found = values(seen, classic)
-    assert {name: found[name] for name in CONNECTED if not math.isfinite(found[name])} == {}
+def test_finite_where_the_image_reaches_the_logits(classic: str, results) -> None:
+    """Also where no path has a convolution."""
+    scores = values(results, classic)
+    assert {name: scores[name] for name in CONNECTED if not math.isfinite(scores[name])} == {}
 
 
 def test_every_classic_has_one_outcome_without_a_path() -> None:
@@ -115,33 +117,33 @@ def test_every_classic_has_one_outcome_without_a_path() -> None:
 
 
 @pytest.mark.parametrize("classic", CLASSICS)
-def test_disconnected_networks(classic: str, seen) -> None:
-    found = values(seen, classic)
+def test_disconnected_networks(classic: str, results) -> None:
+    scores = values(results, classic)
     for name, operation in DISCONNECTED.items():
         singular = operation != "convolution"
         if classic in LOWEST or (singular and classic in LOWEST_IF_SINGULAR):
-            assert found[name] == -math.inf, name
+            assert scores[name] == -math.inf, name
         elif classic in ZERO:
-            assert found[name] == 0, name
+            assert scores[name] == 0, name
         else:
-            assert 0 < found[name] < math.inf, name
+            assert 0 < scores[name] < math.inf, name
 
 
 @pytest.mark.parametrize("classic", CLASSICS)
-def test_twice_the_same_bits(classic: str, seen) -> None:
-    for name, (first, again, _) in seen.items():
-        one, two = (scores[classic].values.tobytes() for scores in (first, again))
-        assert one == two, name
+def test_twice_the_same_bits(classic: str, results) -> None:
+    for name, (first, second, _) in results.items():
+        first_bits, second_bits = (s[classic].values.tobytes() for s in (first, second))
+        assert first_bits == second_bits, name
 
 
-def test_the_model_is_untouched(seen) -> None:
-    assert [name for name, (*_, untouched) in seen.items() if not untouched] == []
+def test_the_model_is_untouched(results) -> None:
+    assert [name for name, (*_, untouched) in results.items() if not untouched] == []
 
 
 @pytest.mark.parametrize("classic", CLASSICS)
-def test_a_classic_by_itself_scores_the_same(classic: str, seen) -> None:
-    """Whatever else is measured, and through the interface that users have."""
+def test_a_classic_by_itself_scores_the_same(classic: str, results) -> None:
+    """Scores do not depend on what else is measured, nor on the interface."""
     proxy = Proxy(classic, FORMULAS[classic], raw_batch=2, sketch_batch=4)
     model = network(NETWORKS["mixed"], 2)
-    found = proxy.score(model, (3, 8, 8), images=IMAGES, init="kaiming", seed=1)
-    assert found == values(seen, classic)["mixed"]
+    score = proxy.score(model, (3, 8, 8), images=IMAGES, init="kaiming", seed=1)
+    assert score == values(results, classic)["mixed"]

@@ -65,82 +65,90 @@ def logsynflow(architectures: list[str], classes: int, size: int) -> Column:
 
 
 def freerea(dataset: str, rows: list[int]) -> dict[str, dict[str, float]]:
-    own = [table(FREEREA)[i] for i in rows]
+    selected = [table(FREEREA)[i] for i in rows]
     names = ("naswot", "logsynflow")
-    return {row["architecture"]: {n: float(row[f"{dataset}_{n}"]) for n in names} for row in own}
+    return {
+        row["architecture"]: {n: float(row[f"{dataset}_{n}"]) for n in names} for row in selected
+    }
 
 
 def test_published_logsynflow() -> None:
-    found = logsynflow(list(ANCHORS), 10, 32)
-    assert found.tolist() == pytest.approx(list(ANCHORS.values()), rel=0.01)
+    our_scores = logsynflow(list(ANCHORS), 10, 32)
+    assert our_scores.tolist() == pytest.approx(list(ANCHORS.values()), rel=0.01)
 
 
 def test_anchors_are_the_published_ones() -> None:
-    found = freerea("cifar10", [0, 1, 2])
-    assert {a: scores["logsynflow"] for a, scores in found.items()} == ANCHORS
+    published = freerea("cifar10", [0, 1, 2])
+    assert {a: scores["logsynflow"] for a, scores in published.items()} == ANCHORS
 
 
 @pytest.mark.parametrize(
     ("dataset", "classes", "size"), [("cifar100", 100, 32), ("ImageNet16-120", 120, 16)]
 )
 def test_published_logsynflow_of_other_tasks(dataset: str, classes: int, size: int) -> None:
-    """Rows 12 and 104 are disconnected, 3 has but skips: a broken path adds nothing."""
-    want = freerea(dataset, [0, 3, 12, 104])
-    found = logsynflow(list(want), classes, size)
-    assert found.tolist() == pytest.approx([s["logsynflow"] for s in want.values()], rel=0.02)
+    """Rows 12 and 104 are disconnected, row 3 has only skips; layers on no path add nothing."""
+    published = freerea(dataset, [0, 3, 12, 104])
+    our_scores = logsynflow(list(published), classes, size)
+    assert our_scores.tolist() == pytest.approx(
+        [s["logsynflow"] for s in published.values()], rel=0.02
+    )
 
 
 def test_published_naswot_orders_as_ours() -> None:
-    """On other images, so that ranks agree and not values; singular kernels are the same ones."""
-    want = freerea("ImageNet16-120", [0, 1, 3, 105, 700, 5000, 9000, 14000])
-    conditions = MeasurementConfig(generated(32, size=16), 120, sketch=32)
+    """The images differ, so ranks agree but not values; the same kernels are singular."""
+    published = freerea("ImageNet16-120", [0, 1, 3, 105, 700, 5000, 9000, 14000])
+    config = MeasurementConfig(generated(32, size=16), 120, sketch=32)
     formulas = {"naswot": FORMULAS["naswot"]}
-    found = scored(formulas, [network(a, 120) for a in want], conditions)["naswot"].values
-    theirs = np.array([s["naswot"] for s in want.values()])
-    assert (found == -np.inf).tolist() == (theirs == -np.inf).tolist()
-    assert spearmanr(found, theirs).statistic > 0.9
+    our_scores = scored(formulas, [network(a, 120) for a in published], config)["naswot"].values
+    published_scores = np.array([s["naswot"] for s in published.values()])
+    assert (our_scores == -np.inf).tolist() == (published_scores == -np.inf).tolist()
+    assert spearmanr(our_scores, published_scores).statistic > 0.9
 
 
 def suite(networks: int, columns: list[str]) -> tuple[list[str], dict[str, Column]]:
     """Architectures and scores of networks drawn from those whose scores did not fail."""
-    whole = [row for row in table(SUITE) if all(float(row[c]) != FAILED for c in columns)]
-    drawn = np.random.default_rng(0).choice(len(whole), networks, replace=False)
-    rows = [whole[i] for i in drawn]
+    rows_with_scores = [
+        row for row in table(SUITE) if all(float(row[c]) != FAILED for c in columns)
+    ]
+    indices = np.random.default_rng(0).choice(len(rows_with_scores), networks, replace=False)
+    rows = [rows_with_scores[i] for i in indices]
     return [row["architecture"] for row in rows], {
         c: np.array([float(row[c]) for row in rows]) for c in columns
     }
 
 
 def ours(
-    columns: list[str], architectures: list[str], conditions: MeasurementConfig
+    columns: list[str], architectures: list[str], config: MeasurementConfig
 ) -> dict[str, Column]:
     """Our scores under the suite's names."""
     formulas = {c: FORMULAS[OURS.get(c, c)] for c in columns}
-    parts = [scored(formulas, [network(a)], conditions) for a in architectures]
-    return {c: np.concatenate([part[c].values for part in parts]) for c in columns}
+    by_network = [scored(formulas, [network(a)], config) for a in architectures]
+    return {c: np.concatenate([row[c].values for row in by_network]) for c in columns}
 
 
 def test_published_sizes() -> None:
-    """In millions, and to the last one: but the suite counts 5184 operations more in every network,
-    whatever its cells (the global pooling is none here)."""
-    architectures, want = suite(24, ["params", "flops"])
-    found = ours(list(want), architectures, MeasurementConfig(generated(2), raw=2, sketch=2))
-    assert len(set(want["flops"])) > 12
-    np.testing.assert_allclose(1e6 * want["params"], found["params"], atol=1e-3)
-    np.testing.assert_allclose(1e6 * want["flops"], found["flops"] + 5184, atol=1e-3)
+    """The published sizes, in millions, to the last digit, but for 5184 operations that the suite
+    adds to every network, whatever its cells (here, global pooling has no operations)."""
+    architectures, published = suite(24, ["params", "flops"])
+    our_scores = ours(
+        list(published), architectures, MeasurementConfig(generated(2), raw=2, sketch=2)
+    )
+    assert len(set(published["flops"])) > 12
+    np.testing.assert_allclose(1e6 * published["params"], our_scores["params"], atol=1e-3)
+    np.testing.assert_allclose(1e6 * published["flops"], our_scores["flops"] + 5184, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Column], dict[str, Column]]:
     """Our scores and the suite's, on images of CIFAR-10."""
     images = load(shared(IMAGES), 64)
-    architectures, theirs = suite(24, list(BARS))
-    conditions = MeasurementConfig(images, raw=16, sketch=64)
-    return ours(list(BARS), architectures, conditions), theirs
+    architectures, suite_scores = suite(24, list(BARS))
+    config = MeasurementConfig(images, raw=16, sketch=64)
+    return ours(list(BARS), architectures, config), suite_scores
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", BARS)
 def test_published_scores_order_as_ours(column: str, both) -> None:
-    found, theirs = (scores[column] for scores in both)
-    assert spearmanr(found, theirs).statistic >= BARS[column]
+    our_scores, suite_scores = (table[column] for table in both)
+    assert spearmanr(our_scores, suite_scores).statistic >= BARS[column]

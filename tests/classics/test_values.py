@@ -28,9 +28,9 @@ from tests.classics.made_up import (
 CHEAP = ("logsynflow", "naswot", "hybrid", "jacob_cov", "params")
 
 
-def wanted(name: str, excited: Excited, connected: bool) -> float:
-    """What the authors leave undefined without a path from image to logits is lowest here, or
-    0."""
+def expected_score(name: str, excited: Excited, connected: bool) -> float:
+    """The reference score; where it is undefined without a path from image to logits, our choice
+    of lowest or 0."""
     if not connected and name in LOWEST:
         return -math.inf
     value = float(EXPECTED[name](excited))
@@ -48,15 +48,15 @@ def compare(
 ) -> dict[str, float]:
     """Asserts equality in float64, where no unit lies within rounding of a ReLU's edge."""
     model = network(STRINGS[network_name], classes).double()
-    conditions = MeasurementConfig(images, classes, raw=raw, sketch=sketch, seed=seed)
-    found = scored({name: FORMULAS[name] for name in names}, [model], conditions)
+    config = MeasurementConfig(images, classes, raw=raw, sketch=sketch, seed=seed)
+    scores = scored({name: FORMULAS[name] for name in names}, [model], config)
     reference.init(model, seed)
     excited = Excited(model, images.pixels, images.labels, raw, sketch, seed)
     connected = network_name in CONNECTED
-    numbers = {name: scores.values.item() for name, scores in found.items()}
-    want = {name: wanted(name, excited, connected) for name in names}
-    assert numbers == pytest.approx(want, rel=1e-6, abs=0)
-    assert {scores.reason for scores in found.values()} == {""}
+    numbers = {name: score.values.item() for name, score in scores.items()}
+    expected = {name: expected_score(name, excited, connected) for name in names}
+    assert numbers == pytest.approx(expected, rel=1e-6, abs=0)
+    assert {score.reason for score in scores.values()} == {""}
     return numbers
 
 
@@ -71,7 +71,7 @@ def test_every_classic_is_written_out() -> None:
         ("all 3x3", 8, 0),
         ("skips only", 8, 1),
         ("one pooling", 12, 3),
-        ("no one reads a convolution", 8, 1),
+        ("no node reads a convolution", 8, 1),
         ("convolution of zeros", 8, 1),
         ("thin", 8, 4),
         ("dead convolutions", 8, 1),
@@ -95,22 +95,22 @@ def test_most_classics_with_few_classes(network_name: str) -> None:
 @pytest.mark.parametrize("network_name", STRINGS)
 def test_classics_on_32_pixels_and_10_classes(network_name: str) -> None:
     """Dead convolutions in the first stage still tell images apart for NASWOT."""
-    found = compare(network_name, double(8, 32), 10, raw=2, sketch=8, seed=2, names=CHEAP)
-    lowest = {key for key, value in found.items() if value == -math.inf}
-    want = {"jacob_cov"} if network_name in DISCONNECTED else set()
-    assert lowest == want | (LOWEST_IF_SINGULAR if network_name in SINGULAR else set())
+    scores = compare(network_name, double(8, 32), 10, raw=2, sketch=8, seed=2, names=CHEAP)
+    lowest = {key for key, value in scores.items() if value == -math.inf}
+    expected = {"jacob_cov"} if network_name in DISCONNECTED else set()
+    assert lowest == expected | (LOWEST_IF_SINGULAR if network_name in SINGULAR else set())
 
 
 @pytest.mark.parametrize(
-    "network_name", ["mixed", "no one reads a convolution", "dead convolutions"]
+    "network_name", ["mixed", "no node reads a convolution", "dead convolutions"]
 )
 def test_classics_on_16_pixels_and_120_classes(network_name: str) -> None:
     compare(network_name, double(24, 16, 120), 120, raw=2, sketch=24, seed=0, names=CHEAP)
 
 
 def test_classics_on_64_images() -> None:
-    found = compare("thin", double(64, 32), 10, raw=2, sketch=64, seed=1, names=CHEAP)
-    assert all(math.isfinite(value) for value in found.values())
+    scores = compare("thin", double(64, 32), 10, raw=2, sketch=64, seed=1, names=CHEAP)
+    assert all(math.isfinite(value) for value in scores.values())
 
 
 def test_classics_in_float32() -> None:
@@ -118,12 +118,12 @@ def test_classics_in_float32() -> None:
     images = generated(16, size=16)
     model = network(STRINGS["mixed"])
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "naswot", "params")}
-    found = scored(formulas, [model], MeasurementConfig(images, sketch=16))
+    scores = scored(formulas, [model], MeasurementConfig(images, sketch=16))
     reference.init(model, 0)
     flow, naswot = reference.logsynflow(model, 16), reference.naswot(model, images.pixels)
-    assert found["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
-    assert found["naswot"].values.item() == pytest.approx(naswot, rel=1e-3)
-    assert found["params"].values.item() == reference.params(model)
+    assert scores["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
+    assert scores["naswot"].values.item() == pytest.approx(naswot, rel=1e-3)
+    assert scores["params"].values.item() == reference.params(model)
 
 
 def test_a_kernel_of_two_equal_images_is_singular() -> None:
@@ -131,41 +131,41 @@ def test_a_kernel_of_two_equal_images_is_singular() -> None:
     images = generated(6, size=8)
     pixels = images.pixels.clone()
     pixels[3] = pixels[0]
-    twice = MeasurementConfig(Images(pixels, images.labels, ""), sketch=6)
+    config = MeasurementConfig(Images(pixels, images.labels, ""), sketch=6)
     formulas = {name: FORMULAS[name] for name in ("naswot", "hybrid")}
-    for scores in scored(formulas, [network(STRINGS["mixed"])], twice).values():
-        assert (scores.values.tolist(), scores.reason) == ([-math.inf], "")
+    for score in scored(formulas, [network(STRINGS["mixed"])], config).values():
+        assert (score.values.tolist(), score.reason) == ([-math.inf], "")
 
 
 @pytest.fixture(scope="module")
 def together() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Scores of all networks in one shard, and of each on its own."""
-    conditions = MeasurementConfig(generated(4, size=8, classes=2), 2, raw=2, sketch=4)
+    config = MeasurementConfig(generated(4, size=8, classes=2), 2, raw=2, sketch=4)
     models = [network(s, 2) for s in STRINGS.values()]
-    shared = scored(FORMULAS, models, conditions)
-    alone = [scored(FORMULAS, [m], conditions) for m in models]
-    singly = {name: np.concatenate([s[name].values for s in alone]) for name in FORMULAS}
-    return {name: s.values for name, s in shared.items()}, singly
+    in_one_shard = scored(FORMULAS, models, config)
+    separate = [scored(FORMULAS, [m], config) for m in models]
+    concatenated = {name: np.concatenate([s[name].values for s in separate]) for name in FORMULAS}
+    return {name: s.values for name, s in in_one_shard.items()}, concatenated
 
 
 @pytest.mark.parametrize("name", CLASSICS)
 def test_networks_together_score_as_on_their_own(name: str, together) -> None:
-    shared, singly = together
-    np.testing.assert_allclose(shared[name], singly[name], rtol=1e-9)
+    in_one_shard, separate = together
+    np.testing.assert_allclose(in_one_shard[name], separate[name], rtol=1e-9)
 
 
 def test_models_beyond_the_space() -> None:
-    """In place, functional, shared or without norms: LogSynflow and parameters all the same.
+    """LogSynflow and parameters of models with in-place or functional ReLUs, or without norms.
 
-    (A layer that ran twice counts for each time it ran, unlike in the direct computation.)
+    (A layer that runs twice counts twice in formulas, but once in the direct computation.)
     """
-    conditions = MeasurementConfig(generated(4, size=8), sketch=4)
+    config = MeasurementConfig(generated(4, size=8), sketch=4)
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "params")}
-    value_types = (reference.TinyResNet, reference.Concat, reference.NoBatchNorm, reference.Mlp)
-    for value_type in value_types:
-        model = value_type()
-        found = scored(formulas, [copy.deepcopy(model)], conditions)
+    classes = (reference.TinyResNet, reference.Concat, reference.NoBatchNorm, reference.Mlp)
+    for cls in classes:
+        model = cls()
+        scores = scored(formulas, [copy.deepcopy(model)], config)
         reference.init(model, 0)
         flow = reference.logsynflow(model, 8)
-        assert found["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
-        assert found["params"].values.item() == reference.params(model)
+        assert scores["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
+        assert scores["params"].values.item() == reference.params(model)

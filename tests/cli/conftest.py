@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from eznas import api
+import eznas
 from tests.cli.calls import HEADER, NOTHING, POOLS
 
 MODELS = """
@@ -75,7 +75,7 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """No ground truth was imported."""
+    """No benchmark was imported."""
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "cache"))
 
 
@@ -103,12 +103,12 @@ def folder(tmp_path_factory):
     os.mkfifo(home / "pipe.json")
     for name, content in SCORES.items():
         (home / name).write_bytes(content)
-    for name, files in RECORDS.items():
+    for name, files in STORES.items():
         (home / name).mkdir()
         for file, content in files.items():
             (home / name / file).write_bytes(content)
     with contextlib.chdir(home):
-        content = api.export("params", "good.json")
+        content = eznas.export("params", "good.json")
         for name, damage in DAMAGES.items():
             text = json.dumps(content | damage) if isinstance(damage, dict) else damage
             Path(f"{name}.json").write_text(text)
@@ -134,11 +134,11 @@ SCORES = {
     "unnamed.csv": f"network,naswot\n{NOTHING},1\n".encode(),
     "cut.csv.gz": gzip.compress(b"architecture,naswot\n")[:-5],
 }
-RECORDS = {
-    "flipped": {"measures.csv.gz": gzip.compress(b"architecture")[:-1] + b"!"},
-    "unequal": {"measures.csv.gz": gzip.compress(b"architecture,conditions,params\na,b\n")},
-    "unread": {"conditions.json": b"{"},
-    "other": {"conditions.json": b'{"space": "darts", "conditions": {}}'},
+STORES = {
+    "flipped": {"features.csv.gz": gzip.compress(b"architecture")[:-1] + b"!"},
+    "unequal": {"features.csv.gz": gzip.compress(b"architecture,measurement,params\na,b\n")},
+    "unread": {"measurement.json": b"{"},
+    "other": {"measurement.json": b'{"space": "darts", "measurement": {}}'},
 }
 DAMAGES = {
     "truncated": '{"eznas_proxy": 1, "name": "para',
@@ -153,5 +153,5 @@ DAMAGES = {
     "nobatch": {"raw_batch": 0},
     "later": {"eznas_proxy": 2},
     "formula": {"formula": "sum_layers(wieght)"},
-    "kind": {"formula": "weight"},
+    "layer": {"formula": "weight"},
 }

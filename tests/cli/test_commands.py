@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eznas import api
-from eznas.discovery.run import BASELINES
+import eznas
+from eznas.discovery.setup import BASELINES
 from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call
 
 
@@ -20,7 +20,7 @@ def test_help_for_want_of_a_command_is_no_complaint():
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(api, "proxies", lambda: {}["bug"])
+    monkeypatch.setattr(eznas, "proxies", lambda: {}["bug"])
     with pytest.raises(KeyError, match="bug"):
         call("proxies")
 

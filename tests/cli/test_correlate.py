@@ -128,8 +128,8 @@ def test_everything_at_once(monkeypatch):
     assert png(*content["plots"])
     assert {p.name for p in Path("records").iterdir()} == {
         ".lock",
-        "conditions.json",
-        "measures.csv.gz",
+        "measurement.json",
+        "features.csv.gz",
     }
 
     def fails(*_):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from eznas import api
-from eznas.cli import checks as doctor
+from eznas.cli import checks as machine_checks
+from eznas.cli import doctor
 from eznas.cli.checks import Check
 from tests.cli.calls import answer, call, listing
 
@@ -18,7 +18,7 @@ FAULT = Check("Ray", "fault", "no raylet", "run with --workers 1")
     ("checks", "code"), [([OK], 0), ([OK, NOTE], 0), ([FAULT, OK], 1), ([OK, NOTE, FAULT], 1)]
 )
 def test_only_a_fault_changes_the_exit_code(monkeypatch, checks, code):
-    monkeypatch.setattr(api, "examine", lambda: checks)
+    monkeypatch.setattr(doctor, "examine", lambda: checks)
     outcome = call("doctor")
     assert (outcome.code, outcome.err) == (code, "")
     assert "…" not in outcome.out
@@ -37,7 +37,7 @@ def test_only_a_fault_changes_the_exit_code(monkeypatch, checks, code):
 
 def test_this_machine(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "try_ray", lambda count: (1.0, 1 << 20))
+    monkeypatch.setattr(machine_checks, "try_ray", lambda count: (1.0, 1 << 20))
     content = answer("doctor")
     assert list(content) == ["checks"]
     assert len(content["checks"]) == 11
@@ -47,16 +47,16 @@ def test_this_machine(monkeypatch, tmp_path):
 
 def test_ray_that_does_not_start(monkeypatch):
     def fails(count):
-        raise doctor.InputError("Ray: no raylet")
+        raise machine_checks.InputError("Ray: no raylet")
 
-    monkeypatch.setattr(doctor, "try_ray", fails)
+    monkeypatch.setattr(machine_checks, "try_ray", fails)
     outcome = call("doctor")
     assert (outcome.code, outcome.err) == (1, "")
     assert "│ fault │ Ray: no raylet" in outcome.out
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(doctor.machine, "cores", lambda: {}["bug"])
+    monkeypatch.setattr(machine_checks.machine, "cores", lambda: {}["bug"])
     with pytest.raises(KeyError, match="bug"):
         call("doctor")
 

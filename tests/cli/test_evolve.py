@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eznas import api
-from eznas.discovery.run import BASELINES
+import eznas
+from eznas.discovery.setup import BASELINES
 from tests.cli.calls import (
     CONVOLUTIONS,
     DIFFERENCE,
@@ -24,14 +24,14 @@ from tests.cli.calls import (
 TINY = {
     "tasks": '["nasbench201/ImageNet16-120"]',
     "statistics": '["data_relu_agreement", "layer_params"]',
-    "seeds": '["naswot", "live_params"]',
+    "seed_formulas": '["naswot", "live_params"]',
     "generations": "1",
     "population": "16",
     "offspring": "16",
-    "start": "8",
+    "first_networks": "8",
     "networks": "8",
-    "choice": "8",
-    "judged": "16",
+    "champion_networks": "8",
+    "evidence.networks": "16",
     "replicates": "20",
     "raw_batch": "2",
     "sketch_batch": "4",
@@ -123,10 +123,10 @@ def test_a_run_is_a_proxy(finished):
     names = ["tiny", "runs/tiny", "tiny#1", finished["formula"]]
     assert [r["proxy"] for r in rows] == names
     assert rows[0]["tau"] == rows[1]["tau"] == rows[3]["tau"]
-    archive = json.loads(Path("runs/tiny/archive.json").read_text())
-    assert api.load("tiny#1").formula.text == archive[0]["formula"]
-    last = f"#1 to #{len(archive)}"
-    for number in ("0", str(len(archive) + 1), "x", "", "²"):
+    formulas = json.loads(Path("runs/tiny/archive.json").read_text())["formulas"]
+    assert eznas.load("tiny#1").formula.text == formulas[0]["formula"]
+    last = f"#1 to #{len(formulas)}"
+    for number in ("0", str(len(formulas) + 1), "x", "", "²"):
         line = complaint("correlate", f"tiny#{number}", *command)
         assert last in line
         assert f"#{number}" in line
@@ -134,15 +134,15 @@ def test_a_run_is_a_proxy(finished):
     assert "did you mean 'tiny'" in complaint("correlate", "tinny", *command)
 
 
-def test_export_of_a_run_says_how_it_was_judged(finished):
+def test_export_of_a_run_holds_its_evidence(finished):
     written = answer("export", "tiny", "-o", "champion.json")
-    judged = [r for r in finished["held_out"] if r["proxy"] == "champion"]
+    evidence = [r for r in finished["held_out"] if r["proxy"] == "champion"]
     assert written["formula"] == finished["formula"]
-    assert written["judged"] == judged
+    assert written["evidence"] == evidence
     assert 0.8 <= written["coverage"] <= 1
     assert (written["raw_batch"], written["sketch_batch"]) == (2, 4)
     environment = json.loads(Path("runs/tiny/environment.json").read_text())
-    assert written["fingerprint"] == environment["fingerprints"]
+    assert written["fingerprint"] == environment["fingerprint"]
     again = answer("export", "champion.json", "-o", "again.json")
     assert again == written
     names = (CONVOLUTIONS, POOLS)

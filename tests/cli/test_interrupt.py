@@ -1,14 +1,14 @@
 """Ctrl-C on the command line."""
 
-from eznas import api
+import eznas
 from tests.cli.calls import FEW, call
 
 
-def test_an_interrupt_is_said_and_has_its_own_exit_code(monkeypatch):
+def test_an_interrupt_is_reported_and_has_its_own_exit_code(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "correlate", interrupted)
+    monkeypatch.setattr(eznas, "correlate", interrupted)
     outcome = call("correlate", "params", *FEW)
     assert outcome.code == 130
     assert "interrupted" in outcome.err

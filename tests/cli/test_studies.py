@@ -4,10 +4,11 @@ import gzip
 from pathlib import Path
 
 import pytest
-from eznas.ground import ground, sampled
 
+from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.subsets import named_set
 from eznas.predictors import randomised_trees as trees
-from eznas.studies import experiments as studies
+from eznas.studies import features
 from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call
 
 ONE = (*BATCH, "--workers", "1", "--dataset", SMALL)
@@ -23,21 +24,30 @@ def published(folder):
     return "published.csv.gz"
 
 
-def test_agree_answers(published):
-    [row] = answer("agree", published, *ONE, "--networks", "all")["rows"]
+def test_agreement_answers(published):
+    [row] = answer("agreement", published, *ONE, "--networks", "all")["rows"]
     assert list(row) == ["proxy", "dataset", "published", "networks", "rho", "between_seeds"]
     expected = ("operations", SMALL, "flops", 7, None)
     names = ("proxy", "dataset", "published", "networks", "between_seeds")
     assert tuple(row[n] for n in names) == expected
     assert -1 < row["rho"] < 1
-    command = ("agree", published, "operations", *ONE, "--networks", "4", "--initialisations", "2")
+    command = (
+        "agreement",
+        published,
+        "operations",
+        *ONE,
+        "--networks",
+        "4",
+        "--initialisations",
+        "2",
+    )
     [few] = answer(*command, "--records", "agreed")["rows"]
     assert (few["networks"], few["between_seeds"]) == (4, 1)
-    assert Path("agreed/measures.csv.gz").is_file()
+    assert Path("agreed/features.csv.gz").is_file()
 
 
-def test_agree_is_by_default_about_what_the_file_names_and_says_null_for_failures(published):
-    command = ("agree", published, "synflow", *BATCH, "--workers", "1", "--networks", "2")
+def test_agreement_is_by_default_about_what_the_file_names_and_says_null_for_failures(published):
+    command = ("agreement", published, "synflow", *BATCH, "--workers", "1", "--networks", "2")
     [row] = answer(*command)["rows"]
     assert (row["dataset"], row["published"], row["networks"]) == ("cifar10", "cifar10_synflow", 0)
     assert row["rho"] is None
@@ -47,23 +57,23 @@ def test_agree_is_by_default_about_what_the_file_names_and_says_null_for_failure
     assert "agreement with published scores" in outcome.out
 
 
-def test_blend_answers(folder):
+def test_combine_answers(folder):
     sample = ("naswot", "params", *FEW, "--dataset", SMALL, "--set", "connected")
     sample = (*sample, "--records", "blended")
-    content = answer("blend", *sample, "--steps", "4", "--plot", "blend.png")
+    content = answer("combine", *sample, "--steps", "4", "--plot", "combination.png")
     assert list(content) == ["first", "second", "weights", "tau", "plots"]
     assert (content["first"], content["second"]) == ("naswot", "params")
     assert content["weights"] == [0, 0.25, 0.5, 0.75, 1]
-    assert content["plots"] == ["blend.png"]
-    assert (folder / "blend.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert content["plots"] == ["combination.png"]
+    assert (folder / "combination.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     naswot, params = (r["tau"] for r in answer("correlate", *sample)["rows"])
     assert naswot != params
     assert content["tau"][SMALL][0] == pytest.approx(params)
     assert content["tau"][SMALL][-1] == pytest.approx(naswot)
 
 
-def test_blend_shows_a_row_for_each_weight():
-    outcome = call("blend", "depth", "2.0 * exp(exp(params))", *FEW, "--dataset", SMALL,
+def test_combine_shows_a_row_for_each_weight():
+    outcome = call("combine", "depth", "2.0 * exp(exp(params))", *FEW, "--dataset", SMALL,
                    "--steps", "2")  # fmt: skip
     assert outcome.code == 0
     title = "tau of w times depth plus 1 - w times 2.0 * exp(exp(params))"
@@ -79,34 +89,32 @@ def test_blend_shows_a_row_for_each_weight():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """A study of few words on few networks."""
-    whole = ground("nasbench201", [SMALL])
-    parts = (sampled(whole, "search", 16, 0), sampled(whole, "held-out", 8, 0))
-    monkeypatch.setattr(studies, "study", lambda _: parts)
-    monkeypatch.setattr(studies, "TENSORS", ())
-    monkeypatch.setattr(studies, "SIZES", ("params", "layer_flops"))
-    monkeypatch.setattr(studies, "PATHS", ("paths_params_mean",))
+    """A study of few features on few networks."""
+    benchmark = load_benchmark("nasbench201", [SMALL])
+    parts = (named_set(benchmark, "search", 16, 0), named_set(benchmark, "held-out", 8, 0))
+    monkeypatch.setattr(features, "study", lambda _: parts)
+    monkeypatch.setattr(features, "TENSORS", ())
+    monkeypatch.setattr(features, "SIZES", ("params", "layer_flops"))
+    monkeypatch.setattr(features, "PATHS", ("paths_params_mean",))
     monkeypatch.setattr(trees, "TREES", 10)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_words_answer_and_are_shown():
-    command = ("words", *BATCH, "--workers", "1", "--records", "words")
+def test_features_answers_and_shows():
+    command = ("features", *BATCH, "--workers", "1", "--records", "features")
     content = answer(*command)
-    assert list(content) == ["words", "yardsticks"]
-    assert [list(r) for r in content["words"]] == [["word", "tau", "coverage"]] * len(
-        content["words"]
-    )
-    assert {"params", "log(params)", "paths_params_mean"} <= {r["word"] for r in content["words"]}
+    assert list(content) == ["features", "yardsticks"]
+    rows = content["features"]
+    assert [list(row) for row in rows] == [["feature", "tau", "coverage"]] * len(rows)
+    assert {"params", "log(params)", "paths_params_mean"} <= {row["feature"] for row in rows}
     assert len(content["yardsticks"]) == 18
     for row in content["yardsticks"]:
         assert row["networks"] == 8
         assert [len(tau) for tau in row["tau"].values()] == [3]
     outcome = call(*command, "--top", "2")
     assert outcome.code == 0
-    count = len(content["words"])
-    assert f"{count} words by tau on 500 networks, the first 2" in outcome.out
-    assert "judged on 1000 other networks" in outcome.out
+    assert f"{len(rows)} features by tau on 500 networks, the first 2" in outcome.out
+    assert "tested on 1000 other networks" in outcome.out
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in outcome.out.splitlines()]
     assert [c[0] for c in cells if c and c[0].isdecimal()] == ["1", "2"]
     assert sum(len(c) == 6 and c[4] == "8" for c in cells) == 18

@@ -1,9 +1,21 @@
-"""Configurations: presets, files and single settings, and a clear word for what is wrong."""
+"""Configurations: presets, files and single settings, and errors that say what is wrong."""
+
+import json
+from functools import reduce
 
 import pytest
 
-from eznas.discovery.config import ORIGINAL, PRESETS, SKETCHES, Config, read, setting
+from eznas.discovery.config import (
+    EZNAS_TENSORS,
+    PRESETS,
+    Config,
+    full_key,
+    keys,
+    read,
+    setting,
+)
 from eznas.errors import LONGEST, InputError
+from eznas.evolution.config import SKETCHES
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE, PATHS
 
@@ -18,6 +30,11 @@ def toml(tmp_path):
     return written
 
 
+def value_of(config, key):
+    """The value of SECTION.KEY."""
+    return reduce(getattr, key.split("."), config)
+
+
 def test_without_anything_the_defaults():
     assert read() == read(preset="quick") == Config()
 
@@ -26,34 +43,34 @@ def test_without_anything_the_defaults():
 def test_presets_are_whole_configurations(name):
     config = read(preset=name)
     for key, value in PRESETS[name].items():
-        assert getattr(config, key) == value
-    assert set(config.statistics) <= set(CATALOGUE)
-    assert set(config.seeds) <= set(CLASSICS)
+        assert value_of(config, key) == value
+    assert set(config.evolution.statistics) <= set(CATALOGUE)
+    assert set(config.evolution.seed_formulas) <= set(CLASSICS)
 
 
 def test_the_paper_has_22_tensors():
-    assert len(set(ORIGINAL)) == 22
-    assert set(ORIGINAL) <= set(CATALOGUE)
-    assert read(preset="paper").statistics == ORIGINAL
+    assert len(set(EZNAS_TENSORS)) == 22
+    assert set(EZNAS_TENSORS) <= set(CATALOGUE)
+    assert read(preset="paper").evolution.statistics == EZNAS_TENSORS
 
 
 def test_the_hybrid_and_its_parts_are_seeds_by_default():
-    assert {"hybrid", "logsynflow", "naswot"} <= set(Config().seeds)
+    assert {"hybrid", "logsynflow", "naswot"} <= set(Config().evolution.seed_formulas)
 
 
 def test_sketches_cost_no_raw_tensors():
     assert set(PATHS) < set(SKETCHES)
     assert len(set(SKETCHES)) == len(SKETCHES)
-    assert all(CATALOGUE[s].kind.form not in ("maps", "weights") for s in SKETCHES)
+    assert all(CATALOGUE[s].type.form not in ("maps", "weights") for s in SKETCHES)
 
 
 def test_a_file_over_a_preset_and_settings_over_both(toml):
     file = toml('preset = "paper"\ngenerations = 7\npopulation = 40\nimages = "photos.npz"\n')
     config = read(file, settings={"population": 30})
-    assert config.generations == 7
-    assert config.population == 30
-    assert config.images == "photos.npz"
-    assert config.offspring == PRESETS["paper"]["offspring"]
+    assert config.evolution.generations == 7
+    assert config.evolution.population == 30
+    assert config.measurement.images == "photos.npz"
+    assert config.evolution.offspring == PRESETS["paper"]["evolution.offspring"]
 
 
 def test_a_preset_asked_for_comes_before_that_of_the_file(toml):
@@ -62,10 +79,75 @@ def test_a_preset_asked_for_comes_before_that_of_the_file(toml):
 
 def test_a_file_may_hold_lists(toml):
     config = read(
-        toml('statistics = ["weight", "params"]\nseeds = []\ntasks = ["nasbench201/cifar10"]')
+        toml(
+            'statistics = ["weight", "params"]\nseed_formulas = []\ntasks = ["nasbench201/cifar10"]'
+        )
     )
-    assert config.statistics == ("weight", "params")
-    assert (config.seeds, config.tasks) == ((), ("nasbench201/cifar10",))
+    assert config.evolution.statistics == ("weight", "params")
+    assert config.evolution.seed_formulas == ()
+    assert config.tasks == ("nasbench201/cifar10",)
+
+
+# Another value than the default for every key; numbers that are not listed get a near one.
+OTHER_VALUES = {
+    "tasks": ["nasbench201/cifar10"],
+    "evolution.statistics": ["layer_params"],
+    "evolution.seed_formulas": ["params"],
+    "evolution.selection": "lexicase",
+    "measurement.images": "photos.npz",
+    "measurement.device": "cuda:1",
+    "termination.max_evals": 5,
+    "termination.target": 0.5,
+    "termination.patience": 5,
+    "evidence.hold_out": ["nasbench101"],
+}
+
+
+def other_value(key):
+    default = value_of(Config(), key)
+    if key in OTHER_VALUES:
+        return OTHER_VALUES[key]
+    return default + 1 if isinstance(default, int) else (1 + default) / 2  # a share, or 1 to 2
+
+
+def as_listed(value):
+    """A value as a configuration has it: lists become tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("key", [*keys()])
+def test_every_key_can_be_set(toml, key):
+    """By its full name, by its bare name where that is enough, on a command line and in a file."""
+    value, name = other_value(key), key.rpartition(".")[2]
+    section = key.removesuffix(name).removesuffix(".")
+    expected = {k: value_of(Config(), k) for k in keys()} | {key: as_listed(value)}
+    assert expected[key] != value_of(Config(), key)
+    assignment = f"{name} = {json.dumps(value)}"
+    texts = [f"{key} = {json.dumps(value)}", f"[{section}]\n{assignment}" if section else ""]
+    unique = key.startswith("evolution.") or sum(k.endswith(f".{name}") for k in keys()) == 1
+    configs = [
+        read(settings={key: value}),
+        read(settings=dict([setting(f"{key}={json.dumps(value)}")])),
+        *(read(toml(text)) for text in texts if text),
+        *((read(settings={name: value}), read(toml(assignment))) if unique else ()),
+    ]
+    for config in configs:
+        assert {k: value_of(config, k) for k in keys()} == expected
+
+
+def test_a_bare_key_of_several_sections_is_that_of_the_evolution():
+    assert full_key("networks") == "evolution.networks"
+    assert full_key("evidence.networks") == "evidence.networks"
+    assert full_key("seed") == "evolution.seed"
+    config = read(settings={"seed": 5, "measurement.seed": 6})
+    assert (config.evolution.seed, config.measurement.seed) == (5, 6)
+
+
+def test_a_run_measures_on_smaller_batches_than_a_proxy():
+    """Wherever the section comes from: a setting beside them keeps the defaults of a search."""
+    config = read(settings={"measurement.seed": 3})
+    assert (config.measurement.raw_batch, config.measurement.sketch_batch) == (4, 32)
+    assert config == Config(measurement={"seed": 3})
 
 
 def test_an_empty_file_changes_nothing(toml):
@@ -77,7 +159,7 @@ def test_an_empty_file_changes_nothing(toml):
     [
         ("seed=3", "seed", 3),
         (" seed = 3 ", "seed", 3),
-        ("greedy=false", "greedy", False),
+        ("greedy_terms=false", "greedy_terms", False),
         ("images=photos.npz", "images", "photos.npz"),
         ('images="a=b.npz"', "images", "a=b.npz"),
         ("images=a=b.npz", "images", "a=b.npz"),
@@ -131,10 +213,10 @@ def test_an_unknown_preset_names_the_nearest(toml):
         ("statistics", "weight"),
         ("statistics", [1]),
         ("statistics", []),
-        ("greedy", "perhaps"),
+        ("greedy_terms", "perhaps"),
         ("images", 3),
-        ("nodes", 1000),  # more than the parser reads again
-        ("depth", 60),
+        ("max_nodes", 1000),  # more than the parser reads again
+        ("max_depth", 60),
         ("tasks", {"cifar10": 1}),
         ("tasks", []),
         ("selection", "roulette"),
@@ -144,15 +226,16 @@ def test_wrong_values_name_key_and_value(key, value):
     with pytest.raises(InputError) as caught:
         read(settings={key: value})
     message = str(caught.value)
-    assert f"configuration key '{key}" in message
+    assert f"configuration key '{full_key(key)}" in message
     assert "\n" not in message
     assert ", got " in message
 
 
 def test_a_sample_cannot_start_larger_than_it_ends():
-    with pytest.raises(InputError, match=r"'start': expected at most networks = 50, got 60"):
-        read(settings={"start": 60, "networks": 50})
-    assert read(settings={"start": 50, "networks": 50}).start == 50
+    with pytest.raises(InputError, match=r"first_networks.: .* networks = 50, got 60"):
+        read(settings={"first_networks": 60, "networks": 50})
+    config = read(settings={"first_networks": 50, "networks": 50})
+    assert config.evolution.first_networks == 50
 
 
 @pytest.mark.parametrize("text", ["seed = ", "seed: 3", "[", "seed = 1\nseed = 2"])
@@ -174,22 +257,23 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 
 
 def test_a_configuration_comes_back_from_plain_data():
-    config = read(preset="paper", settings={"seed": 5, "seeds": ["params"]})
+    config = read(preset="paper", settings={"seed": 5, "seed_formulas": ["params"]})
     assert Config(**config.model_dump()) == config
-    with pytest.raises(ValueError, match="frozen"):
-        config.seed = 6
+    for section, key in ((config, "tasks"), (config.evolution, "seed")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(section, key, 6)
 
 
 def test_a_nesting_is_refused(toml):
     deep = "[" * 100_000
     with pytest.raises(InputError, match=r"run\.toml: not TOML: "):
         read(toml(f"seed = {deep}"))
-    with pytest.raises(InputError, match="'seed': Input should be a valid integer") as caught:
+    with pytest.raises(InputError, match=r"\.seed': Input should be a valid integer") as caught:
         read(settings=dict([setting(f"seed={deep}")]))
     assert len(str(caught.value)) <= LONGEST
 
 
 @pytest.mark.parametrize("key", ["raw_batch", "sketch_batch"])
 def test_a_batch_that_no_memory_holds_is_refused(key):
-    with pytest.raises(InputError, match=f"'{key}': .*4096"):
+    with pytest.raises(InputError, match=f"'measurement\\.{key}': .*4096"):
         read(settings={key: 10**12})

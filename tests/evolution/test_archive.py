@@ -55,30 +55,30 @@ def test_beyond_the_width_only_the_front_stays():
     assert names(archive.ranked()) == ["a", "b", "d"]
 
 
-@given(found=entries, width=st.integers(1, 6))
-def test_what_is_kept(found, width):
+@given(evolved=entries, width=st.integers(1, 6))
+def test_the_fittest_and_the_front_stay(evolved, width):
     archive = Archive(width)
-    archive.update(found)
-    ranked = sorted(found, key=lambda e: (-e.fitness, e.size, e.canonical))
-    front = [e for e in ranked if not any(o.size <= e.size and _above(o, e) for o in ranked)]
+    archive.update(evolved)
+    ranked = sorted(evolved, key=_rank)
+    front = [
+        entry
+        for entry in ranked
+        if not any(o.size <= entry.size and _rank(o) < _rank(entry) for o in ranked)
+    ]
     assert archive.ranked() == [e for i, e in enumerate(ranked) if i < width or e in front]
     assert archive.front() == front[::-1]
 
 
-def _above(other, entry):
-    return (-other.fitness, other.size, other.canonical) < (
-        -entry.fitness,
-        entry.size,
-        entry.canonical,
-    )
+def _rank(entry):
+    return -entry.fitness, entry.size, entry.canonical
 
 
-@given(found=entries, width=st.integers(1, 6), cut=st.integers(0, 30))
-def test_entries_may_come_in_parts(found, width, cut):
+@given(evolved=entries, width=st.integers(1, 6), cut=st.integers(0, 30))
+def test_entries_may_come_in_parts(evolved, width, cut):
     at_once, in_parts = Archive(width), Archive(width)
-    at_once.update(found)
-    in_parts.update(found[:cut])
-    in_parts.update(found[cut:])
+    at_once.update(evolved)
+    in_parts.update(evolved[:cut])
+    in_parts.update(evolved[cut:])
     assert in_parts.ranked() == at_once.ranked()
 
 
@@ -89,7 +89,7 @@ def test_of_equal_texts_the_first_stays():
     assert [e.fitness for e in archive.ranked()] == [0.5]
 
 
-def test_renewal_forgets_what_another_sample_said():
+def test_renewal_forgets_entries_of_another_sample():
     archive = Archive()
     archive.update([entry("a", 0.9, 3), entry("b", 0.5, 2)])
     archive.renew([entry("a", 0.4, 3, networks=16)])
@@ -101,9 +101,9 @@ def test_a_new_archive_is_empty():
 
 
 def test_entries_are_plain_data():
-    found = entry("a", 0.5, 3).as_dict()
-    assert json.loads(json.dumps(found)) == found | {"taus": [0.5]}
-    assert found["formula"] == "a as evolved"
+    fields = entry("a", 0.5, 3).as_dict()
+    assert json.loads(json.dumps(fields)) == fields | {"taus": [0.5]}
+    assert fields["formula"] == "a as evolved"
 
 
 def test_entries_cannot_be_changed():

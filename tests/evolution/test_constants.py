@@ -1,38 +1,38 @@
-"""The local search on constants: never worse, bounded, and never a reason to measure."""
+"""The local search on constants: never worse, bounded, and never in need of a new feature."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.evaluation.feature_table import FeatureTable
+from eznas.benchmarks import Task
 from eznas.evolution import constants, randomness
 from eznas.evolution.constants import tune, with_constants
-from eznas.evolution.fitness import Task, judge
+from eznas.evolution.fitness import evaluate_fitness
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
-from tests.evolution.made_up import NAMES, MadeUp, drawn
+from tests.evolution.made_up import NAMES, MadeUp, drawn, table_of
 
 A, B = "sum_layers(layer_params)", "max_layers(layer_flops)"
-ONE, OTHER = (np.array([drawn(m, n) for n in NAMES]) for m in "ab")
+A_VALUES, B_VALUES = (np.array([drawn(key, name) for name in NAMES]) for key in "ab")
 ALL = len(NAMES)
-TASKS = [Task("task", 0, ONE + 0.25 * OTHER)]
+TASKS = [Task("task", 0, A_VALUES + 0.25 * B_VALUES)]
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @pytest.fixture
 def evaluate():
-    return MadeUp({A: ONE, B: OTHER, "params": OTHER}, faults=False)
+    return MadeUp({A: A_VALUES, B: B_VALUES, "params": B_VALUES}, faults=False)
 
 
-def table_of(formula, evaluate, networks=ALL):
-    table = FeatureTable(NAMES, evaluate)
+def filled(formula, evaluate, networks=ALL):
+    table = table_of(evaluate)
     table.fill([formula], networks)
     return table
 
 
 def fitness(formula, table, networks=ALL):
-    return judge([formula], table, TASKS, networks)[0].fitness
+    return evaluate_fitness([formula], table, TASKS, networks)[0].fitness
 
 
 def test_constants_stand_in_the_order_of_the_text():
@@ -59,16 +59,16 @@ def test_any_finite_constants_make_a_formula(values):
 @given(seed=st.integers(0, 2**32), networks=st.sampled_from([8, 24, 32]))
 def test_tuning_never_gets_worse_on_its_sample(seed, networks):
     formula = parse(f"{A} + 3.0 * {B}")
-    table = table_of(formula, MadeUp({A: ONE, B: OTHER}, faults=False))
+    table = filled(formula, MadeUp({A: A_VALUES, B: B_VALUES}, faults=False))
     randomness.seed(seed)
     best, _ = tune(formula, table, TASKS, networks)
-    before, after = fitness(formula, table, networks), fitness(best, table, networks)
-    assert after > before or (after == before and best is formula)
+    gain = fitness(best, table, networks) - fitness(formula, table, networks)
+    assert gain > 0 or (gain == 0 and best is formula)
 
 
 def test_tuning_finds_a_planted_weight(evaluate):
     formula = parse(f"{A} + 3.0 * {B}")
-    table = table_of(formula, evaluate)
+    table = filled(formula, evaluate)
     randomness.seed(1)
     best, _ = tune(formula, table, TASKS, ALL, rounds=12)
     assert fitness(best, table) > 0.95 > fitness(formula, table) + 0.2
@@ -76,29 +76,30 @@ def test_tuning_finds_a_planted_weight(evaluate):
 
 @pytest.mark.parametrize(("rounds", "variants"), [(4, 12), (1, 5), (0, 5)])
 def test_evaluations_are_counted_and_bounded(evaluate, monkeypatch, rounds, variants):
-    formula, judged = parse(f"{A} + 3.0 * {B}"), []
-    table = table_of(formula, evaluate)
+    formula, evaluated_formulas = parse(f"{A} + 3.0 * {B}"), []
+    table = filled(formula, evaluate)
 
-    def counted(formulas, *rest):
-        judged.extend(formulas)
-        return judge(formulas, *rest)
+    def recording(formulas, *arguments):
+        evaluated_formulas.extend(formulas)
+        return evaluate_fitness(formulas, *arguments)
 
-    monkeypatch.setattr(constants, "judge", counted)
+    monkeypatch.setattr(constants, "evaluate_fitness", recording)
     _, evaluated = tune(formula, table, TASKS, ALL, rounds, variants)
-    assert evaluated == len(judged) - 1 == rounds * variants  # its own fitness is known already
+    evaluated_formulas.remove(formula)  # as the start of the search it is not counted
+    assert evaluated == len(evaluated_formulas) == rounds * variants
 
 
-def test_nothing_is_measured(evaluate):
+def test_no_feature_is_evaluated(evaluate):
     formula = parse(f"2.0 * {A} + 3.0 * log(params * 4.0)")
-    table = table_of(formula, evaluate)
-    evaluate.asked.clear()
+    table = filled(formula, evaluate)
+    evaluate.evaluated.clear()
     tune(formula, table, TASKS, ALL)
-    assert not evaluate.asked
+    assert not evaluate.evaluated
 
 
-def test_constants_inside_measures_stay():
+def test_constants_inside_features_stay():
     formula = parse(f"2.0 * sum_layers(norm(weight + 5.0)) + {A} * 7.0")
-    table = table_of(formula, MadeUp({A: ONE}, faults=False))
+    table = filled(formula, MadeUp({A: A_VALUES}, faults=False))
     moved = set()
     for seed in range(5):
         randomness.seed(seed)
@@ -112,14 +113,14 @@ def test_constants_inside_measures_stay():
 @pytest.mark.parametrize("text", [A, "sum_layers(norm(weight + 5.0))"])
 def test_without_constants_to_move_nothing_is_evaluated(evaluate, text):
     formula = parse(text)
-    assert tune(formula, table_of(formula, evaluate), TASKS, ALL) == (formula, 0)
+    assert tune(formula, filled(formula, evaluate), TASKS, ALL) == (formula, 0)
 
 
 def test_constants_stay_finite():
-    # Half the steps from here would leave the finite numbers, where the term that disturbs is
-    # divided away altogether: it would look like progress, and not parse.
+    # Half the steps from here lead to an infinite constant. Dividing by it would remove the term
+    # that disturbs, which looks like progress, but the formula could not be parsed.
     formula = parse(f"{A} - {B} / 1.7e+308")
-    table = table_of(formula, MadeUp({A: ONE, B: 1.7e308 * OTHER}, faults=False))
+    table = filled(formula, MadeUp({A: A_VALUES, B: 1.7e308 * B_VALUES}, faults=False))
     for seed in range(3):
         randomness.seed(seed)
         best, _ = tune(formula, table, TASKS, ALL)
@@ -129,7 +130,7 @@ def test_constants_stay_finite():
 
 def test_an_undefined_formula_may_become_defined():
     broken = parse(f"max({A}, 1.1)")  # the same for every network
-    table = table_of(broken, MadeUp({A: ONE}, faults=False))
+    table = filled(broken, MadeUp({A: A_VALUES}, faults=False))
     randomness.seed(1)
     best, _ = tune(broken, table, TASKS, ALL)
     assert fitness(broken, table) == -1.0 < fitness(best, table)

@@ -1,36 +1,39 @@
 """Sums of terms: what a formula adds up, and the next term that least squares choose."""
 
 import pytest
-from tests.predictors.test_least_squares import CANDIDATES, COUNT, PLANTED, TASKS, A, B, C, filled
 
-from eznas.evolution import randomness
-from eznas.evolution import stepwise as additive
-from eznas.evolution.fitness import judge
-from eznas.evolution.stepwise import Dictionary, terms
+from eznas.evolution import randomness, stepwise
+from eznas.evolution.fitness import evaluate_fitness
+from eznas.evolution.stepwise import StepwiseCandidates, terms
 from eznas.formulas.parser import parse
+from tests.predictors.made_up import CANDIDATES, COUNT, TASKS, A, B, C, filled
 
 
 @pytest.fixture(autouse=True)
 def seeded():
-    before = randomness.state()
+    saved = randomness.state()
     randomness.seed(1)
     yield
-    randomness.restore(before)
+    randomness.restore(saved)
 
 
 @pytest.fixture
-def every_word(monkeypatch):
-    """All words are offered, and no term is taken away."""
-    monkeypatch.setattr(additive, "OFFERED", 1.0)
-    monkeypatch.setattr(additive, "DROPPED", 0.0)
+def all_offered(monkeypatch):
+    """All candidates are offered, and no term is dropped."""
+    monkeypatch.setattr(stepwise, "OFFERED", 1.0)
+    monkeypatch.setattr(stepwise, "DROPPED", 0.0)
 
 
-def dictionary(table=None):
-    return Dictionary.of(CANDIDATES, table or filled(), TASKS, COUNT)
+def step(formula, table=None, candidates=CANDIDATES):
+    return StepwiseCandidates.of(candidates, table or filled(), TASKS, COUNT).step(formula)
 
 
-def texts(formula):
-    return {t.text for t in terms(parse(formula))}
+def canonical(texts):
+    return {parse(text).canonical.text for text in texts}
+
+
+def term_texts(formula):
+    return {term.text for term in terms(formula)}
 
 
 @pytest.mark.parametrize(
@@ -45,57 +48,54 @@ def texts(formula):
     ],
 )
 def test_terms(formula, expected):
-    found = texts(formula)
-    assert len(found) == len(expected)
-    assert {parse(t).canonical.text for t in found} == {parse(t).canonical.text for t in expected}
+    texts = term_texts(parse(formula))
+    assert len(texts) == len(expected)
+    assert canonical(texts) == canonical(expected)
 
 
-@pytest.mark.usefixtures("every_word")
-def test_a_step_finds_the_planted_word_that_is_missing():
-    formula = dictionary().step(parse(f"{A} + 0.001 * {B}"))
-    assert texts(formula.text) == {A, B, C}
-    [judged] = judge([formula], filled(), TASKS, COUNT)
-    assert judged.fitness > 0.99
+@pytest.mark.usefixtures("all_offered")
+def test_a_step_finds_the_planted_term_that_is_missing():
+    formula = step(parse(f"{A} + 0.001 * {B}"))
+    assert term_texts(formula) == {A, B, C}
+    [result] = evaluate_fitness([formula], filled(), TASKS, COUNT)
+    assert result.fitness > 0.99
 
 
-@pytest.mark.usefixtures("every_word")
-def test_terms_that_are_no_words_stay_and_are_weighed():
+@pytest.mark.usefixtures("all_offered")
+def test_terms_that_are_no_candidates_stay_and_are_weighed():
     product = f"{A} * {B}"
-    formula = dictionary().step(parse(f"5.0 * ({product})"))
-    own = {parse(t).canonical.text for t in texts(formula.text)}
-    assert parse(product).canonical.text in own
-    assert len(own) == 2
+    texts = canonical(term_texts(step(parse(f"5.0 * ({product})"))))
+    assert canonical([product]) < texts
+    assert len(texts) == 2
 
 
-@pytest.mark.usefixtures("every_word")
+@pytest.mark.usefixtures("all_offered")
 def test_the_same_seed_gives_the_same_step(monkeypatch):
-    monkeypatch.setattr(additive, "OFFERED", 0.5)
-    found = []
+    monkeypatch.setattr(stepwise, "OFFERED", 0.5)
+    texts = []
     for _ in range(2):
         randomness.seed(3)
-        found.append(dictionary().step(parse(A)).text)
-    assert found[0] == found[1]
+        texts.append(step(parse(A)).text)
+    assert texts[0] == texts[1]
 
 
-def test_a_term_may_go(monkeypatch):
-    monkeypatch.setattr(additive, "OFFERED", 0.0)
-    monkeypatch.setattr(additive, "DROPPED", 1.0)
-    formula = dictionary().step(parse(f"{A} + {B} + {C}"))
-    assert len(texts(formula.text)) == 2
-    assert texts(formula.text) < {A, B, C}
+def test_a_term_may_be_dropped(monkeypatch):
+    monkeypatch.setattr(stepwise, "OFFERED", 0.0)
+    monkeypatch.setattr(stepwise, "DROPPED", 1.0)
+    texts = term_texts(step(parse(f"{A} + {B} + {C}")))
+    assert len(texts) == 2
+    assert texts < {A, B, C}
 
 
-@pytest.mark.usefixtures("every_word")
+@pytest.mark.usefixtures("all_offered")
 def test_where_nothing_can_be_fitted_the_formula_comes_back():
-    flat = {name: [1.0] * COUNT for name in (c.text for c in CANDIDATES)}
+    equal = {candidate.text: [1.0] * COUNT for candidate in CANDIDATES}
     formula = parse(A)
-    assert dictionary(filled(PLANTED | flat)).step(formula) is formula
+    assert step(formula, filled(equal)) is formula
 
 
-@pytest.mark.usefixtures("every_word")
-def test_a_constant_beyond_the_finite_numbers_leaves_the_formula():
-    tiny = {name: (5e-324 * (1 + (i % 3)) for i in range(COUNT)) for name in (A,)}
-    planted = {name: [*values] for name, values in tiny.items()}
+@pytest.mark.usefixtures("all_offered")
+def test_where_a_weight_would_be_infinite_the_formula_comes_back():
     formula = parse(A)
-    with_huge = Dictionary.of([parse(A)], filled(planted, [parse(A)]), TASKS, COUNT)
-    assert with_huge.step(formula).text == formula.text
+    tiny = {A: [5e-324 * (1 + i % 3) for i in range(COUNT)]}
+    assert step(formula, filled(tiny, [formula]), [formula]) is formula

@@ -66,7 +66,7 @@ WRONG = [
     ("unknown primitive, nothing near", "qqqqqq(params)", 1, "qqqqqq", "known: "),
     ("unknown name, nothing near", "  zzzzzz", 3, "zzzzzz", "known: "),
     ("statistic as a primitive", "params(2)", 1, "params", "unknown primitive"),
-    ("primitive without arguments", "log + 2", 1, "log", "expected '(' after"),
+    ("primitive without arguments", "log + 2", 1, "log", "expected '('"),
     ("never closed", "(params", 8, "", "expected ')'"),
     ("never closed, a primitive", "log(params", 11, "", "expected ')'"),
     ("never opened", "params)", 7, ")", "expected the end"),

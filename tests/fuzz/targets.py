@@ -12,16 +12,16 @@ import pickle
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from eznas.discovery.folder import Environment, RunFolder
-
-from eznas.benchmarks import read_accuracies
 from eznas.benchmarks.readers import nats
 from eznas.benchmarks.readers.pickles import plain_pickle
+from eznas.benchmarks.readers.plain_csv import read_accuracies
 from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.discovery import config
-from eznas.discovery.checkpoint import LOGS, STATE, Checkpoints
+from eznas.discovery.checkpoint import LATEST, LOGS, Checkpoints
+from eznas.discovery.run import Outcome
 from eznas.evaluation.feature_store import FeatureStore
 from eznas.evolution import randomness
 from eznas.formulas.parser import parse, parse_any
@@ -29,22 +29,27 @@ from eznas.formulas.simplify import simplified
 from eznas.primitives import PRIMITIVES
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
-from eznas.proxies.loading import resolve
+from eznas.proxies.loading import load
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.system.files import digest
+from eznas.system.folder import RunFolder
 
 FORMULA = CLASSICS["hybrid"].formula
+MEASURED = {
+    **{"measurement": [{"seed": 0}], "fingerprint": ["00"]},
+    **{"raw_batch": 4, "sketch_batch": 16},
+}
 PROXY = {
     **{"eznas_proxy": 1, "name": "mine", "formula": FORMULA, "constants": [2.5], "coverage": 1.0},
-    **{"statistics": ["params"], "conditions": [{"seed": 0}], "fingerprint": ["00"]},
-    **{"raw_batch": 4, "sketch_batch": 16, "judged": [{"tau": None}]},
+    **{"statistics": ["params"], "evidence": [{"tau": None}], **MEASURED},
 }
 RUN = {
     "config.json": config.Config().model_dump(),
-    "archive.json": [{"formula": FORMULA, "coverage": 1.0}],
+    "archive.json": {"formulas": [{"formula": FORMULA, "coverage": 1.0}], **MEASURED},
+    "champion.json": PROXY,
     "result.json": {"formula": FORMULA, "held_out": [{"proxy": "champion", "tau": 0.5}]},
-    "environment.json": {"conditions": [{"seed": 0}], "fingerprints": ["00"]},
+    "environment.json": {"python": "3.11", "packages": {"torch": "2.11"}, "machine": "x86_64"},
 }
 STORED = {
     **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
@@ -55,14 +60,14 @@ ARCHIVED = {  # a formula of a search's population or archive
     **{"fitness": -1.0, "reason": "ties", "coverage": 1.0},
 }
 CHECKPOINT = {
-    **{"format": 1, "seconds": 1.5, "last": 9, "held": True},
-    "begun": {"config.json": digest(b"{}")},
+    **{"format": 2, "seconds": 1.5, "last": 9, "configured": True},
+    "fixed": {"config.json": digest(b"{}")},
     "logs": {log: {"bytes": 0, "sha256": digest(b"")} for log in LOGS},
     "search": {
         **{"generation": 0, "evaluations": 9, "networks": 8, "stale": 0},
         "random": [3, [0] * 624 + [624], None],
-        **{"population": [ARCHIVED], "archive": [ARCHIVED], "met": ["00"]},
-        **{"measures": {"params": 8}, "refused": {"depth": "killed"}},
+        **{"population": [ARCHIVED], "archive": [ARCHIVED], "seen": ["00"]},
+        **{"features": {"params": 8}, "unusable": {"depth": "killed"}},
     },
 }
 SPACE = SPACES["nasbench201"]
@@ -73,12 +78,12 @@ def formula(data: bytes, _: Path) -> None:
     """A formula: its printed, its canonical and its simplified text are parsed again."""
     simplified.cache_clear()  # so that inputs do not depend on earlier ones or fill the memory
     expression = parse_any(data.decode(errors="surrogateescape"))
-    canonical, short = expression.canonical, simplified(expression)
+    canonical, simple = expression.canonical, simplified(expression)
     assert parse_any(expression.text) == expression
     assert parse_any(canonical.text).canonical == canonical == canonical.canonical
-    assert parse_any(short.text) == short == simplified(short)
-    assert short.type == canonical.type == expression.type
-    assert short.size <= canonical.size == expression.size
+    assert parse_any(simple.text) == simple == simplified(simple)
+    assert simple.type == canonical.type == expression.type
+    assert simple.size <= canonical.size == expression.size
 
 
 def proxy_file(data: bytes, folder: Path) -> None:
@@ -97,9 +102,10 @@ def run(name: str, data: bytes, folder: Path) -> None:
         (folder / file).write_text(json.dumps(content))
     (folder / name).write_bytes(data)
     for reference in (str(folder), f"{folder}#1"):
-        assert resolve(reference).name.isprintable()
+        assert load(reference).name.isprintable()
     RunFolder(folder).read("config.json", config.Config)
-    RunFolder(folder).read("environment.json", Environment)
+    RunFolder(folder).read("result.json", Outcome)
+    RunFolder(folder).read("environment.json", dict[str, Any])
 
 
 def state(data: bytes, folder: Path) -> None:
@@ -112,7 +118,7 @@ def sealed(data: bytes, folder: Path) -> None:
     (folder / "config.json").write_bytes(b"{}")
     for log in LOGS:
         (folder / log).write_bytes(b"")
-    (folder / STATE).write_bytes(data)
+    (folder / LATEST).write_bytes(data)
     with Checkpoints(RunFolder(folder)) as checkpoints:
         checkpoint = checkpoints.restore()
     if checkpoint is not None:
@@ -138,7 +144,7 @@ def setting(data: bytes, _: Path) -> None:
 
 def feature_store(data: bytes, folder: Path) -> None:
     """The values of a feature store."""
-    (folder / "measures.csv.gz").write_bytes(gzip.compress(data, 1))
+    (folder / "features.csv.gz").write_bytes(gzip.compress(data, 1))
     FeatureStore(folder, SPACE.name)
 
 
@@ -149,7 +155,7 @@ def accuracies(data: bytes, folder: Path) -> None:
 
 
 def imported(data: bytes, folder: Path) -> None:
-    """The stored table of imported ground truth."""
+    """The stored table of an imported benchmark."""
     with mock.patch.dict(os.environ, {FOLDER: str(folder)}):
         path_of(str(STORED["space"])).write_bytes(gzip.compress(data, 1))
         stored(str(STORED["space"])).benchmark()
@@ -181,10 +187,10 @@ SEEDS: dict[str, list[bytes]] = {
     "sealed": [_sealed(json.dumps(CHECKPOINT, separators=(",", ":")).encode())],
     "settings": [b"seed = 3\npreset = 'paper'\nstepwise = 0.5\ntasks = ['nasbench201/cifar10']\n"],
     "setting": [b"seed=3", b"tasks=['nasbench201']", b"selection=lexicase"],
-    "feature_store": [f"architecture,conditions,params,depth\n{CELL},00,1.5,2@0.5\n".encode()],
+    "feature_store": [f"architecture,measurement,params,depth\n{CELL},00,1.5,2@0.5\n".encode()],
     "accuracies": [f"architecture,accuracy\n{CELL},90.5\n".encode()],
     "imported": [json.dumps(STORED).encode()],
     "pickled": [pickle.dumps({"90": [1.5, (2, "a")]}, protocol) for protocol in range(5)],
 }
-KEYS = (*PROXY, *STORED, *CHECKPOINT, *CHECKPOINT["search"], *ARCHIVED, *config.Config.model_fields)
+KEYS = (*PROXY, *STORED, *CHECKPOINT, *CHECKPOINT["search"], *ARCHIVED, *config.keys())
 TOKENS = (*PRIMITIVES, *CATALOGUE, *KEYS, "NaN", "1e999", "\\ud800")

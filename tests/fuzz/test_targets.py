@@ -14,7 +14,7 @@ from tests.fuzz.targets import SEEDS, TARGETS, TOKENS
 
 
 def damaged(name):
-    """A strategy of seeds of a target in which up to three pieces are replaced by others."""
+    """A strategy: seeds of a target in which up to three pieces are replaced by others."""
     pieces = st.binary(max_size=4) | st.sampled_from(TOKENS).map(str.encode)
     edits = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9), pieces), max_size=3)
 

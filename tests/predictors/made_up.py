@@ -1,4 +1,4 @@
-"""Candidates with planted values, and tasks that a weighted sum of three of them ranks perfectly."""
+"""Candidates with planted values, and a task that a weighted sum of three ranks perfectly."""
 
 import numpy as np
 from scipy.stats import norm
@@ -22,7 +22,7 @@ def normal_draws(text):
     return norm.ppf([drawn("column", text, name) for name in NAMES])
 
 
-# Accuracies whose normal scores are exactly 2 A - 3 B + C / 2, at very unequal scales.
+# Accuracies whose normal scores are exactly A / 1e6 - B / 2 + 1000 C, at very unequal scales.
 QUANTILES = norm.ppf((np.argsort(normal_draws("order")) + 0.5) / COUNT)
 PLANTED = {A: 1e6 * normal_draws(A), B: normal_draws(B)}
 PLANTED[C] = 1e-3 * (QUANTILES - normal_draws(A) + 0.5 * normal_draws(B))

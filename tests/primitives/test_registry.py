@@ -138,7 +138,7 @@ def test_applies(name, shapes, fits):
 
 
 @pytest.mark.parametrize(
-    ("value_type", "text"),
+    ("value_type", "name"),
     [
         (MAPS, "Features(raw)"),
         (KERNEL, "SampleMatrix(activations, sketch)"),
@@ -153,8 +153,8 @@ def test_applies(name, shapes, fits):
         (ValueType("vector", "networks"), "NetVector"),
     ],
 )
-def test_types_are_named_as_in_the_manual(value_type, text):
-    assert str(value_type) == text
+def test_types_are_named_as_in_the_manual(value_type, name):
+    assert str(value_type) == name
 
 
 def test_every_type_has_a_name_of_its_own():

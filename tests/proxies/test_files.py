@@ -14,11 +14,11 @@ CONTENT = ProxyFile(
     formula="2.0 * params",
     constants=[2.0],
     statistics=["params"],
-    conditions=[{"seed": 0}],
+    measurement=[{"seed": 0}],
     fingerprint=["00"],
     raw_batch=4,
     sketch_batch=16,
-    judged=[{"tau": None}],
+    evidence=[{"tau": None}],
     coverage=None,
 )
 
@@ -35,26 +35,27 @@ def test_what_is_written_is_read(tmp_path):
 def test_keys_of_a_file(tmp_path):
     write(tmp_path / "mine.json", CONTENT)
     assert list(json.loads((tmp_path / "mine.json").read_text())) == [
+        "measurement",
+        "fingerprint",
+        "raw_batch",
+        "sketch_batch",
         "eznas_proxy",
         "name",
         "formula",
         "constants",
         "statistics",
-        "conditions",
-        "fingerprint",
-        "raw_batch",
-        "sketch_batch",
-        "judged",
+        "evidence",
         "coverage",
     ]
 
 
 @pytest.mark.parametrize("key", sorted(set(ProxyFile.model_fields) - {"eznas_proxy"}))
 def test_every_key_is_needed_and_has_a_type(tmp_path, key):
-    whole = CONTENT.model_dump()
-    less = {k: v for k, v in whole.items() if k != key}
-    for content in (less, whole | {key: object.__name__ if key != "name" else 3}):
-        if key == "formula" and content is not less:
+    complete = CONTENT.model_dump()
+    without_key = {k: v for k, v in complete.items() if k != key}
+    of_wrong_type = complete | {key: 3 if key == "name" else "text"}
+    for content in (without_key, of_wrong_type):
+        if key == "formula" and content is of_wrong_type:
             continue  # any text is a text; whether it is a formula is tested below
         (tmp_path / "mine.json").write_text(json.dumps(content))
         with pytest.raises(InputError, match=rf"mine\.json: {key}"):
@@ -77,8 +78,8 @@ def test_every_key_is_needed_and_has_a_type(tmp_path, key):
         ({"raw_batch": math.inf}, "raw_batch: .*finite"),
         ({"constants": [math.nan]}, r"constants\.0: .*finite"),
         ({"coverage": -math.inf}, "coverage: .*finite"),
-        ({"judged": [{"tau": math.nan}]}, "damaged"),
-        ({"conditions": [{"a": "\ud800"}]}, "damaged"),
+        ({"evidence": [{"tau": math.nan}]}, "damaged"),
+        ({"measurement": [{"a": "\ud800"}]}, "damaged"),
         ({"formula": "params * 1e999"}, "must be finite"),
         ({"formula": "params\x1b[31m"}, r"position 7, at '\\x1b'"),
         ({"formula": "params" + " " * 30_000}, "30006 characters, at most 20000"),
@@ -89,29 +90,29 @@ def test_every_key_is_needed_and_has_a_type(tmp_path, key):
         ({"\x1b[31m": 1}, r"\\x1b\[31m: Extra inputs"),
     ],
 )
-def test_what_is_wrong_with_a_content(tmp_path, change, message):
+def test_a_bad_value_is_refused_by_name(tmp_path, change, message):
     (tmp_path / "mine.json").write_text(json.dumps(CONTENT.model_dump() | change))
     with pytest.raises(InputError, match=rf"mine\.json: .*{message}") as caught:
         read(tmp_path / "mine.json")
     assert str(caught.value).isprintable()
 
 
-def test_a_formula_is_shown_as_we_print_it(tmp_path):
-    """Blanks may be what a terminal obeys."""
-    odd = CONTENT.model_copy(update={"formula": "2\x85* \r params\x1c"})
-    write(tmp_path / "mine.json", odd)
+def test_a_formula_is_read_in_its_printed_form(tmp_path):
+    """Blanks may be control characters of a terminal."""
+    with_odd_blanks = CONTENT.model_copy(update={"formula": "2\x85* \r params\x1c"})
+    write(tmp_path / "mine.json", with_odd_blanks)
     assert read(tmp_path / "mine.json")[1] == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"3", b"[" * 99_999, b"\xff\xfe", b"\0"])
-def test_what_is_no_content(tmp_path, content):
+def test_a_file_that_is_no_json_object(tmp_path, content):
     (tmp_path / "mine.json").write_bytes(content)
     with pytest.raises(InputError, match=r"mine\.json: ") as caught:
         read(tmp_path / "mine.json")
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_file(tmp_path):
+def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         read(tmp_path / "mine.json")
     with pytest.raises(InputError, match="directory"):

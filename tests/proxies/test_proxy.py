@@ -1,4 +1,4 @@
-"""Proxies as objects: batches, devices, and the order of scores."""
+"""Proxies as objects: scores, measurement configs, devices, and the order of scores."""
 
 import math
 
@@ -9,7 +9,8 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.proxies.proxy import Proxy, batch_of, device_of, ranked
+from eznas.proxies.proxy import Proxy, ranked
+from eznas.statistics.config import available_device, image_batch
 from eznas.statistics.images import generated
 
 
@@ -17,52 +18,51 @@ def linear() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5), nn.ReLU(), nn.Linear(5, 2))
 
 
-def test_a_measured_score_says_how_long_and_why():
+def test_a_score_comes_with_its_seconds_and_its_reason():
     proxy = Proxy("mine", parse("params"), 2, 3)
-    found = proxy.measured(linear(), proxy.conditions((3, 8, 8)))
-    assert (found.value, found.reason) == (3 * 8 * 8 * 5 + 5 + 5 * 2 + 2, "")
-    assert found.seconds > 0
+    score = proxy.evaluate(linear(), proxy.measurement_config((3, 8, 8)))
+    assert (score.value, score.reason) == (3 * 8 * 8 * 5 + 5 + 5 * 2 + 2, "")
+    assert score.seconds > 0
     proxy = Proxy("mine", parse("2.0 * exp(exp(params))"), 2, 3)
-    found = proxy.measured(linear(), proxy.conditions((3, 8, 8)))
-    assert math.isnan(found.value)
-    assert found.reason == "infinite"
+    score = proxy.evaluate(linear(), proxy.measurement_config((3, 8, 8)))
+    assert math.isnan(score.value)
+    assert score.reason == "infinite"
 
 
-def test_conditions_are_what_was_asked_for():
+def test_a_measurement_config_follows_its_arguments():
     proxy = Proxy("mine", parse("params"), 5, 3)
-    found = proxy.conditions((3, 16, 16), seed=4)
-    assert (found.raw, found.sketch, found.size, found.seed) == (5, 3, 16, 4)
-    assert found.initialisation == "keep"
-    assert torch.equal(found.images.pixels, generated(5, 16, seed=4).pixels)
-    assert proxy.conditions(batch=7).sketch == 7
+    config = proxy.measurement_config((3, 16, 16), seed=4)
+    assert (config.raw, config.sketch, config.size, config.seed) == (5, 3, 16, 4)
+    assert config.initialisation == "keep"
+    assert torch.equal(config.images.pixels, generated(5, 16, seed=4).pixels)
+    assert proxy.measurement_config(batch=7).sketch == 7
 
 
-def test_a_batch_given_in_python():
+def test_a_batch_of_images_from_python():
     batch = generated(4, 16)
-    assert batch_of(batch, 3, 16, seed=0) is batch
-    assert batch_of(batch, 4, 8, seed=0).pixels.shape == (4, 3, 8, 8)
+    assert image_batch(batch, 3, 16, seed=0) is batch
+    assert image_batch(batch, 4, 8, seed=0).pixels.shape == (4, 3, 8, 8)
     with pytest.raises(InputError, match="expected at least 5, got 4"):
-        batch_of(batch, 5, 16, seed=0)
+        image_batch(batch, 5, 16, seed=0)
 
 
-def test_a_batch_from_a_file(tmp_path):
-    images = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
-    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(4))
-    found = batch_of(str(tmp_path / "own.npz"), 4, 8, seed=0)
-    assert sorted(found.labels.tolist()) == [0, 1, 2, 3]
+def test_a_batch_of_images_from_a_file(tmp_path):
+    file = str(tmp_path / "images.npz")
+    pixels = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
+    np.savez(file, images=pixels, labels=np.arange(4))
+    batch = image_batch(file, 4, 8, seed=0)
+    assert sorted(batch.labels.tolist()) == [0, 1, 2, 3]
     score = Proxy("mine", parse("logdet(sum_all_layers(data_relu_agreement))"), 2, 4).score
     torch.manual_seed(0)
     model = linear()
-    assert score(model, (3, 8, 8), images=str(tmp_path / "own.npz")) == score(
-        model, (3, 8, 8), images=found
-    )
+    assert score(model, (3, 8, 8), images=file) == score(model, (3, 8, 8), images=batch)
 
 
 def test_devices():
-    assert device_of("cpu") == "cpu"
+    assert available_device("cpu") == "cpu"
     for name in ("nonsense", "meta", "", "cuda:99", "hpu", "mps:7", "cpu:x"):
         with pytest.raises(InputError, match="not available here, expected cpu") as caught:
-            device_of(name)
+            available_device(name)
         assert repr(name) in str(caught.value)
 
 

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from eznas import api
-from eznas.discovery.run import BASELINES
+import eznas
+from eznas.discovery.setup import BASELINES
 from eznas.metrics import Row
 from eznas.report.tables import (
     agreement_table,
@@ -22,7 +22,7 @@ from eznas.report.tables import (
 )
 from eznas.spaces import SPACES
 
-FORMULA = api.load("jacob_cov_x_params").formula.text
+FORMULA = eznas.load("jacob_cov_x_params").formula.text
 ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
 DATASETS = ("cifar10", "ImageNet16-120")
 THREE = ("cifar10", "cifar100", "ImageNet16-120")
@@ -190,7 +190,7 @@ def test_features_are_ranked_by_their_mean_size(width):
         "none": (None, None, None),
     }
     rows = [
-        {"word": feature, "tau": dict(zip(THREE, tau, strict=True)), "coverage": 0.985}
+        {"feature": feature, "tau": dict(zip(THREE, tau, strict=True)), "coverage": 0.985}
         for feature, tau in taus.items()
     ]
     text = rendered(feature_ranking_table(rows, "features of [quick]"), width)
@@ -214,16 +214,16 @@ def test_yardsticks_are_ranked_within_data_sets(width):
         {
             "model": "a_random_forest_of_trees",
             "language": "quick_with_products_of_features",
-            "words": 1234,
-            "parted": "components",
+            "features": 1234,
+            "split_by": "components",
             "networks": 12345,
             "tau": {"cifar10": [0.5, 0.4, 0.6], "ImageNet16-120": [None, None, None]},
         },
         {
             "model": "[b]ridge",
             "language": "quick",
-            "words": 120,
-            "parted": "[b]lot",
+            "features": 120,
+            "split_by": "[b]lot",
             "networks": 253,
             "tau": {"cifar10": [0.7, 0.65, 0.75], "cifar100": [-0.1, -0.2, 0.3]},
         },
@@ -251,7 +251,7 @@ def test_no_features_and_no_yardsticks():
 
 
 def test_only_the_first_features_are_shown():
-    rows = [{"word": f"f{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
+    rows = [{"feature": f"f{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
     text = rendered(feature_ranking_table(rows, "title", 2))
     assert re.findall(r"f[0-9]", text) == ["f5", "f4"]
 
@@ -345,7 +345,7 @@ def test_scores_show_models_and_reasons(proxy):
 
 
 def test_proxies_show_formulas_to_their_end():
-    rows = api.proxies()
+    rows = eznas.proxies()
     text = rendered(proxy_table(rows))
     for name, heading in (("proxy",) * 2, ("formula",) * 2, ("source",) * 2, ("note", "source")):
         shown = column(text, heading)

@@ -11,22 +11,22 @@ from tests.spaces import test_spaces
 
 @pytest.fixture
 def space(monkeypatch):
-    """What the example adds, taken away again afterwards."""
+    """The space that the example registers, removed again afterwards."""
     page = PAGES["extend"].read_text(encoding="utf-8")
     [code] = [block.content for block in blocks(page) if block.argument == "space"]
     assert len(code.splitlines()) < 60
-    before = dict(SPACES)
+    names_before = set(SPACES)
     exec(compile(code, "extend.md", "exec"), {})
-    [name] = SPACES.keys() - before.keys()
+    [name] = SPACES.keys() - names_before
     yield SPACES[name]
     del SPACES[name]
 
 
 PROMISES = (
     test_spaces.test_a_sample_is_the_beginning_of_a_larger_one,
-    test_spaces.test_all_architectures_or_a_word_that_there_are_too_many,
+    test_spaces.test_all_architectures_or_an_error_that_there_are_too_many,
     test_spaces.test_choices_and_text_are_inverse,
-    test_spaces.test_text_fits_into_a_cell_of_a_table_and_a_command,
+    test_spaces.test_text_fits_into_a_csv_cell_and_a_command,
     test_spaces.test_live_cells_are_fixed_points,
     test_spaces.test_neighbours_differ_in_one_choice_and_are_mutual,
     test_spaces.test_encodings_tell_architectures_apart,
@@ -43,7 +43,7 @@ def test_it_keeps_every_promise(space):
         test_spaces.test_nonsense_is_refused_in_one_line(space, text)
 
 
-def test_proxies_are_correlated_on_it(space, tmp_path):
+def test_proxies_can_be_correlated_on_it(space, tmp_path):
     """Against accuracies that grow with the parameters."""
     sample = space.sample(12, seed=0)
     sizes = [sum(p.numel() for p in space.build(a).parameters()) for a in sample]
@@ -51,7 +51,7 @@ def test_proxies_are_correlated_on_it(space, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_text("\n".join(["architecture,accuracy", *rows]))
     names = ["params", "naswot"]
-    result = eznas.correlate(names, space=space.name, accuracy=str(file), raw=2, sketch=4)
-    taus = {r["proxy"]: r["tau"] for r in result.rows}
+    correlation = eznas.correlate(names, space=space.name, accuracy=str(file), raw=2, sketch=4)
+    taus = {r["proxy"]: r["tau"] for r in correlation.rows}
     assert taus["params"] == pytest.approx(1)
     assert -1 <= taus["naswot"] < 1

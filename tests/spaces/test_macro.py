@@ -19,16 +19,16 @@ def params(architecture: str) -> int:
 
 
 def test_sizes_of_all_6561_published_networks():
-    """Each layer adds its own, whatever the others are: 24 networks tell the sizes of all."""
+    """A layer adds its parameters whatever the others are, so 24 networks give the sizes of all."""
     table = json.loads(shared("nasbench_macro_cifar10.json").read_text())
     assert len(table) == 6_561
-    nothing = params("0" * 8)
-    added = [
-        [params("0" * i + digit + "0" * (7 - i)) - nothing for digit in "012"] for i in range(8)
+    smallest = params("0" * 8)
+    sizes = [
+        [params("0" * i + digit + "0" * (7 - i)) - smallest for digit in "012"] for i in range(8)
     ]
     for architecture, row in table.items():
         assert (
-            nothing + sum(a[int(d)] for a, d in zip(added, architecture, strict=True))
+            smallest + sum(a[int(d)] for a, d in zip(sizes, architecture, strict=True))
             == (row["params"])
         )
     for architecture in [*table][::500]:
@@ -45,10 +45,10 @@ def test_a_size_by_hand():
 
 
 def test_the_whole_space():
-    every = SPACE.architectures()
-    assert every == tuple(map("".join, itertools.product("012", repeat=8)))
-    # A stage of three: 3 first layers, and of two more the pairs 00, x0 = 0x, xy.
-    assert len(set(map(macro.function_name, every))) == 9 * (3 * 7) ** 2
+    architectures = SPACE.architectures()
+    assert architectures == tuple(map("".join, itertools.product("012", repeat=8)))
+    # A stage of three has 3 first layers and, for the next two, the 7 classes 00, x0 = 0x, xy.
+    assert len(set(map(macro.function_name, architectures))) == 9 * (3 * 7) ** 2
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_one_function_under_two_names():
     torch.manual_seed(0)
     first, second = SPACE.build("00010000").eval(), SPACE.build("00001000").eval()
     weights = first.state_dict()
-    moved = {k.replace("features.3", "features.4"): v for k, v in weights.items()}
-    second.load_state_dict(moved)
+    exchanged = {k.replace("features.3", "features.4"): v for k, v in weights.items()}
+    second.load_state_dict(exchanged)
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(first(x), second(x))
 

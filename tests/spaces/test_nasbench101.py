@@ -29,8 +29,8 @@ def test_sizes_of_500_published_networks():
     for row in rows:
         numbers = [int(n) for n in row["arch"].strip("()").split(",")]
         edges = [divmod(i, 7) for i, bit in enumerate(numbers[:49]) if bit]
-        found = pruned(edges, "".join(names[n] for n in numbers[50:55]), "")
-        assert params(spelled(found)) / 1e6 == pytest.approx(float(row["params"]), abs=1e-9)
+        pruned_cell = pruned(edges, "".join(names[n] for n in numbers[50:55]), "")
+        assert params(spelled(pruned_cell)) / 1e6 == pytest.approx(float(row["params"]), abs=1e-9)
 
 
 def naslib(edges, operations) -> str:
@@ -49,7 +49,7 @@ def test_naslibs_spelling_is_another_of_the_same_networks():
 
 
 def test_naslibs_spelling_by_hand():
-    # 0 -> 1 (pool) -> 3 (1x1) -> 6; 2 is read by nobody, 4 and 5 read nothing.
+    # 0 -> 1 (pool) -> 3 (1x1) -> 6; 2 is read by no vertex, 4 and 5 read nothing.
     edges = {(0, 1), (1, 3), (3, 6), (0, 2), (4, 6), (5, 6)}
     assert SPACE.canonical(naslib(edges, (0, 2, 4, 3, 4, 4, 1))) == "100101:m1"
     assert SPACE.canonical(f" {naslib({(0, 6)}, (0, 2, 4, 3, 4, 4, 1))} ") == "1:"
@@ -76,15 +76,19 @@ def test_errors_in_naslibs_spelling(text, problem):
 
 
 def test_a_size_by_hand():
-    def norm(before: int, after: int, kernel: int) -> int:
-        return before * after * kernel**2 + 2 * after
+    def conv_norm(in_channels: int, out_channels: int, kernel: int) -> int:
+        return in_channels * out_channels * kernel**2 + 2 * out_channels
 
-    want = norm(3, 128, 3) + 512 * 10 + 10
-    for before, after in [(128, 128)] * 3 + [(128, 256)] + [(256, 256)] * 2:
-        want += norm(before, after, 1) + norm(after, after, 3)
-    for before, after in [(256, 512)] + [(512, 512)] * 2:
-        want += norm(before, after, 1) + norm(after, after, 3)
-    assert params("101:3") == want
+    expected = conv_norm(3, 128, 3) + 512 * 10 + 10
+    for in_channels, out_channels in [(128, 128)] * 3 + [(128, 256)] + [(256, 256)] * 2:
+        expected += conv_norm(in_channels, out_channels, 1) + conv_norm(
+            out_channels, out_channels, 3
+        )
+    for in_channels, out_channels in [(256, 512)] + [(512, 512)] * 2:
+        expected += conv_norm(in_channels, out_channels, 1) + conv_norm(
+            out_channels, out_channels, 3
+        )
+    assert params("101:3") == expected
 
 
 @pytest.mark.parametrize(
@@ -94,10 +98,10 @@ def test_a_size_by_hand():
         ("101:3", "101:3"),
         (" 111:m ", "111:m"),
         ("010:3", "1:"),  # a vertex without edges
-        ("110:3", "1:"),  # that nobody reads
+        ("110:3", "1:"),  # that no vertex reads
         ("011:3", "1:"),  # that reads nothing
         ("110011:3m", "110011:3m"),  # two in parallel
-        ("110010:3m", "101:3"),  # of which nobody reads the second
+        ("110010:3m", "101:3"),  # no vertex reads the second
     ],
 )
 def test_pruning(text, canonical):
@@ -105,28 +109,28 @@ def test_pruning(text, canonical):
 
 
 def test_channels_are_shared_among_the_last_vertices():
-    three = Cell(frozenset({(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)}), ("3", "3", "3"))
-    assert channels(three, 128, 128) == [128, 43, 43, 42, 128]
-    behind = Cell(frozenset({(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)}), ("1", "3", "m"))
-    assert channels(behind, 128, 255) == [128, 128, 128, 127, 255]
+    parallel = Cell(frozenset({(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)}), ("3", "3", "3"))
+    assert channels(parallel, 128, 128) == [128, 43, 43, 42, 128]
+    chained = Cell(frozenset({(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)}), ("1", "3", "m"))
+    assert channels(chained, 128, 255) == [128, 128, 128, 127, 255]
     assert channels(Cell(frozenset({(0, 1)}), ()), 128, 256) == [128, 256]
 
 
-def permuted(found: Cell, order: tuple[int, ...]) -> Cell | None:
+def permuted(original: Cell, order: tuple[int, ...]) -> Cell | None:
     """The same cell with its inner vertices in another order, where edges still ascend."""
-    place = {0: 0, found.output: found.output} | {v: i for i, v in enumerate(order, 1)}
-    edges = frozenset((place[a], place[b]) for a, b in found.edges)
+    index = {0: 0, original.output: original.output} | {v: i for i, v in enumerate(order, 1)}
+    edges = frozenset((index[a], index[b]) for a, b in original.edges)
     if any(a >= b for a, b in edges):
         return None
-    return Cell(edges, tuple(found.operations[v - 1] for v in order))
+    return Cell(edges, tuple(original.operations[v - 1] for v in order))
 
 
 def test_isomorphic_cells_have_one_name():
     pairs = 0
     for architecture in SPACE.sample(40, seed=3):
-        found = cell(architecture)
-        for order in itertools.permutations(range(1, found.output)):
-            other = permuted(found, order)
+        original = cell(architecture)
+        for order in itertools.permutations(range(1, original.output)):
+            other = permuted(original, order)
             if other is not None and spelled(other) != architecture:
                 assert function_name(spelled(other)) == function_name(architecture)
                 pairs += 1
@@ -139,13 +143,13 @@ def test_other_cells_have_other_names():
     for architecture in cells:
         groups.setdefault(function_name(architecture), []).append(architecture)
     for first, *others in groups.values():
-        own = cell(first)
-        reached = {
+        first_cell = cell(first)
+        isomorphic = {
             spelled(p)
-            for order in itertools.permutations(range(1, own.output))
-            if (p := permuted(own, order)) is not None
+            for order in itertools.permutations(range(1, first_cell.output))
+            if (p := permuted(first_cell, order)) is not None
         }
-        assert set(others) <= reached
+        assert set(others) <= isomorphic
 
 
 def test_vertices_are_cut_to_the_fewest_channels():

@@ -9,7 +9,8 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.spaces import nasbench201
-from eznas.spaces.nasbench201 import Cell, Reduction
+from eznas.spaces.blocks import ResidualReduction
+from eznas.spaces.nasbench201 import Cell
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SUITE = SHARED / "nasbench201_cifar10_zero_cost_suite.csv.gz"
@@ -29,7 +30,7 @@ def parameters(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def formula(architecture, classes=10):
+def expected_parameters(architecture, classes=10):
     """Counted by hand, see `test_parameters_by_hand`."""
     threes, ones = architecture.count("nor_conv_3x3"), architecture.count("nor_conv_1x1")
     return 72_656 + 65 * classes + 243_040 * threes + 28_000 * ones
@@ -70,15 +71,17 @@ def test_order_is_that_of_the_table_keys():
 )
 def test_parameters_by_hand(architecture, classes, expected):
     assert parameters(nasbench201.build(architecture, classes)) == expected
-    assert formula(architecture, classes) == expected
+    assert expected_parameters(architecture, classes) == expected
 
 
 def test_parameters_of_many():
-    every = nasbench201.SPACE.architectures()
-    for index in np.random.default_rng(0).choice(len(every), 20, replace=False):
+    architectures = nasbench201.SPACE.architectures()
+    for index in np.random.default_rng(0).choice(len(architectures), 20, replace=False):
         for classes in (10, 100, 120):
-            model = on_meta(every[index], classes)
-            assert parameters(model) == formula(every[index], classes), every[index]
+            model = on_meta(architectures[index], classes)
+            assert parameters(model) == expected_parameters(architectures[index], classes), (
+                architectures[index]
+            )
 
 
 @pytest.mark.skipif(not SUITE.exists(), reason="the published zero-cost table is not here")
@@ -86,7 +89,7 @@ def test_parameters_as_published():
     with gzip.open(SUITE, "rt", newline="") as file:
         rows = [(row["architecture"], float(row["params"])) for row in csv.DictReader(file)]
     assert len(rows) == 9_445
-    counts = np.array([formula(architecture) for architecture, _ in rows])
+    counts = np.array([expected_parameters(architecture) for architecture, _ in rows])
     np.testing.assert_array_equal(counts, np.rint([1e6 * millions for _, millions in rows]))
 
 
@@ -117,8 +120,8 @@ def test_cells_per_stage():
     assert cells == [f"stage{stage}.{cell}" for stage in (1, 2, 3) for cell in range(5)]
 
 
-def cell(*chosen, width=2):
-    return Cell(chosen, width)
+def cell(*operations, width=2):
+    return Cell(operations, width)
 
 
 def test_a_node_is_the_sum_of_its_edges():
@@ -141,7 +144,7 @@ def test_pooling_does_not_count_the_padding():
 
 def test_convolution_is_relu_conv_norm_and_leaves_its_input_alone():
     x = torch.randn(3, 2, 4, 4)
-    before = x.clone()
+    original = x.clone()
     module = cell("none", "none", "none", "nor_conv_1x1", "none", "none")
     edge = module.edges["3_0"]
     assert [type(part) for part in edge] == [nn.ReLU, nn.Conv2d, nn.BatchNorm2d]
@@ -150,15 +153,15 @@ def test_convolution_is_relu_conv_norm_and_leaves_its_input_alone():
     with torch.no_grad():
         edge[1].weight.copy_(torch.eye(2)[:, :, None, None])
         module.eval()  # batch norm divides by sqrt(1 + eps) only
-        torch.testing.assert_close(module(x), before.clamp(min=0) / (1 + 1e-5) ** 0.5)
-    torch.testing.assert_close(x, before, rtol=0, atol=0)
+        torch.testing.assert_close(module(x), original.clamp(min=0) / (1 + 1e-5) ** 0.5)
+    torch.testing.assert_close(x, original, rtol=0, atol=0)
 
 
 def test_a_node_without_edges_is_a_constant_zero():
     x = torch.randn(2, 2, 4, 4, requires_grad=True)
-    nothing = cell(*["none"] * 6)(x)
-    assert not nothing.requires_grad
-    assert not nothing.any()
+    zeros = cell(*["none"] * 6)(x)
+    assert not zeros.requires_grad
+    assert not zeros.any()
     # Only 3<-2 is there, and node 2 has no edges: the convolution runs on zeros.
     module = cell("none", "none", "none", "none", "none", "nor_conv_3x3")
     output = module(x)
@@ -168,17 +171,17 @@ def test_a_node_without_edges_is_a_constant_zero():
 
 
 def test_operations_that_lead_nowhere_run_and_none_does_not():
-    model, ran = on_meta(DEAD), []
+    model, calls = on_meta(DEAD), []
     for name, module in model.named_modules():
         if ".edges." in name and isinstance(module, nn.Conv2d | nn.Identity):
-            module.register_forward_hook(lambda module, args, out: ran.append(type(module)))
+            module.register_forward_hook(lambda module, args, out: calls.append(type(module)))
     model(torch.empty(2, 3, 32, 32, device="meta"))
-    assert ran == [nn.Conv2d, nn.Identity] * 15
+    assert calls == [nn.Conv2d, nn.Identity] * 15
     assert list(model.stage1[0].edges) == ["1_0", "3_0"]
 
 
 def test_reduction_by_hand():
-    block = Reduction(2, 3)
+    block = ResidualReduction(2, 3)
     with torch.no_grad():
         block.shortcut[1].weight.fill_(1)
         block.body[1][2].weight.zero_()
@@ -217,28 +220,28 @@ def test_live_cell(architecture, expected):
 
 def test_mirrored_exchanges_the_inner_nodes():
     cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|"
-    twin = "|skip_connect~0|+|nor_conv_3x3~0|none~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|"
-    assert nasbench201.mirrored(cell) == twin
-    assert nasbench201.mirrored(twin) == cell
-    joined = cell.replace("none~1", "skip_connect~1")
-    assert nasbench201.mirrored(joined) == joined
+    mirror = "|skip_connect~0|+|nor_conv_3x3~0|none~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|"
+    assert nasbench201.mirrored(cell) == mirror
+    assert nasbench201.mirrored(mirror) == cell
+    with_edge = cell.replace("none~1", "skip_connect~1")
+    assert nasbench201.mirrored(with_edge) == with_edge
 
 
 def test_published_counts():
-    every = nasbench201.SPACE.architectures()
-    live = {nasbench201.live_cell(architecture) for architecture in every}
+    architectures = nasbench201.SPACE.architectures()
+    live = {nasbench201.live_cell(architecture) for architecture in architectures}
     assert len(live) == 9_445
     assert live == {nasbench201.live_cell(cell) for cell in live}
-    assert len({nasbench201.function_name(cell) for cell in every}) == 8_765
-    assert len(set(map(nasbench201.isomorphism_class, every))) == 6_466
+    assert len({nasbench201.function_name(cell) for cell in architectures}) == 8_765
+    assert len(set(map(nasbench201.isomorphism_class, architectures))) == 6_466
 
 
 def test_isomorphism_class_by_hand():
     assert nasbench201.isomorphism_class(ALL_NONE) == "#+#+#"
     assert nasbench201.isomorphism_class(DEAD) == "#+#+0"
     # 1 = pool(0), 2 = conv(0) + 1, 3 = conv(0) + 1 + 2, each sum sorted
-    one, conv = "(0)@avg_pool_3x3", "(0)@nor_conv_1x1"
-    assert nasbench201.isomorphism_class(MIXED) == f"{one}+{one}+{conv}+{conv}"
+    pool, conv = "(0)@avg_pool_3x3", "(0)@nor_conv_1x1"
+    assert nasbench201.isomorphism_class(MIXED) == f"{pool}+{pool}+{conv}+{conv}"
 
 
 def test_canonical_takes_surrounding_blanks():
@@ -269,8 +272,8 @@ SHAPE = r"is not of the form \|op~0\|\+\|op~0\|op~1\|\+\|op~0\|op~1\|op~2\|"
         ("|none~0|" * 1000, r"architecture '\|none~0\|.{109}\.\.\.' is not"),
     ],
 )
-@pytest.mark.parametrize("use", ["operations", "build", "live_cell", "isomorphism_class"])
-def test_errors_name_the_edge(use, text, message):
+@pytest.mark.parametrize("function", ["operations", "build", "live_cell", "isomorphism_class"])
+def test_errors_name_the_edge(function, text, message):
     with pytest.raises(InputError, match=message) as caught:
-        getattr(nasbench201, use)(text)
+        getattr(nasbench201, function)(text)
     assert "\n" not in str(caught.value)

@@ -72,7 +72,7 @@ def params(space: str, architecture: str, classes: int = 10) -> int:
 
 
 @pytest.mark.parametrize(
-    ("space", "found", "width", "depth", "count", "published"),
+    ("space", "published_genotype", "width", "depth", "count", "published"),
     [
         ("nds-darts", DARTS1, 36, 20, 3_169_414, 3.2),
         ("nds-darts", DARTS2, 36, 20, 3_349_342, 3.3),
@@ -81,19 +81,21 @@ def params(space: str, architecture: str, classes: int = 10) -> int:
         ("nds-pnas", PNAS, 48, 9, 3_176_602, 3.2),
     ],
 )
-def test_sizes_of_published_networks(space, found, width, depth, count, published):
-    architecture = architecture_of(space, found, width, depth)
+def test_sizes_of_published_networks(space, published_genotype, width, depth, count, published):
+    architecture = architecture_of(space, published_genotype, width, depth)
     assert params(space, architecture, 1000 if space.endswith("-in") else 10) == count
     assert count / 1e6 == pytest.approx(published, abs=0.06)
 
 
 @pytest.mark.parametrize(
-    ("space", "found", "width", "depth", "count", "published"),
+    ("space", "published_genotype", "width", "depth", "count", "published"),
     [("nds-nasnet", NASNET, 32, 20, 3_061_738, 3.3), ("nds-enas", ENAS, 36, 17, 3_729_430, 4.6)],
 )
-def test_two_published_networks_were_larger(space, found, width, depth, count, published):
+def test_two_published_networks_were_larger(
+    space, published_genotype, width, depth, count, published
+):
     """NDS stacks every cell as DARTS does; NASNet and ENAS stacked their own otherwise."""
-    assert params(space, architecture_of(space, found, width, depth)) == count
+    assert params(space, architecture_of(space, published_genotype, width, depth)) == count
     assert 0.8 < count / 1e6 / published < 0.95
 
 
@@ -104,8 +106,8 @@ def test_nasnet_as_its_authors_stacked_it(monkeypatch):
     outputs = nds_cells.CellSpace.outputs
 
     def with_an_input(space, edges):
-        own = outputs(space, edges)
-        return [0, *own] if own == ALL5 else own
+        nodes = outputs(space, edges)
+        return [0, *nodes] if nodes == ALL5 else nodes
 
     monkeypatch.setattr(nds_cells.CellSpace, "outputs", with_an_input)
     assert params("nds-nasnet", architecture) == 3_287_274
@@ -149,11 +151,11 @@ def test_operations_keep_or_halve_the_size(operation):
     model = space.build(f"c16-l4:{cell}:{cell}", classes=3)
     sizes = [(16, 33), (8, 17), (4, 9), (4, 9)]
     x = torch.randn(2, 3, 16, 33)
-    values = [model.stems[0](x)] * 2
+    outputs = [model.stems[0](x)] * 2
     for cell_module, size in zip(model.cells, sizes, strict=True):
-        values.append(cell_module(*values[-2:]))
-        assert values[-1].shape[2:] == size
-        assert values[-1].isfinite().all()
+        outputs.append(cell_module(*outputs[-2:]))
+        assert outputs[-1].shape[2:] == size
+        assert outputs[-1].isfinite().all()
 
 
 def test_imagenet_stems_divide_by_8():
@@ -180,7 +182,7 @@ def test_none_is_zero_in_the_size_of_its_stride():
     assert torch.equal(Zero(2)(x), torch.zeros(2, 3, 3, 2))
 
 
-def test_loose_cells_give_the_nodes_that_nobody_reads():
+def test_loose_cells_give_the_nodes_that_no_node_reads():
     architecture = architecture_of("nds-amoeba", AMOEBA, 36, 20)
     cells = SPACES["nds-amoeba"].build(architecture).cells
     assert cells[0].outputs == [4, 5, 6]
@@ -189,7 +191,7 @@ def test_loose_cells_give_the_nodes_that_nobody_reads():
 
 
 @pytest.mark.parametrize(
-    ("normal", "reduction", "want"),
+    ("normal", "reduction", "expected"),
     [
         (PATH, PATH, True),
         (NONE, NONE, False),
@@ -198,36 +200,36 @@ def test_loose_cells_give_the_nodes_that_nobody_reads():
         ("|none~0|skip_connect~1|", PATH, True),
     ],
 )
-def test_paths_through_cells(normal, reduction, want):
+def test_paths_through_cells(normal, reduction, expected):
     architecture = darts(normal, reduction)
-    assert SPACES["nds-darts"].connected(architecture) == want
+    assert SPACES["nds-darts"].connected(architecture) == expected
     x = torch.randn(2, 3, 16, 16, requires_grad=True)
     logits = SPACES["nds-darts"].build(architecture)(x)
     (gradient,) = torch.autograd.grad(logits[:, 0].sum(), x)
-    assert bool((gradient != 0).any()) == want
+    assert bool((gradient != 0).any()) == expected
 
 
 def test_edges_of_a_node_have_no_order():
     space = SPACES["nds-darts"]
     for architecture in space.sample(5, seed=2):
-        own = space.choices(architecture)
-        pairs = [own[i : i + 4] for i in range(2, len(own), 4)]
-        turned = [part for a, b, c, d in pairs for part in (c, d, a, b)]
-        assert space.text((*own[:2], *turned)) == architecture
+        choices = space.choices(architecture)
+        nodes = [choices[i : i + 4] for i in range(2, len(choices), 4)]
+        exchanged = [part for a, b, c, d in nodes for part in (c, d, a, b)]
+        assert space.text((*choices[:2], *exchanged)) == architecture
 
 
 def test_nodes_in_another_order_have_one_name():
     space = SPACES["nds-enas"]
     for architecture in space.sample(5, seed=2):
         edges = space.choices(architecture)[2:]
-        # Nodes 2 and 3 exchange their places where 3 does not read 2.
+        # Nodes 2 and 3 can be exchanged where 3 does not read 2.
         for start in (0, len(edges) // 2):
             cell = list(edges[start : start + 20])
             if "2" in (cell[5], cell[7]):
                 continue
             cell[:4], cell[4:8] = cell[4:8], cell[:4]
-            for place in range(9, 20, 2):
-                cell[place] = {"2": "3", "3": "2"}.get(cell[place], cell[place])
+            for source in range(9, 20, 2):
+                cell[source] = {"2": "3", "3": "2"}.get(cell[source], cell[source])
             other = list(space.choices(architecture))
             other[2 + start : 22 + start] = cell
             assert space.names(space.text(other)) == space.names(architecture)
@@ -235,9 +237,9 @@ def test_nodes_in_another_order_have_one_name():
 
 def test_none_has_one_name_whatever_it_reads():
     space = SPACES["nds-darts"]
-    reading = [space.names(darts(f"|skip_connect~0|none~{s}|", PATH)) for s in (0, 1)]
-    assert reading[0] == reading[1]
-    assert reading[0] != space.names(darts("|skip_connect~1|none~0|", PATH))
+    names = [space.names(darts(f"|skip_connect~0|none~{s}|", PATH)) for s in (0, 1)]
+    assert names[0] == names[1]
+    assert names[0] != space.names(darts("|skip_connect~1|none~0|", PATH))
 
 
 def test_names_tell_functions_apart():
@@ -248,8 +250,8 @@ def test_names_tell_functions_apart():
 
 
 def test_fifteen_spaces():
-    families, kinds = ("darts", "amoeba", "enas", "nasnet", "pnas"), ("", "-in", "-fix")
-    assert set(SPACES) == {f"nds-{f}{k}" for f, k in itertools.product(families, kinds)}
+    families, variants = ("darts", "amoeba", "enas", "nasnet", "pnas"), ("", "-in", "-fix")
+    assert set(SPACES) == {f"nds-{f}{v}" for f, v in itertools.product(families, variants)}
     for name, space in SPACES.items():
         widths, depths = space.positions[:2]
         if name.endswith("-fix"):
@@ -287,7 +289,7 @@ def test_errors(old, new, problem):
         ({"normal": 3}, "expected normal and reduce"),
     ],
 )
-def test_genotypes_that_the_space_has_not(change, problem):
+def test_genotypes_that_are_not_in_the_space(change, problem):
     with pytest.raises(InputError, match=problem):
         architecture_of("nds-darts", DARTS2 | change, 36, 20)
 

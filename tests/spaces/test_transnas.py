@@ -17,26 +17,26 @@ def micro(cell: str) -> str:
     return f"64-41414-{cell}"
 
 
-def built(architecture: str, classes: int = 10) -> nn.Module:
+def on_meta(architecture: str, classes: int = 10) -> nn.Module:
     space = MACRO if architecture.endswith("basic") else MICRO
     with torch.device("meta"):
         return space.build(architecture, classes)
 
 
 def params(architecture: str, classes: int = 10) -> int:
-    return sum(p.numel() for p in built(architecture, classes).parameters())
+    return sum(p.numel() for p in on_meta(architecture, classes).parameters())
 
 
-def norm(before: int, after: int, kernel: int) -> int:
-    return before * after * kernel**2 + 2 * after
+def conv_norm(in_channels: int, out_channels: int, kernel: int) -> int:
+    return in_channels * out_channels * kernel**2 + 2 * out_channels
 
 
-STEM = norm(3, 32, 3) + norm(32, 64, 3)
+STEM = conv_norm(3, 32, 3) + conv_norm(32, 64, 3)
 
 
 def test_there_are_3256_skeletons():
-    every = MACRO.architectures()
-    assert len(set(every)) == len(every) == 3_256
+    architectures = MACRO.architectures()
+    assert len(set(architectures)) == len(architectures) == 3_256
     by_hand = {
         digits
         for length in (4, 5, 6)
@@ -44,33 +44,33 @@ def test_there_are_3256_skeletons():
         if 1 <= digits.count("3") + digits.count("4") <= 4
         and 1 <= digits.count("2") + digits.count("4") <= 3
     }
-    assert {a.split("-")[1] for a in every} == by_hand
+    assert {a.split("-")[1] for a in architectures} == by_hand
     # Architectures that the authors name in their examples.
-    assert {"64-1234-basic", "64-2311-basic", "64-4111-basic"} <= set(every)
+    assert {"64-1234-basic", "64-2311-basic", "64-4111-basic"} <= set(architectures)
 
 
 def test_there_are_4096_cells():
-    every = MICRO.architectures()
-    assert len(set(every)) == 4_096
-    assert {micro("3_33_333"), micro("1_02_333")} <= set(every)
-    assert len({*map(live_cell, every)}) == 2_128
-    assert len({*map(function_name, every)}) == 1_948
+    architectures = MICRO.architectures()
+    assert len(set(architectures)) == 4_096
+    assert {micro("3_33_333"), micro("1_02_333")} <= set(architectures)
+    assert len({*map(live_cell, architectures)}) == 2_128
+    assert len({*map(function_name, architectures)}) == 1_948
 
 
 def test_the_size_of_a_macro_network_by_hand():
-    def block(before: int, after: int) -> int:
-        return norm(before, after, 3) + norm(after, after, 3)
+    def block(in_channels: int, out_channels: int) -> int:
+        return conv_norm(in_channels, out_channels, 3) + conv_norm(out_channels, out_channels, 3)
 
-    want = STEM + 256 * 11 + 11
-    want += 2 * block(64, 64)
-    want += block(64, 128) + norm(64, 128, 1) + block(128, 128)
-    want += block(128, 128) + norm(128, 128, 1) + block(128, 128)
-    want += block(128, 256) + norm(128, 256, 1) + block(256, 256)
-    assert params("64-1234-basic", 11) == want
+    expected = STEM + 256 * 11 + 11
+    expected += 2 * block(64, 64)
+    expected += block(64, 128) + conv_norm(64, 128, 1) + block(128, 128)
+    expected += block(128, 128) + conv_norm(128, 128, 1) + block(128, 128)
+    expected += block(128, 256) + conv_norm(128, 256, 1) + block(256, 256)
+    assert params("64-1234-basic", 11) == expected
 
 
 def test_projections_normalise_as_in_the_published_networks():
-    shortcut = built("64-1234-basic").module2[0].shortcut
+    shortcut = on_meta("64-1234-basic").module2[0].shortcut
     assert (shortcut[1].eps, shortcut[1].momentum) == (1.0, 1.0)
 
 
@@ -79,28 +79,28 @@ def test_the_sizes_of_micro_networks_by_hand():
     shapes += [(256, 256), (256, 256), (256, 256), (256, 512), (512, 512)]
     head = 512 * 10 + 10
     assert params(micro("0_00_000")) == STEM + head
-    assert params(micro("0_00_300")) == STEM + head + sum(norm(b, a, 3) for b, a in shapes)
-    assert params(micro("0_00_200")) == STEM + head + sum(norm(b, a, 1) for b, a in shapes)
+    assert params(micro("0_00_300")) == STEM + head + sum(conv_norm(b, a, 3) for b, a in shapes)
+    assert params(micro("0_00_200")) == STEM + head + sum(conv_norm(b, a, 1) for b, a in shapes)
     # Only skip connections out of node 0, where the shape changes, have parameters.
-    reductions = sum(norm(b, a, 1) for b, a in shapes if b < a)
+    reductions = sum(conv_norm(b, a, 1) for b, a in shapes if b < a)
     assert params(micro("0_00_100")) == STEM + head + reductions
     assert params(micro("1_01_001")) == STEM + head + reductions
     # 3x3 between nodes keep the channels of the output.
-    kept = sum(norm(a, a, 3) for _, a in shapes)
-    assert params(micro("1_03_001")) == STEM + head + reductions + kept
+    convolutions = sum(conv_norm(a, a, 3) for _, a in shapes)
+    assert params(micro("1_03_001")) == STEM + head + reductions + convolutions
 
 
 def test_heights_and_channels():
     x = torch.empty(1, 3, 96, 96, device="meta")
-    backbone = built(micro("3_21_102"))[:-2]
+    backbone = on_meta(micro("3_21_102"))[:-2]
     assert backbone(x).shape == (1, 512, 3, 3)
-    assert built("64-14324-basic")[:-2](x).shape == (1, 512, 3, 3)
-    assert built("64-2311-basic")[:-2](x).shape == (1, 128, 12, 12)
+    assert on_meta("64-14324-basic")[:-2](x).shape == (1, 512, 3, 3)
+    assert on_meta("64-2311-basic")[:-2](x).shape == (1, 128, 12, 12)
 
 
 @pytest.mark.parametrize("architecture", [micro("1_02_333"), micro("0_13_210"), "64-4343-basic"])
 def test_odd_heights_are_rounded_up(architecture):
-    assert built(architecture)(torch.empty(2, 3, 37, 41, device="meta")).shape == (2, 10)
+    assert on_meta(architecture)(torch.empty(2, 3, 37, 41, device="meta")).shape == (2, 10)
 
 
 def test_a_reduction_reads_every_pixel():
@@ -148,18 +148,19 @@ def test_inner_nodes_can_be_exchanged(first, second, same):
 def test_one_function_under_two_names():
     torch.manual_seed(0)
     first, second = (MICRO.build(micro(c), 3).eval() for c in ("3_20_012", "2_30_021"))
-    place = {"1_0": "2_0", "2_0": "1_0", "3_1": "3_2", "3_2": "3_1"}
+    other_edge = {"1_0": "2_0", "2_0": "1_0", "3_1": "3_2", "3_2": "3_1"}
     exchanged = {}
     for name, weight in first.state_dict().items():
-        before, edges, after = name.partition(".edges.")
-        exchanged[before + edges + (place[after[:3]] + after[3:] if edges else "")] = weight
+        prefix, separator, rest = name.partition(".edges.")
+        suffix = other_edge[rest[:3]] + rest[3:] if separator else ""
+        exchanged[prefix + separator + suffix] = weight
     second.load_state_dict(exchanged)
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(first(x), second(x))
 
 
 @pytest.mark.parametrize(
-    "chosen",
+    "modules",
     [
         ("1", "2", "3", "4", "", "1"),
         ("", "1", "2", "3", "4", ""),
@@ -168,9 +169,9 @@ def test_one_function_under_two_names():
         ("4", "4", "4", "4", "", ""),
     ],
 )
-def test_choices_that_make_no_macro_network(chosen):
+def test_choices_that_make_no_macro_network(modules):
     with pytest.raises(InputError, match="TransNAS-Bench-101 macro"):
-        MACRO.text(chosen)
+        MACRO.text(modules)
 
 
 @pytest.mark.parametrize(

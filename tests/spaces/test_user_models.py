@@ -1,4 +1,4 @@
-"""Models by name: strangers' code is called, and what it does wrong is said in one line."""
+"""Models by name: users' code is called, and its errors are reported in one line."""
 
 import sys
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.spaces import SPACES
-from eznas.spaces.user_models import model_of
+from eznas.spaces.user_models import load_model
 
 ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
 MODULE = """
@@ -39,40 +39,42 @@ def module(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def same(a: nn.Module, b: nn.Module) -> bool:
+def same_parameters(a: nn.Module, b: nn.Module) -> bool:
     pairs = zip(a.parameters(), b.parameters(), strict=True)
     return all(torch.equal(p, q) for p, q in pairs)
 
 
 def test_a_factory_in_the_current_folder(module):
-    model, usual = model_of(f"{module}:plain")
+    model, initialisation = load_model(f"{module}:plain")
     assert isinstance(model, nn.Linear)
-    assert usual == "keep"
+    assert initialisation == "keep"
 
 
 def test_an_architecture():
-    model, usual = model_of(ARCHITECTURE)
+    model, initialisation = load_model(ARCHITECTURE)
     assert sum(p.numel() for p in model.parameters()) == 72656 + 65 * 10
-    assert usual == "kaiming"
+    assert initialisation == "kaiming"
 
 
 @pytest.mark.parametrize("name", ["package.mine:plain", ARCHITECTURE])
 def test_parameters_depend_on_the_seed_alone(name):
-    first, _ = model_of(name, seed=1)
+    first, _ = load_model(name, seed=1)
     torch.rand(3)
-    assert same(model_of(name, seed=1)[0], first)
-    assert not same(model_of(name, seed=2)[0], first)
+    assert same_parameters(load_model(name, seed=1)[0], first)
+    assert not same_parameters(load_model(name, seed=2)[0], first)
 
 
-def test_a_seed_of_ones_own_stays(module):
-    assert same(model_of(f"{module}:seeded", 1)[0], model_of(f"{module}:seeded", 2)[0])
+def test_a_factory_may_set_its_own_seed(module):
+    assert same_parameters(
+        load_model(f"{module}:seeded", 1)[0], load_model(f"{module}:seeded", 2)[0]
+    )
 
 
 @pytest.mark.parametrize("name", ["package.mine:seeded", "package.mine:nothing", ARCHITECTURE])
 def test_random_state_and_path_are_left_alone(name):
     state, path = torch.get_rng_state(), list(sys.path)
     try:
-        model_of(name)
+        load_model(name)
     except InputError:
         assert name.endswith("nothing")
     assert torch.equal(torch.get_rng_state(), state)
@@ -81,21 +83,21 @@ def test_random_state_and_path_are_left_alone(name):
 
 def test_a_factory_may_change_the_folder(module):
     path = list(sys.path)
-    assert isinstance(model_of(f"{module}:moves")[0], nn.Linear)
+    assert isinstance(load_model(f"{module}:moves")[0], nn.Linear)
     assert sys.path == path
 
 
 def test_the_nearest_factory(module):
     with pytest.raises(InputError, match=r"unknown factory 'plan'; did you mean 'plain'\?"):
-        model_of(f"{module}:plan")
+        load_model(f"{module}:plan")
 
 
 @pytest.mark.parametrize("space", ["nasbench-macro", "nasbench101", "nats-size", "transnas-macro"])
-def test_architectures_of_other_spaces_have_the_name_of_the_space_in_front(space):
+def test_architectures_of_other_spaces_follow_the_name_of_the_space(space):
     [architecture] = SPACES[space].sample(1)
-    model, usual = model_of(f"{space}/{architecture}")
-    assert usual == "kaiming"
+    model, initialisation = load_model(f"{space}/{architecture}")
+    assert initialisation == "kaiming"
     shapes = [p.shape for p in SPACES[space].build(architecture).parameters()]
     assert [p.shape for p in model.parameters()] == shapes
     with pytest.raises(InputError, match="'nothing'"):
-        model_of(f"{space}/nothing")
+        load_model(f"{space}/nothing")

@@ -1,4 +1,4 @@
-"""The catalogue: complete, named by one scheme, and in agreement with the language."""
+"""The catalogue: complete, named by one scheme, and consistent with the language."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -20,11 +20,11 @@ PROBES = {
 }
 LABELLED = {"label", "label2", "curvature"}
 BATCHES = {"raw", "sketch", "label", "single"}
-EVERY = pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
+EVERY_ROW = pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
 
-# The end of a name where it is not the last part of the sketch's.
+# Sketch -> last part of the name, where this is not the last part of the sketch's name.
 ENDINGS = {"codes": "patterns", "sum_abs": "change"}
-# The axis of what is kept whole at a site, and of what is condensed there.
+# Site -> axis of tensors stored as they are, axis of those that are condensed; "" for neither.
 AXES = {
     "relu_input": ("layers", ""),  # of a layer's activation
     "relu_output": ("", "activations"),
@@ -40,7 +40,7 @@ AXES = {
     "network": ("networks", ""),
 }
 FORMS = {"weight": {"weights"}, "image": {"matrix"}, "network": {"vector", "matrix", "scalar"}}
-OWN = {
+SKETCHES = {  # those that are no primitives: site, type
     "codes": ("relu_output", NET_SCALAR),
     "image_std": ("weight_per_image", ValueType("weights")),
     "image_signs": ("weight_per_image", ValueType("weights")),
@@ -49,63 +49,63 @@ OWN = {
 
 
 def naming(row: Statistic) -> Iterator[str]:
-    """<probe>_<site>_<what of it>; what needs no pass is named after itself."""
+    """<probe>_<site>_<sketch>; a statistic of the structure has its own name as its site."""
     if not row.name.isidentifier() or row.name in PRIMITIVES:
-        yield "no name of its own"
+        yield "the name is no identifier, or that of a primitive"
     if row.probe == "structure":
         if row.site not in (row.name, "network"):
-            yield "named unlike its site"
+            yield "the site is not the name"
         return
     probe, *parts = row.name.split("_")
     if probe != row.probe:
         yield "the probe does not come first"
-    place = row.site.split("_")[0]
-    if place not in ("image", "network") and row.sketch != "codes" and place not in parts:
+    site = row.site.split("_")[0]
+    if site not in ("image", "network") and row.sketch != "codes" and site not in parts:
         yield "the site is missing"
     ending = ENDINGS.get(row.sketch, row.sketch.split("_")[-1])
     if row.sketch and parts[-1] != ending:
         yield "the sketch does not come last"
-    whole = not row.sketch and row.site != "image"
-    if (parts[-1] == "grad") != (whole and (row.gradient or row.probe == "curvature")):
-        yield "a gradient that is none, or one that does not say so"
+    raw = not row.sketch and row.site != "image"
+    if (parts[-1] == "grad") != (raw and (row.gradient or row.probe == "curvature")):
+        yield "the name ends in grad, but it is no gradient, or the other way round"
 
 
 def excitation(row: Statistic) -> Iterator[str]:
-    """Known passes, at the batch that fits."""
+    """The probe and the batch exist and fit together."""
     if row.probe not in PROBES or row.batch not in BATCHES:
         yield "no such pass"
     if (row.batch == "label") != (row.probe in LABELLED):
-        yield "labels are for the probes that know them, all of them"
+        yield "the batch with labels belongs to the probes that use labels"
     if row.batch in ("sketch", "single") and row.probe != "data":
-        yield "other batches are of images"
+        yield "only images are measured on this batch"
     if row.batch == "sketch" and not (row.sketch or row.site == "image"):
         yield "a raw tensor at the large batch does not fit into memory"
     if row.gradient and row.probe in ("structure", "local", "zen", "fisher", "curvature"):
-        yield "no backward pass hands it over"
+        yield "the probe has no backward pass"
 
 
 def condensed(row: Statistic) -> Iterator[str]:
-    """By a word, or by a sketch of our own at its site."""
-    if row.sketch and (row.sketch in PRIMITIVES) == (row.sketch in OWN):
+    """By a primitive, or by a function of `sketches` at its site."""
+    if row.sketch and (row.sketch in PRIMITIVES) == (row.sketch in SKETCHES):
         yield "no such sketch"
-    elif row.sketch in OWN:
-        if OWN[row.sketch] != (row.site, row.type):
-            yield "the sketch is of another site or value_type"
+    elif row.sketch in SKETCHES:
+        if SKETCHES[row.sketch] != (row.site, row.type):
+            yield "the sketch belongs to another site or type"
     elif row.sketch:
-        word = PRIMITIVES[row.sketch]
-        value_type = word.resolve([ValueType("maps", row.type.axis, row.batch)] * word.arity)
-        if value_type != row.type:
-            yield "the word gives another value_type"
-        if word.arity == 2 and not row.gradient:
-            yield "a word of two arguments takes a value and its gradient"
+        primitive = PRIMITIVES[row.sketch]
+        features = ValueType("maps", row.type.axis, row.batch)
+        if primitive.resolve([features] * primitive.arity) != row.type:
+            yield "the primitive returns another type"
+        if primitive.arity == 2 and not row.gradient:
+            yield "a primitive of two arguments takes a value and its gradient"
     if row.with_value != (row.gradient and row.sketch == "saliency"):
-        yield "the value beside its gradient is for a word that takes both"
+        yield "the value beside its gradient is for a primitive that takes both"
 
 
-def value_types(row: Statistic) -> Iterator[str]:
-    """What keeps its batch says which; the axis and the form are those of the site."""
+def types(row: Statistic) -> Iterator[str]:
+    """The batch, the axis and the form of the type fit the site."""
     if row.type.batch != (row.batch if row.type.form in ("maps", "samples") else ""):
-        yield "the batch is not that of the value_type"
+        yield "the batch is not that of the type"
     if row.probe == "structure" and row.site != "weight":
         return
     if row.site not in SITES:
@@ -118,16 +118,16 @@ def value_types(row: Statistic) -> Iterator[str]:
         yield "the form is not that of the site"
 
 
-RULES = (naming, excitation, condensed, value_types)
+RULES = (naming, excitation, condensed, types)
 
 
-def complaints(row: Statistic) -> list[str]:
-    return [complaint for rule in RULES for complaint in rule(row)]
+def violations(row: Statistic) -> list[str]:
+    return [violation for rule in RULES for violation in rule(row)]
 
 
-@EVERY
-def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
-    assert complaints(row) == []
+@EVERY_ROW
+def test_a_row_follows_the_scheme(row: Statistic) -> None:
+    assert violations(row) == []
 
 
 @pytest.mark.parametrize(
@@ -187,13 +187,13 @@ def test_a_row_keeps_to_the_scheme(row: Statistic) -> None:
     ],
 )
 def test_a_row_that_breaks_the_scheme_is_noticed(name: str, changes: dict[str, object]) -> None:
-    assert complaints(replace(CATALOGUE[name], **changes))
+    assert violations(replace(CATALOGUE[name], **changes))
 
 
 def test_the_lists_are_those_of_the_code() -> None:
-    """A new probe, site or sketch of our own needs a place in the rules above."""
+    """A new probe, site or sketch needs an entry in the tables above."""
     assert probes._PROBES.keys() == PROBES - {"structure"}
-    assert sketches.SKETCHES.keys() == OWN.keys()
+    assert sketches.SKETCHES.keys() == SKETCHES.keys()
     assert AXES.keys() == SITES.keys()
     assert {row.probe for row in CATALOGUE.values()} == PROBES
     assert {row.batch for row in CATALOGUE.values()} == BATCHES
@@ -202,8 +202,8 @@ def test_the_lists_are_those_of_the_code() -> None:
 
 def test_batches() -> None:
     """Two batches with labels fit into one of sketches."""
-    conditions = MeasurementConfig(generated(12, size=8), raw=5, sketch=11)
-    assert {b: conditions.batch(b) for b in BATCHES} == {
+    config = MeasurementConfig(generated(12, size=8), raw=5, sketch=11)
+    assert {b: config.batch(b) for b in BATCHES} == {
         "raw": 5,
         "sketch": 11,
         "label": 5,
@@ -211,7 +211,7 @@ def test_batches() -> None:
     }
 
 
-@EVERY
+@EVERY_ROW
 def test_a_row_explains_itself(row: Statistic) -> None:
     assert CATALOGUE[row.name] is row
     assert row.meaning
@@ -219,7 +219,7 @@ def test_a_row_explains_itself(row: Statistic) -> None:
     assert row.meaning not in {r.meaning for r in CATALOGUE.values() if r is not row}
 
 
-@EVERY
+@EVERY_ROW
 def test_a_row_is_a_formula(row: Statistic) -> None:
     expression = parse_any(row.name)
     assert expression.type == row.type
@@ -238,7 +238,7 @@ def test_the_tensors_of_eznas() -> None:
 
 
 def test_published_proxies_have_their_tensors() -> None:
-    published = {
+    names = {
         *("flow_weight_grad", "label_weight_grad", "label2_weight_grad", "curvature_weight_grad"),
         *("label_weight_grad_signs", "label_conv_output_saliency", "data_relu_agreement"),
         *("data_jacobian", "data_patterns", "same_class", "fisher_deciles"),
@@ -246,8 +246,8 @@ def test_published_proxies_have_their_tensors() -> None:
         *("noise_block_output_covariance", "local_block_transfer"),
         *(f"data_{site}_output_correlation" for site in ("conv", "relu", "bn")),
     }
-    assert published <= CATALOGUE.keys()
-    assert all(CATALOGUE[name].source for name in published)
+    assert names <= CATALOGUE.keys()
+    assert all(CATALOGUE[name].source for name in names)
 
 
 def test_every_quantity_has_every_statistic_of_its_paths() -> None:

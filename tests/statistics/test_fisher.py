@@ -21,60 +21,52 @@ from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 
 ROW = CATALOGUE["fisher_deciles"]
 IMAGES = generated(5, size=8)
-CONDITIONS = MeasurementConfig(
+CONFIG = MeasurementConfig(
     replace(IMAGES, pixels=IMAGES.pixels.double()), raw=5, sketch=2, initialisation="keep"
 )
 MIXED = "|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|avg_pool_3x3~1|none~2|"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def measured(model: nn.Module, conditions: MeasurementConfig = CONDITIONS) -> Tensor | None:
-    (found,) = measure(model, conditions, [ROW]).tensors[ROW.name]
-    return found
+def measured(model: nn.Module, config: MeasurementConfig = CONFIG) -> Tensor | None:
+    (deciles,) = measure(model, config, [ROW]).tensors[ROW.name]
+    return deciles
 
 
 def information(model: nn.Module, parameters: Iterable[str] = (), images: int = 5) -> np.ndarray:
-    """The mean over images of J' (diag p - p p') J, J [classes, parameters] by the first entries of
-    the parameters (of all, or of those named); the class probabilities are smoothed by 5 %."""
+    """The mean over images of J' (diag p - p p') J with smoothed class probabilities p, where
+    J [classes, parameters] has the gradients of the first entry of each (named) parameter."""
     model = copy.deepcopy(model).eval().requires_grad_()
     named = dict(model.named_parameters())
-    own = [named[name] for name in parameters] or list(named.values())
-    total = np.zeros((len(own), len(own)))
-    for image in CONDITIONS.images.pixels[:images]:
+    tensors = [named[name] for name in parameters] or list(named.values())
+    total = np.zeros((len(tensors), len(tensors)))
+    for image in CONFIG.images.pixels[:images]:
         logits = model(image[None])[0]
-        J = np.zeros((len(logits), len(own)))
+        J = np.zeros((len(logits), len(tensors)))
         for c, logit in enumerate(logits):
-            found = torch.autograd.grad(
-                logit, own, retain_graph=True, materialize_grads=True, allow_unused=True
+            gradients = torch.autograd.grad(
+                logit, tensors, retain_graph=True, materialize_grads=True, allow_unused=True
             )
-            J[c] = [g.flatten()[0].item() for g in found]
+            J[c] = [g.flatten()[0].item() for g in gradients]
         p = logits.detach().softmax(0).numpy() * 0.95 + 0.05 / len(logits)
         total += J.T @ (np.diag(p) - np.outer(p, p)) @ J / images
     return total
 
 
 def deciles(information: np.ndarray) -> list[float]:
-    values = np.linalg.eigvalsh(information).clip(min=0)
-    return np.quantile(values, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]).tolist()
+    eigenvalues = np.linalg.eigvalsh(information).clip(min=0)
+    return np.quantile(eigenvalues, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]).tolist()
 
 
 def compare(model: nn.Module, parameters: Iterable[str] = ()) -> None:
-    found, want = measured(model), deciles(information(model, parameters))
-    assert found is not None
-    assert (found.shape, found.dtype) == ((9,), torch.float64)
-    assert found.tolist() == pytest.approx(want, rel=1e-9, abs=1e-9 * want[-1])
-    assert want[-1] > 1e-9
+    values, expected = measured(model), deciles(information(model, parameters))
+    assert values is not None
+    assert (values.shape, values.dtype) == ((9,), torch.float64)
+    assert values.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9 * expected[-1])
+    assert expected[-1] > 1e-9
 
 
-def lived_in(model: nn.Module) -> nn.Module:
-    """In float64, with norms that have seen something."""
+def with_used_norms(model: nn.Module) -> nn.Module:
+    """The model in float64, with norms whose parameters and running statistics are random."""
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for tensor in (module.weight, module.running_var):
@@ -87,7 +79,7 @@ def lived_in(model: nn.Module) -> nn.Module:
 
 
 class Chain(nn.Sequential):
-    """Parts, then the mean over positions and a linear layer."""
+    """Modules, then the mean over positions and a linear layer."""
 
     def __init__(self, *parts: nn.Module, channels: int = 4) -> None:
         super().__init__(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
@@ -105,21 +97,21 @@ class Tokens(nn.Module):
 
 
 class Side(nn.Module):
-    """Layers that nothing reads, or that the image does not reach."""
+    """One layer whose output is unused, and one that the image does not reach."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.unread, self.blind = (nn.Conv2d(3, 4, 1) for _ in range(3))
+        self.a, self.unused, self.zero_fed = (nn.Conv2d(3, 4, 1) for _ in range(3))
         self.head = nn.Linear(4, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.unread(x)
-        y = F.relu(self.a(x)) + self.blind(torch.zeros_like(x))
+        self.unused(x)
+        y = F.relu(self.a(x)) + self.zero_fed(torch.zeros_like(x))
         return self.head(y.mean((2, 3)))
 
 
-def conv(before: int, after: int, kernel: int = 3, **options: object) -> nn.Module:
-    return nn.Conv2d(before, after, kernel, **options)  # type: ignore[arg-type]
+def conv(in_channels: int, out_channels: int, kernel: int = 3, **options: object) -> nn.Module:
+    return nn.Conv2d(in_channels, out_channels, kernel, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -147,35 +139,37 @@ def conv(before: int, after: int, kernel: int = 3, **options: object) -> nn.Modu
 )
 def test_against_an_explicit_jacobian(build: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
-    compare(lived_in(build()))
+    compare(with_used_norms(build()))
 
 
 @pytest.mark.parametrize("inplace", [False, True])
 def test_activations_in_place(inplace: bool) -> None:
-    """What follows a norm in place leaves no trace in the gradient at the norm."""
+    """An activation in place after a norm does not affect the gradient at the norm."""
     torch.manual_seed(0)
     relu = nn.ReLU(inplace=inplace)
-    compare(lived_in(Chain(conv(3, 4), nn.BatchNorm2d(4), relu, conv(4, 4), relu, conv(4, 4))))
+    compare(
+        with_used_norms(Chain(conv(3, 4), nn.BatchNorm2d(4), relu, conv(4, 4), relu, conv(4, 4)))
+    )
 
 
 def test_a_shared_layer_counts_once() -> None:
-    """And its gradient is that of both runs together."""
+    """Its gradient is the sum over both runs."""
     torch.manual_seed(0)
-    compare(lived_in(SharedConv()))
+    compare(with_used_norms(SharedConv()))
     shared = nn.Sequential(conv(4, 4), nn.BatchNorm2d(4), nn.GELU())
-    compare(lived_in(Chain(conv(3, 4), shared, shared)))
+    compare(with_used_norms(Chain(conv(3, 4), shared, shared)))
 
 
 def test_frozen_parameters_take_part() -> None:
     torch.manual_seed(0)
-    model = lived_in(TinyResNet())
-    before = measured(model)
+    model = with_used_norms(TinyResNet())
+    deciles = measured(model)
     model.requires_grad_(False)
-    assert torch.equal(before, measured(model))
+    assert torch.equal(deciles, measured(model))
 
 
 def test_other_parameters_do_not_take_part() -> None:
-    """Those of convolutions, linear layers and batch norms alone."""
+    """Only those of convolutions, linear layers and batch norms do."""
 
     class Scaled(NoBatchNorm):
         def __init__(self) -> None:
@@ -188,32 +182,34 @@ def test_other_parameters_do_not_take_part() -> None:
 
     torch.manual_seed(0)
     named = [
-        f"{layer}.{value_type}"
+        f"{layer}.{parameter}"
         for layer in ("conv", "classifier")
-        for value_type in ("weight", "bias")
+        for parameter in ("weight", "bias")
     ]
     compare(Scaled().double(), named)
 
 
-def test_a_derived_weight_is_taken_as_it_is_used() -> None:
+def test_a_derived_weight_counts_like_any_other() -> None:
     torch.manual_seed(0)
     model = NoBatchNorm().double()
-    before = measured(model)
+    deciles = measured(model)
     weight_norm(model.conv)
-    assert measured(model).tolist() == pytest.approx(before.tolist(), rel=1e-9)
+    assert measured(model).tolist() == pytest.approx(deciles.tolist(), rel=1e-9)
 
 
 def test_dropout_is_off_and_norms_do_not_see_the_batch() -> None:
-    """Evaluation mode: no image depends on another, and chance has no say."""
+    """Evaluation mode: images do not affect one another, and dropout is off."""
     torch.manual_seed(0)
-    model = lived_in(Chain(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), conv(4, 4)))
+    model = with_used_norms(
+        Chain(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), conv(4, 4))
+    )
     compare(model)
-    seeds = [replace(CONDITIONS, seed=seed) for seed in (1, 2)]
-    assert torch.equal(*(measured(model, c) for c in seeds))
+    configs = [replace(CONFIG, seed=seed) for seed in (1, 2)]
+    assert torch.equal(*(measured(model, c) for c in configs))
 
 
 class Reversed(nn.Module):
-    """Many layers that run in another order than that in which they are kept."""
+    """Many layers that run in the reverse order of their registration."""
 
     def __init__(self, layers: int) -> None:
         super().__init__()
@@ -221,23 +217,23 @@ class Reversed(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(3, 2, 3, padding=1) for _ in range(layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        found = [F.gelu(layer(x)) for layer in reversed(self.layers)]
-        return self.head(torch.cat(found, 1).mean((2, 3)))
+        features = [F.gelu(layer(x)) for layer in reversed(self.layers)]
+        return self.head(torch.cat(features, 1).mean((2, 3)))
 
 
 @pytest.mark.parametrize("count", [62, 63, 64, 70])
 def test_the_first_tensors_in_running_order(count: int) -> None:
-    """Two for each layer, and no more than 128: from 64 layers on not the last ones."""
+    """Two for each layer, but at most 128 in all: from 64 layers on the last ones are left out."""
     torch.manual_seed(0)
     model = Reversed(count).double()
     layers = [f"layers.{i}" for i in reversed(range(count))] + ["head"]
-    names = [f"{layer}.{value_type}" for layer in layers for value_type in ("weight", "bias")][:128]
+    names = [f"{layer}.{parameter}" for layer in layers for parameter in ("weight", "bias")][:128]
     assert (len(names), TENSORS) == (min(2 * count + 2, 128), 128)
     compare(model, names)
 
 
 def test_smoothing_keeps_the_information_of_a_saturated_network() -> None:
-    """Where one class has all the probability, there would be none without it."""
+    """Where one class has all the probability, the information would be zero without it."""
     assert SMOOTHING == 0.05
     torch.manual_seed(0)
     model = NoBatchNorm().double()
@@ -250,8 +246,8 @@ def test_smoothing_keeps_the_information_of_a_saturated_network() -> None:
 def test_images_are_those_of_the_raw_batch(images: int) -> None:
     torch.manual_seed(0)
     model = NoBatchNorm().double()
-    found = measured(model, replace(CONDITIONS, raw=images))
-    assert found.tolist() == pytest.approx(deciles(information(model, images=images)), rel=1e-9)
+    values = measured(model, replace(CONFIG, raw=images))
+    assert values.tolist() == pytest.approx(deciles(information(model, images=images)), rel=1e-9)
 
 
 class Shaped(NoBatchNorm):
@@ -278,14 +274,14 @@ def test_none_without_logits_for_each_image(change: Callable[[Tensor], Tensor]) 
 
 
 @pytest.mark.parametrize("factor", [1e300, torch.inf, torch.nan])
-def test_no_number_where_the_network_gives_none(factor: float) -> None:
-    found = measured(Shaped(lambda y: y * factor * factor).double())
-    assert found.shape == (9,)
-    assert found.isnan().all()
+def test_nan_where_the_logits_are_not_finite(factor: float) -> None:
+    values = measured(Shaped(lambda y: y * factor * factor).double())
+    assert values.shape == (9,)
+    assert values.isnan().all()
 
 
 class Windows(nn.Module):
-    """Layers on quarters of images, and one on a parameter: none gives one tensor an image."""
+    """Layers on quarters of images and on a parameter: no output has one row for each image."""
 
     def __init__(self, head: bool) -> None:
         super().__init__()
@@ -294,12 +290,12 @@ class Windows(nn.Module):
         self.head = nn.Linear(10, 10) if head else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        parts = F.relu(self.inner(x.reshape(len(x), 3, 4, 16).transpose(1, 2).mT.flatten(0, 1)))
-        parts = parts.reshape(len(x), 64, 10).mean(1) + self.of_queries(self.queries).mean(0)
-        return self.head(parts)
+        quarters = F.relu(self.inner(x.reshape(len(x), 3, 4, 16).transpose(1, 2).mT.flatten(0, 1)))
+        quarters = quarters.reshape(len(x), 64, 10).mean(1) + self.of_queries(self.queries).mean(0)
+        return self.head(quarters)
 
 
-def test_layers_that_do_not_see_images_do_not_take_part() -> None:
+def test_layers_without_one_row_for_each_image_do_not_take_part() -> None:
     torch.manual_seed(0)
     compare(Windows(head=True).double(), ["head.weight", "head.bias"])
     assert measured(Windows(head=False).double()) is None

@@ -1,4 +1,4 @@
-"""Fresh parameters equal the published recipe, drawn without touching the model."""
+"""Initialised parameters equal the published recipe and leave the model unchanged; the config."""
 
 import copy
 import math
@@ -28,8 +28,8 @@ def equal(a: Parameters, b: Parameters) -> bool:
     )
 
 
-def strangers(model: nn.Module) -> nn.Module:
-    """The model with every tensor away from where an initialisation puts it."""
+def filled(model: nn.Module) -> nn.Module:
+    """The model with every entry set to 5, which no initialisation does."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.fill_(5)
@@ -39,47 +39,47 @@ def strangers(model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("build", [network, TinyResNet, Concat, SharedConv, NoBatchNorm, Mlp])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_kaiming_equals_the_published_recipe(build, seed) -> None:
-    want = init(build(), seed).state_dict()  # a new model's running statistics are 0 and 1
-    assert equal(kaiming(strangers(build()), seed), want)
+    expected = init(build(), seed).state_dict()  # a new model's running statistics are 0 and 1
+    assert equal(kaiming(filled(build()), seed), expected)
 
 
 def test_kaiming_depends_on_the_seed() -> None:
-    one, two = kaiming(Mlp(), 0), kaiming(Mlp(), 1)
-    assert not torch.equal(one["2.weight"], two["2.weight"])
+    first, second = kaiming(Mlp(), 0), kaiming(Mlp(), 1)
+    assert not torch.equal(first["2.weight"], second["2.weight"])
 
 
-def test_kaiming_deviation() -> None:
+def test_kaiming_standard_deviation() -> None:
     """sqrt(2 / fan-out), fan-out = output channels x kernel area, per group as torch has it."""
     model = nn.Sequential(nn.Conv2d(32, 128, 3), nn.Linear(500, 200))
-    table = kaiming(model, 0)
-    for name, fan in (("0.weight", 128 * 9), ("1.weight", 200)):
-        assert table[name].std().item() == pytest.approx(math.sqrt(2 / fan), rel=0.02)
+    tensors = kaiming(model, 0)
+    for name, fan_out in (("0.weight", 128 * 9), ("1.weight", 200)):
+        assert tensors[name].std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.02)
 
 
-@pytest.mark.parametrize("make", [lambda m: kaiming(m, 0), current_tensors])
-def test_the_model_is_not_touched(make) -> None:
-    model = strangers(TinyResNet())
-    before = copy.deepcopy(model.state_dict())
-    chance = torch.get_rng_state()
-    table = make(model)
-    assert equal(before, model.state_dict())
-    assert torch.equal(chance, torch.get_rng_state())
-    assert not any(t.requires_grad for t in table.values())
+@pytest.mark.parametrize("initialise", [lambda m: kaiming(m, 0), current_tensors])
+def test_the_model_is_not_changed(initialise) -> None:
+    model = filled(TinyResNet())
+    state = copy.deepcopy(model.state_dict())
+    random_state = torch.get_rng_state()
+    tensors = initialise(model)
+    assert equal(state, model.state_dict())
+    assert torch.equal(random_state, torch.get_rng_state())
+    assert not any(t.requires_grad for t in tensors.values())
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_kept_is_the_model_as_it_is() -> None:
-    model = strangers(TinyResNet())
+def test_current_tensors_are_those_of_the_model() -> None:
+    model = filled(TinyResNet())
     assert equal(current_tensors(model), model.state_dict())
 
 
 def test_spectral_norm_takes_no_step() -> None:
-    """To read a derived weight runs a power iteration, which changes the model."""
+    """Reading a derived weight would run a power iteration, which changes the model."""
     model = nn.Sequential(spectral_norm(nn.Conv2d(3, 4, 3)))
-    before = copy.deepcopy(model.state_dict())
-    table = kaiming(model, 0)
-    assert equal(before, model.state_dict())
-    assert torch.equal(table["0.bias"], torch.zeros(4))
+    state = copy.deepcopy(model.state_dict())
+    tensors = kaiming(model, 0)
+    assert equal(state, model.state_dict())
+    assert torch.equal(tensors["0.bias"], torch.zeros(4))
 
 
 @pytest.mark.parametrize(
@@ -93,74 +93,74 @@ def test_spectral_norm_takes_no_step() -> None:
         nn.PReLU(),
     ],
 )
-def test_what_the_recipe_does_not_name_stays(module) -> None:
-    """Only the bias of a convolution is its own, whether or not the weight is derived."""
-    table = kaiming(strangers(module), 0)
+def test_tensors_that_the_recipe_does_not_name_stay(module) -> None:
+    """Only the bias of the convolution is initialised here, whose weight is a derived one."""
+    tensors = kaiming(filled(module), 0)
     expected = {
-        name: 0 if name == "bias" and isinstance(module, nn.Conv2d) else 5 for name in table
+        name: 0 if name == "bias" and isinstance(module, nn.Conv2d) else 5 for name in tensors
     }
-    assert {name: t.unique().item() for name, t in table.items()} == expected
+    assert {name: t.unique().item() for name, t in tensors.items()} == expected
 
 
-def test_parts_that_are_missing() -> None:
+def test_modules_without_bias_affine_parameters_or_running_statistics() -> None:
     model = nn.Sequential(
         nn.BatchNorm2d(4, affine=False),
         nn.BatchNorm2d(4, track_running_stats=False),
         nn.Linear(4, 2, bias=False),
         nn.BatchNorm1d(2),
     )
-    table = kaiming(strangers(copy.deepcopy(model)), 0)
-    assert equal(table, init(model, 0).state_dict())
+    tensors = kaiming(filled(copy.deepcopy(model)), 0)
+    assert equal(tensors, init(model, 0).state_dict())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_types_are_the_models_own(dtype) -> None:
-    """Whatever the default is: a bias of another type than its weight would not run."""
+def test_dtypes_are_those_of_the_model(dtype) -> None:
+    """Whatever the default is: a layer whose bias has another dtype than its weight fails."""
     model = TinyResNet().to(dtype)
-    other = torch.float64 if dtype == torch.float32 else torch.float32
-    torch.set_default_dtype(other)
+    other_dtype = torch.float64 if dtype == torch.float32 else torch.float32
+    torch.set_default_dtype(other_dtype)
     try:
-        table = kaiming(model, 0)
+        tensors = kaiming(model, 0)
     finally:
         torch.set_default_dtype(torch.float32)
-    assert {k: t.dtype for k, t in table.items()} == {
+    assert {k: t.dtype for k, t in tensors.items()} == {
         k: t.dtype for k, t in model.state_dict().items()
     }
-    assert equal(table, init(TinyResNet().to(dtype), 0).state_dict())
+    assert equal(tensors, init(TinyResNet().to(dtype), 0).state_dict())
 
 
-def test_shapes_are_enough() -> None:
+def test_a_model_on_the_meta_device() -> None:
     with torch.device("meta"):
         model = network()
-    table = kaiming(model, 4)
-    assert equal(table, init(network(), 4).state_dict())
-    assert not any(t.is_meta for t in table.values())
+    tensors = kaiming(model, 4)
+    assert equal(tensors, init(network(), 4).state_dict())
+    assert not any(t.is_meta for t in tensors.values())
 
 
 def test_tied_weights_have_one_name() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
     model[2].weight = model[0].weight
-    table = kaiming(model, 0)
-    assert list(table) == ["0.weight", "0.bias", "2.bias"]
+    tensors = kaiming(model, 0)
+    assert list(tensors) == ["0.weight", "0.bias", "2.bias"]
 
 
-# The conditions of a measurement.
+# The measurement config.
 
 IMAGES = generated(4, size=8)
 
 
-def test_conditions_name_an_initialisation() -> None:
+def test_an_unknown_initialisation_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown initialisation 'kaimin'; did you mean 'kaiming'"):
         MeasurementConfig(IMAGES, initialisation="kaimin")
 
 
-def test_conditions_batches() -> None:
-    conditions = MeasurementConfig(IMAGES, raw=2, sketch=3)
-    assert (conditions.size, conditions.batch("raw"), conditions.batch("sketch")) == (8, 2, 3)
+def test_config_batches() -> None:
+    config = MeasurementConfig(IMAGES, raw=2, sketch=3)
+    assert (config.size, config.batch("raw"), config.batch("sketch")) == (8, 2, 3)
 
 
 def test_fingerprint_covers_what_a_score_depends_on() -> None:
-    value_types: list[dict[str, object]] = [
+    changes: list[dict[str, object]] = [
         {},
         {"classes": 100},
         {"raw": 2},
@@ -169,21 +169,20 @@ def test_fingerprint_covers_what_a_score_depends_on() -> None:
         {"seed": 1},
         {"device": "cuda"},
     ]
-    prints = [MeasurementConfig(IMAGES, **value_type).fingerprint for value_type in value_types]  # type: ignore[arg-type]
-    prints.append(MeasurementConfig(generated(4, size=8, seed=1)).fingerprint)
-    prints.append(MeasurementConfig(generated(4, size=16)).fingerprint)
-    assert len(set(prints)) == len(prints)
-    assert (
-        MeasurementConfig(IMAGES, device="cpu:0").fingerprint == prints[0]
-    )  # one of its value_type
-    assert MeasurementConfig(generated(4, size=8)).fingerprint == prints[0]
+    fingerprints = [MeasurementConfig(IMAGES, **change).fingerprint for change in changes]  # type: ignore[arg-type]
+    fingerprints.append(MeasurementConfig(generated(4, size=8, seed=1)).fingerprint)
+    fingerprints.append(MeasurementConfig(generated(4, size=16)).fingerprint)
+    assert len(set(fingerprints)) == len(fingerprints)
+    other_index = MeasurementConfig(IMAGES, device="cpu:0")  # of the same type of device
+    assert other_index.fingerprint == fingerprints[0]
+    assert MeasurementConfig(generated(4, size=8)).fingerprint == fingerprints[0]
 
 
-def test_conditions_as_plain_data() -> None:
-    found = MeasurementConfig(IMAGES, seed=9).describe()
-    assert found["images"] == IMAGES.fingerprint
-    assert found["input"] == [3, 8, 8]
-    assert found["seed"] == 9
-    assert found["device"] == "cpu"
-    assert found["definitions"] >= 2
-    assert found["torch"] == str(torch.__version__)
+def test_description_is_plain_data() -> None:
+    description = MeasurementConfig(IMAGES, seed=9).describe()
+    assert description["images"] == IMAGES.fingerprint
+    assert description["input"] == [3, 8, 8]
+    assert description["seed"] == 9
+    assert description["device"] == "cpu"
+    assert description["definitions"] >= 2
+    assert description["torch"] == str(torch.__version__)

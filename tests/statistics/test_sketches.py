@@ -1,4 +1,4 @@
-"""What is kept of a tensor: images' parts in a gradient, patterns, transfers, and the words."""
+"""Sketches: per-image gradients, on-off patterns, transfers of blocks, and primitives."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,15 +28,7 @@ from tests.reference import TinyResNet
 EVEN = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-# Each image's part in the gradient of a weight.
+# Each image's contribution to the gradient of a weight.
 
 CONVOLUTIONS = [
     {"kernel_size": 3},
@@ -66,19 +58,23 @@ def run(call: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Event]:
 
 
 def check(call: Callable[[Tensor], Tensor], weight: Tensor, x: Tensor) -> None:
-    """Against the layer run on each image alone; the parts add up to the gradient."""
+    """Compare with the layer run on each image alone; the contributions add up to the gradient."""
     y, event = run(call, x)
     g = torch.randn_like(y)
     g[-1, 0] = 0
-    found = per_image_gradients(x, g, event)
-    assert found.shape == (len(x), *(*weight.shape, 1, 1)[:4])
-    for i, part in enumerate(found):
+    contributions = per_image_gradients(x, g, event)
+    assert contributions.shape == (len(x), *(*weight.shape, 1, 1)[:4])
+    for i, contribution in enumerate(contributions):
         alone = call(x[i : i + 1])
-        (want,) = torch.autograd.grad(alone, weight, g[i : i + 1])
-        torch.testing.assert_close(part.reshape(want.shape), want, rtol=1e-12, atol=1e-12)
-    (whole,) = torch.autograd.grad(y, weight, g)
-    torch.testing.assert_close(found.sum(0).reshape(whole.shape), whole, rtol=1e-12, atol=1e-12)
-    assert found.flatten(1).abs().amax(1).min() > 0
+        (expected,) = torch.autograd.grad(alone, weight, g[i : i + 1])
+        torch.testing.assert_close(
+            contribution.reshape(expected.shape), expected, rtol=1e-12, atol=1e-12
+        )
+    (total,) = torch.autograd.grad(y, weight, g)
+    torch.testing.assert_close(
+        contributions.sum(0).reshape(total.shape), total, rtol=1e-12, atol=1e-12
+    )
+    assert contributions.flatten(1).abs().amax(1).min() > 0
 
 
 def features(batch: int = 3, channels: int = 4, height: int = 9, width: int = 7) -> Tensor:
@@ -86,7 +82,7 @@ def features(batch: int = 3, channels: int = 4, height: int = 9, width: int = 7)
 
 
 @pytest.mark.parametrize("options", CONVOLUTIONS)
-def test_parts_of_a_convolution(options: dict[str, object]) -> None:
+def test_contributions_of_a_convolution(options: dict[str, object]) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 8, **options).double()  # type: ignore[arg-type]
     check(layer, layer.weight, features())
@@ -94,22 +90,24 @@ def test_parts_of_a_convolution(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("options", [o for o in CONVOLUTIONS if isinstance(o, dict)])
-def test_parts_are_those_of_torchs_own_function(options: dict[str, object]) -> None:
-    """`conv2d_weight`, image by image; what torch pads by name is padded before."""
+def test_contributions_equal_torchs_own_function(options: dict[str, object]) -> None:
+    """`conv2d_weight`, image by image; padding given by name is done before."""
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 8, **options).double()  # type: ignore[arg-type]
     x = features()
     y, event = run(layer, x)
     g = torch.randn_like(y)
-    given = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
-    sides = layer.padding
+    layer_options = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
+    padding = layer.padding
     if layer.padding == "same":
-        sides = [d * (k - 1) // 2 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-    high, wide = _pair(0 if sides == "valid" else sides)
-    padded = F.pad(x, (wide, wide, high, high))
-    for i, part in enumerate(per_image_gradients(x, g, event)):
-        want = conv2d_weight(padded[i : i + 1], layer.weight.shape, g[i : i + 1], **given)
-        torch.testing.assert_close(part, want, rtol=1e-12, atol=1e-12)
+        padding = [d * (k - 1) // 2 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+    height, width = _pair(0 if padding == "valid" else padding)
+    padded = F.pad(x, (width, width, height, height))
+    for i, contribution in enumerate(per_image_gradients(x, g, event)):
+        expected = conv2d_weight(
+            padded[i : i + 1], layer.weight.shape, g[i : i + 1], **layer_options
+        )
+        torch.testing.assert_close(contribution, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -123,27 +121,27 @@ def test_parts_are_those_of_torchs_own_function(options: dict[str, object]) -> N
         {"padding": "valid", "stride": (3,)},
     ],
 )
-def test_parts_of_a_convolution_by_function(options: dict[str, object]) -> None:
+def test_contributions_of_a_convolution_by_function(options: dict[str, object]) -> None:
     torch.manual_seed(0)
     weight = torch.randn(8, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     check(lambda x: F.conv2d(x, weight, groups=2, **options), weight, features())
     check(lambda x: F.conv2d(input=x, weight=weight, groups=2, **options), weight, features())
 
 
-def test_parts_of_a_convolution_that_pads_by_itself() -> None:
-    """The traced input is what it padded."""
+def test_contributions_of_a_convolution_that_pads_by_itself() -> None:
+    """The traced input is the padded one."""
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 8, 3, padding=1, padding_mode="circular").double()
     x = features()
     y, event = run(layer, x)
     g = torch.randn_like(y)
-    found = per_image_gradients(F.pad(x, (1, 1, 1, 1), mode="circular"), g, event)
-    (whole,) = torch.autograd.grad(y, layer.weight, g)
-    torch.testing.assert_close(found.sum(0), whole, rtol=1e-12, atol=1e-12)
+    contributions = per_image_gradients(F.pad(x, (1, 1, 1, 1), mode="circular"), g, event)
+    (total,) = torch.autograd.grad(y, layer.weight, g)
+    torch.testing.assert_close(contributions.sum(0), total, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(5,), (7, 5), (3, 2, 5)], ids=["rows", "tokens", "positions"])
-def test_parts_of_a_linear_layer(shape: tuple[int, ...]) -> None:
+def test_contributions_of_a_linear_layer(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(5, 4).double()
     check(layer, layer.weight, torch.randn(3, *shape, dtype=torch.float64))
@@ -153,26 +151,28 @@ def test_parts_of_a_linear_layer(shape: tuple[int, ...]) -> None:
     "batch",
     [1, IMAGES_AT_A_TIME - 1, IMAGES_AT_A_TIME, IMAGES_AT_A_TIME + 1, 2 * IMAGES_AT_A_TIME, 11],
 )
-def test_parts_of_any_number_of_images(batch: int) -> None:
-    """They are unfolded a few at a time."""
+def test_contributions_of_any_number_of_images(batch: int) -> None:
+    """They are unfolded `IMAGES_AT_A_TIME`."""
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 8, 3, stride=2, padding=1).double()
     check(layer, layer.weight, features(batch))
 
 
-def test_spread_and_signs_of_the_parts() -> None:
-    """Of four parts of one weight of two entries: 1, 3, 1, 3 and 0, -1, 1, 1."""
-    parts = torch.tensor([[1.0, 0.0], [3.0, -1.0], [1.0, 1.0], [3.0, 1.0]]).reshape(4, 1, 2, 1, 1)
+def test_std_and_signs_of_contributions() -> None:
+    """Of four images and a weight of two entries: 1, 3, 1, 3 and 0, -1, 1, 1."""
+    contributions = torch.tensor([[1.0, 0.0], [3.0, -1.0], [1.0, 1.0], [3.0, 1.0]]).reshape(
+        4, 1, 2, 1, 1
+    )
     rows = [CATALOGUE[f"label_weight_grad_{name}"] for name in ("std", "signs")]
-    before = parts.clone()
-    std, signs = (condense(row, [parts]).flatten().tolist() for row in rows)
+    copied = contributions.clone()
+    std, signs = (condense(row, [contributions]).flatten().tolist() for row in rows)
     assert std == pytest.approx([1.0, (0.75 - 0.25**2) ** 0.5])
     assert signs == [4.0, 1.0]
-    assert torch.equal(parts, before)  # the other rows need them too
+    assert torch.equal(contributions, copied)  # other rows use them too
 
 
 class Layers(nn.Module):
-    """Layers of many forms in a row, with chance in between."""
+    """Layers with many different arguments in a row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,38 +187,38 @@ class Layers(nn.Module):
         return self.head(F.silu(self.tokens(x.flatten(2).mT)).mean(1))
 
 
-def test_parts_in_a_model() -> None:
-    """The spread over images, and the sum of signs, of parts that add up to the gradient."""
+def test_contributions_in_a_model() -> None:
+    """The total, the standard deviation and the sum of signs over images."""
     torch.manual_seed(0)
-    model, seen = Layers().double(), {}
+    model, calls = Layers().double(), {}
 
-    def note(module, inputs, output):
-        seen[module] = inputs[0].detach(), output
+    def record(module, inputs, output):
+        calls[module] = inputs[0].detach(), output
 
     images = generated(14, size=12)
     images = replace(images, pixels=images.pixels.double())
-    conditions = MeasurementConfig(images, raw=2, sketch=14, initialisation="keep")
+    config = MeasurementConfig(images, raw=2, sketch=14, initialisation="keep")
     rows = [CATALOGUE[f"label_weight_grad{name}"] for name in ("", "_std", "_signs")]
-    found = measure(model, conditions, rows).tensors
+    tensors = measure(model, config, rows).tensors
     layers = [model.a, model.b, model.c, model.tokens, model.head]
     for layer in layers:
-        layer.register_forward_hook(note)
+        layer.register_forward_hook(record)
     loss = F.cross_entropy(model(images.pixels[:7]), images.labels[:7])
-    above = torch.autograd.grad(loss, [seen[layer][1] for layer in layers])
-    for place, (layer, g) in enumerate(zip(layers, above, strict=True)):
-        x = seen[layer][0]
-        parts = torch.stack(
+    gradients = torch.autograd.grad(loss, [calls[layer][1] for layer in layers])
+    for index, (layer, g) in enumerate(zip(layers, gradients, strict=True)):
+        x = calls[layer][0]
+        contributions = torch.stack(
             [
                 torch.autograd.grad(layer(x[i : i + 1]), layer.weight, g[i : i + 1])[0]
                 for i in range(7)
             ]
         )
-        mean = sum(parts) / 7
-        std = (sum((p - mean) ** 2 for p in parts) / 7).sqrt()
-        whole, spread, signs = (found[row.name][place].flatten() for row in rows)
-        torch.testing.assert_close(whole, parts.sum(0).flatten(), rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(spread, std.flatten(), rtol=1e-9, atol=1e-12)
-        assert torch.equal(signs, parts.sign().sum(0).flatten())
+        mean = sum(contributions) / 7
+        std = (sum((p - mean) ** 2 for p in contributions) / 7).sqrt()
+        total, measured_std, signs = (tensors[row.name][index].flatten() for row in rows)
+        torch.testing.assert_close(total, contributions.sum(0).flatten(), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(measured_std, std.flatten(), rtol=1e-9, atol=1e-12)
+        assert torch.equal(signs, contributions.sign().sum(0).flatten())
 
 
 # On-off patterns.
@@ -231,19 +231,19 @@ def patterns(outputs: list[Tensor]) -> int:
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 61, 62, 63, 64, 124, 125, 200])
 def test_patterns(batch: int) -> None:
-    """Of units that are on for few images, so that the last image alone may tell two apart."""
+    """Units are on for few images, so that two may differ in the last image alone."""
     torch.manual_seed(batch)
     outputs = [torch.randn(batch, *shape) - 2 for shape in ((3, 5, 5), (40,), (2, 30))]
     outputs[0][: batch - 1, :, 0] = 0.0  # 0 is off
     outputs[1][: batch - 1] = outputs[1][:1]
-    outputs[2][0] = torch.nan  # and so is what is no number
+    outputs[2][0] = torch.nan  # and so is NaN
     codes = [condense(CATALOGUE["data_patterns"], [y]) for y in outputs]
     assert count_patterns(codes) == patterns(outputs)
     assert count_patterns(codes[:1]) == patterns(outputs[:1])
 
 
 @pytest.mark.parametrize("image", [0, 30, 61, 62, 63, 69])
-def test_one_image_tells_two_patterns_apart(image: int) -> None:
+def test_patterns_may_differ_in_one_image(image: int) -> None:
     y = torch.zeros(70, 3)
     y[:, 1] = y[:, 2] = 1.0
     assert count_patterns([condense(CATALOGUE["data_patterns"], [y])]) == 2
@@ -253,28 +253,26 @@ def test_one_image_tells_two_patterns_apart(image: int) -> None:
 
 @pytest.mark.parametrize("batch", [6, 70])
 def test_patterns_of_a_model(batch: int) -> None:
-    """Those of all activations together."""
+    """A pattern that occurs at several activations counts once."""
     torch.manual_seed(0)
-    model, seen = TinyResNet(), []
-    conditions = MeasurementConfig(
-        generated(batch, size=8), raw=batch, sketch=2, initialisation="keep"
-    )
-    found = measure(model, conditions, [CATALOGUE["data_patterns"]]).tensors["data_patterns"]
+    model, outputs = TinyResNet(), []
+    config = MeasurementConfig(generated(batch, size=8), raw=batch, sketch=2, initialisation="keep")
+    count = measure(model, config, [CATALOGUE["data_patterns"]]).tensors["data_patterns"]
     for module in model.modules():
         if isinstance(module, nn.ReLU):
-            module.register_forward_hook(lambda _, inputs, output: seen.append(output.clone()))
+            module.register_forward_hook(lambda _, inputs, output: outputs.append(output.clone()))
     with torch.no_grad():
-        model(conditions.images.pixels)
-    assert len(seen) == 3
-    assert found[0].item() == patterns(seen) < sum(patterns([y]) for y in seen)
+        model(config.images.pixels)
+    assert len(outputs) == 3
+    assert count[0].item() == patterns(outputs) < sum(patterns([y]) for y in outputs)
 
 
 def test_a_model_without_activations_has_no_patterns() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(256, 10))
-    found = measure(
+    measured = measure(
         model, MeasurementConfig(generated(4, size=8), raw=4), [CATALOGUE["data_patterns"]]
     )
-    assert found.tensors["data_patterns"] == [None]
+    assert measured.tensors["data_patterns"] == [None]
 
 
 # From output to input channels of a block.
@@ -284,9 +282,9 @@ def test_transfer() -> None:
     """One image, two input channels, one output channel of half the side: four patches each."""
     gradient = torch.arange(32.0).reshape(1, 2, 4, 4)
     signs = torch.tensor([[[[1.0, -1.0], [1.0, 1.0]]]])
-    found = condense(CATALOGUE["local_block_transfer"], [gradient, signs])
-    assert found.dtype == torch.float64
-    want = [
+    transfer = condense(CATALOGUE["local_block_transfer"], [gradient, signs])
+    assert transfer.dtype == torch.float64
+    expected = [
         sum(
             sign * gradient[0, c, 2 * h + i, 2 * w + j].item()
             for (h, w), sign in (((0, 0), 1), ((0, 1), -1), ((1, 0), 1), ((1, 1), 1))
@@ -296,42 +294,42 @@ def test_transfer() -> None:
         for i in range(2)
         for j in range(2)
     ]
-    assert found.tolist() == [[value] for value in want]
+    assert transfer.tolist() == [[value] for value in expected]
 
 
 def test_transfer_is_a_mean_over_images_and_positions() -> None:
     gradient, signs = torch.randn(3, 2, 5, 4), torch.randn(3, 6, 5, 4).sign()
     row = CATALOGUE["local_block_transfer"]
-    found = condense(row, [gradient, signs])
-    assert found.shape == (2, 6)
+    transfer = condense(row, [gradient, signs])
+    assert transfer.shape == (2, 6)
     twice = condense(row, [torch.cat([gradient, gradient]), torch.cat([signs, signs])])
-    torch.testing.assert_close(found, twice)
+    torch.testing.assert_close(transfer, twice)
     for i, o in ((0, 0), (1, 4)):
         mean = (gradient[:, i] * signs[:, o]).mean().item()
-        assert found[i, o].item() == pytest.approx(mean, rel=1e-5, abs=1e-7)
+        assert transfer[i, o].item() == pytest.approx(mean, rel=1e-5, abs=1e-7)
 
 
-# Words as sketches.
+# Primitives as sketches.
 
 
 @pytest.mark.parametrize("name", [n for n, row in CATALOGUE.items() if row.sketch in PRIMITIVES])
-def test_a_sketch_by_a_word_is_the_word(name: str) -> None:
-    """On one layer; rows and tokens count as features of one column."""
+def test_a_sketch_by_a_primitive_is_the_primitive(name: str) -> None:
+    """On one layer; vectors and tokens count as maps of width 1."""
     row = CATALOGUE[name]
     torch.manual_seed(0)
     for shape in ((4, 3, 5, 5), (4, 3), (4, 6, 3)):
-        parts = [torch.randn(shape) for _ in range(PRIMITIVES[row.sketch].arity)]
-        shaped = [p.mT if len(shape) == 3 else p for p in parts]
+        tensors = [torch.randn(shape) for _ in range(PRIMITIVES[row.sketch].arity)]
+        shaped = [p.mT if len(shape) == 3 else p for p in tensors]
         shaped = [p.reshape(1, *p.shape, *(1,) * (4 - p.dim())) for p in shaped]
-        found = condense(row, parts)
-        assert torch.equal(found, PRIMITIVES[row.sketch].function(*shaped)[0])
-        assert "channels" not in row.meaning or found.shape[-1] == 3
+        sketch = condense(row, tensors)
+        assert torch.equal(sketch, PRIMITIVES[row.sketch].function(*shaped)[0])
+        assert "channels" not in row.meaning or sketch.shape[-1] == 3
 
 
-def test_what_is_kept_whole_is_a_copy() -> None:
+def test_a_tensor_without_a_sketch_is_copied() -> None:
     x = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
-    found = condense(CATALOGUE["data_conv_input"], [x])
-    assert torch.equal(found, x)
-    assert found.is_contiguous()
+    copied = condense(CATALOGUE["data_conv_input"], [x])
+    assert torch.equal(copied, x)
+    assert copied.is_contiguous()
     x.zero_()
-    assert found.abs().max() > 0
+    assert copied.abs().max() > 0

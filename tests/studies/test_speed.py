@@ -1,10 +1,10 @@
-"""`eznas benchmark`, as small as it goes: its keys, and that its figures are those of a run."""
+"""`eznas speed`, as small as it goes: its keys, and that its figures are those of a run."""
 
 import pytest
-from eznas.studies.experiments import speed as module
 
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.studies.speed import bandwidth, benchmark, measuring
+from eznas.studies import speed as module
+from eznas.studies.speed import bandwidth, measuring, speed
 
 KEYS = {"formulas", "networks", "rates", "floor_ratio", "peak_mb", "measure_seconds", "device"}
 RATES = {"disk_loop", "memory_loop", "plan_cold", "plan_evolving"}
@@ -21,25 +21,25 @@ def few(monkeypatch):
 
 
 @pytest.mark.usefixtures("few")
-def test_a_small_benchmark():
+def test_a_small_study_of_speed():
     steps = []
 
-    class Watching(module.NoCallback):
+    class Steps(module.NoCallback):
         def phase(self, name, networks):
             return lambda done, total: steps.append((done, total))
 
-    found = benchmark(8, watcher=Watching())
-    assert found.keys() >= KEYS
-    assert found["rates"].keys() == RATES
-    assert all(rate > 0 for rate in found["rates"].values())
-    assert (found["formulas"], found["networks"], found["device"]) == (12, 8, "cpu")
-    assert found["recorded"] == {"formulas": 36, "distinct": 36}
-    assert found["scoring"].keys() == {"az_expressivity", "synflow"}
-    assert all(ratio > 0.5 for ratio in found["scoring"].values())
-    assert found["slopes"].keys() == {"networks", "formulas", "batch"}
-    seconds = found["formulas"] * found["networks"] / found["rates"]["plan_cold"]
-    floor = found["touched_mb"] * 2**20 / (found["bandwidth_gb_s"] * 1e9)
-    assert found["floor_ratio"] == pytest.approx(seconds / floor, rel=0.3)
+    content = speed(8, watcher=Steps())
+    assert content.keys() >= KEYS
+    assert content["rates"].keys() == RATES
+    assert all(rate > 0 for rate in content["rates"].values())
+    assert (content["formulas"], content["networks"], content["device"]) == (12, 8, "cpu")
+    assert content["recorded"] == {"formulas": 36, "distinct": 36}
+    assert content["scoring"].keys() == {"az_expressivity", "synflow"}
+    assert all(ratio > 0.5 for ratio in content["scoring"].values())
+    assert content["slopes"].keys() == {"networks", "formulas", "batch"}
+    seconds = content["formulas"] * content["networks"] / content["rates"]["plan_cold"]
+    floor = content["touched_mb"] * 2**20 / (content["bandwidth_gb_s"] * 1e9)
+    assert content["floor_ratio"] == pytest.approx(seconds / floor, rel=0.3)
     assert steps == [(i, 5) for i in range(1, 6)]
 
 
@@ -49,6 +49,6 @@ def test_bandwidth_is_that_of_memory():
 
 @pytest.mark.slow
 def test_every_probe_is_timed():
-    found = measuring(networks=1)
-    assert found.keys() == {row.probe for row in CATALOGUE.values()}
-    assert all(seconds > 0 for seconds in found.values())
+    seconds = measuring(networks=1)
+    assert seconds.keys() == {row.probe for row in CATALOGUE.values()}
+    assert all(of_probe > 0 for of_probe in seconds.values())

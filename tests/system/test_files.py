@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; JSON says what it can."""
+"""Files are written completely or not at all; JSON from strangers is checked."""
 
 import math
 import os
@@ -44,27 +44,27 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "mine.json"
     write_whole(file, "old")
 
-    def fails(*_):
+    def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", fails)
+    monkeypatch.setattr(os, "replace", disk_full)
     with pytest.raises(InputError, match=r"mine\.json: cannot write: No space left"):
         write_whole(file, "new")
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["mine.json"]
 
 
-def test_where_nothing_can_be_written(tmp_path, monkeypatch):
+def test_a_path_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text").write_text("")
     before = sorted(tmp_path.rglob("*"))
-    for place in ("none/mine.json", "text/mine.json", "x" * 300, ".", "..", ""):
+    for path in ("none/mine.json", "text/mine.json", "x" * 300, ".", "..", ""):
         with pytest.raises(InputError, match="cannot write"):
-            write_whole(type(tmp_path)(place), "text")
+            write_whole(type(tmp_path)(path), "text")
     assert sorted(tmp_path.rglob("*")) == before
 
 
-class Form(BaseModel):
+class Schema(BaseModel):
     number: int
     more: list[Any] = []
 
@@ -97,26 +97,27 @@ def nested(levels):
         (b'{"number": null}', "number: Input should be"),
     ],
 )
-def test_what_a_stranger_may_not_say(tmp_path, content, message):
-    (tmp_path / "own.json").write_bytes(content)
-    with pytest.raises(InputError, match=rf"own\.json: {message}") as caught:
-        read_as(tmp_path / "own.json", Form)
+def test_bad_json_is_refused(tmp_path, content, message):
+    (tmp_path / "mine.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"mine\.json: {message}") as caught:
+        read_as(tmp_path / "mine.json", Schema)
     assert str(caught.value).isprintable()
 
 
-def test_what_a_stranger_may_say(tmp_path):
-    (tmp_path / "own.json").write_bytes(
+def test_further_keys_and_deep_json_are_read(tmp_path):
+    (tmp_path / "mine.json").write_bytes(
         b'{"number": 1, "more": ' + nested(DEEPEST - 1) + b', "other": 2}'
     )
-    assert read_as(tmp_path / "own.json", Form).number == 1
+    assert read_as(tmp_path / "mine.json", Schema).number == 1
 
 
 def test_a_large_file_is_not_read(tmp_path, monkeypatch):
-    file = tmp_path / "own.json"
+    file = tmp_path / "mine.json"
     file.write_bytes(b"1" + b" " * LARGEST)
     with monkeypatch.context() as patched:
         patched.setattr(type(file), "read_bytes", None)
-        with pytest.raises(InputError, match=rf"own\.json: {LARGEST + 1} bytes, at most {LARGEST}"):
+        message = rf"mine\.json: {LARGEST + 1} bytes, at most {LARGEST}"
+        with pytest.raises(InputError, match=message):
             read_as(file, int)
     assert read_json(file) == 1
 
@@ -127,18 +128,18 @@ def test_a_pipe_or_a_device_is_not_read(tmp_path, monkeypatch, path):
     os.mkfifo("pipe.json")
     os.symlink("pipe.json", "linked.json")
     with pytest.raises(InputError, match=f"{path}: a pipe or a device, expected a file"):
-        read_as(type(tmp_path)(path), Form)
+        read_as(type(tmp_path)(path), Schema)
 
 
-@pytest.mark.parametrize("name", ["", "..", "none/own.json", "x" * 300, "a\0b", "\ud800", "a\nb"])
-def test_what_is_no_file(tmp_path, name):
+@pytest.mark.parametrize("name", ["", "..", "none/mine.json", "x" * 300, "a\0b", "\ud800", "a\nb"])
+def test_a_name_that_is_not_that_of_a_file_is_refused(tmp_path, name):
     with pytest.raises(InputError) as caught:
-        read_as(tmp_path / name, Form)
+        read_as(tmp_path / name, Schema)
     assert str(caught.value).startswith(str(tmp_path))
     assert str(caught.value).isprintable()
 
 
-def test_what_is_appended_stands_where_it_should_and_nothing_beyond(tmp_path):
+def test_appending_replaces_all_beyond_the_end(tmp_path):
     path = tmp_path / "log"
     append(path, b"one\n", 0)
     append(path, b"two\n", 4)
@@ -149,13 +150,13 @@ def test_what_is_appended_stands_where_it_should_and_nothing_beyond(tmp_path):
         append(tmp_path, b"", 0)
 
 
-def test_a_seal_tells_every_change(tmp_path):
+def test_a_seal_reveals_every_change(tmp_path):
     path, content = tmp_path / "sealed", b'{"a": 1}\n{"b": 2}'
     write_sealed(path, content)
     assert read_sealed(path) == content
-    whole = path.read_bytes()
-    for i in range(len(whole)):
-        for changed in (whole[:i], whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :]):
+    sealed = path.read_bytes()
+    for i in range(len(sealed)):
+        for changed in (sealed[:i], sealed[:i] + bytes([sealed[i] ^ 1]) + sealed[i + 1 :]):
             path.write_bytes(changed)
             with pytest.raises(InputError, match="sealed: damaged"):
                 read_sealed(path)
@@ -164,7 +165,7 @@ def test_a_seal_tells_every_change(tmp_path):
         read_sealed(path)
 
 
-def test_the_digest_of_source_is_that_of_its_files(tmp_path, monkeypatch):
+def test_the_digest_of_a_package_follows_its_files(tmp_path, monkeypatch):
     package = tmp_path / "some_package"
     package.mkdir()
     (package / "__init__.py").write_text("")

@@ -10,12 +10,12 @@ import time
 
 import numpy as np
 import pytest
-from eznas.discovery.folder import RunFolder
 
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
-from eznas.proxies.loading import resolve
+from eznas.proxies.loading import load
 from eznas.system import files
+from eznas.system.folder import RunFolder, is_run, run_names
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def test_a_folder_is_made_under_the_name(root, run):
 
 
 def test_without_a_name_the_first_free_number(root):
-    made = [RunFolder.create(None, "space-seed1", root).path.name for _ in range(3)]
-    assert made == ["space-seed1-1", "space-seed1-2", "space-seed1-3"]
-    assert RunFolder.create(None, "space-seed2", root).path.name == "space-seed2-1"
+    names = [RunFolder.create(None, "space-seed1", root).name for _ in range(3)]
+    assert names == ["space-seed1-1", "space-seed1-2", "space-seed1-3"]
+    assert RunFolder.create(None, "space-seed2", root).name == "space-seed2-1"
 
 
 def test_nothing_is_overwritten(root, run):
@@ -56,7 +56,7 @@ def test_a_run_that_was_killed_as_it_began_leaves_its_name(root, run):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-a", ".a", "a b", "a#1", "a\n"])
-def test_names_that_are_no_folders_are_refused(root, name):
+def test_what_is_no_name_for_a_folder_is_refused(root, name):
     with pytest.raises(InputError, match="expected up to 100 letters"):
         RunFolder.create(name, "stem", root)
     assert not root.exists()
@@ -88,6 +88,21 @@ def test_an_unknown_run_names_the_nearest(root, run):
         RunFolder.find("mime", root)
 
 
+def test_the_names_of_all_runs(root, run):
+    assert run_names(root) == []
+    for name in ("second", "first"):
+        RunFolder.create(name, "stem", root).write("config.json", {})
+    assert run_names(root) == ["first", "second"]
+    assert [is_run(name, root) for name in ("first", "mine", "a" * 5000)] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["naswot", "mine.json"])
+def test_a_name_that_would_hide_behind_a_proxy_or_a_file_is_refused(root, name):
+    with pytest.raises(InputError, match=f"run name '{name}': it would hide behind"):
+        RunFolder.create(name, "stem", root, reserved=("naswot",))
+    assert not root.exists()
+
+
 def test_a_folder_without_a_configuration_is_no_run(root, run):
     with pytest.raises(InputError, match="unknown run 'mine'"):
         RunFolder.find("mine", root)
@@ -95,33 +110,33 @@ def test_a_folder_without_a_configuration_is_no_run(root, run):
 
 def test_files_come_back_as_written(run):
     content = {"name": "ü", "values": [1, 2.5, None, True], "inner": {"a": []}}
-    run.write("state.json", content)
-    assert run.read("state.json") == content
-    run.write("state.json", [1])
-    assert run.read("state.json") == [1]
-    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+    run.write("checkpoint.json", content)
+    assert run.read("checkpoint.json") == content
+    run.write("checkpoint.json", [1])
+    assert run.read("checkpoint.json") == [1]
+    assert [p.name for p in run.path.iterdir()] == ["checkpoint.json"]
 
 
 def test_a_write_that_fails_leaves_what_was_there(run, monkeypatch):
-    run.write("state.json", {"old": 1})
+    run.write("checkpoint.json", {"old": 1})
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "replace", full)
-    with pytest.raises(InputError, match=r"state\.json: cannot write: No space left"):
-        run.write("state.json", {"new": 2})
+    with pytest.raises(InputError, match=r"checkpoint\.json: cannot write: No space left"):
+        run.write("checkpoint.json", {"new": 2})
     monkeypatch.undo()
-    assert run.read("state.json") == {"old": 1}
-    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+    assert run.read("checkpoint.json") == {"old": 1}
+    assert [p.name for p in run.path.iterdir()] == ["checkpoint.json"]
 
 
-def test_what_cannot_be_said_in_json_leaves_what_was_there(run):
-    run.write("state.json", {"old": 1})
+def test_content_that_json_cannot_hold_leaves_what_was_there(run):
+    run.write("checkpoint.json", {"old": 1})
     with pytest.raises(TypeError):
-        run.write("state.json", {"new": object()})
-    assert run.read("state.json") == {"old": 1}
-    assert [p.name for p in run.path.iterdir()] == ["state.json"]
+        run.write("checkpoint.json", {"new": object()})
+    assert run.read("checkpoint.json") == {"old": 1}
+    assert [p.name for p in run.path.iterdir()] == ["checkpoint.json"]
 
 
 def test_numbers_that_are_not_finite_become_null(run):
@@ -143,42 +158,45 @@ def test_a_missing_file_is_named(run):
 
 
 PROGRAM = """
-from eznas.discovery.config import Config
+from eznas.discovery.config import read
 from eznas.discovery.run import evolve
-evolve(Config(
-    tasks=("nasbench201/ImageNet16-120",),
-    statistics=("layer_params", "params"), seeds=("live_params",),
-    generations=10_000, population=16, offspring=16, start=8, networks=8, choice=0, judged=8,
-    raw_batch=2, sketch_batch=4,
-), name="killed")
+evolve(read(settings={
+    "tasks": ("nasbench201/ImageNet16-120",),
+    "statistics": ("layer_params", "params"), "seed_formulas": ("live_params",),
+    "generations": 10_000, "population": 16, "offspring": 16,
+    "first_networks": 8, "networks": 8, "champion_networks": 0, "evidence.networks": 8,
+    "raw_batch": 2, "sketch_batch": 4,
+}), name="killed")
 """
 
 
 def test_a_killed_run_stays_readable(tmp_path, monkeypatch):
-    running = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path)
     folder = tmp_path / "runs" / "killed"
     deadline = time.monotonic() + 120
     try:
-        while _lines(folder) < 2 and time.monotonic() < deadline and running.poll() is None:
+        while _lines(folder) < 2 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
     finally:
-        os.kill(running.pid, signal.SIGKILL)
-        running.wait()
-    assert running.returncode == -signal.SIGKILL
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
     monkeypatch.chdir(tmp_path)
     run = RunFolder.find("killed")
-    assert run.read("config.json")["population"] == 16
+    assert run.read("config.json")["evolution"]["population"] == 16
     text = (folder / "journal.jsonl").read_text()
     journal = [json.loads(line) for line in text.splitlines()]
     assert [line["generation"] for line in journal] == list(range(len(journal)))
-    archive = run.read("archive.json")
+    fittest = run.read("archive.json")["formulas"][0]["formula"]
     # The archive is written after the line: at most one generation is missing from it.
-    assert archive[0]["formula"] in [line["best"]["formula"] for line in journal[-2:]]
-    assert resolve("killed").formula == parse(archive[0]["formula"])
-    assert resolve("killed#1").formula == resolve("killed").formula
-    assert not (folder / "result.json").exists()
+    assert fittest in [line["best"]["formula"] for line in journal[-2:]]
+    assert load("killed").formula == parse(fittest)
+    assert load("killed#1").formula == load("killed").formula
+    assert not run.has("result.json")
+    assert not run.has("champion.json")
 
 
 def _lines(folder):
+    """How many lines the journal in a run's folder has."""
     path = folder / "journal.jsonl"
     return path.read_text().count("\n") if path.exists() else 0

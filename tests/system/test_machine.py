@@ -1,4 +1,4 @@
-"""What the kernel tells of this machine: files as it writes them, made by hand."""
+"""Limits of the machine, read from files of the kernel that are made up here."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ ELSEWHERE = "4:memory:/docker/1234\n2:cpu,cpuacct:/docker/1234\n0::/docker/1234\
 
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
-    """Writes files of the kernel, in place of all that it has."""
+    """Writes made-up files of the kernel, which replace all real ones."""
     monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
     monkeypatch.setattr(machine, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(machine, "total_memory", lambda: 8000)
@@ -29,7 +29,7 @@ def kernel(tmp_path, monkeypatch):
     return write
 
 
-def test_where_the_kernel_tells_nothing_there_is_no_limit(kernel, tmp_path):
+def test_without_files_of_the_kernel_there_is_no_limit(kernel, tmp_path):
     assert machine.cpu_quota() is None
     assert machine.memory_limit() is None
     assert machine.available_memory() is None
@@ -84,19 +84,21 @@ def test_cpu_quota(kernel, groups, files, quota):
     assert machine.cpu_quota() == quota
 
 
-@pytest.mark.parametrize(("kind", "held"), [("tmpfs", True), ("ramfs", True), ("ext4", False)])
-def test_in_memory(kernel, tmp_path, kind, held):
+@pytest.mark.parametrize(
+    ("file_system", "in_memory"), [("tmpfs", True), ("ramfs", True), ("ext4", False)]
+)
+def test_in_memory(kernel, tmp_path, file_system, in_memory):
     device = tmp_path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     mounts = [
         "22 27 0:999999 / /proc rw - proc proc rw",
-        f"25 24 {number} / /with\\040blank rw,relatime shared:1 - {kind} {kind} rw",
+        f"25 24 {number} / /with\\040blank rw,relatime shared:1 - {file_system} {file_system} rw",
     ]
     kernel(**{"proc/self/mountinfo": "\n".join(mounts) + "\n"})
-    assert machine.in_memory(tmp_path) is held
+    assert machine.in_memory(tmp_path) is in_memory
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="what Linux tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads files of Linux")
 def test_this_machine():
     available, total = machine.available_memory(), machine.total_memory()
     assert 0 < machine.resident() < available <= total
@@ -104,24 +106,24 @@ def test_this_machine():
     assert machine.cpu_quota() is None or machine.cpu_quota() > 0
 
 
-def test_room_is_that_of_the_folder_or_of_where_it_would_be(tmp_path, monkeypatch):
-    assert machine.room(tmp_path) > 0
-    assert machine.room(tmp_path / "new" / "folder") > 0
+def test_free_space_of_a_folder_or_of_where_it_would_be(tmp_path, monkeypatch):
+    assert machine.free_space(tmp_path) > 0
+    assert machine.free_space(tmp_path / "new" / "folder") > 0
     monkeypatch.chdir(tmp_path)
-    assert machine.room(machine.Path("runs")) > 0
+    assert machine.free_space(machine.Path("runs")) > 0
     assert not list(tmp_path.iterdir())
 
 
-def test_no_room_in_what_is_no_folder(tmp_path):
+def test_free_space_of_a_path_that_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     for name in ("file", "file/folder", "nowhere"):
         with pytest.raises(OSError, match="directory"):
-            machine.room(tmp_path / name)
+            machine.free_space(tmp_path / name)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_room_where_writing_is_forbidden(tmp_path):
+def test_free_space_where_writing_is_forbidden(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
-        machine.room(tmp_path / "runs")
+        machine.free_space(tmp_path / "runs")

@@ -1,4 +1,4 @@
-"""The first request to end is heard, the second obeyed at once."""
+"""The first signal raises `Stopped`, the second ends the process."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ with stoppable():
     try:
         os.kill(os.getpid(), int(sys.argv[1]))
         signal.pause()
-    except Stopped as asked:
-        print("heard", asked.number, flush=True)
+    except Stopped as stopped:
+        print("stopped", stopped.number, flush=True)
         if len(sys.argv) > 2:
             os.kill(os.getpid(), int(sys.argv[2]))
             print("not reached", flush=True)
@@ -27,24 +27,24 @@ with stoppable():
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_is_raised_and_handlers_come_back(number):
-    before = [signal.getsignal(s) for s in SIGNALS]
+    handlers = [signal.getsignal(s) for s in SIGNALS]
     with pytest.raises(Stopped) as caught, stoppable():
         os.kill(os.getpid(), number)
     assert caught.value.number == number
     assert isinstance(caught.value, KeyboardInterrupt)
-    assert [signal.getsignal(s) for s in SIGNALS] == before
+    assert [signal.getsignal(s) for s in SIGNALS] == handlers
 
 
 @pytest.mark.parametrize("second", SIGNALS)
 def test_the_second_ends_the_process_at_once(second):
     command = [sys.executable, "-c", PROGRAM, str(int(signal.SIGINT)), str(int(second))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.stdout == f"heard {int(signal.SIGINT)}\n"
-    assert done.returncode == 128 + second
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert process.stdout == f"stopped {int(signal.SIGINT)}\n"
+    assert process.returncode == 128 + second
 
 
-def test_elsewhere_than_in_the_main_thread_nothing_is_caught():
-    before = [signal.getsignal(s) for s in SIGNALS]
+def test_outside_the_main_thread_nothing_changes():
+    handlers = [signal.getsignal(s) for s in SIGNALS]
     seen = []
 
     def inside():
@@ -54,14 +54,14 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_caught():
     thread = threading.Thread(target=inside)
     thread.start()
     thread.join()
-    assert seen == [before]
+    assert seen == [handlers]
 
 
-def test_what_is_ignored_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def test_an_ignored_signal_stays_ignored():
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with stoppable():
             os.kill(os.getpid(), signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from eznas.benchmarks import Dataset, load
+from eznas.benchmarks import Dataset
 from eznas.benchmarks.readers import nasbench201
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -18,43 +18,53 @@ KEYS = [table_key(a) for a in SPACE.architectures()]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return load("nasbench201")
+    return nasbench201.load()
+
+
+@pytest.fixture(scope="module")
+def trials():
+    """Data set -> the accuracies of every run, for each architecture."""
+    folder = nasbench201._folder()
+    return {
+        dataset: nasbench201.read_trials(folder / file)
+        for dataset, file in nasbench201.FILES.items()
+    }
 
 
 def test_the_best_mean_accuracies_are_the_published_ones(benchmark):
-    best = {dataset: benchmark.accuracy[dataset].max() for dataset in benchmark.datasets}
+    best = {dataset: benchmark.accuracies[dataset].max() for dataset in benchmark.datasets}
     assert best == pytest.approx(
         {"cifar10": 91.607, "cifar100": 73.493, "ImageNet16-120": 46.733}, abs=5e-4
     )
 
 
-def test_one_network_by_hand(benchmark):
+def test_one_network_by_hand(benchmark, trials):
     index = KEYS.index("421211")
     assert benchmark.architectures[index].startswith("|avg_pool_3x3~0|+|nor_conv_1x1~0|skip")
-    assert benchmark.trials["cifar10"][index] == pytest.approx((82.092, 81.616, 82.240), abs=1e-6)
-    assert benchmark.accuracy["cifar10"][index] == pytest.approx(81.98266667, abs=1e-6)
+    assert trials["cifar10"][index] == pytest.approx((82.092, 81.616, 82.240), abs=1e-6)
+    assert benchmark.accuracies["cifar10"][index] == pytest.approx(81.98266667, abs=1e-6)
 
 
-def test_shape_of_the_table(benchmark):
+def test_shape_of_the_table(benchmark, trials):
     assert benchmark.space in SPACES
     assert benchmark.architectures == SPACES[benchmark.space].architectures()
-    assert benchmark.datasets == ("cifar10", "cifar100", "ImageNet16-120")
-    assert benchmark.settings == {
+    assert list(benchmark.datasets) == ["cifar10", "cifar100", "ImageNet16-120"]
+    assert benchmark.datasets == {
         "cifar10": Dataset(32, 10),
         "cifar100": Dataset(32, 100),
         "ImageNet16-120": Dataset(16, 120),
     }
     for dataset in benchmark.datasets:
-        assert benchmark.accuracy[dataset].shape == (15_625,)
-        assert benchmark.accuracy[dataset].dtype == np.float64
-        assert {len(runs) for runs in benchmark.trials[dataset]} <= {2, 3}
+        assert benchmark.accuracies[dataset].shape == (15_625,)
+        assert benchmark.accuracies[dataset].dtype == np.float64
+        assert {len(runs) for runs in trials[dataset]} <= {2, 3}
     assert benchmark.components.shape == (15_625,)
     assert benchmark.components.dtype == np.int64
 
 
 def test_arrays_are_read_only_and_loaded_once(benchmark):
-    assert load("nasbench201") is benchmark
-    for array in (benchmark.components, *benchmark.accuracy.values()):
+    assert nasbench201.load() is benchmark
+    for array in (benchmark.components, *benchmark.accuracies.values()):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 

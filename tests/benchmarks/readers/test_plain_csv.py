@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from eznas.benchmarks import read_accuracies
-from eznas.benchmarks.readers.plain_csv import read_runs
+from eznas.benchmarks.readers.plain_csv import read_accuracies, read_runs
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
