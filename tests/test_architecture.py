@@ -52,6 +52,7 @@ OPENERS = (
     "eznas/statistics/images.py",
     "eznas/discovery/checkpoint.py",
     "eznas/discovery/config.py",
+    "eznas/cli/guide.py",  # its pages
     "eznas/studies/original_loops.py",  # the original way reads networks from disk
     "eznas/studies/speed.py",  # the recorded formulas
 )

@@ -1,27 +1,22 @@
-"""The README's example of a search space: short, and a space like any other."""
-
-import re
-from pathlib import Path
+"""The guide's example of a search space: short, and a space like any other."""
 
 import numpy as np
 import pytest
 
 import eznas
 from eznas.spaces import SPACES
+from tests.guide.pages import PAGES, blocks
 from tests.spaces import test_spaces
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
 def space(monkeypatch):
     """The space that the example registers, removed again afterwards."""
-    match = re.search(r"<!-- space -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert match is not None
-    code = match[1]
+    page = PAGES["extend"].read_text(encoding="utf-8")
+    [code] = [block.content for block in blocks(page) if block.argument == "space"]
     assert len(code.splitlines()) < 60
     names_before = set(SPACES)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "extend.md", "exec"), {})
     [name] = SPACES.keys() - names_before
     yield SPACES[name]
     del SPACES[name]
