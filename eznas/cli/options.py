@@ -171,8 +171,7 @@ SAMPLE_OPTIONS: Group = {  # keyword of a study -> option
 
 def measurement_keywords(values: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of a study for the values of `MEASUREMENT_OPTIONS`."""
-    defaults = {"sketch": 0, "device": "cpu", "workers": cores()}
-    return {name: defaults.get(name) if v is None else v for name, v in values.items()}
+    return {"workers": cores()} | without_unset(values)
 
 
 def sample_keywords(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Commands that measure how good proxies and features are, and how fast they are evaluated."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from eznas.cli.options import (
     option,
     sample_keywords,
     with_options,
+    without_unset,
 )
 from eznas.cli.progress import live_progress
 from eznas.report import tables
@@ -89,13 +91,13 @@ def correlate(
         )
     files = [] if plot is None else correlation.plot(str(plot))
     content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
+    emit(content, as_json, partial(_show_correlation, str(against)))
 
-    def show(content: dict[str, Any]) -> None:
-        out.print(tables.correlation_table(content["rows"]))
-        if content["difference"]:
-            out.print(tables.difference_table(str(against), content["difference"]))
 
-    emit(content, as_json, show)
+def _show_correlation(against: str, content: dict[str, Any]) -> None:
+    out.print(tables.correlation_table(content["rows"]))
+    if content["difference"]:
+        out.print(tables.difference_table(against, content["difference"]))
 
 
 @app.command()
@@ -203,5 +205,5 @@ def speed(
 ) -> None:
     """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
     with live_progress() as progress:
-        content = measure_speed(networks, measurement["device"] or "cpu", progress)
+        content = measure_speed(networks, watcher=progress, **without_unset(measurement))
     emit(content, as_json, lambda c: out.print(tables.speed_table(c)))

@@ -1,7 +1,7 @@
 """Candidate features: every statistic, reduced in the usual ways for its form, then aggregated.
 
 They are listed, not searched for. Greedy least squares and randomised trees choose among them,
-the random trees of an evolution draw on them, and `eznas words` ranks them.
+the random trees of an evolution draw on them, and `eznas features` ranks them.
 """
 
 from collections.abc import Iterator, Sequence

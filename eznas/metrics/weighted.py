@@ -92,7 +92,8 @@ def top_weights(accuracies: Floats, weights: Floats, share: float) -> Floats:
 
 
 def top_count(networks: Floats, share: float) -> Floats:
-    """ceil(share * networks), at least 1; rounded first, since 0.07 * 100 is more than 7."""
+    """ceil(share * networks), at least 1, for numbers of networks [replicates]; rounded first, since
+    0.07 * 100 is more than 7."""
     return np.maximum(np.ceil(np.round(share * networks, 6)), 1)
 
 
@@ -103,7 +104,7 @@ def blocks(size: int, step: int) -> Iterator[slice]:
 
 
 def float_array(values: ArrayLike, axes: int) -> Floats:
-    """Values as float64; `InputError` unless they have so many axes."""
+    """Values as float64 [...], of the same shape; `InputError` unless they have so many axes."""
     numbers = np.asarray(values, np.float64)
     if numbers.ndim != axes:
         raise InputError(f"expected an array of {axes} axes, got shape {numbers.shape}")

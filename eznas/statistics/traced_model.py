@@ -84,7 +84,8 @@ class TracedModel:
         create_graph: bool = False,
         retain_graph: bool = False,
     ) -> list[Tensor | None]:
-        """The gradients of a scalar at the edges; None where there is no path or no edge.
+        """The gradients of a scalar objective [] at the edges, each of the shape of its tensor; None
+        where there is no path or no edge.
 
         Unlike `Tensor.backward`, this writes to no `.grad`. With `create_graph` the gradients can
         be differentiated again; with `retain_graph` the graph remains for another objective.

@@ -16,6 +16,7 @@ from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.errors import InputError
 from eznas.metrics import (
+    Bootstrap,
     Difference,
     Row,
     bootstrap_all,
@@ -102,15 +103,7 @@ def correlate(
     seeds = tuple(range(seed, seed + initialisations))
     settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
-    groups = None if within is None else _first_scores(scored, by_text[within.strip()].name)
-    results = bootstrap_all(
-        scored.means(),
-        benchmark.accuracies,
-        benchmark.components,
-        replicates,
-        sizes=scored.sizes,
-        groups=groups,
-    )
+    results = _bootstrap(scored, replicates, within and by_text[within.strip()].name)
     rows = correlation_rows(
         scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=seeds
     )
@@ -138,6 +131,20 @@ def _benchmark(
     if set_name != "all":
         raise InputError(f"set {set_name!r}: expected 'all' with an accuracy file")
     return from_accuracy_file(space, accuracy_file, datasets)
+
+
+def _bootstrap(scored: Scored, replicates: int, within: str | None) -> dict[str, Bootstrap]:
+    """The metrics of the mean scores by dataset; tau within groups of networks that the proxy
+    `within` scores alike, where one is named."""
+    benchmark = scored.benchmark
+    return bootstrap_all(
+        scored.means(),
+        benchmark.accuracies,
+        benchmark.components,
+        replicates,
+        sizes=scored.sizes,
+        groups=None if within is None else _first_scores(scored, within),
+    )
 
 
 def _first_scores(scored: Scored, proxy: str) -> Array:

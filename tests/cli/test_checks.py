@@ -18,7 +18,7 @@ from eznas.cli import checks as doctor
 from eznas.cli.checks import Check
 from eznas.discovery.setup import RAY_MB, WORKER_MB
 from eznas.errors import InputError
-from eznas.evaluation.executors import ADDRESS
+from eznas.evaluation.ray_executor import ADDRESS
 from eznas.spaces import SPACES
 from eznas.system import machine
 
