@@ -1,7 +1,7 @@
 """The evaluator: it owns networks, in shards of fixed membership, and evaluates features on them.
 
 A shard is built, measured and evaluated on its own with one torch thread, so that its numbers
-depend neither on other shards nor on the process that they are made in.
+depend neither on other shards nor on the process that computes them.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -24,17 +24,15 @@ from eznas.statistics.catalogue import CATALOGUE, Statistic
 from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
 from eznas.system.machine import out_of_memory, resident, trim
 
-# A context and a shard's number in it: what a measured shard is kept under.
-Key = tuple[int, int]
-# A shard's architectures, None in place of one that is not to be touched.
-Architectures = Sequence[str | None]
+Key = tuple[int, int]  # a context's number, and a shard's number in it
+Architectures = Sequence[str | None]  # of a shard; None for a network that is to be left out
 
 MEASURING = 1.5  # the memory that measuring a shard takes, in sizes of its bank
 
 
 @dataclass
 class _MeasuredShard:
-    """A shard's bank; `failed`: which of its networks could not be measured."""
+    """A shard's bank; `failed` are the indices of networks that could not be measured."""
 
     architectures: tuple[str | None, ...]
     bank: Bank | BankOnDisk
@@ -47,13 +45,14 @@ class _MeasuredShard:
 
 @dataclass(eq=False, repr=False)
 class Evaluator:
-    """Builds, measures and keeps the shards of a few contexts.
+    """Builds and measures the shards of a few contexts, keeps their banks, evaluates features.
 
-    `statistics` are measured when a shard is first seen, and kept if `keep`; what a feature needs
-    besides is measured for it and let go. A bank goes to disk where this process, with it and
-    while another one is measured, would take more than `budget` bytes (None: no limit). With
-    `lenient`, a network whose forward or backward pass fails gets a status (an `InputError`
-    without); a feature that finds no memory always does.
+    `statistics` are measured when a shard is first evaluated, and kept if `keep` is set; other
+    statistics that a feature needs are measured for it and dropped. A bank goes to disk if this
+    process, with the bank in memory and the next one being measured, would take more than
+    `budget` bytes (None: no limit). With `lenient`, a network whose forward or backward pass
+    fails gets a status; without, that is an `InputError`. A feature that runs out of memory
+    always gets a status.
     """
 
     contexts: tuple[Context, ...]
@@ -68,12 +67,16 @@ class Evaluator:
     def evaluate(
         self, key: Key, architectures: Architectures, texts: Sequence[str]
     ) -> FeatureValues:
-        """Values of features on the architectures of a shard: [features, networks]."""
+        """Values of the features `texts` on the architectures of a shard: [features, networks].
+
+        `InputError` where a network cannot be measured and the evaluator is not lenient.
+        """
         with one_thread():
             return self._values(key, tuple(architectures), self._planned(tuple(texts)))
 
     def measure(self, key: Key, architectures: Architectures, texts: Sequence[str]) -> None:
-        """Measure what features need on a shard, and let it go."""
+        """Measure what the features `texts` need on a shard, and keep nothing of it: whether that
+        succeeds is what the caller wants to know. `InputError` as in `evaluate`."""
         with one_thread():
             statistics = {*self.statistics, *self._planned(tuple(texts)).statistics()}
             self._measured(architectures, key[0], statistics)
@@ -84,11 +87,11 @@ class Evaluator:
         return sum(s.bank.nbytes() for s in self._shards.values() if isinstance(s.bank, Bank))
 
     def touched(self, statistics: Collection[str]) -> int:
-        """Bytes of these statistics, in memory or on disk."""
+        """Bytes of the tensors of these statistics on all shards, in memory or on disk."""
         return sum(shard.opened().nbytes(statistics) for shard in self._shards.values())
 
     def forget(self) -> None:
-        """Drop what was computed; what was measured stays."""
+        """Drop all cached values of expressions; the measured tensors stay."""
         for shard in self._shards.values():
             shard.cache = Cache()
 
@@ -105,11 +108,11 @@ class Evaluator:
         bank = shard.opened()
         missing = plan.missing(bank, shard.cache)
         if missing:
-            sound = _without(architectures, shard.failed)
-            more, failed = self._measured(sound, key[0], missing)
+            measurable = [None if i in shard.failed else a for i, a in enumerate(architectures)]
+            missing_bank, failed = self._measured(measurable, key[0], missing)
             if failed - shard.failed:
                 return self._one_by_one(key, architectures, plan, frozenset(missing))
-            bank = bank.joined(more)
+            bank = bank.joined(missing_bank)
         values = _marked(_evaluated(plan, bank, shard.cache), shard.failed)
         if isinstance(shard.bank, BankOnDisk):
             shard.bank.release()
@@ -130,9 +133,10 @@ class Evaluator:
     ) -> _MeasuredShard:
         statistics = {*self.statistics, *plan.statistics()}
         shard = _MeasuredShard(architectures, *self._measured(architectures, context, statistics))
-        if shard.failed:  # at what is kept, or at what this plan alone needs?
-            kept_only = self._measured(architectures, context, self.statistics)
-            shard = _MeasuredShard(architectures, *kept_only)
+        if shard.failed:  # perhaps at statistics that this plan alone needs
+            shard = _MeasuredShard(
+                architectures, *self._measured(architectures, context, self.statistics)
+            )
         return shard
 
     def _one_by_one(
@@ -142,28 +146,29 @@ class Evaluator:
         plan: Plan,
         missing: frozenset[str],
     ) -> FeatureValues:
-        """`_values` where networks fail at missing statistics alone: each feature that needs these
-        goes by itself, without the networks that fail at it, and the rest as ever."""
-        needs = [not missing.isdisjoint(root.statistics()) for root in plan.roots]
-        values = FeatureValues.missing(len(needs), len(architectures))
-        rest = Plan.of(r for r, needed in zip(plan.roots, needs, strict=True) if not needed)
-        if rest.roots:
-            rows = [i for i, needed in enumerate(needs) if not needed]
-            values.put(rows, self._values(key, architectures, rest))
-        for row in np.flatnonzero(needs).tolist():
-            alone = Plan.of([plan.roots[row]])
-            bank, failed = self._measured(architectures, key[0], alone.statistics())
-            values.put([row], _marked(_evaluated(alone, bank, Cache(0)), failed))
+        """`_values` where networks fail at `missing` statistics only: each feature that needs these
+        is evaluated alone, without the networks that fail at it, and all others as usual."""
+        needs_missing = np.array([not missing.isdisjoint(r.statistics()) for r in plan.roots])
+        values = FeatureValues.missing(len(plan.roots), len(architectures))
+        other_rows = np.flatnonzero(~needs_missing).tolist()
+        if other_rows:
+            other_features = Plan.of(plan.roots[row] for row in other_rows)
+            values.put(other_rows, self._values(key, architectures, other_features))
+        for row in np.flatnonzero(needs_missing).tolist():
+            one_feature = Plan.of([plan.roots[row]])
+            bank, failed = self._measured(architectures, key[0], one_feature.statistics())
+            values.put([row], _marked(_evaluated(one_feature, bank, Cache(0)), failed))
         return values
 
     def _measured(
         self, architectures: Architectures, context: int, names: Collection[str]
     ) -> tuple[Bank, frozenset[int]]:
-        """A bank, and which of its networks cannot be measured or are not to be."""
+        """A bank of the named statistics, and the indices of networks that are left out or cannot
+        be measured."""
         rows = [CATALOGUE[name] for name in CATALOGUE if name in names]
         networks: list[MeasuredNetwork] = []
         failed = set[int]()
-        for number, architecture in enumerate(architectures):
+        for index, architecture in enumerate(architectures):
             network = None
             try:
                 if architecture is not None:
@@ -172,7 +177,7 @@ class Evaluator:
                 if not self.lenient:
                     raise
             if network is None:
-                failed.add(number)
+                failed.add(index)
             networks.append(network or unmeasured(rows))
         bank = stack(networks, self.contexts[context].measurement.device)
         del networks
@@ -183,7 +188,7 @@ class Evaluator:
         """Whether another shard can be measured within the budget."""
         if self.budget is None or self._fits(self.budget):
             return True
-        trim()  # what is free already does not count
+        trim()  # freed memory that the process still holds does not count
         return self._fits(self.budget)
 
     def _fits(self, budget: int) -> bool:
@@ -193,17 +198,13 @@ class Evaluator:
 def _measured_network(
     context: Context, architecture: str, rows: Sequence[Statistic]
 ) -> MeasuredNetwork:
-    with torch.random.fork_rng(devices=[]):  # fresh parameters come with the measurement
+    with torch.random.fork_rng(devices=[]):  # building draws parameters that `measure` replaces
         model = context.space.build(architecture, context.measurement.classes)
     return measure(model, context.measurement, rows)
 
 
-def _without(architectures: Architectures, numbers: Collection[int]) -> list[str | None]:
-    return [None if i in numbers else a for i, a in enumerate(architectures)]
-
-
 def _marked(values: FeatureValues, failed: Collection[int]) -> FeatureValues:
-    """With the status of networks that fail in their columns."""
+    """The same values, with FORWARD_FAILED in the columns of failed networks."""
     columns = sorted(failed)
     values.values[:, columns], values.coverage[:, columns] = np.nan, 0
     values.status[:, columns] = Status.FORWARD_FAILED
@@ -211,8 +212,8 @@ def _marked(values: FeatureValues, failed: Collection[int]) -> FeatureValues:
 
 
 def _evaluated(plan: Plan, bank: Bank, cache: Cache) -> FeatureValues:
-    """The plan on a bank; where memory runs out, each root by itself, and those that find none
-    even then by their status."""
+    """The plan on a bank; if memory runs out, root by root, with a status for those that run out of
+    it even alone."""
     try:
         return evaluate(plan, bank, cache)
     except (MemoryError, RuntimeError) as error:
@@ -226,10 +227,10 @@ def _evaluated(plan: Plan, bank: Bank, cache: Cache) -> FeatureValues:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread inside: results depend on the number of threads in their last bits."""
-    before = torch.get_num_threads()
+    """One torch thread inside: the last bits of results depend on the number of threads."""
+    threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads_before)

@@ -1,7 +1,7 @@
-"""Executors: where jobs run, in this process or in several.
+"""Executors: they run jobs, in this process or in several.
 
-An executor holds a state for each of its workers (an evaluator, a supernet, ...), made once, and
-runs jobs on it. It knows nothing of what they compute.
+An executor makes a state for each of its workers once (an evaluator, a supernet, ...) and runs jobs
+on it. It knows nothing of what the jobs compute.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,8 @@ Progress = Callable[[int, int], None]  # jobs done, jobs in all
 
 @dataclass(frozen=True)
 class Call:
-    """A function of the worker's state and of arguments; all of it can be pickled."""
+    """What a worker runs: `function(state, *arguments)`. Function, arguments and result must be
+    picklable."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
@@ -21,47 +22,50 @@ class Call:
 
 @dataclass(frozen=True)
 class Lost:
-    """What stands in place of an answer: the worker died of the call ("killed") or did not come
-    back from it ("hung"), and was made anew; `detail` is what is known of it."""
+    """Stands in place of an answer that never came, because the worker died during the call
+    ("killed") or exceeded the time limit ("hung"). The worker was replaced by one with a fresh
+    state; `detail` says more for an error message."""
 
-    how: Literal["killed", "hung"]
+    cause: Literal["killed", "hung"]
     detail: str
 
 
 class Job(Protocol):
-    """Work for one worker: what it calls is made when the worker is free, and its answer is
-    finished in the driver, which may call the worker again."""
+    """Work for one worker, driven by the process that runs the executor (the driver)."""
 
     @property
     def worker(self) -> int:
-        """The worker, by its number; taken modulo how many there are."""
+        """The number of the worker, modulo how many workers there are."""
 
     def call(self) -> Call:
-        """What the worker is to call."""
+        """The call for the worker, built when the worker is free."""
 
     def finish(self, executor: "Executor", call: Call, answer: Any | Lost) -> Any:
-        """The job's result, from what `call` gave."""
+        """The job's result, from the answer to `call`. Runs in the driver, and may send the worker
+        further calls through `executor.attempt`."""
 
 
 class Executor(Protocol):
-    """Runs jobs: in this process (`SerialExecutor`), or in others (`RayExecutor`)."""
+    """Runs jobs: in this process (`SerialExecutor`) or in others (`RayExecutor`)."""
 
     @property
     def count(self) -> int:
         """How many workers there are."""
 
     def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Any]:
-        """The result of every job, in their order. An error in a call is raised here."""
+        """The result of every job, in their order; `progress` is called after each. An exception
+        in a call or in `Job.finish` is raised here."""
 
     def attempt(self, worker: int, call: Call, times: int) -> Any | Lost:
-        """What a worker answers; `Lost` where it is lost so many times in a row."""
+        """A worker's answer to a call, which is repeated while the worker is lost, `times` times in
+        all; `Lost` if it is lost every time."""
 
     def close(self) -> None:
-        """Let the states go, and what was started for them."""
+        """Drop the states, and stop what was started for them."""
 
 
 class SerialExecutor:
-    """The reference: this process does it all, one job after the other."""
+    """The reference: this process runs one job after the other. `count` is 1."""
 
     count = 1
 

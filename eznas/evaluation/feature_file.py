@@ -73,8 +73,9 @@ class Block:
             zip(*columns, strict=True),
         )
         target, source = np.ix_(to_rows, to_columns), np.ix_(from_rows, from_columns)
-        for array, block_array in zip(values, self.values, strict=True):
-            array[target] = block_array[source]
+        values.values[target] = self.values.values[source]
+        values.coverage[target] = self.values.coverage[source]
+        values.status[target] = self.values.status[source]
         return target
 
 
@@ -228,7 +229,7 @@ def _by_features(blocks: Sequence[Block]) -> dict[tuple[str, ...], list[str]]:
     for architecture, numbers in block_numbers.items():
         by_blocks.setdefault(tuple(numbers), []).append(architecture)
     by_features: dict[tuple[str, ...], list[str]] = {}
-    for numbers, architectures in by_blocks.items():
-        features = tuple(sorted({f for number in numbers for f in blocks[number].features}))
+    for same_blocks, architectures in by_blocks.items():
+        features = tuple(sorted({f for number in same_blocks for f in blocks[number].features}))
         by_features.setdefault(features, []).extend(architectures)
     return {features: sorted(architectures) for features, architectures in by_features.items()}

@@ -1,7 +1,7 @@
-"""The feature store: feature values in a folder that outlive a process and can be added to.
+"""The feature store: a folder of feature values that later runs read and add to.
 
-A folder holds `measurement.json` (the space, and what each fingerprint stands for) and
-`features.csv.gz` (see `feature_file`). Anyone may read; one process at a time may add.
+A folder holds `measurement.json` (the space, and the measurement config behind each fingerprint)
+and `features.csv.gz` (see `feature_file`). Any process may read; one at a time may add.
 """
 
 import fcntl
@@ -37,9 +37,9 @@ PORTION = 4  # shards per worker between two appends
 @dataclass(eq=False)
 class FeatureStore:
     """The stored feature values of one space; `InputError` for a folder of another space, or a
-    damaged one.
+    damaged one. A folder that does not exist is an empty store.
 
-    Anyone may read; one process at a time may add, after `claim`: a second one is refused.
+    Any process may read; to add values, it must `claim` the folder first.
     """
 
     path: Path
@@ -57,11 +57,12 @@ class FeatureStore:
         return self.path / "features.csv.gz"
 
     def claim(self, configs: Sequence[MeasurementConfig]) -> None:
-        """Claim the folder, and note what the fingerprints of these configs stand for.
-        `InputError` where another process adds to it, or it cannot be written to."""
+        """Reserve the folder for this process, until `close`, and write down what the fingerprints
+        of these configs stand for. `InputError` where another process has claimed it, where it is
+        damaged or where it cannot be written to."""
         self._claim_folder()
         cut_incomplete(self._file)
-        if _stamp_of(self._file) != self._stamp:  # by the process that had it before, or the cut
+        if _stamp_of(self._file) != self._stamp:  # another process added to it, or it was cut
             self._load()
         content = self._described()
         content["space"] = self.space
@@ -73,7 +74,8 @@ class FeatureStore:
     def find(
         self, fingerprint: str, features: Sequence[str], architectures: Sequence[str]
     ) -> tuple[FeatureValues, npt.NDArray[np.bool_]]:
-        """Values, and whether they are known: both [features, networks]."""
+        """Stored values under the config of a fingerprint, and whether there are any, bool: both
+        [features, networks]. Unknown values are as in `FeatureValues.missing`."""
         values = FeatureValues.missing(len(features), len(architectures))
         known = np.zeros(values.values.shape, dtype=bool)
         for block in self._blocks:
@@ -88,8 +90,8 @@ class FeatureStore:
         features: Sequence[str],
         parts: Sequence[tuple[MeasurementConfig, Sequence[str], FeatureValues]],
     ) -> None:
-        """Add values [features, networks], each part of a config and its architectures, and see
-        them reach the disk. `InputError` where they do not."""
+        """Add values of features and write them to the disk, after `claim`. A part is a config,
+        architectures and values [features, networks]. `InputError` if writing fails."""
         blocks = [Block.of(c.fingerprint, names, features, values) for c, names, values in parts]
         try:
             with self._file.open("ab") as file:
@@ -101,13 +103,14 @@ class FeatureStore:
         self._blocks += [block.rounded() for block in blocks]
 
     def compact(self) -> None:
-        """Write the whole file anew as few tables, sorted: smaller, and equal for equal values."""
+        """Rewrite the file with as few tables as possible, sorted: it gets smaller, and stores of
+        equal values get equal files. `InputError` if writing fails."""
         blocks = list(merged(self._blocks))
         write_whole(self._file, compressed(blocks))
         self._blocks = blocks
 
     def close(self) -> None:
-        """Release the folder."""
+        """Release the folder, for other processes to claim."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -145,7 +148,10 @@ class FeatureStore:
 
 @dataclass(eq=False)
 class StoredWorkers:
-    """Workers that look into a feature store first and add to it what they had to measure."""
+    """Workers that read values from a feature store, and evaluate and add those that it lacks.
+
+    `contexts` are those of the workers, all of the store's space; the store must be claimed.
+    """
 
     workers: Workers
     store: FeatureStore
@@ -157,7 +163,8 @@ class StoredWorkers:
         return self.workers.count
 
     def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
-        """See `Workers.evaluate`; `InputError` too where a worker dies of what is to be stored."""
+        """See `Workers.evaluate`; values are rounded as the store keeps them. `InputError` also for
+        a feature or network that gets a failure status: failures are not stored."""
         for missing, incomplete in self._missing(shards, texts).items():
             step = PORTION * self.count
             for start in range(0, len(incomplete), step):
@@ -170,47 +177,47 @@ class StoredWorkers:
 
     def _measure(self, shards: Sequence[Shard], texts: Sequence[str]) -> None:
         """Evaluate features on shards, and store the values."""
-        answers = self.workers.evaluate(shards, texts)
-        for values in answers:
+        shard_values = self.workers.evaluate(shards, texts)
+        for values in shard_values:
             if reasons := failures(values.status.ravel()):
                 raise InputError(f"{', '.join(texts)}: {reasons[0]}; nothing of it was stored")
         parts = [
             (self.contexts[shard.context].measurement, shard.architectures, values)
-            for shard, values in zip(shards, answers, strict=True)
+            for shard, values in zip(shards, shard_values, strict=True)
         ]
         self.store.append(texts, parts)
 
     def _find(
         self, shards: Sequence[Shard], texts: Sequence[str]
     ) -> list[tuple[FeatureValues, npt.NDArray[np.bool_]]]:
-        """For each shard its stored values, and which of them are known."""
-        results: dict[int, tuple[FeatureValues, npt.NDArray[np.bool_]]] = {}
+        """For each shard its stored values, and which of them are known. One look-up for each
+        context, since each goes through the blocks of the whole store."""
+        results: dict[Shard, tuple[FeatureValues, npt.NDArray[np.bool_]]] = {}
         for context in {shard.context for shard in shards}:
-            numbers = [i for i, shard in enumerate(shards) if shard.context == context]
-            architectures = [a for i in numbers for a in shards[i].architectures]
+            context_shards = [shard for shard in shards if shard.context == context]
+            architectures = [a for shard in context_shards for a in shard.architectures]
             fingerprint = self.contexts[context].measurement.fingerprint
             values, known = self.store.find(fingerprint, texts, architectures)
             start = 0
-            for i in numbers:
-                columns = slice(start, start := start + len(shards[i].architectures))
-                results[i] = values.columns(columns), known[:, columns]
-        return [results[i] for i in range(len(shards))]
+            for shard in context_shards:
+                columns = slice(start, start := start + len(shard.architectures))
+                results[shard] = values.columns(columns), known[:, columns]
+        return [results[shard] for shard in shards]
 
     def _missing(
         self, shards: Sequence[Shard], texts: Sequence[str]
     ) -> dict[tuple[str, ...], list[Shard]]:
-        """Features that some networks of a shard lack -> all shards that lack just these."""
+        """Features that some networks of a shard lack -> all shards that lack exactly these."""
         incomplete: dict[tuple[str, ...], list[Shard]] = {}
         for shard, (_, known) in zip(shards, self._find(shards, texts), strict=True):
-            complete = [bool(row.all()) for row in known]
-            missing = tuple(t for t, fine in zip(texts, complete, strict=True) if not fine)
+            missing = tuple(text for text, row in zip(texts, known, strict=True) if not row.all())
             if missing:
                 incomplete.setdefault(missing, []).append(shard)
         return incomplete
 
 
 def _stamp_of(file: Path) -> tuple[int, int] | None:
-    """Size and time, by which a file is known to be the one read before."""
+    """Size and time of change, which tell whether a file has changed; None where there is none."""
     if not file.is_file():
         return None
     status = file.stat()

@@ -1,4 +1,4 @@
-"""The feature table: feature values of a search's networks, filled as formulas ask for them."""
+"""The feature table: feature values of samples of networks, filled as formulas need them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -17,15 +17,15 @@ SHARD = 8  # networks; fixed, because the last bits of a result depend on what i
 
 
 class Shard(NamedTuple):
-    """Networks that are measured and evaluated together: in which context (by its number), which
-    shard of its networks this is, and their architectures."""
+    """Networks that are measured and evaluated together: the number of their context, the number
+    of the shard among that context's shards, and their architectures."""
 
     context: int
     number: int
     architectures: tuple[str, ...]
 
 
-# shards and canonical features -> the values of all features on each shard
+# Shards and canonical features -> for each shard the values [features, networks of the shard].
 Evaluate = Callable[[Sequence[Shard], Sequence[str]], Sequence[FeatureValues]]
 
 
@@ -33,33 +33,37 @@ class FeatureTable:
     """Feature values of samples of networks, each in one or more contexts.
 
     `architectures`: for each context those of its networks, in sampling order; contexts that
-    measure one sample in several ways have the same. All samples grow together. Networks are
-    parted into shards of fixed membership, so a value depends neither on the number of workers
-    nor on how far the sample has grown. Every feature is evaluated once on every shard, in its
-    simplified form; one that cannot be evaluated anywhere is not tried again.
+    measure one sample in several ways have equal ones. `networks` is the size of the smallest
+    sample. All samples grow together. Networks are divided into shards of fixed membership, so a
+    value depends neither on the number of workers nor on how far the sample has grown. Every
+    feature is evaluated once on every shard, in its simplified form; one that cannot be evaluated
+    on some shard is not tried again.
     """
 
     def __init__(self, architectures: Sequence[Sequence[str]], evaluate: Evaluate) -> None:
-        samples = [tuple(own) for own in architectures]
+        samples = [tuple(sample) for sample in architectures]
         self.networks = min(map(len, samples))
-        self._shards = [_shards(context, own) for context, own in enumerate(samples)]
+        self._shards = [_shards(context, sample) for context, sample in enumerate(samples)]
         distinct = list(dict.fromkeys(samples))
-        self._sample_of = [distinct.index(own) for own in samples]  # by context
+        self._sample_of = [distinct.index(sample) for sample in samples]  # by context
         self._evaluate = evaluate
-        self._values: dict[str, list[FeatureValues]] = {}  # feature -> for each context, one row
-        self._unusable: dict[str, str] = {}
-        self._failed: dict[tuple[int, int], str] = {}  # sample and network -> why
+        self._values: dict[str, list[FeatureValues]] = {}  # feature -> one row for each context
+        self._unusable: dict[str, str] = {}  # feature -> reason
+        self._failed: dict[tuple[int, int], str] = {}  # (sample, network) -> reason
 
     def __len__(self) -> int:
         return len(self._values)
 
     def fill(self, formulas: Iterable[Expression], networks: int) -> int:
-        """See to it that every feature of the formulas is there for the first `networks` of each
-        sample.
+        """Evaluate every feature of the formulas on the first `networks` of each sample, where that
+        has not been done.
 
-        Returns how many pairs of a feature and a network had to be evaluated.
+        Returns how many pairs of a feature and a network were evaluated, a network in several
+        contexts counted once. Raises what the evaluation raises.
         """
-        features = dict.fromkeys(simplified(f).text for o in formulas for f in o.features())
+        features = dict.fromkeys(
+            simplified(feature).text for formula in formulas for feature in formula.features()
+        )
         stop = -(-networks // SHARD)
         by_start: dict[int, list[str]] = {}
         for text in features:
@@ -71,8 +75,8 @@ class FeatureTable:
         )
 
     def scores(self, formula: Expression, context: int, networks: int) -> Scores:
-        """The scores of a formula, filled before, on the first `networks` of a context's sample:
-        float64 [networks]."""
+        """The scores of a formula on the first `networks` of a context's sample, float64
+        [networks]; they must have been filled before."""
         simple = {f.text: simplified(f).text for f in formula.features()}
 
         def lookup(feature: str) -> FeatureValues:
@@ -84,15 +88,15 @@ class FeatureTable:
         return combine(formula, lookup)
 
     def filled(self) -> dict[str, int]:
-        """Every feature that is there, and for how many networks."""
+        """Every feature of the table -> for how many networks of each sample it is filled."""
         return {text: rows[0].values.shape[1] for text, rows in self._values.items()}
 
     def unusable(self) -> dict[str, str]:
-        """The features that cannot be evaluated and are not tried again, and why."""
+        """The features that cannot be evaluated and are not tried again -> the reason."""
         return dict(self._unusable)
 
     def refill(self, filled: dict[str, int], unusable: dict[str, str]) -> None:
-        """Fill an empty table as another one was when its `filled` and `unusable` said this."""
+        """Fill an empty table to the state of another one, from its `filled` and `unusable`."""
         self._unusable |= unusable
         for networks in sorted(set(filled.values())):
             formulas = [parse(text) for text, count in filled.items() if count >= networks]
@@ -100,15 +104,15 @@ class FeatureTable:
                 self.fill(formulas[start : start + REFILLED_TOGETHER], networks)
 
     def failed(self, networks: int) -> list[str]:
-        """Why some of the first `networks` of any sample could not be measured for all that was
-        asked for: a reason for each of them."""
-        return [why for (_, i), why in sorted(self._failed.items()) if i < networks]
+        """The reasons why networks among the first `networks` of any sample could not be measured:
+        one for each such network."""
+        return [reason for (_, i), reason in sorted(self._failed.items()) if i < networks]
 
     def reordered(self, order: Sequence[int]) -> "FeatureTable":
-        """A table of some networks of each sample in another order, with all features that were
-        filled on all networks; it cannot be filled further."""
-        architectures = [[a for s in shards for a in s.architectures] for shards in self._shards]
-        table = FeatureTable([[own[i] for i in order] for own in architectures], _cannot_be_filled)
+        """A table of the networks `order` (indices) of each sample, with the features that are
+        filled on all networks; filling it further is a `ValueError`."""
+        samples = [[a for s in shards for a in s.architectures] for shards in self._shards]
+        table = FeatureTable([[s[i] for i in order] for s in samples], _cannot_be_filled)
         for text, rows in self._values.items():
             if rows[0].values.shape[1] == self.networks:
                 table._values[text] = [values.columns(order) for values in rows]
@@ -121,24 +125,24 @@ class FeatureTable:
     def _extend(self, texts: list[str], start: int, stop: int) -> int:
         """Evaluate features on the shards from `start` to `stop` of every context."""
         usable = [text for text in texts if text not in self._unusable]
-        shards = [own[start:stop] for own in self._shards]
-        flat = [shard for own in shards for shard in own]
-        answers = iter(self._evaluate(flat, usable) if usable else ())
-        for context, own in enumerate(shards):
-            networks = sum(len(shard.architectures) for shard in own)
+        unusable = [text for text in texts if text in self._unusable]
+        by_context = [shards[start:stop] for shards in self._shards]
+        all_shards = [shard for shards in by_context for shard in shards]
+        shard_values = iter(self._evaluate(all_shards, usable) if usable else ())
+        networks_by_sample: dict[int, int] = {}
+        for context, shards in enumerate(by_context):
+            networks = sum(len(shard.architectures) for shard in shards)
+            networks_by_sample[self._sample_of[context]] = networks
             if usable:
-                values = FeatureValues.beside([next(answers) for _ in own])
+                values = FeatureValues.beside([next(shard_values) for _ in shards])
                 for row, text in enumerate(usable):
-                    self._admit(text, context, values.rows([row]))
-            for text in (t for t in texts if t not in usable):
-                self._admit(text, context, FeatureValues.failed(1, networks, self._unusable[text]))
-        pairs = {
-            self._sample_of[context]: sum(len(shard.architectures) for shard in own)
-            for context, own in enumerate(shards)
-        }
-        return len(usable) * sum(pairs.values())
+                    self._append(text, context, values.rows([row]))
+            for text in unusable:
+                reason = self._unusable[text]
+                self._append(text, context, FeatureValues.failed(1, networks, reason))
+        return len(usable) * sum(networks_by_sample.values())
 
-    def _admit(self, text: str, context: int, values: FeatureValues) -> None:
+    def _append(self, text: str, context: int, values: FeatureValues) -> None:
         """Append the values of a feature on further networks of a context."""
         rows = self._values.setdefault(text, [FeatureValues.missing(1, 0) for _ in self._shards])
         first = rows[context].values.shape[1]

@@ -1,4 +1,4 @@
-"""Feature values: what an evaluation gives for features of networks."""
+"""Feature values: the result of evaluating features on networks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,43 +24,43 @@ class FeatureValues(NamedTuple):
 
     @staticmethod
     def missing(features: int, networks: int) -> "FeatureValues":
-        """Values that are yet to be filled in: NaN, of coverage 0."""
+        """Values to be filled in: NaN, with coverage 0 and status 0."""
         shape = features, networks
         return FeatureValues(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape, np.int8))
 
     @staticmethod
     def failed(features: int, networks: int, reason: str) -> "FeatureValues":
-        """What stands for features that cannot be evaluated, or networks that cannot be measured,
-        for a reason in words."""
+        """The values of features that cannot be evaluated, or of networks that cannot be measured;
+        `reason` as in `status.REASONS`."""
         values = FeatureValues.missing(features, networks)
         values.status[:] = STATUS_OF[reason]
         return values
 
     def rows(self, features: Sequence[int]) -> "FeatureValues":
-        """Those of some features, by their numbers."""
+        """The values of some features, by their row indices."""
         rows = np.asarray(features, np.intp)
         return FeatureValues(self.values[rows], self.coverage[rows], self.status[rows])
 
     def columns(self, networks: Columns) -> "FeatureValues":
-        """Those of some networks, by their numbers."""
+        """The values of some networks, by their column indices."""
         return FeatureValues(
             self.values[:, networks], self.coverage[:, networks], self.status[:, networks]
         )
 
     def put(self, features: Sequence[int], other: "FeatureValues") -> None:
-        """Write the values of some features, by their numbers, in place."""
+        """Overwrite the rows `features` (indices), in place, by the rows of `other`."""
         self.values[features] = other.values
         self.coverage[features] = other.coverage
         self.status[features] = other.status
 
     @staticmethod
     def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":
-        """The same features of the networks of all parts, one part beside the other."""
+        """Parts with the same features, joined along the networks."""
         return FeatureValues(
             *(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
         )
 
     @staticmethod
     def below(parts: Sequence["FeatureValues"]) -> "FeatureValues":
-        """The features of all parts of the same networks, one part below the other."""
+        """Parts with the same networks, joined along the features."""
         return FeatureValues(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

@@ -1,8 +1,8 @@
-"""Fault isolation: what takes a worker down is searched for, and the rest goes on without it.
+"""Fault isolation: the networks and features that crash a worker are found, the rest goes on.
 
-Where a shard takes its worker down again and again, first its networks are measured one by one,
-then its features are evaluated half by half. What turns out to be fatal gets a status where
-evaluators are lenient; where they are not, a shard that takes its worker down is an `InputError`.
+When a shard crashes or hangs its worker again and again, its networks are measured one by one,
+then its features are evaluated half by half. A network or feature that crashes or hangs a worker
+even alone gets a status if workers are lenient; if they are not, such a shard is an `InputError`.
 """
 
 from collections.abc import Sequence
@@ -16,29 +16,35 @@ from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import STATUS_OF
 
-ATTEMPTS = 3  # how often a call may take its worker down before it is blamed
+ATTEMPTS = 3  # how often a call may crash its worker before it is blamed
 
 
 @dataclass
 class Suspects:
-    """What is known to take workers down: networks, as (context, shard number, place in it), and
-    how. Kept for all later calls; `lenient` as in `Evaluator`."""
+    """The networks that are known to crash workers, for all later evaluations.
+
+    `networks`: (context, number of the shard, index in it) -> the reason of its status; `lenient`
+    as in `Workers`.
+    """
 
     lenient: bool
     networks: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
+    def of(self, shard: Shard) -> dict[int, str]:
+        """The networks of a shard that crash workers: index in the shard -> reason."""
+        keys = {(shard.context, shard.number, i): i for i in range(len(shard.architectures))}
+        return {i: self.networks[key] for key, i in keys.items() if key in self.networks}
+
     def without(self, shard: Shard) -> tuple[str | None, ...]:
-        """The architectures of a shard, None in place of those that are known to be fatal."""
-        return tuple(
-            None if (shard.context, shard.number, place) in self.networks else architecture
-            for place, architecture in enumerate(shard.architectures)
-        )
+        """The architectures of a shard, None in place of those that crash workers."""
+        fatal = self.of(shard)
+        return tuple(None if i in fatal else a for i, a in enumerate(shard.architectures))
 
 
 @dataclass
 class ShardJob:
-    """Features on one shard. `blamed`, shared by the jobs of one evaluation: features that take a
-    worker down, and how."""
+    """Features on one shard. `blamed`, shared by the jobs of one evaluation: the features that
+    crash workers -> the reason."""
 
     shard: Shard
     texts: tuple[str, ...]
@@ -51,11 +57,13 @@ class ShardJob:
         return self.shard.number
 
     def call(self) -> Call:
-        """What is asked of the worker: what is not blamed yet, on networks not known as fatal."""
+        """The evaluation of the features not blamed yet, without networks known to crash."""
         return self._evaluation(self._unblamed())
 
     def finish(self, executor: Executor, call: Call, answer: FeatureValues | Lost) -> FeatureValues:
-        """Values of all texts, after what the worker answered or how it was lost."""
+        """Values of all features, [features, networks]: from the answer, or by isolation where
+        the worker was lost. `InputError` where a shard keeps crashing its worker and workers are
+        not lenient, or where each of its networks does."""
         if isinstance(answer, Lost):
             by_text = self._retried(executor)
         else:
@@ -67,53 +75,51 @@ class ShardJob:
                 for t in self.texts
             ]
         )
-        for place in range(networks):
-            how = self.suspects.networks.get((self.shard.context, self.shard.number, place))
-            if how is not None:
-                values.values[:, place] = float("nan")
-                values.coverage[:, place] = 0
-                values.status[:, place] = STATUS_OF[how]
+        for index, reason in self.suspects.of(self.shard).items():
+            values.values[:, index] = float("nan")
+            values.coverage[:, index] = 0
+            values.status[:, index] = STATUS_OF[reason]
         return values
 
     def _retried(self, executor: Executor) -> dict[str, FeatureValues]:
-        """What a worker answers for a shard that has taken it down once, less what it keeps dying
-        of and what other jobs have blamed meanwhile."""
+        """The values by feature, after the first loss of the worker; features that keep crashing
+        it are missing, and so are those that other jobs have blamed meanwhile."""
         texts = self._unblamed()
         answer = executor.attempt(self.worker, self._evaluation(texts), ATTEMPTS - 1)
         if not isinstance(answer, Lost):
             return _by_text(texts, answer)
         if not self.suspects.lenient:
-            raise self._fatal("again and again takes its worker down", answer)
+            raise self._fatal("crashes or hangs its worker again and again", answer)
         self._search_networks(executor, texts)
         return self._search_features(executor, texts)
 
     def _search_networks(self, executor: Executor, texts: list[str]) -> None:
-        """Find the networks that a worker dies of as it measures them."""
+        """Find the networks that crash a worker when they are measured."""
         architectures = self.suspects.without(self.shard)
-        lost: Any = executor.attempt(self.worker, self._measuring(architectures, texts), 1)
+        lost: Any = executor.attempt(self.worker, self._measurement(architectures, texts), 1)
         if not isinstance(lost, Lost):
             return
         fatal: dict[int, str] = {}
-        for place, architecture in enumerate(architectures):
+        for index, architecture in enumerate(architectures):
             if architecture is None:
                 continue
-            alone = tuple(a if i == place else None for i, a in enumerate(architectures))
-            answer = executor.attempt(self.worker, self._measuring(alone, texts), ATTEMPTS)
+            alone = tuple(a if i == index else None for i, a in enumerate(architectures))
+            answer = executor.attempt(self.worker, self._measurement(alone, texts), ATTEMPTS)
             if isinstance(answer, Lost):
-                fatal[place], lost = f"network {answer.how}", answer
+                fatal[index], lost = f"network {answer.cause}", answer
         if len(fatal) == len(architectures) > 1:
-            raise self._fatal("takes its worker down with each of its networks", lost)
-        for place, how in fatal.items():
-            self.suspects.networks[self.shard.context, self.shard.number, place] = how
+            raise self._fatal("crashes or hangs its worker with each of its networks", lost)
+        for index, reason in fatal.items():
+            self.suspects.networks[self.shard.context, self.shard.number, index] = reason
 
     def _search_features(self, executor: Executor, texts: list[str]) -> dict[str, FeatureValues]:
-        """Values of features among which some take the worker down: these are blamed."""
+        """The values by feature; features that crash the worker alone are blamed, and missing."""
         attempts = ATTEMPTS if len(texts) == 1 else 1
         answer = executor.attempt(self.worker, self._evaluation(texts), attempts)
         if not isinstance(answer, Lost):
             return _by_text(texts, answer)
         if len(texts) == 1:
-            self.blamed[texts[0]] = answer.how
+            self.blamed[texts[0]] = answer.cause
             return {}
         middle = len(texts) // 2
         first_half = self._search_features(executor, texts[:middle])
@@ -126,14 +132,14 @@ class ShardJob:
         key = self.shard.context, self.shard.number
         return Call(_evaluate, (key, self.suspects.without(self.shard), texts))
 
-    def _measuring(self, architectures: tuple[str | None, ...], texts: list[str]) -> Call:
+    def _measurement(self, architectures: tuple[str | None, ...], texts: list[str]) -> Call:
         key = self.shard.context, self.shard.number
         return Call(_measure, (key, architectures, texts))
 
-    def _fatal(self, what: str, lost: Lost) -> InputError:
+    def _fatal(self, problem: str, lost: Lost) -> InputError:
         return InputError(
-            f"workers: shard {self.shard.number} {what}; is there enough memory? (`eznas doctor`) "
-            f"The last: {lost.detail}"
+            f"workers: shard {self.shard.number} {problem}; is there enough memory? "
+            f"(`eznas doctor`) The last failure: {lost.detail}"
         )
 
 

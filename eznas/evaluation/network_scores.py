@@ -15,15 +15,15 @@ Array = npt.NDArray[np.float64]
 
 
 class ShardEvaluation(Protocol):
-    """Workers, with a feature store or without."""
+    """What evaluates features on shards: `Workers`, or `StoredWorkers` with a feature store."""
 
     def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
         """See `Workers.evaluate`."""
 
 
 def table_of(benchmark: Benchmark, team: ShardEvaluation) -> FeatureTable:
-    """An empty table for the networks of a benchmark, in a context for each of its input formats;
-    `team` evaluates in these."""
+    """An empty feature table for the networks of a benchmark, with one context for each of its
+    input formats; `team` must evaluate in the same contexts (`contexts_of` gives them)."""
     contexts = len(benchmark.input_formats())
     return FeatureTable([benchmark.architectures] * contexts, team.evaluate)
 
@@ -31,8 +31,9 @@ def table_of(benchmark: Benchmark, team: ShardEvaluation) -> FeatureTable:
 def network_scores(
     benchmark: Benchmark, formulas: Sequence[Expression], team: ShardEvaluation
 ) -> dict[str, Array]:
-    """Scores by data set, float64 [formulas, networks]; NaN where undefined. `InputError` where a
-    network cannot be measured, unless the workers are lenient."""
+    """The scores of formulas for each data set of a benchmark: {data set: float64 [formulas,
+    networks]}, -inf where lowest and NaN where undefined. `InputError` where a network cannot be
+    measured, unless the workers are lenient."""
     table = table_of(benchmark, team)
     table.fill(formulas, table.networks)
 

@@ -1,6 +1,6 @@
-"""Executors on Ray: one actor per worker. This is the only file that imports ray.
+"""Executors on Ray: one actor (a process with a state) per worker. Only this file imports ray.
 
-Calls go in, answers come out; no tensor crosses a process border.
+Calls go in, answers come out; eznas sends no tensor from process to process.
 """
 
 import logging
@@ -20,28 +20,30 @@ from eznas.system.signals import Stopped
 
 ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
 OBJECT_STORE = 100 << 20  # bytes of shared memory for Ray: only numbers pass through it
-HUNG = 1800.0  # seconds after which a worker with one job is taken to hang
-_PATIENCE = 120  # seconds for a task that does nothing but import what workers import
-_NEAR = 5  # seconds to reach the port of a cluster
+HUNG = 1800.0  # seconds on one call after which a worker counts as hung
+_TRIAL_TIMEOUT = 120  # seconds for tasks that only import what workers import
+_PORT_TIMEOUT = 5  # seconds to reach the port of a cluster
 
 
 class Worker:
-    """What lives in a worker's process: its state, and calls on it."""
+    """The actor in a worker's process: it makes the state and runs calls on it."""
 
     def __init__(self, make_state: Callable[[], Any]) -> None:
-        keep_pages()  # of this process, which is ours
+        keep_pages()  # the process belongs to this worker alone
         self._state = make_state()
 
     def answer(self, call: Call) -> Any:
-        """What a call gives."""
+        """The result of a call. Raises what its function raises."""
         return call.function(self._state, *call.arguments)
 
 
 class RayExecutor:
-    """One Ray actor per worker; a job belongs to its worker modulo their number.
+    """One Ray actor per worker: `count` of them, each with a state from `make_state`, which must be
+    picklable.
 
-    An actor that is lost, or that holds one job for longer than `limit` seconds, is made anew with
-    a fresh state; what becomes of the job is the job's own matter (see `Job.finish`).
+    An actor that dies, or takes longer than `limit` seconds for one call, is replaced by one with a
+    fresh state, and its job is told so (see `Job.finish`). `InputError` where the cluster that
+    RAY_ADDRESS names cannot be joined, or has too few CPUs.
     """
 
     def __init__(self, make_state: Callable[[], Any], count: int, limit: float = HUNG) -> None:
@@ -52,12 +54,12 @@ class RayExecutor:
         self._started = _start_ray(count)
         try:
             self._actors = [self._actor() for _ in range(count)]
-        except BaseException:  # a request to end may come here too
+        except BaseException:  # such as an interrupt
             self.close()
             raise
 
     def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Any]:
-        """See `Executor.run`; every actor has one job at a time."""
+        """See `Executor.run`; every actor has one call at a time."""
         import ray
 
         queues: list[deque[int]] = [deque() for _ in self._actors]
@@ -89,11 +91,11 @@ class RayExecutor:
         """See `Executor.attempt`."""
         import ray
 
-        outcome: Any | Lost = None
+        actor, outcome = worker % self.count, None
         for _ in range(times):
-            answer = self._actors[worker % self.count].answer.remote(call)
+            answer = self._actors[actor].answer.remote(call)
             ready, _ = ray.wait([answer], timeout=self._limit)
-            outcome = self._outcome(worker % self.count, answer if ready else None)
+            outcome = self._outcome(actor, answer if ready else None)
             if not isinstance(outcome, Lost):
                 break
         return outcome
@@ -110,8 +112,8 @@ class RayExecutor:
         self._started = False
 
     def _outcome(self, worker: int, answer: Any | None) -> Any | Lost:
-        """What a worker answered, None for one that took too long; `Lost` where there is no
-        answer: the actor is made anew."""
+        """The result behind an answer, which is None for a worker that took too long; `Lost` where
+        there is no result: the actor has then been replaced."""
         import ray
 
         try:
@@ -133,29 +135,29 @@ class RayExecutor:
 
 
 def try_ray(count: int) -> tuple[float, int]:
-    """Start Ray for so many workers or join the cluster that is named, have as many tasks done,
-    and leave it again.
+    """Start Ray for `count` workers, or join the cluster that RAY_ADDRESS names, run one task for
+    each worker, and leave it again.
 
-    Seconds until all tasks were back, and bytes of memory of the largest process that did one,
-    with all imported that workers import. `InputError` where that fails.
+    Returns the seconds until all tasks were back, and the bytes of memory of the largest process
+    that ran one, after it has imported what workers import. `InputError` where that fails.
     """
     try:
         import ray
     except ImportError as error:
         raise InputError(f"Ray: cannot be imported: {error}") from None
 
-    began, started = time.monotonic(), False
+    start, started = time.monotonic(), False
     try:
         started = _start_ray(count)
         task = ray.remote(num_cpus=1)(resident)
-        sizes = ray.get([task.remote() for _ in range(count)], timeout=_PATIENCE)
-        return time.monotonic() - began, max(sizes)
+        sizes = ray.get([task.remote() for _ in range(count)], timeout=_TRIAL_TIMEOUT)
+        return time.monotonic() - start, max(sizes)
     except InputError:
         raise
     except Exception as error:
-        known = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
-        # Where one of its processes does not come up, Ray raises Exception itself.
-        if type(error) is not Exception and not isinstance(error, known):
+        expected = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+        # Where one of its processes does not start, Ray raises a bare Exception.
+        if type(error) is not Exception and not isinstance(error, expected):
             raise
         raise InputError(f"Ray: {' '.join(str(error).split())}") from None
     finally:
@@ -164,8 +166,8 @@ def try_ray(count: int) -> tuple[float, int]:
 
 
 def _start_ray(count: int) -> bool:
-    """Join a cluster that is up in this process or that `RAY_ADDRESS` names, or start a lean one;
-    True if this process is to leave it again."""
+    """Use the cluster that this process has joined, or join the one that RAY_ADDRESS names, or
+    start a small one; True if `ray.shutdown` is to follow in the end."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
@@ -174,26 +176,26 @@ def _start_ray(count: int) -> bool:
         return False
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        return _joined_or_begun(count)
-    except SystemExit:  # what Ray's own handler raises while it starts
+        return _join_or_start(count)
+    except SystemExit:  # raised by Ray's own handler of SIGTERM while it starts
         ray.shutdown()
         raise Stopped(signal.SIGTERM) from None
     finally:
         if handler is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)  # which Ray has put its own in place of
+            signal.signal(signal.SIGTERM, handler)  # which Ray has replaced by its own
 
 
-def _joined_or_begun(count: int) -> bool:
+def _join_or_start(count: int) -> bool:
     import ray
 
     if address := os.environ.get(ADDRESS):
-        _reach(address)
+        _check_reachable(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
         cpus = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
-        if cpus < count:  # actors beyond that would wait for ever
+        if cpus < count:  # the actors beyond that would never start
             ray.shutdown()
             raise InputError(f"Ray cluster {address!r}: {cpus} CPUs for {count} workers")
         return True
@@ -208,12 +210,12 @@ def _joined_or_begun(count: int) -> bool:
     return True
 
 
-def _reach(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """`InputError` where nothing listens at HOST:PORT: Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return  # a name that Ray knows, such as "auto"
     try:
-        socket.create_connection((host, int(port)), timeout=_NEAR).close()
+        socket.create_connection((host, int(port)), timeout=_PORT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"Ray cluster {address!r}: cannot be reached: {error}") from None

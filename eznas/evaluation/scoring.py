@@ -1,4 +1,4 @@
-"""From features to scores: the arithmetic of a formula above the networks' numbers."""
+"""From features to scores: the arithmetic of a formula on one number per feature and network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from eznas.formulas.expression import Expression
 from eznas.primitives import PRIMITIVES
 
 Array = npt.NDArray[np.float64]
-Lookup = Callable[[str], FeatureValues]  # canonical feature -> its values, [1, networks]
+Lookup = Callable[[str], FeatureValues]  # canonical text of a feature -> its values, [1, networks]
 
 LEAST_COVERAGE = 0.8  # below this share of a network's live layers there is no score
 
@@ -23,10 +23,10 @@ LEAST_COVERAGE = 0.8  # below this share of a network's live layers there is no 
 class Scores:
     """The scores of one formula: `values`, float64 [networks].
 
-    A score is finite, -inf ("lowest") or NaN (undefined); `reason` says why one is undefined
-    ("" where none is); `coverage` is the least over networks and features. Networks in
-    `unmeasurable`, bool [networks] (None: there are none), could not be measured: their scores
-    are NaN, and no reason to call the formula undefined.
+    A score is finite, -inf ("lowest") or NaN (undefined); `reason` says why some are undefined
+    ("" where none is); `coverage` is the least over networks and features. `unmeasurable`, bool
+    [networks] (None: there are none), marks networks that could not be measured: their scores are
+    NaN, but give no `reason`, unless they are more than a fifth of all ("networks").
     """
 
     values: Array
@@ -36,10 +36,11 @@ class Scores:
 
 
 def combine(formula: Expression, lookup: Lookup) -> Scores:
-    """The scores of a formula whose features are looked up.
+    """The scores of a formula, from the values of its features, which `lookup` gives once each.
 
-    A network without anything to aggregate gets -inf whatever the arithmetic above says. A formula
-    that names no statistic has no scores: `values` is empty and the reason "constant".
+    A network without anything to aggregate in one of the features gets -inf, whatever the
+    arithmetic gives. A formula that names no statistic has no scores: `values` is empty and the
+    reason "constant".
     """
     features = {f.text: lookup(f.text) for f in formula.features()}
     if not features:
@@ -50,12 +51,12 @@ def combine(formula: Expression, lookup: Lookup) -> Scores:
 def _combined(formula: Expression, features: dict[str, FeatureValues]) -> Scores:
     rows = FeatureValues.below(list(features.values()))
     networks = rows.values.shape[1]
-    without = np.asarray(unmeasurable(rows.status).any(axis=0))
-    if without.any():
-        return _on_the_rest(formula, features, without)
+    not_measured = np.asarray(unmeasurable(rows.status).any(axis=0))
+    if not_measured.any():
+        return _without_unmeasurable(formula, features, not_measured)
     if reason := feature_failure(rows.status):
         return Scores(np.full(networks, np.nan), reason, 0.0)
-    numbers = {text: torch.from_numpy(own.values[0]) for text, own in features.items()}
+    numbers = {text: torch.from_numpy(row.values[0]) for text, row in features.items()}
     values = _arithmetic(formula.canonical, numbers).expand(networks).numpy().copy()
     infinite = values == np.inf
     values[infinite] = np.nan
@@ -65,16 +66,16 @@ def _combined(formula: Expression, features: dict[str, FeatureValues]) -> Scores
     return Scores(values, _reason(values, infinite, thin), float(rows.coverage.min(initial=1.0)))
 
 
-def _on_the_rest(
-    formula: Expression, features: dict[str, FeatureValues], without: npt.NDArray[np.bool_]
+def _without_unmeasurable(
+    formula: Expression, features: dict[str, FeatureValues], not_measured: npt.NDArray[np.bool_]
 ) -> Scores:
     """The scores of a formula where some networks could not be measured."""
-    measured = np.flatnonzero(~without)
-    scores = _combined(formula, {text: own.columns(measured) for text, own in features.items()})
-    values = np.full(len(without), np.nan)
+    measured = np.flatnonzero(~not_measured)
+    scores = _combined(formula, {text: row.columns(measured) for text, row in features.items()})
+    values = np.full(len(not_measured), np.nan)
     values[measured] = scores.values
-    reason = scores.reason or ("networks" if without.mean() > 1 - LEAST_COVERAGE else "")
-    return Scores(values, reason, scores.coverage, without)
+    reason = scores.reason or ("networks" if not_measured.mean() > 1 - LEAST_COVERAGE else "")
+    return Scores(values, reason, scores.coverage, not_measured)
 
 
 def _reason(values: Array, infinite: npt.NDArray[np.bool_], thin: npt.NDArray[np.bool_]) -> str:

@@ -1,4 +1,4 @@
-"""What became of a feature on a network: a status that stands beside its value and coverage."""
+"""Status codes: why a feature has no value on a network, beside its value and coverage."""
 
 from enum import IntEnum
 
@@ -9,10 +9,10 @@ Statuses = npt.NDArray[np.int8]
 
 
 class Status(IntEnum):
-    """One status for each feature and network; the coverage says more only where it is MEASURED."""
+    """The status of a feature on a network; unless that is MEASURED, coverage has no meaning."""
 
-    MEASURED = 0  # there is a value, or the feature did not apply: the coverage says how far
-    EMPTY = 1  # the network has nothing to aggregate: the lowest score, whatever else is said
+    MEASURED = 0  # the feature was evaluated; its coverage is the share of layers it applied to
+    EMPTY = 1  # the network has nothing to aggregate: its score is the lowest
     # The network cannot be measured: it is left out when formulas are compared with accuracies.
     FORWARD_FAILED = 2
     NETWORK_KILLED = 3
@@ -23,7 +23,7 @@ class Status(IntEnum):
     FEATURE_HUNG = 7
 
 
-REASONS = {  # in words, as in a journal
+REASONS = {  # as journals and error messages name them
     Status.FORWARD_FAILED: "forward",
     Status.NETWORK_KILLED: "network killed",
     Status.NETWORK_HUNG: "network hung",
@@ -43,12 +43,12 @@ def unmeasurable(statuses: Statuses) -> npt.NDArray[np.bool_]:
 
 
 def feature_failure(statuses: Statuses) -> str:
-    """Why a feature cannot be evaluated, "" where it can: the gravest of its statuses, of any
-    shape, in words."""
-    failures = statuses[np.isin(statuses, FEATURE_STATUSES)]
-    return REASONS[Status(failures.max())] if failures.size else ""
+    """Why a feature cannot be evaluated: the reason for the highest failure status in an array of
+    any shape; "" where there is none."""
+    failed = statuses[np.isin(statuses, FEATURE_STATUSES)]
+    return REASONS[Status(failed.max())] if failed.size else ""
 
 
 def failures(statuses: Statuses) -> list[str]:
-    """The distinct failures among statuses [n], of networks and of features, in words."""
+    """The distinct reasons for failures, of networks and of features, among statuses [n]."""
     return [REASONS[Status(s)] for s in dict.fromkeys(statuses.tolist()) if s in REASONS]

@@ -1,6 +1,6 @@
-"""Workers: evaluators behind an executor. Texts go in, feature values come out.
+"""Workers: evaluators behind an executor. Feature texts go in, feature values come out.
 
-What takes a worker down is found: see `isolation`.
+Networks and features that crash a worker are isolated: see `isolation`.
 """
 
 import os
@@ -15,8 +15,11 @@ from eznas.evaluation.ray_executor import ADDRESS, RayExecutor
 
 
 class Workers:
-    """Evaluates features on shards; shard i of every context belongs to worker i, modulo their
-    number."""
+    """Evaluates features on shards; shard i of every context belongs to worker i modulo `count`.
+
+    `lenient`: a network or feature that crashes a worker gets a status; without, that is an
+    `InputError`. `progress` is called with the shards that are done and all shards of a call.
+    """
 
     def __init__(
         self, executor: Executor, lenient: bool = False, progress: Progress | None = None
@@ -27,22 +30,24 @@ class Workers:
 
     @property
     def count(self) -> int:
-        """How many work at once."""
+        """The number of workers."""
         return self._executor.count
 
     def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
-        """Values of features on each shard: [features, networks of the shard].
+        """Values of the features `texts` for each shard, in their order: [features, networks of the
+        shard] each.
 
-        `InputError` where a network's forward or backward pass fails or a worker dies again and
-        again; with lenient workers the network or feature gets a status in its place.
+        `InputError` where a network's forward or backward pass fails (unless the evaluators are
+        lenient) or a shard crashes its worker again and again (unless the workers are; even then
+        if each of its networks does).
         """
-        blamed: dict[str, str] = {}  # features that took a worker down in this call, and how
+        blamed: dict[str, str] = {}  # features that crash workers in this call, and the reason
         jobs = [ShardJob(shard, tuple(texts), blamed, self._suspects) for shard in shards]
         values: list[FeatureValues] = self._executor.run(jobs, self._progress)
         return values
 
     def close(self) -> None:
-        """Let everything go."""
+        """Drop the evaluators, and stop what was started for them."""
         self._executor.close()
 
 
@@ -53,7 +58,12 @@ def start(
     lenient: bool = False,
     progress: Progress | None = None,
 ) -> Workers:
-    """Workers in this process for a count of 1, on Ray for more or on a cluster that is named."""
+    """Workers in this process if `count` is 1 and no Ray cluster is named by the environment
+    variable RAY_ADDRESS; `count` workers on Ray otherwise.
+
+    `make_evaluator` must be picklable. `lenient` and `progress` as in `Workers`; evaluators have
+    a `lenient` of their own. `InputError` where Ray cannot be started or the cluster not be joined.
+    """
     serial = count == 1 and ADDRESS not in os.environ
     executor = SerialExecutor(make_evaluator) if serial else RayExecutor(make_evaluator, count)
     return Workers(executor, lenient, progress)

@@ -65,9 +65,9 @@ def scored(
     features = list({f.text: f for row in formulas.values() for f in row.features()}.values())
     plan = Plan.of(features)
     rows = [CATALOGUE[name] for name in plan.statistics()]
-    values, coverage = evaluate(plan, stack([measure(m, config, rows) for m in models]))
-    table = {f.text: pair for f, *pair in zip(features, values, coverage, strict=True)}
-    return {name: combine(f, lambda text: tuple(table[text])) for name, f in formulas.items()}
+    values = evaluate(plan, stack([measure(m, config, rows) for m in models]))
+    by_text = {feature.text: values.rows([row]) for row, feature in enumerate(features)}
+    return {name: combine(f, by_text.__getitem__) for name, f in formulas.items()}
 
 
 def double(count: int, size: int, classes: int = 10) -> Images:

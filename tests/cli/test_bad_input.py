@@ -25,7 +25,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("sum(weight)", ["NetScalar", "aggregate it"]),
         ("weight", ["NetScalar", "aggregate it"]),
         ("1 + 2", ["NetScalar", "Constant"]),
-        ("log1p", ["expected '(' after the primitive log1p", "position 1"]),
+        ("log1p", ["log1p is a primitive that takes arguments: expected '('", "position 1"]),
         ("prams", ["unknown proxy 'prams'", "'params'"]),
         ("", ["unknown proxy ''"]),
         ("params + " * 40, ["expected a number", "position 360"]),

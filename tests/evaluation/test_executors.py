@@ -2,6 +2,7 @@
 
 import operator
 import os
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -85,15 +86,15 @@ def test_a_job_learns_that_its_worker_was_lost():
     """The next one finds a fresh state; other workers keep theirs."""
     import ray
 
-    ray.cloudpickle.register_pickle_by_value(__import__("sys").modules[__name__])
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     executor = RayExecutor(make_list, 2)
     try:
         executor.run([PlainJob(worker, operator.iadd, ([7],)) for worker in (0, 1)])
         (lost,) = executor.run([PlainJob(0, end_process)])
         assert isinstance(lost, Lost)
-        assert (lost.how, "died" in lost.detail) == ("killed", True)
+        assert (lost.cause, "died" in lost.detail) == ("killed", True)
         assert executor.run([PlainJob(worker, len) for worker in (0, 1)]) == [1, 2]
-        assert executor.attempt(1, Call(end_process), 2).how == "killed"
+        assert executor.attempt(1, Call(end_process), 2).cause == "killed"
         assert executor.attempt(1, Call(len), 1) == 1
     finally:
         executor.close()
@@ -123,7 +124,7 @@ def test_ray_is_tried_and_ends_again():
 def test_a_task_that_does_not_come_back_is_bad_input(monkeypatch):
     import ray
 
-    monkeypatch.setattr(ray_module, "_PATIENCE", 0)
+    monkeypatch.setattr(ray_module, "_TRIAL_TIMEOUT", 0)
     with pytest.raises(InputError, match="Ray: Get timed out"):
         try_ray(2)
     assert not ray.is_initialized()

@@ -136,7 +136,7 @@ def test_a_feature_that_kills_its_worker_gets_a_status_and_the_rest_its_numbers(
     assert np.isnan(killer.values).all()
     strict_workers = Workers(workers._executor, lenient=False)
     with pytest.raises(
-        InputError, match=r"shard \d again and again takes its worker down; is ther"
+        InputError, match=r"shard \d crashes or hangs its worker again and again; is"
     ):
         strict_workers.evaluate(SHARDS, [KILLER])
 
@@ -167,7 +167,9 @@ def test_a_network_that_kills_its_worker_is_left_out(reference, start_workers):
     actors = list(workers._executor._actors)
     assert_equal(workers.evaluate(shards, FEATURES), values)
     assert workers._executor._actors == actors  # it is not touched again
-    with pytest.raises(InputError, match=r"shard 7 takes its worker down with each .*eznas doctor"):
+    with pytest.raises(
+        InputError, match=r"shard 7 crashes or hangs its worker with each .*eznas doctor"
+    ):
         workers.evaluate([Shard(0, 7, (ARCHITECTURES[1],) * 2)], FEATURES)
 
 

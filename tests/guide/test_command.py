@@ -73,7 +73,9 @@ def test_the_readme_is_one_screen():
     assert len(text) <= 9_000
 
 
-@pytest.mark.parametrize(("marker", "end"), [("evolve", "eznas evolve"), ("tests", "-m pytest")])
+@pytest.mark.parametrize(
+    ("marker", "end"), [("evolve", "eznas evolve"), ("tests", "-m pytest -n auto")]
+)
 def test_its_two_commands_are_marked(marker, end):
     [block] = re.findall(rf"<!-- {marker} -->\n```sh\n(.*?)\n```", README.read_text(), re.DOTALL)
     assert block.startswith("python3 -m venv .venv && .venv/bin/pip install")

@@ -238,7 +238,7 @@ def test_the_nearest_name(text, nearest):
     ("text", "message"),
     [
         ("weight", "NetScalar"),
-        ("sum_layers", r"expected '\(' after the primitive sum_layers"),
+        ("sum_layers", r"sum_layers is a primitive that takes arguments: expected '\('"),
         ("sum_layers(#)", "position 12"),
         ("params # 2", "unknown run"),
         ("folder", "unknown proxy"),
