@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
@@ -16,6 +13,7 @@ from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.errors import InputError
 from eznas.metrics import (
+    Bootstrap,
     Difference,
     Row,
     bootstrap_all,
@@ -28,8 +26,6 @@ from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy
 from eznas.report import plots
 from eznas.studies.measured import Scored, StudySettings, score_all, seconds_each
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -102,15 +98,8 @@ def correlate(
     seeds = tuple(range(seed, seed + initialisations))
     settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
-    groups = None if within is None else _first_scores(scored, by_text[within.strip()].name)
-    results = bootstrap_all(
-        scored.means(),
-        benchmark.accuracies,
-        benchmark.components,
-        replicates,
-        sizes=scored.sizes,
-        groups=groups,
-    )
+    within_name = None if within is None else by_text[within.strip()].name
+    results = _bootstrap(scored, replicates, within_name)
     rows = correlation_rows(
         scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=seeds
     )
@@ -140,10 +129,19 @@ def _benchmark(
     return from_accuracy_file(space, accuracy_file, datasets)
 
 
-def _first_scores(scored: Scored, proxy: str) -> Array:
-    """The scores of a proxy on the first data set: float64 [networks]."""
-    first: Array = next(iter(scored.means().values()))[scored.names.index(proxy)]
-    return first
+def _bootstrap(scored: Scored, replicates: int, within: str | None) -> dict[str, Bootstrap]:
+    """The figures of all proxies by data set; with a proxy `within`, also tau among the networks
+    that it scores alike on the first data set."""
+    benchmark, means = scored.benchmark, scored.means()
+    groups = None if within is None else next(iter(means.values()))[scored.names.index(within)]
+    return bootstrap_all(
+        means,
+        benchmark.accuracies,
+        benchmark.components,
+        replicates,
+        sizes=scored.sizes,
+        groups=groups,
+    )
 
 
 def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
