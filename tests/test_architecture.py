@@ -249,7 +249,7 @@ def sizes(name, tree):
 
 
 def docstrings(name, tree):
-    """What is public has a docstring; in rooms of arrays it gives shapes and says what is raised."""
+    """In rooms of arrays, what is public says which shapes go in and out, and what is raised."""
     if not name.startswith(DOCUMENTED):
         return
     for owner, function in _public_functions(tree):

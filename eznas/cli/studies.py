@@ -32,6 +32,22 @@ from eznas.cli.progress import live_progress
 from eznas.report import tables
 from eznas.studies.speed import speed as measure_speed
 
+Against = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROXY",
+        help="Also give the tau and rho of this proxy minus those of every other, paired.",
+    ),
+]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROXY",
+        help="Also give tau among networks for which this proxy (params, depth, ...) has the "
+        "same score.",
+    ),
+]
+
 
 @app.command()
 @with_options(sample=SAMPLE_OPTIONS, measurement=MEASUREMENT_OPTIONS)
@@ -53,21 +69,8 @@ def correlate(
     ] = None,
     set_name: SetName = "all",
     initialisations: Initialisations = 1,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROXY",
-            help="Also give the tau and rho of this proxy minus those of every other, paired.",
-        ),
-    ] = None,
-    within: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROXY",
-            help="Also give tau among networks for which this proxy (params, depth, ...) has the "
-            "same score.",
-        ),
-    ] = None,
+    against: Against = None,
+    within: Within = None,
     timed: Annotated[
         int, typer.Option(min=0, help="Time every proxy by itself on this many networks.")
     ] = 0,

@@ -24,43 +24,43 @@ class FeatureValues(NamedTuple):
 
     @staticmethod
     def missing(features: int, networks: int) -> "FeatureValues":
-        """Values to be filled in: NaN, with coverage 0 and status 0."""
+        """[features, networks] values to be filled in: NaN, with coverage 0 and status 0."""
         shape = features, networks
         return FeatureValues(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape, np.int8))
 
     @staticmethod
     def failed(features: int, networks: int, reason: str) -> "FeatureValues":
-        """The values of features that cannot be evaluated, or of networks that cannot be measured;
-        `reason` as in `status.REASONS`."""
+        """[features, networks] values of features that cannot be evaluated, or of networks that
+        cannot be measured; `reason` as in `status.REASONS`."""
         values = FeatureValues.missing(features, networks)
         values.status[:] = STATUS_OF[reason]
         return values
 
     def rows(self, features: Sequence[int]) -> "FeatureValues":
-        """The values of some features, by their row indices."""
+        """[n, networks] values of n features, by their row indices."""
         rows = np.asarray(features, np.intp)
         return FeatureValues(self.values[rows], self.coverage[rows], self.status[rows])
 
     def columns(self, networks: Columns) -> "FeatureValues":
-        """The values of some networks, by their column indices."""
+        """[features, n] values of n networks, by their column indices."""
         return FeatureValues(
             self.values[:, networks], self.coverage[:, networks], self.status[:, networks]
         )
 
     def put(self, features: Sequence[int], other: "FeatureValues") -> None:
-        """Overwrite the rows `features` (indices), in place, by the rows of `other`."""
+        """Overwrite the rows `features` (n indices), in place, by `other` [n, networks]."""
         self.values[features] = other.values
         self.coverage[features] = other.coverage
         self.status[features] = other.status
 
     @staticmethod
     def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":
-        """Parts with the same features, joined along the networks."""
+        """Parts [features, n] with the same features, joined along the networks."""
         return FeatureValues(
             *(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
         )
 
     @staticmethod
     def below(parts: Sequence["FeatureValues"]) -> "FeatureValues":
-        """Parts with the same networks, joined along the features."""
+        """Parts [n, networks] with the same networks, joined along the features."""
         return FeatureValues(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

@@ -42,7 +42,7 @@ class RayExecutor:
     picklable.
 
     An actor that dies, or takes longer than `limit` seconds for one call, is replaced by one with a
-    fresh state, and its job is told so (see `Job.finish`). `InputError` where the cluster that
+    fresh state, and its job learns of it (see `Job.finish`). `InputError` where the cluster that
     RAY_ADDRESS names cannot be joined, or has too few CPUs.
     """
 

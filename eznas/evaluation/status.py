@@ -38,13 +38,13 @@ FEATURE_REASONS = tuple(REASONS[status] for status in FEATURE_STATUSES)
 
 
 def unmeasurable(statuses: Statuses) -> npt.NDArray[np.bool_]:
-    """Where a status says that the network cannot be measured: bool, the shape of `statuses`."""
+    """Where statuses [...] say that the network cannot be measured: bool [...]."""
     return np.isin(statuses, NETWORK_STATUSES)
 
 
 def feature_failure(statuses: Statuses) -> str:
-    """Why a feature cannot be evaluated: the reason for the highest failure status in an array of
-    any shape; "" where there is none."""
+    """Why a feature cannot be evaluated: the reason for the highest failure among statuses [...];
+    "" where there is none."""
     failed = statuses[np.isin(statuses, FEATURE_STATUSES)]
     return REASONS[Status(failed.max())] if failed.size else ""
 

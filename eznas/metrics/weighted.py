@@ -92,7 +92,7 @@ def top_weights(accuracies: Floats, weights: Floats, share: float) -> Floats:
 
 
 def top_count(networks: Floats, share: float) -> Floats:
-    """ceil(share * networks), at least 1, for numbers of networks [replicates]; rounded first, since
+    """ceil(share * networks), at least 1, of numbers of networks [...]; rounded first, since
     0.07 * 100 is more than 7."""
     return np.maximum(np.ceil(np.round(share * networks, 6)), 1)
 

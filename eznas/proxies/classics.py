@@ -177,7 +177,8 @@ _ROWS = (
         # NASWOT is divided by the number of images, so that the weights suit any batch; they were
         # chosen on networks of the search part (see `eznas guide evidence`).
         f"2e-08 * sum_all_layers({_LOGSYNFLOW}) + 0.0384 * {_NASWOT} / sqrt(numel({_KERNEL}))",
-        "Poeta, 2023: weighted sum of LogSynflow and NASWOT; weights fixed here, see `eznas guide evidence`",
+        "Poeta, 2023: weighted sum of LogSynflow and NASWOT; weights fixed here, see the guide's "
+        "page on evidence",
     ),
 )
 

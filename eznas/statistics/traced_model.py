@@ -84,7 +84,7 @@ class TracedModel:
         create_graph: bool = False,
         retain_graph: bool = False,
     ) -> list[Tensor | None]:
-        """The gradients of a scalar objective [] at the edges, each of the shape of its tensor; None
+        """The gradients of an objective [] at the edges, each of the shape of its tensor; None
         where there is no path or no edge.
 
         Unlike `Tensor.backward`, this writes to no `.grad`. With `create_graph` the gradients can

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
@@ -29,8 +26,6 @@ from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy
 from eznas.report import plots
 from eznas.studies.measured import Scored, StudySettings, score_all, seconds_each
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,8 @@ def correlate(
     seeds = tuple(range(seed, seed + initialisations))
     settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
-    results = _bootstrap(scored, replicates, within and by_text[within.strip()].name)
+    within_name = None if within is None else by_text[within.strip()].name
+    results = _bootstrap(scored, replicates, within_name)
     rows = correlation_rows(
         scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=seeds
     )
@@ -134,23 +130,18 @@ def _benchmark(
 
 
 def _bootstrap(scored: Scored, replicates: int, within: str | None) -> dict[str, Bootstrap]:
-    """The metrics of the mean scores by dataset; tau within groups of networks that the proxy
-    `within` scores alike, where one is named."""
-    benchmark = scored.benchmark
+    """The figures of all proxies by data set; with a proxy `within`, also tau among the networks
+    that it scores alike on the first data set."""
+    benchmark, means = scored.benchmark, scored.means()
+    groups = None if within is None else next(iter(means.values()))[scored.names.index(within)]
     return bootstrap_all(
-        scored.means(),
+        means,
         benchmark.accuracies,
         benchmark.components,
         replicates,
         sizes=scored.sizes,
-        groups=None if within is None else _first_scores(scored, within),
+        groups=groups,
     )
-
-
-def _first_scores(scored: Scored, proxy: str) -> Array:
-    """The scores of a proxy on the first data set: float64 [networks]."""
-    first: Array = next(iter(scored.means().values()))[scored.names.index(proxy)]
-    return first
 
 
 def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
