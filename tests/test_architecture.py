@@ -68,7 +68,7 @@ SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}  # of numpy.rando
 
 DOCUMENTED = ("eznas/metrics/", "eznas/statistics/", "eznas/evaluation/", "eznas/__init__.py")
 ARRAYS = re.compile(r"Tensor|Array|Floats|Integers|FeatureValues|NDArray|Statuses|Blocks")
-SHAPE = re.compile(r"\[[^\]]+\]|[Ss]ee `")  # as "[networks]", or where the shapes are given
+SHAPE = re.compile(r"\[[^\]]*\]|[Ss]ee `")  # as "[networks]", or where the shapes are given
 OLD_WORDS = (  # in names and prose; "ground truth" is the field's, "How" begins sentences
     *("Ground(?! truth)", "Books", "Bounds", "Watcher", "How(?=[(:,\\]])", "Place", "Kept", "told"),
     *("judges", "deadly"),
