@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.discovery.config import Config
 from eznas.errors import InputError
+from eznas.evolution.config import EvolutionConfig
 from eznas.formulas.parser import DEEPEST, LONGEST, MOST, parse, parse_any
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
@@ -190,7 +190,9 @@ def test_every_formula_of_the_largest_size_can_be_read_again():
 
 
 def test_a_run_grows_no_tree_that_the_parser_refuses():
-    bound = next(m.le for m in Config.model_fields["nodes"].metadata if hasattr(m, "le"))
+    bound = next(
+        m.le for m in EvolutionConfig.model_fields["max_nodes"].metadata if hasattr(m, "le")
+    )
     assert bound == MOST
 
 
