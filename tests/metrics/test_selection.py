@@ -214,7 +214,11 @@ def test_a_count_is_positive(function, k):
 def test_a_replicate_of_ties_only_is_nan():
     scores, accuracies = np.array([[1.0, 1, 2]]), np.array([1.0, 2, 2])
     weights = np.array([[2.0, 1, 0], [0, 2, 1], [3, 0, 0], [0, 0, 0], [1, 0, 2]])
-    for core in (selection.ndcgs, METRICS["regret1"].core, METRICS["precision10"].core):
+    for core in (
+        selection.ndcgs,
+        metrics.METRICS["regret1"].core,
+        metrics.METRICS["precision10"].core,
+    ):
         values = core(scores, accuracies, weights)
         assert np.isnan(values[0, :4]).all()
         assert not math.isnan(values[0, 4])
