@@ -1,14 +1,11 @@
 """Official files, downloaded once into the cache folder and compared with their checksums."""
 
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import pooch
+import requests
 
 from eznas.benchmarks.importing import (
     check_importable,
@@ -33,10 +30,9 @@ Progress = Callable[[int, int | None], None]  # bytes downloaded so far, total b
 def fetch(space: str, progress: Progress | None = None, replace: bool = False) -> dict[str, Any]:
     """Download the official file of a space unless it is in the cache, and import it.
 
-    Returns the `summary` of the imported table. A download that is cut off continues from there
-    the next time. `InputError` where no file can be downloaded for the space, the download fails,
-    its checksum is not the expected one, the file cannot be imported, or a table from another file
-    was imported before and `replace` is false.
+    Returns the `summary` of the imported table. `InputError` where no file can be downloaded for
+    the space, the download fails, its checksum is not the expected one, the file cannot be
+    imported, or a table from another file was imported before and `replace` is false.
     """
     check_importable(space)
     source = source_of(space)
@@ -84,20 +80,21 @@ def download(source: Source, progress: Progress) -> Path:
     """The path of a source's file, downloaded unless it is in the cache with the right checksum.
 
     `progress` is called after every block. `InputError` where the file cannot be downloaded or
-    written, or has another checksum than expected; it is then removed.
+    written, or has another checksum than expected; nothing of it is then kept.
     """
     pooch.get_logger().setLevel("WARNING")  # it announces every download otherwise
     path, expected = downloads() / source.file, _expected_sha256(source)
+    downloader = pooch.HTTPDownloader(_Progress(progress), BLOCK, timeout=TIMEOUT)
     try:
         pooch.retrieve(
             source.url,
             expected and f"sha256:{expected}",
             source.file,
             downloads(),
-            downloader=_ResumingDownloader(path.with_name(f"{source.file}.partial"), progress),
+            downloader=downloader,
         )
-    except InputError:
-        raise
+    except requests.RequestException as error:
+        raise InputError(f"{source.url}: cannot be fetched: {_cause(error)}") from None
     except OSError as error:
         raise InputError(f"{downloads()}: cannot write: {error.strerror or error}") from None
     except ValueError:  # the checksum differs, and pooch has removed the file
@@ -132,54 +129,28 @@ def _mismatch(source: Source, path: Path) -> str:
     return ""
 
 
-class _ResumingDownloader:
-    """A downloader as pooch calls it, which writes to a partial file and renames it at the end.
+class _Progress:
+    """Progress as pooch reports it, which sets `total` and calls the methods of a tqdm bar."""
 
-    The partial file stays when the connection breaks; the next download continues from its end
-    where the server supports that.
-    """
+    total = 0
 
-    def __init__(self, partial: Path, progress: Progress) -> None:
-        self._partial, self._progress = partial, progress
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._done = progress, 0
 
-    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
-        try:
-            done, total = self._complete(url)
-        except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            raise InputError(f"{url}: cannot be fetched: {reason}{self._resume_hint()}") from None
-        if total is not None and done != total:
-            raise InputError(f"{url}: cut off after {done} of {total} bytes{self._resume_hint()}")
-        self._partial.replace(output_file)
+    def update(self, size: int) -> None:
+        self._done += size
+        if self.total:
+            self._done = min(self._done, self.total)  # the last block is counted as a full one
+        self._progress(self._done, self.total or None)
 
-    def _complete(self, url: str) -> tuple[int, int | None]:
-        """Download what the partial file lacks; returns its bytes, and the file's if known."""
-        start = self._partial.stat().st_size if self._partial.exists() else 0
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        request = urllib.request.Request(url, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-                return self._append(response, start)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
-                raise
-        self._partial.unlink()  # it is as long as the file, or longer: start over
-        return self._complete(url)
+    def reset(self) -> None:
+        """At the end pooch starts over, to fill the bar: here it is full."""
 
-    def _append(self, response: HTTPResponse, start: int) -> tuple[int, int | None]:
-        if response.status != HTTPStatus.PARTIAL_CONTENT:  # the whole file, from its beginning
-            start = 0
-        length = response.headers.get("Content-Length", "")
-        done, total = start, start + int(length) if length.isdecimal() else None
-        with self._partial.open("ab" if start else "wb") as file:
-            while block := response.read(BLOCK):
-                file.write(block)
-                done += len(block)
-                self._progress(done, total)
-        return done, total
+    def close(self) -> None: ...
 
-    def _resume_hint(self) -> str:
-        if not self._partial.exists():
-            return ""
-        return f"; {self._partial} is kept, the next fetch continues from there"
+
+def _cause(error: BaseException) -> str:
+    """The error of the system or server that an error of requests goes back to, in one line."""
+    while error.__context__:
+        error = error.__context__
+    return " ".join(str(error).split())

@@ -73,7 +73,7 @@ def check_memory() -> Check:
     """The memory, and whether it is enough for a worker on each core."""
     total, limit = machine.total_memory(), machine.memory_limit()
     available = machine.available_memory()
-    finding = decimal(total) + ("" if available is None else f", {decimal(available)} available")
+    finding = f"{decimal(total)}, {decimal(available)} available"
     finding += "" if limit is None else f", a control group grants {decimal(limit)}"
     free_mb = min(size for size in (total, available, limit) if size is not None) >> 20
     if free_mb < WORKER_MB:

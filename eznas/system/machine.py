@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import re
 import resource
 import sys
 import tempfile
@@ -11,10 +10,11 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
+import psutil
 import torch
 
-# Of Linux; where a file is missing, no limit is known.
-PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# Control groups, of Linux; where a file is missing, no limit is known.
+OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
@@ -35,13 +35,12 @@ def cpu_quota() -> float | None:
 
 def total_memory() -> int:
     """Bytes of physical memory of the machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(psutil.virtual_memory().total)
 
 
-def available_memory() -> int | None:
-    """Bytes of memory that can be used without swapping, None if the kernel does not report it."""
-    match = re.search(r"^MemAvailable:\s+(\d+) kB$", _read(PROC / "meminfo"), re.MULTILINE)
-    return None if match is None else int(match[1]) * 1024
+def available_memory() -> int:
+    """Bytes of memory that can be used without swapping."""
+    return int(psutil.virtual_memory().available)
 
 
 def memory_limit() -> int | None:
@@ -53,15 +52,14 @@ def memory_limit() -> int | None:
 
 
 def in_memory(folder: Path) -> bool:
-    """Whether files in a folder are held in memory (tmpfs); False if the kernel does not report it.
+    """Whether files in a folder are held in memory (tmpfs).
 
     Raises `OSError` if there is no such folder.
     """
-    device = folder.stat().st_dev
-    for mount in map(str.split, _read(PROC / "self/mountinfo").splitlines()):
-        if mount[2] == f"{os.major(device)}:{os.minor(device)}":
-            return mount[mount.index("-") + 1] in ("tmpfs", "ramfs")
-    return False
+    path = folder.resolve(strict=True)
+    file_systems = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    mounted = (file_systems.get(str(parent)) for parent in (path, *path.parents))
+    return next(filter(None, mounted), "") in ("tmpfs", "ramfs")
 
 
 def free_space(folder: Path) -> int:
@@ -78,10 +76,8 @@ def free_space(folder: Path) -> int:
 
 
 def resident() -> int:
-    """Bytes of physical memory that this process uses; outside Linux, the most it has used."""
-    if sys.platform == "linux":
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return most_resident()
+    """Bytes of physical memory that this process uses."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def most_resident() -> int:
@@ -120,9 +116,9 @@ def _c_function(name: str) -> Any:
 
 def _control_groups(name: str) -> Iterator[str]:
     """The content of a file of each control group that this process is in, the innermost first."""
-    for line in _read(PROC / "self/cgroup").splitlines():
+    for line in _read(OWN_GROUPS).splitlines():
         _, controllers, group = line.split(":", 2)  # version 2 leaves the controllers empty
-        root = CGROUPS / controllers
+        root = GROUPS / controllers
         innermost = root / group.strip("/")
         for folder in (innermost, *innermost.parents):
             if folder.is_relative_to(root) and (content := _read(folder / name).strip()):

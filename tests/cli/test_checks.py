@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.filesize import decimal
 
 from eznas.benchmarks.importing import import_table
 from eznas.benchmarks.store import path_of
@@ -86,8 +87,7 @@ def test_cores(set_machine, monkeypatch, cores, threads, quota, state, workers):
         (100 * GB, (RAY_MB + 2 * WORKER_MB) * MB, "note", "--workers 2"),
         (WORKER_MB * MB, None, "note", "--workers 1"),
         (WORKER_MB * MB - 1, None, "fault", "raise the limit"),
-        (None, WORKER_MB * MB - 1, "fault", "raise the limit"),
-        (None, None, "ok", ""),
+        (100 * GB, WORKER_MB * MB - 1, "fault", "raise the limit"),
     ],
 )
 def test_memory(set_machine, available, limit, state, remedy):
@@ -96,7 +96,7 @@ def test_memory(set_machine, available, limit, state, remedy):
     assert check.state == state
     assert remedy in check.remedy
     assert bool(check.remedy) == (state != "ok")
-    assert ("available" in check.found) == (available is not None)
+    assert f"{decimal(available)} available" in check.found
     assert ("a control group grants" in check.found) == (limit is not None)
 
 

@@ -1,7 +1,10 @@
-"""Limits of the machine, read from files of the kernel that are made up here."""
+"""Memory and disks of this machine, and limits read from control groups that are made up here."""
 
+import mmap
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +17,10 @@ ELSEWHERE = "4:memory:/docker/1234\n2:cpu,cpuacct:/docker/1234\n0::/docker/1234\
 
 
 @pytest.fixture
-def kernel(tmp_path, monkeypatch):
-    """Writes made-up files of the kernel, which replace all real ones."""
-    monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "cgroup")
+def control_groups(tmp_path, monkeypatch):
+    """Writes made-up files of control groups, which replace all real ones."""
+    monkeypatch.setattr(machine, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "groups")
     monkeypatch.setattr(machine, "total_memory", lambda: 8000)
 
     def write(**files):
@@ -29,18 +32,9 @@ def kernel(tmp_path, monkeypatch):
     return write
 
 
-def test_without_files_of_the_kernel_there_is_no_limit(kernel, tmp_path):
+def test_without_control_groups_there_is_no_limit(control_groups):
     assert machine.cpu_quota() is None
     assert machine.memory_limit() is None
-    assert machine.available_memory() is None
-    assert not machine.in_memory(tmp_path)
-
-
-def test_available_memory(kernel):
-    kernel(
-        **{"proc/meminfo": "MemTotal:       900 kB\nMemFree:     5 kB\nMemAvailable:    700 kB\n"}
-    )
-    assert machine.available_memory() == 700 * 1024
 
 
 @pytest.mark.parametrize(
@@ -57,8 +51,8 @@ def test_available_memory(kernel):
         (ELSEWHERE, {"memory.max": "3000\n"}, 3000),
     ],
 )
-def test_memory_limit(kernel, groups, files, limit):
-    kernel(**{"proc/self/cgroup": groups}, **{f"cgroup/{f}": text for f, text in files.items()})
+def test_memory_limit(control_groups, groups, files, limit):
+    control_groups(**{"own": groups}, **{f"groups/{f}": text for f, text in files.items()})
     assert machine.memory_limit() == limit
 
 
@@ -79,26 +73,22 @@ def test_memory_limit(kernel, groups, files, limit):
         ),
     ],
 )
-def test_cpu_quota(kernel, groups, files, quota):
-    kernel(**{"proc/self/cgroup": groups}, **{f"cgroup/{f}": text for f, text in files.items()})
+def test_cpu_quota(control_groups, groups, files, quota):
+    control_groups(**{"own": groups}, **{f"groups/{f}": text for f, text in files.items()})
     assert machine.cpu_quota() == quota
 
 
-@pytest.mark.parametrize(
-    ("file_system", "in_memory"), [("tmpfs", True), ("ramfs", True), ("ext4", False)]
-)
-def test_in_memory(kernel, tmp_path, file_system, in_memory):
-    device = tmp_path.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    mounts = [
-        "22 27 0:999999 / /proc rw - proc proc rw",
-        f"25 24 {number} / /with\\040blank rw,relatime shared:1 - {file_system} {file_system} rw",
-    ]
-    kernel(**{"proc/self/mountinfo": "\n".join(mounts) + "\n"})
-    assert machine.in_memory(tmp_path) is in_memory
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is a tmpfs of Linux")
+def test_in_memory(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert machine.in_memory(Path(folder))
+        (tmp_path / "link").symlink_to(folder)
+        assert machine.in_memory(tmp_path / "link")
+    assert not machine.in_memory(Path("/proc"))
+    with pytest.raises(FileNotFoundError):
+        machine.in_memory(tmp_path / "none")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads files of Linux")
 def test_this_machine():
     available, total = machine.available_memory(), machine.total_memory()
     assert 0 < machine.resident() < available <= total
@@ -106,11 +96,18 @@ def test_this_machine():
     assert machine.cpu_quota() is None or machine.cpu_quota() > 0
 
 
+def test_resident_memory_grows_with_what_is_held():
+    earlier, size = machine.resident(), 64 << 20
+    with mmap.mmap(-1, size) as held:
+        held.write(b"1" * size)
+        assert 0.9 * size < machine.resident() - earlier < 2.5 * size
+
+
 def test_free_space_of_a_folder_or_of_where_it_would_be(tmp_path, monkeypatch):
     assert machine.free_space(tmp_path) > 0
     assert machine.free_space(tmp_path / "new" / "folder") > 0
     monkeypatch.chdir(tmp_path)
-    assert machine.free_space(machine.Path("runs")) > 0
+    assert machine.free_space(Path("runs")) > 0
     assert not list(tmp_path.iterdir())
 
 
