@@ -66,8 +66,12 @@ SAVERS = {"np", "numpy", "torch", "pickle"}  # whose `load` and `save` open a fi
 RANDOM = "eznas/evolution/randomness.py"
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}  # of numpy.random: no global state
 
-DOCUMENTED = ("eznas/metrics/", "eznas/statistics/", "eznas/evaluation/", "eznas/__init__.py")
-ARRAYS = re.compile(r"Tensor|Array|Floats|Integers|FeatureValues|NDArray|Statuses|Blocks")
+DOCUMENTED = (
+    *("eznas/metrics/", "eznas/statistics/", "eznas/evaluation/", "eznas/predictors/"),
+    # What the Python face offers.
+    *("eznas/proxies/", "eznas/studies/", "eznas/discovery/run.py", "eznas/discovery/setup.py"),
+)
+ARRAYS = re.compile(r"\bTensor\b|Array|Floats|Integers|FeatureValues|NDArray|Statuses|Blocks")
 SHAPE = re.compile(r"\[[^\]]*\]|[Ss]ee `")  # as "[networks]", or where the shapes are given
 OLD_WORDS = (  # in names and prose; "ground truth" is the field's, "How" begins sentences
     *("Ground(?! truth)", "Books", "Bounds", "Watcher", "How(?=[(:,\\]])", "Place", "Kept", "told"),

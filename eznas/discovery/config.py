@@ -45,6 +45,9 @@ class Config(BaseModel):
     @field_validator("measurement", mode="before")
     @classmethod
     def _with_defaults_of_a_search(cls, settings: Any) -> Any:
+        """What is not set is as a search has it, not as a proxy."""
+        if isinstance(settings, MeasurementSettings):
+            settings = settings.model_dump(exclude_unset=True)
         return {**SEARCH.model_dump(), **settings} if isinstance(settings, Mapping) else settings
 
 
@@ -158,8 +161,10 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The content of a TOML file with the keys of its tables as TABLE.KEY."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        is_table = isinstance(value, Mapping)
-        flat |= _flat(value, f"{prefix}{key}.") if is_table else {f"{prefix}{key}": value}
+        if isinstance(value, Mapping) and (value or prefix + key in Config.model_fields):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
     return flat
 
 

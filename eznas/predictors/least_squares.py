@@ -87,7 +87,7 @@ def regression_data(
 def regression_data_of(
     scores: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
 ) -> RegressionData | None:
-    """`regression_data` from the `score_columns` of the candidates."""
+    """`regression_data` from the `score_columns` [tasks x networks, candidates]."""
     rows = scores.isfinite().double().mean(1) > 0.5  # most candidates have no score for the others
     usable = scores[rows].isfinite().all(0)
     if not rows.any() or not usable.any():

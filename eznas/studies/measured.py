@@ -153,7 +153,9 @@ def team_for(
             store.claim([context.measurement for context in contexts])
         title = f"seed {measurement.seed}, {measurement.sketch_batch} images"
         progress = callback.phase(title, len(benchmark.architectures))
-        workers = start(partial(Evaluator, contexts), settings.workers, progress=progress)
+        workers = start(
+            partial(Evaluator, contexts, keep=False), settings.workers, progress=progress
+        )
         cleanup.callback(workers.close)
         yield workers if store is None else StoredWorkers(workers, store, contexts)
         if store is not None:

@@ -5,6 +5,7 @@ from functools import reduce
 
 import pytest
 
+from eznas.discovery import config
 from eznas.discovery.config import (
     EZNAS_TENSORS,
     PRESETS,
@@ -18,6 +19,7 @@ from eznas.errors import LONGEST, InputError
 from eznas.evolution.config import SKETCHES
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE, PATHS
+from eznas.statistics.config import MeasurementSettings
 
 
 @pytest.fixture
@@ -277,3 +279,18 @@ def test_a_nesting_is_refused(toml):
 def test_a_batch_that_no_memory_holds_is_refused(key):
     with pytest.raises(InputError, match=f"'measurement\\.{key}': .*4096"):
         read(settings={key: 10**12})
+
+
+def test_measurement_settings_of_a_search_have_its_defaults_however_they_are_given():
+    for given in ({"seed": 3}, MeasurementSettings(seed=3)):
+        settings = Config(measurement=given).measurement
+        assert (settings.raw_batch, settings.sketch_batch, settings.seed) == (4, 32, 3)
+
+
+def test_an_empty_table_must_be_a_section(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("[evolution]\n")
+    assert config.read(file) == Config()
+    file.write_text("[evolutoin]\n")
+    with pytest.raises(InputError, match="unknown configuration key 'evolutoin'"):
+        config.read(file)
