@@ -1,5 +1,8 @@
 """Commands that measure how good proxies and features are, and how fast they are evaluated."""
 
+import shlex
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,7 +33,9 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import live_progress
 from eznas.report import tables
+from eznas.studies import saving
 from eznas.studies.speed import speed as measure_speed
+from eznas.system.folder import make_folder
 
 Against = Annotated[
     str | None,
@@ -47,6 +52,53 @@ Within = Annotated[
         "same score.",
     ),
 ]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write the rows (JSON), a README.md and the plots into this folder; FOLDER/NAME.json "
+        "names the file of the rows.",
+    ),
+]
+
+
+def _target(save: Path | None, name: str) -> Path | None:
+    """The file that rows are to be saved in; `InputError` for one that cannot be written, before
+    hours of measuring."""
+    return None if save is None else saving.target_in(save, name, _command())
+
+
+def _plotted(
+    study: eznas.Correlation | eznas.Combination, plot: Path | None, target: Path | None
+) -> list[str]:
+    """Draw into the file `plot` and beside the saved rows, where these are given; the names of all
+    that was drawn."""
+    files = [] if plot is None else study.plot(str(plot))
+    if target is not None:
+        make_folder(target.parent)
+        files += study.plot(str(target.with_suffix(".png")))
+    return files
+
+
+def _deliver(
+    content: dict[str, Any], target: Path | None, as_json: bool, show: Callable[[Any], None]
+) -> None:
+    """Save what a study found where it is to be saved, and print it."""
+    if target is not None:
+        saving.save(target, content, _command())
+    emit(content, as_json, show)
+
+
+def _command() -> str:
+    """The command as it was typed, without `--save`."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word == "--save":
+            next(words, None)
+        elif not word.startswith("--save="):
+            kept.append(word)
+    return shlex.join(["eznas", *kept])
 
 
 @app.command()
@@ -75,10 +127,12 @@ def correlate(
         int, typer.Option(min=0, help="Time every proxy by itself on this many networks.")
     ] = 0,
     plot: Plot = None,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Correlate proxies with trained accuracy, with 95 % bootstrap intervals."""
     check_plot(plot)
+    target = _target(save, "rows")
     with live_progress() as progress:
         correlation = eznas.correlate(
             proxies,
@@ -92,9 +146,9 @@ def correlate(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    files = [] if plot is None else correlation.plot(str(plot))
+    files = _plotted(correlation, plot, target)
     content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
-    emit(content, as_json, partial(_show_correlation, str(against)))
+    _deliver(content, target, as_json, partial(_show_correlation, str(against)))
 
 
 def _show_correlation(against: str, content: dict[str, Any]) -> None:
@@ -128,9 +182,11 @@ def agreement(
         ),
     ] = None,
     initialisations: Initialisations = 1,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare our scores of published proxies with scores that others have published."""
+    target = _target(save, "agreement")
     with live_progress() as progress:
         rows = eznas.agreement(
             str(published),
@@ -140,7 +196,9 @@ def agreement(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    emit({"rows": rows}, as_json, lambda c: out.print(tables.agreement_table(c["rows"])))
+    _deliver(
+        {"rows": rows}, target, as_json, lambda c: out.print(tables.agreement_table(c["rows"]))
+    )
 
 
 @app.command()
@@ -155,10 +213,12 @@ def combine(
         int, typer.Option(min=1, max=1000, help="Steps of the weight from 0 to 1.")
     ] = 20,
     plot: Plot = None,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Give the tau of a weighted sum of two proxies, for each weight of the first."""
     check_plot(plot)
+    target = _target(save, "combine")
     with live_progress() as progress:
         combination = eznas.combine(
             first,
@@ -169,9 +229,9 @@ def combine(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    files = [] if plot is None else combination.plot(str(plot))
+    files = _plotted(combination, plot, target)
     content = {**asdict(combination), "plots": files}
-    emit(content, as_json, lambda c: out.print(tables.combine_table(c)))
+    _deliver(content, target, as_json, lambda c: out.print(tables.combine_table(c)))
 
 
 @app.command()
@@ -181,9 +241,11 @@ def features(
     space: SpaceName = "nasbench201",
     seed: Seed = 0,
     top: Annotated[int, typer.Option(min=1, help="How many features to show.")] = 40,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank some 2,000 short features by tau, and test models that are fitted to all of them."""
+    target = _target(save, "features")
     with live_progress() as progress:
         ranking, yardsticks = eznas.features(
             space=space, seed=seed, watcher=progress, **measurement_keywords(measurement)
@@ -196,7 +258,7 @@ def features(
         tested = f"yardsticks fitted to those, tested on {FRESH} other networks"
         out.print(tables.yardstick_table(content["yardsticks"], tested))
 
-    emit({"features": ranking, "yardsticks": yardsticks}, as_json, show)
+    _deliver({"features": ranking, "yardsticks": yardsticks}, target, as_json, show)
 
 
 @app.command()
@@ -204,9 +266,11 @@ def features(
 def speed(
     measurement: dict[str, Any],
     networks: Annotated[int, typer.Option(min=8, max=256, help="Networks to score.")] = 16,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
+    target = _target(save, "speed")
     with live_progress() as progress:
         content = measure_speed(networks, watcher=progress, **without_unset(measurement))
-    emit(content, as_json, lambda c: out.print(tables.speed_table(c)))
+    _deliver(content, target, as_json, lambda c: out.print(tables.speed_table(c)))

@@ -4,6 +4,8 @@ Every default is written once: in the section's own class, and the two rows of m
 settings in `eznas.statistics.config`.
 """
 
+import json
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,6 +86,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+_FLAGS = {  # of the command line, for settings that runs often differ in
+    "tasks": "--tasks",
+    "evidence.hold_out": "--hold-out",
+    "evolution.seed": "--seed",
+}
+
 
 def keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
     """Every configuration key in the order of the tree; those of sections are SECTION.KEY."""
@@ -155,6 +163,30 @@ def setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
+
+
+def command_of(config: Config) -> str:
+    """The command that begins a run with this configuration: the preset that is nearest to it, and
+    every setting that differs from that."""
+    own = _flat(config.model_dump())
+    options = {}
+    for preset in PRESETS:
+        default = _flat(read(preset=preset).model_dump())
+        options[preset] = {
+            key: value
+            for key, value in own.items()
+            if key == "evolution.seed" or value != default[key]
+        }
+    preset = min(options, key=lambda name: len(options[name]))
+    words = ["eznas", "evolve", *(["--preset", preset] if preset != "quick" else [])]
+    for key, value in options[preset].items():
+        flag = _FLAGS.get(key)
+        if flag is None:
+            words += ["--set", f"{key}={json.dumps(value)}"]
+        else:
+            values = value if isinstance(value, tuple) else [value]
+            words += [word for v in values for word in (flag, str(v))]
+    return shlex.join(words)
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

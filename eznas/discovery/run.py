@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
-from eznas.discovery.config import Config
+from eznas.discovery.config import Config, command_of
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
 from eznas.discovery.search import OnGeneration, gather_evidence, search_formulas
@@ -27,9 +27,12 @@ from eznas.metrics import Difference, Row
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.proxy import Proxy
+from eznas.report.study_page import run_page
+from eznas.system.files import write_whole
 from eznas.system.folder import CONFIG, RunFolder
 
 RESULT = "result.json"
+PAGE = "README.md"
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,18 @@ def resume(
         return recorder.run(workers, watcher or NoCallback(), checkpoint)
 
 
+def page_of(folder: RunFolder) -> str:
+    """The page of a run that has ended, made from the files in its folder; `InputError` for one
+    that is missing or damaged."""
+    config = folder.read(CONFIG, Config)
+    return run_page(
+        folder.read(RESULT, dict[str, Any]),
+        config.model_dump(),
+        folder.read(PROVENANCE, dict[str, Any]),
+        command_of(config),
+    )
+
+
 def _check_unfinished(
     folder: RunFolder, checkpoint: Checkpoint | None, termination: Termination
 ) -> None:
@@ -211,6 +226,7 @@ class _Recorder:
         )
         self._write_champion(result)
         self.folder.write(RESULT, asdict(result))
+        write_whole(self.folder.path / PAGE, page_of(self.folder))
         return result
 
     def _saver(self, earlier_seconds: float) -> OnGeneration:

@@ -85,6 +85,15 @@ class RunFolder:
         return read_as(self.path / name, form)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing; `InputError` where that cannot
+    be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None
+
+
 def is_run(name: str, root: Path = ROOT) -> bool:
     """Whether a text is the path or name of a run."""
     return any(map(_is_run_folder, (Path(name), root / name)))

@@ -1,0 +1,268 @@
+"""The README.md beside results: Markdown made from the JSON in its folder and from nothing else."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from eznas.benchmarks.subsets import FITTED, FRESH
+from eznas.metrics import METRICS, verdict
+from eznas.report.cells import sort_key
+from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
+
+Content = Mapping[str, Any]
+Describe = Callable[[Content], str]  # the first sentence
+Tables = Callable[[Content], Iterator[str]]  # the tables, and what their columns mean
+
+FIRST_FEATURES = 40  # how many of some 2,000 a page shows
+_CORRELATIONS = (
+    "tau and rho: Kendall's and Spearman's rank correlation with accuracy, signed, with 95 % "
+    "bootstrap intervals over components; partial rho:\ngiven live parameters and FLOPs; top-10 % "
+    "rho: among the most accurate tenth; regret @1: accuracy that training the first-ranked "
+    "network\nloses, in points; seconds: of the proxy alone, per network and thread."
+)
+_DIFFERENCES = (
+    "Differences are paired: positive where the proxy ranks better, won or lost where the interval "
+    "of tau excludes zero."
+)
+_AGREEMENT = (
+    "rho: Spearman's, of our scores with the published column;\nbetween seeds: of the scores of "
+    "our own initialisations with one another."
+)
+_COMBINATION = (
+    "w is the weight of the first proxy and 1 - w that of the second, each divided by its largest "
+    "score;\nthe other columns are Kendall's tau with accuracy."
+)
+_FEATURES = (
+    "tau: Kendall's with accuracy; coverage: the share of networks that have a value. Models are "
+    "fitted to the features\nof a grammar; split by: what is never on both sides of the split "
+    "between fitted and tested networks."
+)
+_SPEED = (
+    "Rates are formulas x networks per second: of EZNAS's way with tensors from disk and from "
+    "memory, and of one plan, cold\nand over ten generations. Probes are in seconds per network, "
+    "scoring over its bare passes, growth as slopes in logs."
+)
+
+
+def study_page(name: str, contents: Mapping[str, Content]) -> str:
+    """The page of a folder of studies.
+
+    `name`: of the folder; `contents`: file name -> what the file holds, which is what `--json`
+    prints of a study, the `command` that made it, and the names of its `plots`.
+    """
+    parts = [f"# {name}"]
+    for file, content in contents.items():
+        parts += [f"## {PurePath(file).stem}", *_section(content, file)]
+    return "\n\n".join(parts) + "\n"
+
+
+def run_page(result: Content, config: Content, environment: Content, command: str) -> str:
+    """The page of a run: its champion, what that is worth, and the command to make it again.
+
+    `result`, `config`, `environment`: of the files of these names in the run's folder.
+    """
+    seconds, formulas = f"{result['seconds']:,.0f} s", f"{result['evaluations']:,} formulas"
+    machine = f"{environment['workers']} workers on {environment['cores']} cores"
+    seed = config["evolution"]["seed"]
+    stopped = f" It was stopped: {result['stopped']}." if result.get("stopped") else ""
+    parts = [
+        f"# {result['run']}",
+        f"A search on {', '.join(config['tasks'])}, seed {seed}: {formulas} in {seconds}, "
+        f"{machine}.{stopped}",
+        fenced(command, "sh"),
+        "The champion ([`champion.json`](champion.json)):",
+        fenced(result["formula"]),
+    ]
+    if result["held_out"]:
+        parts += [
+            f"Tested on {_samples(result['held_out'])}; the search used none of them. The numbers "
+            "in full: [`result.json`](result.json).",
+            *_correlations(result["held_out"], result["difference"]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(content: Content, file: str) -> Iterator[str]:
+    """What a file holds: a sentence, the command, tables, plots, and what the columns mean."""
+    describe, tables = next(parts for key, parts in _PARTS.items() if _matches(content, key))
+    yield f"{describe(content)}. The numbers in full: [`{file}`]({file})."
+    yield fenced(content["command"], "sh")
+    yield from tables(content)
+    yield from (f"![{PurePath(plot).stem}]({plot})" for plot in content.get("plots", ()))
+
+
+def _matches(content: Content, key: str) -> bool:
+    """Whether content is that of the study whose rows, or else whose content, have the key."""
+    return key in content or key in next(iter(content.get("rows") or [{}]))
+
+
+def _described_correlation(content: Content) -> str:
+    proxies = len({row["proxy"] for row in content["rows"]})
+    return f"{_counted(proxies, 'proxy', 'proxies')} on {_samples(content['rows'])}"
+
+
+def _correlation_tables(content: Content) -> Iterator[str]:
+    yield from _correlations(content["rows"], content["difference"])
+
+
+def _samples(rows: Sequence[Content]) -> str:
+    """Networks, sets, accuracies and seeds behind rows."""
+    datasets: dict[str, list[str]] = {}
+    for row in rows:
+        sample = f"{row['networks']:,} networks ({row['set']}), {row['accuracy']} accuracy"
+        datasets.setdefault(sample, []).append(row["dataset"])
+    samples = [f"{sample} on {', '.join(dict.fromkeys(d))}" for sample, d in datasets.items()]
+    seeds = rows[0]["seeds"]
+    plural = "s" if len(seeds) > 1 else ""
+    return f"{'; '.join(samples)}, initialisation seed{plural} {', '.join(map(str, seeds))}"
+
+
+def _correlations(rows: Sequence[Content], differences: Sequence[Content]) -> Iterator[str]:
+    """Tables of rows and of paired differences; in the former the highest tau comes first."""
+    columns: list[Column] = [("proxy", code("proxy")), ("data set", text("dataset"))]
+    for metric in METRICS.values():
+        if metric.name in ("tau", "rho"):
+            columns.append((f"{metric.name} [95 %]", interval(metric.name)))
+        elif metric.heading and any(row.get(metric.name) is not None for row in rows):
+            heading = " ".join(metric.heading.split())
+            columns.append((heading, number(metric.name, metric.form)))
+    if "variation" in rows[0]:
+        columns += [
+            ("tau of one seed, mean", lambda row: formatted(row["variation"]["mean"], "+.3f")),
+            ("its deviation", lambda row: formatted(row["variation"]["deviation"], ".3f")),
+            ("tau between seeds", lambda row: formatted(row["variation"]["agreement"], ".3f")),
+        ]
+    if "seconds" in rows[0]:
+        columns.append(("seconds", number("seconds", ".3g")))
+    order = list(dict.fromkeys(row["dataset"] for row in rows))
+    yield table(
+        columns, sorted(rows, key=lambda r: (order.index(r["dataset"]), -sort_key(r["tau"])))
+    )
+    yield _CORRELATIONS
+    if differences:
+        others = {row["against"] for row in differences}
+        proxy = next(row["proxy"] for row in rows if row["proxy"] not in others)
+        yield table(
+            [
+                (f"`{proxy}` minus", code("against")),
+                ("data set", text("dataset")),
+                ("tau [95 %]", interval("tau", "low", "high")),
+                ("rho [95 %]", interval("rho")),
+                ("", lambda row: verdict(row["low"], row["high"])),
+            ],
+            differences,
+        )
+        yield _DIFFERENCES
+
+
+def _described_agreement(content: Content) -> str:
+    rows = content["rows"]
+    counts = " or ".join(f"{n:,}" for n in sorted({row["networks"] for row in rows}))
+    datasets = ", ".join(dict.fromkeys(row["dataset"] for row in rows))
+    return f"Our scores beside published ones, on {counts} networks ({datasets})"
+
+
+def _agreement_tables(content: Content) -> Iterator[str]:
+    columns: list[Column] = [
+        ("proxy", code("proxy")),
+        ("data set", text("dataset")),
+        ("published column", text("published")),
+        ("networks", number("networks", ",")),
+        ("rho", number("rho", "+.4f")),
+    ]
+    if any(row["between_seeds"] is not None for row in content["rows"]):
+        columns.append(("between seeds", number("between_seeds", "+.4f")))
+    yield table(columns, sorted(content["rows"], key=lambda r: -sort_key(r["rho"])))
+    yield _AGREEMENT
+
+
+def _described_combination(content: Content) -> str:
+    datasets = ", ".join(content["tau"])
+    return f"tau of a weighted sum of `{content['first']}` and `{content['second']}` ({datasets})"
+
+
+def _combination_tables(content: Content) -> Iterator[str]:
+    rows = [
+        {"w": weight} | {dataset: taus[i] for dataset, taus in content["tau"].items()}
+        for i, weight in enumerate(content["weights"])
+    ]
+    yield table(
+        [("w", number("w", ".3f")), *((d, number(d, "+.4f")) for d in content["tau"])], rows
+    )
+    yield _COMBINATION
+
+
+def _described_features(content: Content) -> str:
+    return (
+        f"{len(content['features']):,} short features by tau on {FITTED} networks, the first "
+        f"{FIRST_FEATURES} shown, and models that are fitted to all of them, tested on {FRESH:,} "
+        "others"
+    )
+
+
+def _features_tables(content: Content) -> Iterator[str]:
+    rows = [dict(row) | row["tau"] | {"mean": _mean(row["tau"])} for row in content["features"]]
+    rows.sort(key=lambda row: -sort_key(row["mean"]))
+    datasets = list(dict.fromkeys(d for row in content["features"] for d in row["tau"]))
+    yield table(
+        [
+            ("feature", code("feature")),
+            *((dataset, number(dataset, "+.3f")) for dataset in datasets),
+            ("mean of \\|tau\\|", number("mean", ".3f")),
+            ("coverage", number("coverage", ".3f")),
+        ],
+        rows[:FIRST_FEATURES],
+    )
+    models = [
+        dict(row) | dict(zip(("t", "t_low", "t_high"), tau or (None,) * 3, strict=True))
+        | {"dataset": dataset}
+        for row in content["yardsticks"]
+        for dataset, tau in row["tau"].items()
+    ]  # fmt: skip
+    yield table(
+        [
+            ("model", text("model")),
+            ("grammar", text("language")),
+            ("features", number("features", ",")),
+            ("split by", text("split_by")),
+            ("data set", text("dataset")),
+            ("networks", number("networks", ",")),
+            ("tau [95 %]", interval("t")),
+        ],
+        models,
+    )
+    yield _FEATURES
+
+
+def _described_speed(content: Content) -> str:
+    formulas, networks = content["formulas"], content["networks"]
+    return f"{formulas} formulas on {networks} networks, {content['device']}"
+
+
+def _speed_tables(content: Content) -> Iterator[str]:
+    figures = {key: value for key, value in content.items() if key not in ("command", "device")}
+    rows = []
+    for key, value in figures.items():
+        parts = value if isinstance(value, Mapping) else {"": value}
+        rows += [{"name": f"{key} {part}".strip(), "figure": f} for part, f in parts.items()]
+    yield table([("what", code("name")), ("figure", text("figure"))], rows)
+    yield _SPEED
+
+
+_PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
+    "published": (_described_agreement, _agreement_tables),
+    "weights": (_described_combination, _combination_tables),
+    "features": (_described_features, _features_tables),
+    "rates": (_described_speed, _speed_tables),
+    "rows": (_described_correlation, _correlation_tables),
+}
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _mean(taus: Mapping[str, float | None]) -> float | None:
+    """The mean of |tau| over the data sets where it is defined."""
+    sizes = [abs(tau) for tau in taus.values() if tau is not None]
+    return sum(sizes) / len(sizes) if sizes else None
