@@ -133,8 +133,8 @@ def test_every_key_can_be_set(toml, key):
         *(read(toml(text)) for text in texts if text),
         *((read(settings={name: value}), read(toml(assignment))) if unique else ()),
     ]
-    for config in configs:
-        assert {k: value_of(config, k) for k in keys()} == expected
+    for resolved in configs:
+        assert {k: value_of(resolved, k) for k in keys()} == expected
 
 
 def test_a_bare_key_of_several_sections_is_that_of_the_evolution():
