@@ -205,7 +205,7 @@ class CellModule(nn.Module):
         return projected
 
 
-def function_name(architecture: str) -> str:
+def equivalence_name(architecture: str) -> str:
     """A name that isomorphic cells share, the authors' notion of equal architectures.
 
     It is a digest of the labels of all vertices, each refined by the labels of its neighbours as
@@ -253,5 +253,5 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
-    names=lambda architecture: (function_name(architecture),),
+    names=lambda architecture: (equivalence_name(architecture),),
 )
