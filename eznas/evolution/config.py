@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 # Sketches and structure only: matrices that a layer's tensors are condensed to cost kilobytes per
 # network and are known to carry the signal, paths cost nothing. Raw tensors cost megabytes per
 # network; they are measured only if a seed names them.
-SKETCHES = (
+DEFAULT_STATISTICS = (
     "noise_conv_output_covariance",
     "noise_conv_input_gram",
     "noise_conv_output_gram",
@@ -43,7 +43,9 @@ class EvolutionConfig(BaseModel):
 
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of the search and of its sample.")
     statistics: tuple[str, ...] = Field(
-        SKETCHES, min_length=1, description="What formulas may name, besides what seeds name."
+        DEFAULT_STATISTICS,
+        min_length=1,
+        description="What formulas may name, besides what seeds name.",
     )
     seed_formulas: tuple[str, ...] = Field(
         ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
@@ -94,7 +96,7 @@ class EvolutionConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _sample_grows(self) -> "EvolutionConfig":
+    def _check_sample_does_not_shrink(self) -> "EvolutionConfig":
         if self.first_networks > self.networks:
             raise InputError(
                 "configuration key 'evolution.first_networks': expected at most networks = "
