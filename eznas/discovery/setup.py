@@ -13,7 +13,7 @@ from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
-from eznas.proxies.files import Measured
+from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
 
@@ -55,10 +55,10 @@ class Setup:
         return tuple(context for contexts in self.contexts for context in contexts)
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         configs = [context.measurement for context in self.all_contexts]
-        return Measured(
+        return MeasurementRecord(
             measurement=[config.describe() for config in configs],
             fingerprint=[config.fingerprint for config in configs],
             raw_batch=self.config.measurement.raw_batch,

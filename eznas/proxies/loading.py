@@ -42,13 +42,13 @@ def describe(proxy: str) -> files.ProxyFile:
         context.measurement
         for context in contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
     ]
-    measured = files.Measured(
+    record = files.MeasurementRecord(
         measurement=[config.describe() for config in configs],
         fingerprint=[config.fingerprint for config in configs],
         raw_batch=loaded.raw_batch,
         sketch_batch=loaded.sketch_batch,
     )
-    return files.described(loaded, measured)
+    return files.to_proxy_file(loaded, record)
 
 
 def export(proxy: str, file: str) -> dict[str, Any]:
@@ -117,4 +117,4 @@ def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
         proxy = Proxy(name, parse(archived.formula), archive.raw_batch, archive.sketch_batch)
     except InputError as error:
         raise InputError(f"run {run.path}: {name}: {error}") from None
-    return proxy, files.described(proxy, archive, coverage=archived.coverage)
+    return proxy, files.to_proxy_file(proxy, archive, coverage=archived.coverage)
