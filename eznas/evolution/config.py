@@ -36,7 +36,7 @@ DEFAULT_STATISTICS = (
 class EvolutionConfig(BaseModel):
     """How formulas are evolved.
 
-    Raises `InputError` where the sample would shrink.
+    Raises `InputError` if the sample would shrink.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +71,10 @@ class EvolutionConfig(BaseModel):
     )
     tournament: int = Field(4, ge=1, description="Entrants of a tournament.")
     parsimony: float = Field(
-        1.3, ge=1, le=2, description="Of two winners the smaller one goes on with half this chance."
+        1.3,
+        ge=1,
+        le=2,
+        description="Of two winners the smaller one is chosen with half this probability.",
     )
     elite: Share = Field(0.1, description="Share of the population that survives by fitness alone.")
     fresh: Share = Field(0.05, description="Share of random formulas among the offspring.")

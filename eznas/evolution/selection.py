@@ -15,8 +15,8 @@ def tournament(
     individuals: Sequence[Individual], count: int, size: int, parsimony: float
 ) -> list[Individual]:
     """Winners of `count` double tournaments (Luke & Panait, 2002), repetitions included: each is
-    the fittest of `size` entrants, and of two such winners the smaller one goes on with probability
-    `parsimony` / 2."""
+    the fittest of `size` entrants, and of two such winners the smaller one is chosen with
+    probability `parsimony` / 2."""
     winners: list[Individual] = tools.selDoubleTournament(
         individuals, count, fitness_size=size, parsimony_size=parsimony, fitness_first=True
     )

@@ -54,7 +54,7 @@ def describe(proxy: str) -> files.ProxyFile:
 def export(proxy: str, file: str) -> dict[str, Any]:
     """Write the proxy that a text names (see `load`) to a JSON file, and return its content.
 
-    Raises `InputError` as `load` does, for a file name that does not end in .json, and where the
+    Raises `InputError` as `load` does, for a file name that does not end in .json, and if the
     file cannot be written.
     """
     if not file.endswith(".json"):

@@ -66,7 +66,7 @@ class Proxy:
         `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
         `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
         generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
-        `seed`). Raises `InputError` for arguments that cannot be used, and where the model cannot
+        `seed`). Raises `InputError` for arguments that cannot be used, and if the model cannot
         be run on images of this size.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed)
@@ -105,7 +105,7 @@ class Proxy:
         )
 
     def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
-        """The score of a model under a measurement config. Raises `InputError` where the model
+        """The score of a model under a measurement config. Raises `InputError` if the model
         cannot be run."""
         start_time = time.perf_counter()
         plan = Plan.of(self.formula.features())

@@ -2,7 +2,7 @@
 
 Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR 2021. An
 architecture is eight digits: 0 identity, 1 kernel 3 and expansion 3, 2 kernel 5 and expansion 6.
-Functions that take an architecture raise `InputError` where it is not one.
+Functions that take an architecture raise `InputError` if it is not one.
 """
 
 from collections import OrderedDict

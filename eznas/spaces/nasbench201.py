@@ -1,7 +1,7 @@
 """NAS-Bench-201: cells of 4 nodes and 6 edges, each edge one of five operations.
 
 Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
-Search", ICLR 2020. Functions that take an architecture raise `InputError` where it is not one.
+Search", ICLR 2020. Functions that take an architecture raise `InputError` if it is not one.
 """
 
 import difflib

@@ -109,7 +109,8 @@ class CellSpace:
         return self._ordered([*match.groups()[:2], *edges], stripped)
 
     def text(self, choices: Sequence[str]) -> str:
-        """The architecture of one option for every position; `InputError` for any other option."""
+        """The architecture of one option for every position; raises `InputError` for any other
+        option."""
         width, depth, *rest = self._ordered(choices, " ".join(choices))
         edges = [f"{op}~{source}|" for op, source in zip(rest[::2], rest[1::2], strict=True)]
         nodes = [f"|{a}{b}" for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -5,7 +5,7 @@ Cross-Task Neural Architecture Search", CVPR 2021. `64-41414-3_33_333`: 64 chann
 stem, a digit for each module, the operations of each node of the cell. `64-1234-basic`: the same
 with residual blocks. Networks are built with the classification head of two tasks, object and scene
 classification; the heads of the other tasks are not implemented. Functions that take an
-architecture raise `InputError` where it is not one.
+architecture raise `InputError` if it is not one.
 """
 
 import functools

@@ -20,7 +20,7 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
     `name`: `package.module:factory`, the name of a function without arguments that returns a
     module; `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
     while the model is made, so that its parameters do not depend on what was drawn before. Raises
-    `InputError` where there is no such model, or its factory fails.
+    `InputError` if there is no such model, or its factory fails.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
