@@ -7,7 +7,7 @@ from eznas.discovery.config import Config
 from eznas.discovery.run import Result, evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
-from eznas.proxies.classics import listed as proxies
+from eznas.proxies.classics import list_proxies as proxies
 from eznas.proxies.loading import export, load
 from eznas.proxies.proxy import Proxy
 from eznas.proxies.scoring import score

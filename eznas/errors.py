@@ -9,7 +9,7 @@ LONGEST = 3000  # characters of a message: all names of the language fit in
 class InputError(ValueError):
     """Bad input: one printable line that says what, where, and what was expected (exit code 2).
 
-    The line may quote text from a stranger: it is safe to print (see `one_line`).
+    The line may quote untrusted text: it is safe to print (see `one_line`).
     """
 
     def __init__(self, problem: str) -> None:

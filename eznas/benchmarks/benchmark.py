@@ -142,8 +142,8 @@ def select_datasets(
     each name is DATASET, or DATASET@SIZE for its images at another size.
 
     Data sets of one input size share the classes of the first of that size, since only the last
-    linear layer would differ. `InputError` for an unknown data set, or a size outside 8 to 512
-    pixels or that a data set of the space has anyway.
+    linear layer would differ. Raises `InputError` for an unknown data set, or a size outside 8 to
+    512 pixels or that a data set of the space has anyway.
     """
     of_size = _first_of_size(available.values())
     distinct = dict.fromkeys(names or available)

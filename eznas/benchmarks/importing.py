@@ -33,11 +33,12 @@ def import_table(
     """Import the ground truth of a space into the cache folder; returns its `summary`.
 
     file: the official file, or a CSV file of architectures and accuracies in percent.
-    kind, dataset: of a CSV file's accuracies; by default validation, and the space's first.
+    kind: of a CSV file's accuracies, "validation" unless given.
+    dataset: of a CSV file's accuracies, the first of the space unless given.
     replace: whether the table may take the place of another one.
 
-    `InputError` where the space, the kind or the data set is unknown, where the file cannot be
-    read or is not as expected, and where another table was imported before and `replace` is false.
+    Raises `InputError` if the space, the kind or the data set is unknown, if the file cannot be
+    read or is not as expected, and if another table was imported before and `replace` is false.
     The earlier table then stays.
     """
     check_importable(space)
@@ -60,7 +61,7 @@ def import_table(
 
 
 def check_importable(space: str) -> None:
-    """`InputError` where a space is unknown, or its ground truth comes with a package."""
+    """Raises `InputError` if a space is unknown, or its ground truth comes with a package."""
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     if space in PACKAGED:
@@ -114,8 +115,8 @@ def tables() -> list[dict[str, Any]]:
 
 
 def check_table(table: Table) -> None:
-    """`InputError` where a data set has no networks, a network has no runs, an accuracy is not in
-    0 to 100 percent, or an architecture is not canonical."""
+    """Raises `InputError` if a data set has no networks, a network has no runs, an accuracy is not
+    in 0 to 100 percent, or an architecture is not canonical."""
     space = SPACES[table.space]
     for dataset, runs_of in table.trials.items():
         if not runs_of:
@@ -145,7 +146,7 @@ def problem_of(space: str) -> str:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits; of a folder, that of a list of its files.
 
-    The list has the SHA-256 and the name of each file. `InputError` where one cannot be read.
+    The list has the SHA-256 and the name of each file. Raises `InputError` if one cannot be read.
     """
     try:
         if not path.is_dir():
@@ -157,7 +158,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_no_other(space: str, is_same: Callable[[Stored], bool]) -> None:
-    """`InputError` where an undamaged table of this space is stored that is not the same."""
+    """Raises `InputError` if an undamaged table of this space is stored that is not the same."""
     if not path_of(space).exists() or problem_of(space):
         return
     earlier = stored(space)
@@ -168,14 +169,14 @@ def check_no_other(space: str, is_same: Callable[[Stored], bool]) -> None:
         )
 
 
-def _read_csv(path: Path, space: str, kind: str | None, dataset: str | None) -> Table:
+def _read_csv(path: Path, space: str, accuracy_kind: str | None, dataset: str | None) -> Table:
     datasets = SPACES[space].datasets
-    kind, dataset = kind or KINDS[0], dataset or datasets[0]
-    if kind not in KINDS:
-        raise unknown("kind", kind, KINDS)
+    accuracy_kind, dataset = accuracy_kind or KINDS[0], dataset or datasets[0]
+    if accuracy_kind not in KINDS:
+        raise unknown("kind", accuracy_kind, KINDS)
     if dataset not in datasets:
         raise unknown(f"{space} dataset", dataset, datasets)
-    return Table(space, kind, {dataset: read_runs(path, SPACES[space])})
+    return Table(space, accuracy_kind, {dataset: read_runs(path, SPACES[space])})
 
 
 def _read_official(path: Path, space: str) -> Table:

@@ -21,8 +21,8 @@ def load(space: str, datasets: Sequence[str] = ()) -> Benchmark:
     """All networks of a space with their accuracies on some data sets (none are named: on all);
     each name is DATASET, or DATASET@SIZE for its images at another size.
 
-    `InputError` for an unknown space or data set, and for a space whose accuracies neither come
-    with a package nor were imported.
+    Raises `InputError` for an unknown space or data set, and for a space whose accuracies neither
+    come with a package nor were imported.
     """
     if space not in SPACES:
         raise unknown("space", space, SPACES)
@@ -38,8 +38,8 @@ def load_tasks(
     """The benchmark of each space among the tasks, and of each space that no search sees: texts
     SPACE, SPACE/DATASET or SPACE/DATASET@SIZE.
 
-    With more than one space in all, data sets are named SPACE/DATASET. `InputError` for a space
-    that is among both, and as `load`.
+    With more than one space in all, data sets are named SPACE/DATASET. Raises `InputError` for a
+    space that is among both, and as `load`.
     """
     searched_spaces, unseen_spaces = datasets_by_space(tasks), datasets_by_space(unseen)
     if in_both := searched_spaces.keys() & unseen_spaces.keys():
@@ -65,8 +65,9 @@ def datasets_by_space(tasks: Sequence[str]) -> dict[str, list[str]]:
 def from_accuracy_file(space: str, file: str, datasets: Sequence[str] = ()) -> Benchmark:
     """The networks and accuracies of a CSV file, in place of a benchmark's.
 
-    Each data set (none are named: all of the space's) gets the same accuracies. `InputError` for an
-    unknown space or data set, and for a file that cannot be read or has fewer than two networks.
+    Each data set (none are named: all of the space's) gets the same accuracies. Raises `InputError`
+    for an unknown space or data set, and for a file that cannot be read or has fewer than two
+    networks.
     """
     if space not in SPACES:
         raise unknown("space", space, SPACES)
@@ -89,8 +90,8 @@ def without_accuracies(
     space: str, architectures: Sequence[str], datasets: Sequence[str] = ()
 ) -> Benchmark:
     """Networks of a space on some data sets (none are named: on all of the space's); their
-    accuracies are NaN, and each network is a component by itself. `InputError` for an unknown space
-    or data set."""
+    accuracies are NaN, and each network is a component by itself. Raises `InputError` for an
+    unknown space or data set."""
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     selected = select_datasets(space, _published_datasets(space), datasets)

@@ -108,16 +108,17 @@ def read_published(path: str | Path, space: Space) -> Published:
     return Published(tuple(network_of), dict(zip(columns, scores.T, strict=True)))
 
 
-def _means(rows: NDArray[np.float64], networks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The means of each network's finite scores, float64 [networks, columns], NaN where none is.
+def _means(rows: NDArray[np.float64], network_of_row: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The means of each network's finite scores, float64 [networks, columns]; NaN if a network has
+    none.
 
-    rows: float64 [rows, columns]; networks: the network of each row, int64 [rows].
+    rows: float64 [rows, columns]; network_of_row: int64 [rows].
     """
-    finite = np.isfinite(rows)
-    total, count = np.zeros((2, networks.max() + 1, rows.shape[1]))
-    np.add.at(total, networks, np.where(finite, rows, 0.0))
-    np.add.at(count, networks, finite)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    is_finite = np.isfinite(rows)
+    totals, counts = np.zeros((2, network_of_row.max() + 1, rows.shape[1]))
+    np.add.at(totals, network_of_row, np.where(is_finite, rows, 0.0))
+    np.add.at(counts, network_of_row, is_finite)
+    return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
 def _score(text: str, where: str) -> float:

@@ -22,8 +22,8 @@ HELD_OUT_SHARE = 0.4
 def components(space: Space, architectures: Sequence[str]) -> Integers:
     """Component of each architecture, int64 [networks], numbered from 0 by first appearance.
 
-    Architectures that share one of the space's `names` are in one component. `InputError` where an
-    architecture is not of the space.
+    Architectures that share one of the space's `names` are in one component. Raises `InputError` if
+    an architecture is not of the space.
 
     The names in NAS-Bench-201 are the official isomorphism class (Dong & Yang, ICLR 2020) and the
     live cell, up to exchanging nodes 1 and 2: 5,615 components in the whole space. (Without the
@@ -86,7 +86,7 @@ def sample(indices: Integers, count: int, seed: int) -> Integers:
     """`count` of the indices, int64 [count], in a random order that depends on the number of
     indices and the seed alone.
 
-    A smaller sample is the beginning of a larger one. `InputError` where `count` is negative or
+    A smaller sample is the beginning of a larger one. Raises `InputError` if `count` is negative or
     larger than the number of indices.
     """
     if not 0 <= count <= len(indices):

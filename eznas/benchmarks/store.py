@@ -74,7 +74,7 @@ def path_of(space: str) -> Path:
 def store(table: Table, origin: Origin) -> Path:
     """Store a table in place of an earlier one of its space; returns the path of its file.
 
-    The file is written whole or not at all. `InputError` where it cannot be written, or where an
+    The file is written atomically. Raises `InputError` if it cannot be written, or if an
     architecture is not of the space.
     """
     architectures = [*next(iter(table.trials.values()))]
@@ -102,7 +102,7 @@ def store(table: Table, origin: Origin) -> Path:
 def stored(space: str) -> Stored:
     """The stored table of a space.
 
-    `InputError` where none was imported, which tells how to get it, or where its file is damaged.
+    Raises `InputError` if none was imported, which tells how to get it, or if its file is damaged.
     """
     path = path_of(space)
     try:

@@ -29,7 +29,7 @@ def resolved_count(requested: int | None, available: int) -> int:
 
 
 def search_sample(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
-    """`count` networks of the search part, in random order; `InputError` where it has fewer."""
+    """`count` networks of the search part, in random order; raises `InputError` if it has fewer."""
     part = split(benchmark.components).search
     if count > len(part):
         options = _settings_that_fit(len(part))
@@ -71,7 +71,7 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
 
     The former are `FITTED` networks of the search part, in the order of seed 0. The latter are
     `FRESH` held-out networks after the first `USED`, on which runs are tested and presets were
-    chosen. `InputError` for a space with too few networks.
+    chosen. Raises `InputError` for a space with too few networks.
     """
     part = held_out(benchmark, USED + FRESH)
     if len(part.architectures) < USED + FRESH:
@@ -86,7 +86,8 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
 def named_set(benchmark: Benchmark, name: str, count: int | None, seed: int) -> Benchmark:
     """`count` networks of one of `SETS` in random order; where it has no more, or `count` is None,
     all of them in the benchmark's order. The networks of the study keep its order, whatever the
-    seed. `InputError` for an unknown set, and for fewer than 2 networks or more than it has."""
+    seed. Raises `InputError` for an unknown set, and for fewer than 2 networks or more than it
+    has."""
     if name not in SETS:
         raise unknown("set", name, SETS)
     in_own_order = name.startswith("study")

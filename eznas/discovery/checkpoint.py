@@ -1,4 +1,4 @@
-"""The checkpoints of a run: what it takes to go on with it, and the logs that belong to them.
+"""The checkpoints of a run: what it takes to resume it, and the logs that belong to them.
 
 After every generation each log gets a line, then the archive and the checkpoint are replaced whole;
 the checkpoint has the lengths and digests of the logs. A process that ends anywhere in between has
@@ -66,7 +66,7 @@ class Checkpoints:
 
     @property
     def exist(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
+        """Whether there is a checkpoint to resume from."""
         return bool(self._latest)
 
     def __enter__(self) -> "Checkpoints":
@@ -92,7 +92,7 @@ class Checkpoints:
         configured: bool,
     ) -> None:
         """Write a line to each log, then the archive, then the checkpoint, the latest from now on.
-        `InputError` where one of them cannot be written."""
+        Raises `InputError` if one of them cannot be written."""
         for name, content in lines.items():
             data = (json.dumps(plain(content), allow_nan=False) + "\n").encode()
             append(self._folder.path / name, data, self._ends[name])
@@ -117,7 +117,7 @@ class Checkpoints:
         self._latest, self.evaluations = latest, search.evaluations
 
     def restore(self, previous: bool = False) -> Checkpoint | None:
-        """The latest checkpoint, or the one before it, as the one to go on from; None for a run
+        """The latest checkpoint, or the one before it, as the one to resume from; None for a run
         that has not completed a generation.
 
         `InputError` names a file that is missing or not as it was written, and says whether the
@@ -127,7 +127,7 @@ class Checkpoints:
         if not any((path / name).exists() for name in (LATEST, PREVIOUS)):
             journal = self._bytes(LOGS[0]) if (path / LOGS[0]).exists() else b""
             if journal.count(b"\n") > 1 or (path / "result.json").exists():
-                raise InputError(f"{path / LATEST}: missing, so there is nothing to go on from")
+                raise InputError(f"{path / LATEST}: missing, so there is nothing to resume from")
             return None  # the journal is empty, or has the line of a generation that was cut off
         name = PREVIOUS if previous else LATEST
         try:
@@ -169,7 +169,7 @@ class Checkpoints:
         try:
             previous, *_ = self._checked(PREVIOUS)
         except InputError:
-            return "; there is no older checkpoint to go on from: restore the file from a backup"
+            return "; there is no older checkpoint to resume from: restore the file from a backup"
         generation, name = previous.search.generation, self._folder.name
         return f"; `eznas resume {name} --previous` goes on from generation {generation}"
 

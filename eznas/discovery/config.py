@@ -111,8 +111,8 @@ def read(
     override both.
 
     The file may name its `preset`; the argument comes before that. Settings are SECTION.KEY ->
-    value; the section may be left out, see `full_key`. `InputError` for an unknown preset or key
-    (with the nearest), a value that is not allowed, and a file that cannot be read.
+    value; the section may be left out, see `full_key`. Raises `InputError` for an unknown preset or
+    key (with the nearest), a value that is not allowed, and a file that cannot be read.
     """
     content = _toml(Path(file)) if file is not None else {}
     preset_of_file = str(content.pop("preset", "quick"))
@@ -138,7 +138,7 @@ def read(
 
 def full_key(key: str) -> str:
     """SECTION.KEY for a key whose section may be left out: where one section alone has the key, or
-    `evolution` has it. `InputError` for an unknown key, or one of several other sections."""
+    `evolution` has it. Raises `InputError` for an unknown key, or one of several other sections."""
     full_keys = list(keys())
     if key in full_keys:
         return key
@@ -155,7 +155,7 @@ def full_key(key: str) -> str:
 
 def setting(text: str) -> tuple[str, Any]:
     """Key and value of a text "key=value"; the value is read as TOML, or is plain text where it is
-    no TOML. `InputError` for a text of another form."""
+    no TOML. Raises `InputError` for a text of another form."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise InputError(f"setting {text!r}: expected key=value")

@@ -37,8 +37,8 @@ def provenance(setup: Setup, workers: int) -> dict[str, Any]:
 
 
 def check_unchanged(folder: RunFolder, now: dict[str, Any], force: bool) -> None:
-    """`InputError` where versions or data are no longer those of `environment.json`; with `force`
-    the new ones are written to it, with the earlier ones under "before"."""
+    """Raises `InputError` if versions or data are no longer those of `environment.json`; with
+    `force` the new ones are written to it, with the earlier ones under "before"."""
     before = folder.read(FILE, dict[str, Any])
     changes = list(_changes(before, now))
     if changes and not force:

@@ -270,5 +270,5 @@ class _Recorder:
         coverages = {entry.formula: entry.coverage for entry in archive.formulas}
         evidence = [dict(row) for row in result.held_out if row["proxy"] == "champion"]
         coverage = coverages.get(result.formula)
-        content = files.described(proxy, self.setup.measured, evidence, coverage)
+        content = files.to_proxy_file(proxy, self.setup.measured, evidence, coverage)
         files.write(Path(self.folder.path, files.CHAMPION), content)

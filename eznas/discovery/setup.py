@@ -13,7 +13,7 @@ from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
-from eznas.proxies.files import Measured
+from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
 
@@ -38,7 +38,7 @@ CHECKED_NETWORKS = 3  # of each space, of which one must run before anything els
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a run needs to begin or to go on: the networks of each space to search on, the contexts
+    """What a run needs to begin or to resume: the networks of each space to search on, the contexts
     of each, held-out networks, seed formulas, and the bytes of memory that each worker may take
     (None: no limit)."""
 
@@ -55,10 +55,10 @@ class Setup:
         return tuple(context for contexts in self.contexts for context in contexts)
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         configs = [context.measurement for context in self.all_contexts]
-        return Measured(
+        return MeasurementRecord(
             measurement=[config.describe() for config in configs],
             fingerprint=[config.fingerprint for config in configs],
             raw_batch=self.config.measurement.raw_batch,
@@ -67,9 +67,9 @@ class Setup:
 
 
 def prepare(config: Config, workers: int, memory: int | None) -> Setup:
-    """Everything that a run needs; `memory`: megabytes for all processes together. `InputError` for
-    unknown tasks, seed formulas or statistics, too few networks or too little memory, images or a
-    device that are not available, and networks that cannot be run."""
+    """Everything that a run needs; `memory`: megabytes for all processes together. Raises
+    `InputError` for unknown tasks, seed formulas or statistics, too few networks or too little
+    memory, images or a device that are not available, and networks that cannot be run."""
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
@@ -85,8 +85,8 @@ def prepare(config: Config, workers: int, memory: int | None) -> Setup:
 
 
 def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
-    """The contexts in which a run measures the networks of a benchmark; `InputError` for an unknown
-    statistic, and for images or a device that are not available."""
+    """The contexts in which a run measures the networks of a benchmark; raises `InputError` for an
+    unknown statistic, and for images or a device that are not available."""
     for statistic in config.evolution.statistics:
         if statistic not in CATALOGUE:
             raise unknown("statistic", statistic, CATALOGUE)
@@ -95,8 +95,8 @@ def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
 
 def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, float]:
     """What a run will take, from measuring a few of its `networks` now: "seconds", "megabytes" of
-    all processes, "networks" to be measured, and "workers". `InputError` where the run could not
-    begin: see `prepare`."""
+    all processes, "networks" to be measured, and "workers". Raises `InputError` if the run could
+    not begin: see `prepare`."""
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution = config.evolution
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
@@ -128,7 +128,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
 
 
 def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> None:
-    """`InputError` where none of a few networks of the space can run in one of the contexts."""
+    """Raises `InputError` if none of a few networks of the space can run in one of the contexts."""
     evaluator = Evaluator(contexts)
     for context in range(len(contexts)):
         for remaining, architecture in enumerate(architectures, 1 - len(architectures)):
@@ -141,7 +141,8 @@ def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> 
 
 
 def _worker_budget(memory: int, workers: int) -> int:
-    """Bytes for each worker, from the megabytes for all processes; `InputError` for too few."""
+    """Bytes for each worker, from the megabytes for all processes; raises `InputError` for too
+    few."""
     ray = RAY_MB * (workers > 1)
     least = WORKER_MB * workers + ray
     if memory < least:

@@ -72,7 +72,7 @@ class Bank:
     blocks: dict[str, Blocks]
     present: dict[str, Tensor]
 
-    def joined(self, other: "Bank") -> "Bank":
+    def with_statistics_of(self, other: "Bank") -> "Bank":
         """The bank with the statistics of another measurement of the same networks added."""
         return replace(
             self, blocks=self.blocks | other.blocks, present=self.present | other.present
@@ -83,7 +83,7 @@ class Bank:
         names = [n for n in self.blocks if statistics is None or n in statistics]
         return sum(b.nbytes for name in names for b in self.blocks[name] if b is not None)
 
-    def only(self, statistics: Collection[str]) -> "Bank":
+    def restricted_to(self, statistics: Collection[str]) -> "Bank":
         """The bank without the tensors of all other statistics."""
         return replace(self, blocks={n: b for n, b in self.blocks.items() if n in statistics})
 

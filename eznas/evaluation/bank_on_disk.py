@@ -17,7 +17,8 @@ ALIGNED = 64  # bytes to which every tensor is aligned
 
 
 class BankOnDisk:
-    """A copy of a bank whose tensors are in a file; `InputError` where it cannot be written."""
+    """A copy of a bank whose tensors are in a file. Raises `InputError` if it cannot be
+    written."""
 
     def __init__(self, bank: Bank) -> None:
         tensors = [b for blocks in bank.blocks.values() for b in blocks if b is not None]

@@ -22,8 +22,8 @@ def contexts_of(benchmark: Benchmark, settings: MeasurementSettings) -> tuple[Co
     """One context for each input format (size, classes) of a benchmark's data sets, in their order.
 
     All see the same batch of images, drawn at the largest of the data sets' native sizes and
-    averaged over areas for smaller ones. `InputError` for images that cannot be read or a device
-    that is not there.
+    averaged over areas for smaller ones. Raises `InputError` for images that cannot be read or a
+    device that is not there.
     """
     formats = benchmark.input_formats()
     # Sizes that a user adds to a data set's native one (DATASET@SIZE) change no other's images.

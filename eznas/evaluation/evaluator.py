@@ -51,7 +51,7 @@ class Evaluator:
     statistics that a feature needs are measured for it and dropped. A bank goes to disk if this
     process, with the bank in memory and the next one being measured, would take more than
     `budget` bytes (None: no limit). With `lenient`, a network whose forward or backward pass
-    fails gets a status; without, that is an `InputError`. A feature that runs out of memory
+    fails gets a status; without, that raises `InputError`. A feature that runs out of memory
     always gets a status.
     """
 
@@ -65,20 +65,20 @@ class Evaluator:
     _largest: int = 0  # bytes of a bank with all that was measured for it
 
     def evaluate(
-        self, key: Key, architectures: Architectures, texts: Sequence[str]
+        self, key: Key, architectures: Architectures, features: Sequence[str]
     ) -> FeatureValues:
-        """Values of the features `texts` on the architectures of a shard: [features, networks].
+        """Values of features (canonical texts) on a shard's architectures: [features, networks].
 
-        `InputError` where a network cannot be measured and the evaluator is not lenient.
+        Raises `InputError` if a network cannot be measured and the evaluator is not lenient.
         """
         with one_thread():
-            return self._values(key, tuple(architectures), self._planned(tuple(texts)))
+            return self._values(key, tuple(architectures), self._planned(tuple(features)))
 
-    def measure(self, key: Key, architectures: Architectures, texts: Sequence[str]) -> None:
-        """Measure what the features `texts` need on a shard, and keep nothing of it: whether that
-        succeeds is what the caller wants to know. `InputError` as in `evaluate`."""
+    def measure(self, key: Key, architectures: Architectures, features: Sequence[str]) -> None:
+        """Measure what features (canonical texts) need on a shard, and keep nothing of it: whether
+        that succeeds is what the caller wants to know. Raises `InputError` as `evaluate` does."""
         with one_thread():
-            statistics = {*self.statistics, *self._planned(tuple(texts)).statistics()}
+            statistics = {*self.statistics, *self._planned(tuple(features)).statistics()}
             self._measured(architectures, key[0], statistics)
 
     @property
@@ -86,18 +86,18 @@ class Evaluator:
         """Bytes of the tensors that are kept in memory."""
         return sum(s.bank.nbytes() for s in self._shards.values() if isinstance(s.bank, Bank))
 
-    def touched(self, statistics: Collection[str]) -> int:
+    def bytes_of(self, statistics: Collection[str]) -> int:
         """Bytes of the tensors of these statistics on all shards, in memory or on disk."""
         return sum(shard.opened().nbytes(statistics) for shard in self._shards.values())
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Drop all cached values of expressions; the measured tensors stay."""
         for shard in self._shards.values():
             shard.cache = Cache()
 
-    def _planned(self, texts: tuple[str, ...]) -> Plan:
-        if self._plan[0] != texts:
-            self._plan = (texts, Plan.of([parse(t) for t in texts]))
+    def _planned(self, features: tuple[str, ...]) -> Plan:
+        if self._plan[0] != features:
+            self._plan = (features, Plan.of([parse(text) for text in features]))
         return self._plan[1]
 
     def _values(self, key: Key, architectures: tuple[str | None, ...], plan: Plan) -> FeatureValues:
@@ -112,13 +112,13 @@ class Evaluator:
             missing_bank, failed = self._measured(measurable, key[0], missing)
             if failed - shard.failed:
                 return self._one_by_one(key, architectures, plan, frozenset(missing))
-            bank = bank.joined(missing_bank)
+            bank = bank.with_statistics_of(missing_bank)
         values = _marked(_evaluated(plan, bank, shard.cache), shard.failed)
         if isinstance(shard.bank, BankOnDisk):
             shard.bank.release()
         elif self.keep:
             self._largest = max(self._largest, bank.nbytes())
-            shard.bank = bank.only(self.statistics)
+            shard.bank = bank.restricted_to(self.statistics)
             self._shards[key] = shard
             del bank
             if missing or is_new:

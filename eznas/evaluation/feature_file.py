@@ -126,8 +126,8 @@ def read_blocks(file: Path) -> list[Block]:
 
 
 def cut_incomplete(file: Path) -> None:
-    """Remove a last member that was cut off from the file; `InputError` for a damaged file, or one
-    that cannot be written to."""
+    """Remove a last member that was cut off from the file; raises `InputError` for a damaged file,
+    or one that cannot be written to."""
     data = _bytes(file)
     complete = _members(data, file)[0]
     if complete < len(data):

@@ -31,22 +31,22 @@ from eznas.evaluation.workers import Workers
 from eznas.statistics.config import MeasurementConfig
 from eznas.system.files import read_as, write_whole
 
-PORTION = 4  # shards per worker between two appends
+SHARDS_PER_APPEND = 4  # per worker
 
 
 @dataclass(eq=False)
 class FeatureStore:
-    """The stored feature values of one space; `InputError` for a folder of another space, or a
-    damaged one. A folder that does not exist is an empty store.
+    """The stored feature values of one space. A folder that does not exist is an empty store.
 
-    Any process may read; to add values, it must `claim` the folder first.
+    Any process may read; to add values, it must `claim` the folder first. Raises `InputError` if
+    the folder is damaged, or of another space.
     """
 
     path: Path
     space: str
     _blocks: list[Block] = field(default_factory=list)
     _lock: IO[str] | None = None
-    _stamp: tuple[int, int] | None = None
+    _size_and_mtime: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self._described()
@@ -58,11 +58,15 @@ class FeatureStore:
 
     def claim(self, configs: Sequence[MeasurementConfig]) -> None:
         """Reserve the folder for this process, until `close`, and write down what the fingerprints
-        of these configs stand for. `InputError` where another process has claimed it, where it is
-        damaged or where it cannot be written to."""
+        of these configs stand for.
+
+        Raises `InputError` if another process has claimed it, if it is damaged, or if it cannot be
+        written to.
+        """
         self._claim_folder()
         cut_incomplete(self._file)
-        if _stamp_of(self._file) != self._stamp:  # another process added to it, or it was cut
+        # Another process may have added to it, or it was cut.
+        if _size_and_mtime_of(self._file) != self._size_and_mtime:
             self._load()
         content = self._described()
         content["space"] = self.space
@@ -88,11 +92,12 @@ class FeatureStore:
     def append(
         self,
         features: Sequence[str],
-        parts: Sequence[tuple[MeasurementConfig, Sequence[str], FeatureValues]],
+        entries: Sequence[tuple[MeasurementConfig, Sequence[str], FeatureValues]],
     ) -> None:
-        """Add values of features and write them to the disk, after `claim`. A part is a config,
-        architectures and values [features, networks]. `InputError` if writing fails."""
-        blocks = [Block.of(c.fingerprint, names, features, values) for c, names, values in parts]
+        """Add values of features and write them to the disk, after `claim`. An entry is a
+        config, architectures and values [features, networks]. Raises `InputError` if writing
+        fails."""
+        blocks = [Block.of(c.fingerprint, names, features, values) for c, names, values in entries]
         try:
             with self._file.open("ab") as file:
                 file.write(compressed(blocks))
@@ -104,7 +109,7 @@ class FeatureStore:
 
     def compact(self) -> None:
         """Rewrite the file with as few tables as possible, sorted: it gets smaller, and stores of
-        equal values get equal files. `InputError` if writing fails."""
+        equal values get equal files. Raises `InputError` if writing fails."""
         blocks = list(merged(self._blocks))
         write_whole(self._file, compressed(blocks))
         self._blocks = blocks
@@ -116,7 +121,7 @@ class FeatureStore:
             self._lock = None
 
     def _load(self) -> None:
-        self._stamp = _stamp_of(self._file)
+        self._size_and_mtime = _size_and_mtime_of(self._file)
         self._blocks = read_blocks(self._file)
 
     def _described(self) -> dict[str, Any]:
@@ -162,33 +167,37 @@ class StoredWorkers:
         """See `Workers.count`."""
         return self.workers.count
 
-    def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
-        """See `Workers.evaluate`; values are rounded as the store keeps them. `InputError` also for
-        a feature or network that gets a failure status: failures are not stored."""
-        for missing, incomplete in self._missing(shards, texts).items():
-            step = PORTION * self.count
-            for start in range(0, len(incomplete), step):
-                self._measure(incomplete[start : start + step], missing)
-        return [values for values, _ in self._find(shards, texts)]
+    def evaluate(self, shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:
+        """See `Workers.evaluate`; values are rounded as the store keeps them.
+
+        Also raises `InputError` if a feature or network gets a failure status: failures are not
+        stored.
+        """
+        shards_per_append = SHARDS_PER_APPEND * self.count
+        for missing_features, shards_lacking_them in self._missing(shards, features).items():
+            for start in range(0, len(shards_lacking_them), shards_per_append):
+                shards_of_append = shards_lacking_them[start : start + shards_per_append]
+                self._evaluate_and_store(shards_of_append, missing_features)
+        return [values for values, _ in self._find(shards, features)]
 
     def close(self) -> None:
         """See `Workers.close`."""
         self.workers.close()
 
-    def _measure(self, shards: Sequence[Shard], texts: Sequence[str]) -> None:
+    def _evaluate_and_store(self, shards: Sequence[Shard], features: Sequence[str]) -> None:
         """Evaluate features on shards, and store the values."""
-        shard_values = self.workers.evaluate(shards, texts)
+        shard_values = self.workers.evaluate(shards, features)
         for values in shard_values:
             if reasons := failures(values.status.ravel()):
-                raise InputError(f"{', '.join(texts)}: {reasons[0]}; nothing of it was stored")
-        parts = [
+                raise InputError(f"{', '.join(features)}: {reasons[0]}; nothing of it was stored")
+        entries = [
             (self.contexts[shard.context].measurement, shard.architectures, values)
             for shard, values in zip(shards, shard_values, strict=True)
         ]
-        self.store.append(texts, parts)
+        self.store.append(features, entries)
 
     def _find(
-        self, shards: Sequence[Shard], texts: Sequence[str]
+        self, shards: Sequence[Shard], features: Sequence[str]
     ) -> list[tuple[FeatureValues, npt.NDArray[np.bool_]]]:
         """For each shard its stored values, and which of them are known. One look-up for each
         context, since each goes through the blocks of the whole store."""
@@ -197,7 +206,7 @@ class StoredWorkers:
             context_shards = [shard for shard in shards if shard.context == context]
             architectures = [a for shard in context_shards for a in shard.architectures]
             fingerprint = self.contexts[context].measurement.fingerprint
-            values, known = self.store.find(fingerprint, texts, architectures)
+            values, known = self.store.find(fingerprint, features, architectures)
             start = 0
             for shard in context_shards:
                 columns = slice(start, start := start + len(shard.architectures))
@@ -205,18 +214,20 @@ class StoredWorkers:
         return [results[shard] for shard in shards]
 
     def _missing(
-        self, shards: Sequence[Shard], texts: Sequence[str]
+        self, shards: Sequence[Shard], features: Sequence[str]
     ) -> dict[tuple[str, ...], list[Shard]]:
         """Features that some networks of a shard lack -> all shards that lack exactly these."""
-        incomplete: dict[tuple[str, ...], list[Shard]] = {}
-        for shard, (_, known) in zip(shards, self._find(shards, texts), strict=True):
-            missing = tuple(text for text, row in zip(texts, known, strict=True) if not row.all())
-            if missing:
-                incomplete.setdefault(missing, []).append(shard)
-        return incomplete
+        shards_by_missing: dict[tuple[str, ...], list[Shard]] = {}
+        for shard, (_, known) in zip(shards, self._find(shards, features), strict=True):
+            missing_features = tuple(
+                feature for feature, row in zip(features, known, strict=True) if not row.all()
+            )
+            if missing_features:
+                shards_by_missing.setdefault(missing_features, []).append(shard)
+        return shards_by_missing
 
 
-def _stamp_of(file: Path) -> tuple[int, int] | None:
+def _size_and_mtime_of(file: Path) -> tuple[int, int] | None:
     """Size and time of change, which tell whether a file has changed; None where there is none."""
     if not file.is_file():
         return None

@@ -66,11 +66,11 @@ class FeatureTable:
         )
         stop = -(-networks // SHARD)
         by_start: dict[int, list[str]] = {}
-        for text in features:
-            by_start.setdefault(self._shards_filled(text), []).append(text)
+        for feature in features:
+            by_start.setdefault(self._shards_filled(feature), []).append(feature)
         return sum(
-            self._extend(texts, start, stop)
-            for start, texts in sorted(by_start.items())
+            self._extend(features_from_start, start, stop)
+            for start, features_from_start in sorted(by_start.items())
             if start < stop
         )
 
@@ -122,10 +122,10 @@ class FeatureTable:
         rows = self._values.get(feature)
         return 0 if rows is None else -(-rows[0].values.shape[1] // SHARD)
 
-    def _extend(self, texts: list[str], start: int, stop: int) -> int:
+    def _extend(self, features: list[str], start: int, stop: int) -> int:
         """Evaluate features on the shards from `start` to `stop` of every context."""
-        usable = [text for text in texts if text not in self._unusable]
-        unusable = [text for text in texts if text in self._unusable]
+        usable = [feature for feature in features if feature not in self._unusable]
+        unusable = [feature for feature in features if feature in self._unusable]
         by_context = [shards[start:stop] for shards in self._shards]
         all_shards = [shard for shards in by_context for shard in shards]
         shard_values = iter(self._evaluate(all_shards, usable) if usable else ())
@@ -135,22 +135,22 @@ class FeatureTable:
             networks_by_sample[self._sample_of[context]] = networks
             if usable:
                 values = FeatureValues.beside([next(shard_values) for _ in shards])
-                for row, text in enumerate(usable):
-                    self._append(text, context, values.rows([row]))
-            for text in unusable:
-                reason = self._unusable[text]
-                self._append(text, context, FeatureValues.failed(1, networks, reason))
+                for row, feature in enumerate(usable):
+                    self._append(feature, context, values.rows([row]))
+            for feature in unusable:
+                reason = self._unusable[feature]
+                self._append(feature, context, FeatureValues.failed(1, networks, reason))
         return len(usable) * sum(networks_by_sample.values())
 
-    def _append(self, text: str, context: int, values: FeatureValues) -> None:
+    def _append(self, feature: str, context: int, values: FeatureValues) -> None:
         """Append the values of a feature on further networks of a context."""
-        rows = self._values.setdefault(text, [FeatureValues.missing(1, 0) for _ in self._shards])
+        rows = self._values.setdefault(feature, [FeatureValues.missing(1, 0) for _ in self._shards])
         first = rows[context].values.shape[1]
         for i in np.flatnonzero(unmeasurable(values.status[0])).tolist():
             network = self._sample_of[context], first + i
             self._failed.setdefault(network, failures(values.status[:, i])[0])
         if reason := feature_failure(values.status):
-            self._unusable[text] = reason
+            self._unusable[feature] = reason
         rows[context] = FeatureValues.beside([rows[context], values])
 
 
@@ -159,5 +159,5 @@ def _shards(context: int, architectures: tuple[str, ...]) -> list[Shard]:
     return [Shard(context, i // SHARD, architectures[i : i + SHARD]) for i in starts]
 
 
-def _cannot_be_filled(shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
-    raise ValueError(f"this table cannot be filled further: {', '.join(texts)}")
+def _cannot_be_filled(shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:
+    raise ValueError(f"this table cannot be filled further: {', '.join(features)}")

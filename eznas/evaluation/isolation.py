@@ -2,7 +2,7 @@
 
 When a shard crashes or hangs its worker again and again, its networks are measured one by one,
 then its features are evaluated half by half. A network or feature that crashes or hangs a worker
-even alone gets a status if workers are lenient; if they are not, such a shard is an `InputError`.
+even alone gets a status if workers are lenient; if they are not, such a shard raises `InputError`.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import STATUS_OF
 
-ATTEMPTS = 3  # how often a call may crash its worker before it is blamed
+ATTEMPTS = 3  # how often a call may crash its worker before it is given up
 
 
 @dataclass
-class Suspects:
+class CrashingNetworks:
     """The networks that are known to crash workers, for all later evaluations.
 
     `networks`: (context, number of the shard, index in it) -> the reason of its status; `lenient`
@@ -43,13 +43,13 @@ class Suspects:
 
 @dataclass
 class ShardJob:
-    """Features on one shard. `blamed`, shared by the jobs of one evaluation: the features that
-    crash workers -> the reason."""
+    """Features (canonical texts) on one shard. `crashing_features`, shared by the jobs of one
+    evaluation: the features that crash workers -> the reason."""
 
     shard: Shard
-    texts: tuple[str, ...]
-    blamed: dict[str, str]
-    suspects: Suspects
+    features: tuple[str, ...]
+    crashing_features: dict[str, str]
+    crashing_networks: CrashingNetworks
 
     @property
     def worker(self) -> int:
@@ -57,25 +57,28 @@ class ShardJob:
         return self.shard.number
 
     def call(self) -> Call:
-        """The evaluation of the features not blamed yet, without networks known to crash."""
-        return self._evaluation(self._unblamed())
+        """The evaluation of the features and networks that are not known to crash workers."""
+        return self._evaluation(self._usable_features())
 
     def finish(self, executor: Executor, call: Call, answer: FeatureValues | Lost) -> FeatureValues:
-        """Values of all features, [features, networks]: from the answer, or by isolation where
-        the worker was lost. `InputError` where a shard keeps crashing its worker and workers are
-        not lenient, or where each of its networks does."""
+        """Values of all features, [features, networks]: from the answer, or by isolation if the
+        worker was lost.
+
+        Raises `InputError` if the shard keeps crashing its worker and workers are not lenient, or
+        if every network in it crashes alone.
+        """
         if isinstance(answer, Lost):
-            by_text = self._retried(executor)
+            by_feature = self._retried(executor)
         else:
-            by_text = _by_text(call.arguments[2], answer)
+            by_feature = _by_feature(call.arguments[2], answer)
         networks = len(self.shard.architectures)
-        values = FeatureValues.below(
-            [
-                by_text[t] if t in by_text else FeatureValues.failed(1, networks, self.blamed[t])
-                for t in self.texts
-            ]
-        )
-        for index, reason in self.suspects.of(self.shard).items():
+        failed = {
+            feature: FeatureValues.failed(1, networks, reason)
+            for feature, reason in self.crashing_features.items()
+        }
+        rows = failed | by_feature
+        values = FeatureValues.below([rows[feature] for feature in self.features])
+        for index, reason in self.crashing_networks.of(self.shard).items():
             values.values[:, index] = float("nan")
             values.coverage[:, index] = 0
             values.status[:, index] = STATUS_OF[reason]
@@ -83,20 +86,20 @@ class ShardJob:
 
     def _retried(self, executor: Executor) -> dict[str, FeatureValues]:
         """The values by feature, after the first loss of the worker; features that keep crashing
-        it are missing, and so are those that other jobs have blamed meanwhile."""
-        texts = self._unblamed()
-        answer = executor.attempt(self.worker, self._evaluation(texts), ATTEMPTS - 1)
+        it are missing, and so are those that another job has found to crash meanwhile."""
+        features = self._usable_features()
+        answer = executor.attempt(self.worker, self._evaluation(features), ATTEMPTS - 1)
         if not isinstance(answer, Lost):
-            return _by_text(texts, answer)
-        if not self.suspects.lenient:
+            return _by_feature(features, answer)
+        if not self.crashing_networks.lenient:
             raise self._fatal("crashes or hangs its worker again and again", answer)
-        self._search_networks(executor, texts)
-        return self._search_features(executor, texts)
+        self._search_networks(executor, features)
+        return self._search_features(executor, features)
 
-    def _search_networks(self, executor: Executor, texts: list[str]) -> None:
+    def _search_networks(self, executor: Executor, features: list[str]) -> None:
         """Find the networks that crash a worker when they are measured."""
-        architectures = self.suspects.without(self.shard)
-        lost: Any = executor.attempt(self.worker, self._measurement(architectures, texts), 1)
+        architectures = self.crashing_networks.without(self.shard)
+        lost: Any = executor.attempt(self.worker, self._measurement(architectures, features), 1)
         if not isinstance(lost, Lost):
             return
         fatal: dict[int, str] = {}
@@ -104,37 +107,37 @@ class ShardJob:
             if architecture is None:
                 continue
             alone = tuple(a if i == index else None for i, a in enumerate(architectures))
-            answer = executor.attempt(self.worker, self._measurement(alone, texts), ATTEMPTS)
+            answer = executor.attempt(self.worker, self._measurement(alone, features), ATTEMPTS)
             if isinstance(answer, Lost):
                 fatal[index], lost = f"network {answer.cause}", answer
         if len(fatal) == len(architectures) > 1:
             raise self._fatal("crashes or hangs its worker with each of its networks", lost)
         for index, reason in fatal.items():
-            self.suspects.networks[self.shard.context, self.shard.number, index] = reason
+            self.crashing_networks.networks[self.shard.context, self.shard.number, index] = reason
 
-    def _search_features(self, executor: Executor, texts: list[str]) -> dict[str, FeatureValues]:
-        """The values by feature; features that crash the worker alone are blamed, and missing."""
-        attempts = ATTEMPTS if len(texts) == 1 else 1
-        answer = executor.attempt(self.worker, self._evaluation(texts), attempts)
+    def _search_features(self, executor: Executor, features: list[str]) -> dict[str, FeatureValues]:
+        """The values by feature; those that crash the worker even alone are missing."""
+        attempts = ATTEMPTS if len(features) == 1 else 1
+        answer = executor.attempt(self.worker, self._evaluation(features), attempts)
         if not isinstance(answer, Lost):
-            return _by_text(texts, answer)
-        if len(texts) == 1:
-            self.blamed[texts[0]] = answer.cause
+            return _by_feature(features, answer)
+        if len(features) == 1:
+            self.crashing_features[features[0]] = answer.cause
             return {}
-        middle = len(texts) // 2
-        first_half = self._search_features(executor, texts[:middle])
-        return first_half | self._search_features(executor, texts[middle:])
+        middle = len(features) // 2
+        first_half = self._search_features(executor, features[:middle])
+        return first_half | self._search_features(executor, features[middle:])
 
-    def _unblamed(self) -> list[str]:
-        return [text for text in self.texts if text not in self.blamed]
+    def _usable_features(self) -> list[str]:
+        return [f for f in self.features if f not in self.crashing_features]
 
-    def _evaluation(self, texts: list[str]) -> Call:
+    def _evaluation(self, features: list[str]) -> Call:
         key = self.shard.context, self.shard.number
-        return Call(_evaluate, (key, self.suspects.without(self.shard), texts))
+        return Call(_evaluate, (key, self.crashing_networks.without(self.shard), features))
 
-    def _measurement(self, architectures: tuple[str | None, ...], texts: list[str]) -> Call:
+    def _measurement(self, architectures: tuple[str | None, ...], features: list[str]) -> Call:
         key = self.shard.context, self.shard.number
-        return Call(_measure, (key, architectures, texts))
+        return Call(_measure, (key, architectures, features))
 
     def _fatal(self, problem: str, lost: Lost) -> InputError:
         return InputError(
@@ -143,8 +146,8 @@ class ShardJob:
         )
 
 
-def _by_text(texts: Sequence[str], values: FeatureValues) -> dict[str, FeatureValues]:
-    return {text: values.rows([row]) for row, text in enumerate(texts)}
+def _by_feature(features: Sequence[str], values: FeatureValues) -> dict[str, FeatureValues]:
+    return {feature: values.rows([row]) for row, feature in enumerate(features)}
 
 
 def _evaluate(evaluator: Evaluator, *arguments: Any) -> FeatureValues:

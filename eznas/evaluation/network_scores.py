@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 class ShardEvaluation(Protocol):
     """What evaluates features on shards: `Workers`, or `StoredWorkers` with a feature store."""
 
-    def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
+    def evaluate(self, shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:
         """See `Workers.evaluate`."""
 
 
@@ -32,8 +32,8 @@ def network_scores(
     benchmark: Benchmark, formulas: Sequence[Expression], team: ShardEvaluation
 ) -> dict[str, Array]:
     """The scores of formulas for each data set of a benchmark: {data set: float64 [formulas,
-    networks]}, -inf where lowest and NaN where undefined. `InputError` where a network cannot be
-    measured, unless the workers are lenient."""
+    networks]}, -inf where lowest and NaN where undefined. Raises `InputError` if a network cannot
+    be measured, unless the workers are lenient."""
     table = table_of(benchmark, team)
     table.fill(formulas, table.networks)
 

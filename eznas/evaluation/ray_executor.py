@@ -38,22 +38,24 @@ class Worker:
 
 
 class RayExecutor:
-    """One Ray actor per worker: `count` of them, each with a state from `make_state`, which must be
-    picklable.
+    """One Ray actor per worker: `worker_count` of them, each with a state from `make_state`, which
+    must be picklable.
 
-    An actor that dies, or takes longer than `limit` seconds for one call, is replaced by one with a
-    fresh state, and its job learns of it (see `Job.finish`). `InputError` where the cluster that
-    RAY_ADDRESS names cannot be joined, or has too few CPUs.
+    An actor that dies, or takes longer than `call_timeout` seconds for one call, is replaced by one
+    with a fresh state, and its job learns of it (see `Job.finish`). Raises `InputError` if the
+    cluster that RAY_ADDRESS names cannot be joined, or has too few CPUs.
     """
 
-    def __init__(self, make_state: Callable[[], Any], count: int, limit: float = HUNG) -> None:
-        self.count = count
+    def __init__(
+        self, make_state: Callable[[], Any], worker_count: int, call_timeout: float = HUNG
+    ) -> None:
+        self.count = worker_count
         self._make_state = make_state
-        self._limit = limit
+        self._call_timeout = call_timeout
         self._actors: list[Any] = []
-        self._started = _start_ray(count)
+        self._must_shut_down = _start_ray(worker_count)
         try:
-            self._actors = [self._actor() for _ in range(count)]
+            self._actors = [self._actor() for _ in range(worker_count)]
         except BaseException:  # such as an interrupt
             self.close()
             raise
@@ -73,7 +75,7 @@ class RayExecutor:
                     number = queue.popleft()
                     call = jobs[number].call()
                     answer = self._actors[worker].answer.remote(call)
-                    running[worker] = number, call, answer, time.monotonic() + self._limit
+                    running[worker] = number, call, answer, time.monotonic() + self._call_timeout
             first_deadline = min(deadline for *_, deadline in running.values())
             answers = [answer for *_, answer, _ in running.values()]
             ready, _ = ray.wait(answers, timeout=max(first_deadline - time.monotonic(), 0))
@@ -94,22 +96,23 @@ class RayExecutor:
         actor, outcome = worker % self.count, None
         for _ in range(times):
             answer = self._actors[actor].answer.remote(call)
-            ready, _ = ray.wait([answer], timeout=self._limit)
+            ready, _ = ray.wait([answer], timeout=self._call_timeout)
             outcome = self._outcome(actor, answer if ready else None)
             if not isinstance(outcome, Lost):
                 break
         return outcome
 
     def close(self) -> None:
-        """Stop the actors, and the cluster if it was started here."""
+        """Stop the actors, and leave the cluster, which ends if it was started here; a cluster that
+        this process had joined before is not left."""
         import ray
 
         actors, self._actors = self._actors, []
         for actor in actors:
             ray.kill(actor)
-        if self._started:
+        if self._must_shut_down:
             ray.shutdown()
-        self._started = False
+        self._must_shut_down = False
 
     def _outcome(self, worker: int, answer: Any | None) -> Any | Lost:
         """The result behind an answer, which is None for a worker that took too long; `Lost` where
@@ -120,7 +123,7 @@ class RayExecutor:
             if answer is not None:
                 return ray.get(answer)
             ray.kill(self._actors[worker])
-            lost = Lost("hung", f"no answer for {self._limit:g} s")
+            lost = Lost("hung", f"no answer for {self._call_timeout:g} s")
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, InputError) else error) from None
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
@@ -134,12 +137,12 @@ class RayExecutor:
         return ray.remote(num_cpus=1, max_restarts=0)(Worker).remote(self._make_state)
 
 
-def try_ray(count: int) -> tuple[float, int]:
-    """Start Ray for `count` workers, or join the cluster that RAY_ADDRESS names, run one task for
+def try_ray(worker_count: int) -> tuple[float, int]:
+    """Start Ray for this many workers, or join the cluster that RAY_ADDRESS names, run one task for
     each worker, and leave it again.
 
     Returns the seconds until all tasks were back, and the bytes of memory of the largest process
-    that ran one, after it has imported what workers import. `InputError` where that fails.
+    that ran one, after it has imported what workers import. Raises `InputError` if that fails.
     """
     try:
         import ray
@@ -148,9 +151,9 @@ def try_ray(count: int) -> tuple[float, int]:
 
     start, started = time.monotonic(), False
     try:
-        started = _start_ray(count)
+        started = _start_ray(worker_count)
         task = ray.remote(num_cpus=1)(resident)
-        sizes = ray.get([task.remote() for _ in range(count)], timeout=_TRIAL_TIMEOUT)
+        sizes = ray.get([task.remote() for _ in range(worker_count)], timeout=_TRIAL_TIMEOUT)
         return time.monotonic() - start, max(sizes)
     except InputError:
         raise
@@ -165,7 +168,7 @@ def try_ray(count: int) -> tuple[float, int]:
             ray.shutdown()
 
 
-def _start_ray(count: int) -> bool:
+def _start_ray(worker_count: int) -> bool:
     """Use the cluster that this process has joined, or join the one that RAY_ADDRESS names, or
     start a small one; True if `ray.shutdown` is to follow in the end."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -176,7 +179,7 @@ def _start_ray(count: int) -> bool:
         return False
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        return _join_or_start(count)
+        return _join_or_start(worker_count)
     except SystemExit:  # raised by Ray's own handler of SIGTERM while it starts
         ray.shutdown()
         raise Stopped(signal.SIGTERM) from None
@@ -185,7 +188,7 @@ def _start_ray(count: int) -> bool:
             signal.signal(signal.SIGTERM, handler)  # which Ray has replaced by its own
 
 
-def _join_or_start(count: int) -> bool:
+def _join_or_start(worker_count: int) -> bool:
     import ray
 
     if address := os.environ.get(ADDRESS):
@@ -195,13 +198,13 @@ def _join_or_start(count: int) -> bool:
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
         cpus = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
-        if cpus < count:  # the actors beyond that would never start
+        if cpus < worker_count:  # the actors beyond that would never start
             ray.shutdown()
-            raise InputError(f"Ray cluster {address!r}: {cpus} CPUs for {count} workers")
+            raise InputError(f"Ray cluster {address!r}: {cpus} CPUs for {worker_count} workers")
         return True
     ray.init(
         address="local",
-        num_cpus=count,
+        num_cpus=worker_count,
         object_store_memory=OBJECT_STORE,
         include_dashboard=False,
         log_to_driver=False,
@@ -211,7 +214,7 @@ def _join_or_start(count: int) -> bool:
 
 
 def _check_reachable(address: str) -> None:
-    """`InputError` where nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    """Raises `InputError` if nothing listens at HOST:PORT: Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return  # a name that Ray knows, such as "auto"

@@ -1,4 +1,4 @@
-"""Workers: evaluators behind an executor. Feature texts go in, feature values come out.
+"""Workers: evaluators behind an executor. Features go in as texts, their values come out.
 
 Networks and features that crash a worker are isolated: see `isolation`.
 """
@@ -10,14 +10,14 @@ from eznas.evaluation.evaluator import Evaluator
 from eznas.evaluation.executors import Executor, Progress, SerialExecutor
 from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
-from eznas.evaluation.isolation import ShardJob, Suspects
+from eznas.evaluation.isolation import CrashingNetworks, ShardJob
 from eznas.evaluation.ray_executor import ADDRESS, RayExecutor
 
 
 class Workers:
     """Evaluates features on shards; shard i of every context belongs to worker i modulo `count`.
 
-    `lenient`: a network or feature that crashes a worker gets a status; without, that is an
+    `lenient`: a network or feature that crashes a worker gets a status; without, it raises
     `InputError`. `progress` is called with the shards that are done and all shards of a call.
     """
 
@@ -25,7 +25,7 @@ class Workers:
         self, executor: Executor, lenient: bool = False, progress: Progress | None = None
     ) -> None:
         self._executor = executor
-        self._suspects = Suspects(lenient)
+        self._crashing_networks = CrashingNetworks(lenient)
         self._progress = progress
 
     @property
@@ -33,18 +33,21 @@ class Workers:
         """The number of workers."""
         return self._executor.count
 
-    def evaluate(self, shards: Sequence[Shard], texts: Sequence[str]) -> list[FeatureValues]:
-        """Values of the features `texts` for each shard, in their order: [features, networks of the
-        shard] each.
+    def evaluate(self, shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:
+        """Values of features (canonical texts) for each of the shards, in their order: [features,
+        networks of the shard].
 
-        `InputError` where a network's forward or backward pass fails (unless the evaluators are
-        lenient) or a shard crashes its worker again and again (unless the workers are; even then
-        if each of its networks does).
+        Raises `InputError` if a network's forward or backward pass fails and the evaluators are not
+        lenient; if a shard keeps crashing its worker and workers are not lenient; or if every
+        network in it crashes alone.
         """
-        blamed: dict[str, str] = {}  # features that crash workers in this call, and the reason
-        jobs = [ShardJob(shard, tuple(texts), blamed, self._suspects) for shard in shards]
-        values: list[FeatureValues] = self._executor.run(jobs, self._progress)
-        return values
+        crashing_features: dict[str, str] = {}  # of this call -> the reason
+        jobs = [
+            ShardJob(shard, tuple(features), crashing_features, self._crashing_networks)
+            for shard in shards
+        ]
+        shard_values: list[FeatureValues] = self._executor.run(jobs, self._progress)
+        return shard_values
 
     def close(self) -> None:
         """Drop the evaluators, and stop what was started for them."""
@@ -62,7 +65,8 @@ def start(
     variable RAY_ADDRESS; `count` workers on Ray otherwise.
 
     `make_evaluator` must be picklable. `lenient` and `progress` as in `Workers`; evaluators have
-    a `lenient` of their own. `InputError` where Ray cannot be started or the cluster not be joined.
+    a `lenient` of their own. Raises `InputError` if Ray cannot be started or the cluster not be
+    joined.
     """
     serial = count == 1 and ADDRESS not in os.environ
     executor = SerialExecutor(make_evaluator) if serial else RayExecutor(make_evaluator, count)

@@ -14,7 +14,7 @@ from eznas.formulas.expression import Expression
 from eznas.predictors.least_squares import greedy_formulas
 from eznas.primitives import NET_SCALAR
 
-FRESH_BLOOD = 0.4  # share of random formulas among the offspring once progress has stopped
+STALLED_RANDOM_SHARE = 0.4  # share of random formulas among the offspring once progress has stopped
 
 
 class Breeder:
@@ -72,23 +72,24 @@ class Breeder:
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
-    def offspring(self, population: list[Individual], stale: int) -> list[Individual]:
+    def offspring(self, population: list[Individual], stale_generations: int) -> list[Individual]:
         """The new formulas of a generation, distinct: children of the population and random trees,
-        more of these after `stale` generations without progress.
+        with more random trees after `stale_generations` without progress.
 
-        There are fewer than the config asks for where variation finds no more.
+        May return fewer than `config.offspring`.
         """
         config = self._config
-        random_share = FRESH_BLOOD if stale >= config.fresh_blood_after else config.fresh
+        stalled = stale_generations >= config.fresh_blood_after
+        random_share = STALLED_RANDOM_SHARE if stalled else config.fresh
         random_trees = self.random_trees(round(random_share * config.offspring))
-        individuals = {tree.text: tree for tree in random_trees}
+        child_by_text = {tree.text: tree for tree in random_trees}
         attempts = 0
-        while len(individuals) < config.offspring and attempts < 20 * config.offspring:
+        while len(child_by_text) < config.offspring and attempts < 20 * config.offspring:
             attempts += 1
             child = self._child(population)
             if self._admits(child) and self._sample.is_new(child):
-                individuals.setdefault(child.text, child)
-        return list(individuals.values())
+                child_by_text.setdefault(child.text, child)
+        return list(child_by_text.values())
 
     def _child(self, population: list[Individual]) -> Individual:
         if randomness.happens(self._config.crossover):

@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 # Sketches and structure only: matrices that a layer's tensors are condensed to cost kilobytes per
 # network and are known to carry the signal, paths cost nothing. Raw tensors cost megabytes per
 # network; they are measured only if a seed names them.
-SKETCHES = (
+DEFAULT_STATISTICS = (
     "noise_conv_output_covariance",
     "noise_conv_input_gram",
     "noise_conv_output_gram",
@@ -36,14 +36,16 @@ SKETCHES = (
 class EvolutionConfig(BaseModel):
     """How formulas are evolved.
 
-    Raises `InputError` where the sample would shrink.
+    Raises `InputError` if the sample would shrink.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of the search and of its sample.")
     statistics: tuple[str, ...] = Field(
-        SKETCHES, min_length=1, description="What formulas may name, besides what seeds name."
+        DEFAULT_STATISTICS,
+        min_length=1,
+        description="What formulas may name, besides what seeds name.",
     )
     seed_formulas: tuple[str, ...] = Field(
         ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
@@ -69,7 +71,10 @@ class EvolutionConfig(BaseModel):
     )
     tournament: int = Field(4, ge=1, description="Entrants of a tournament.")
     parsimony: float = Field(
-        1.3, ge=1, le=2, description="Of two winners the smaller one goes on with half this chance."
+        1.3,
+        ge=1,
+        le=2,
+        description="Of two winners the smaller one is chosen with half this probability.",
     )
     elite: Share = Field(0.1, description="Share of the population that survives by fitness alone.")
     fresh: Share = Field(0.05, description="Share of random formulas among the offspring.")
@@ -94,7 +99,7 @@ class EvolutionConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _sample_grows(self) -> "EvolutionConfig":
+    def _check_sample_does_not_shrink(self) -> "EvolutionConfig":
         if self.first_networks > self.networks:
             raise InputError(
                 "configuration key 'evolution.first_networks': expected at most networks = "

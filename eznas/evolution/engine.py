@@ -95,8 +95,8 @@ class Engine:
         )
 
     def resume(self, state: State) -> None:
-        """Go on from a state, as an engine that has done nothing yet: the table is filled again,
-        and random draws go on as they were then."""
+        """Continue from a state, as an engine that has done nothing yet: the table is filled again,
+        and random draws continue as they were then."""
         sample = self._sample
         sample.table.refill(state.features, state.unusable)
         sample.networks, sample.evaluations = state.networks, state.evaluations

@@ -19,7 +19,7 @@ from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 Node = Any  # gp.Primitive or gp.Terminal: deap has no types
-Signature = tuple[str, tuple[ValueType, ...]]  # a primitive's name and the types it is applied to
+Application = tuple[str, tuple[ValueType, ...]]  # a primitive's name and the types it is applied to
 MAX_ARGUMENT_DEPTH = 4  # of random trees: short features carry the signal
 KNOWN_FEATURE_SHARE = 0.85  # of the random features, where any are known
 _NEVER_GENERATED = ("zeros",)  # can be parsed, but says nothing about a network
@@ -174,9 +174,9 @@ def _productions(statistics: Sequence[str]) -> dict[ValueType, list[Production]]
         terminal = Production(deap_statistic(name), (), 1, 0)
         productions.setdefault(CATALOGUE[name].type, []).append(terminal)
     productions.setdefault(NET_SCALAR, []).append(Production(None, (), 1.0, 0))
-    signatures = _reachable_signatures(set(productions))
-    depths = _least_depths(productions, signatures)
-    for name, arguments in signatures:
+    applications = _reachable_applications(set(productions))
+    depths = _least_depths(productions, applications)
+    for name, arguments in applications:
         node = deap_primitive(name, arguments)
         depth = 1 + max(depths[a] for a in arguments)
         production = Production(node, arguments, _weight(name, arguments), depth)
@@ -184,10 +184,10 @@ def _productions(statistics: Sequence[str]) -> dict[ValueType, list[Production]]
     return productions
 
 
-def _reachable_signatures(value_types: set[ValueType]) -> list[Signature]:
+def _reachable_applications(value_types: set[ValueType]) -> list[Application]:
     """All applications of primitives that start from values of these types, in the order of the
     registry."""
-    results: dict[Signature, ValueType] = {}
+    results: dict[Application, ValueType] = {}
     grown = True
     while grown:
         reached = {
@@ -200,17 +200,17 @@ def _reachable_signatures(value_types: set[ValueType]) -> list[Signature]:
         grown = len(reached) > len(results)
         results, value_types = reached, value_types | set(reached.values())
     order = {name: number for number, name in enumerate(PRIMITIVES)}
-    return sorted(results, key=lambda signature: (order[signature[0]], signature[1]))
+    return sorted(results, key=lambda application: (order[application[0]], application[1]))
 
 
 def _least_depths(
-    terminals: Iterable[ValueType], signatures: list[Signature]
+    terminals: Iterable[ValueType], applications: list[Application]
 ) -> dict[ValueType, int]:
     """For every type the depth of the lowest tree that makes it; that of a terminal is 0."""
     depths, depth = dict.fromkeys(terminals, 0), 0
     while new_types := {
         type_of_node(deap_primitive(name, arguments))
-        for name, arguments in signatures
+        for name, arguments in applications
         if all(a in depths for a in arguments)
     } - set(depths):
         depth += 1
@@ -218,15 +218,15 @@ def _least_depths(
     return depths
 
 
-def _weight(name: str, arguments: tuple[ValueType, ...]) -> float:
+def _weight(name: str, argument_types: tuple[ValueType, ...]) -> float:
     """How often a primitive is drawn: arithmetic above the features, short chains inside them."""
-    primitive, above_features = PRIMITIVES[name], arguments[0] == NET_SCALAR
+    primitive, is_above_features = PRIMITIVES[name], argument_types[0] == NET_SCALAR
     if primitive.symbol:
-        return 4.0 if above_features else 0.3
+        return 4.0 if is_above_features else 0.3
     if primitive.aggregation:
         return 3.0
     if primitive.elementwise:
-        return (0.5 if primitive.arity == 1 else 0.7) if above_features else 0.15
+        return (0.5 if primitive.arity == 1 else 0.7) if is_above_features else 0.15
     return 1.0
 
 

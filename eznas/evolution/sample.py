@@ -25,7 +25,7 @@ class Sample:
         self.seen: set[str] = set()
 
     def grow(self, networks: int) -> None:
-        """Go on with more networks; results on fewer ones are forgotten."""
+        """Continue with more networks; results on fewer ones are forgotten."""
         self.networks = networks
         self.results, self.seen = {}, set()
 
@@ -38,16 +38,16 @@ class Sample:
 
         Returns how many pairs of a feature and a network had to be evaluated for it.
         """
-        new = {i.text: i for i in individuals if i.text not in self.results}
-        formulas = [i.expression for i in new.values()]
-        pairs = self.table.fill(formulas, self.networks)
+        without_result = {i.text: i for i in individuals if i.text not in self.results}
+        formulas = [i.expression for i in without_result.values()]
+        feature_network_pairs = self.table.fill(formulas, self.networks)
         results = evaluate_fitness(formulas, self.table, self.tasks, self.networks)
-        self.results |= dict(zip(new, results, strict=True))
-        self.seen.update(map(short_digest, new))
-        self.evaluations += len(new)
+        self.results |= dict(zip(without_result, results, strict=True))
+        self.seen.update(map(short_digest, without_result))
+        self.evaluations += len(without_result)
         for individual in individuals:
             self.set_fitness(individual)
-        return pairs
+        return feature_network_pairs
 
     def set_fitness(self, individual: Individual) -> None:
         """Give an individual, whose result is known, its fitness."""

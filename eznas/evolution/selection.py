@@ -15,8 +15,8 @@ def tournament(
     individuals: Sequence[Individual], count: int, size: int, parsimony: float
 ) -> list[Individual]:
     """Winners of `count` double tournaments (Luke & Panait, 2002), repetitions included: each is
-    the fittest of `size` entrants, and of two such winners the smaller one goes on with probability
-    `parsimony` / 2."""
+    the fittest of `size` entrants, and of two such winners the smaller one is chosen with
+    probability `parsimony` / 2."""
     winners: list[Individual] = tools.selDoubleTournament(
         individuals, count, fitness_size=size, parsimony_size=parsimony, fitness_first=True
     )
@@ -27,13 +27,13 @@ def lexicase(
     individuals: Sequence[Individual], taus: Sequence[Sequence[float]], count: int
 ) -> list[Individual]:
     """Winners of `count` epsilon-lexicase selections (La Cava et al., 2016), repetitions included:
-    each is the best on a first random task, among those on a second one, and so on. Taus within
-    the median absolute deviation of the best count as equal to it.
+    each is the best on a first random task, among those on a second one, and so on. A tau
+    within one median absolute deviation of the best tau counts as equal to it.
 
     `taus` [individuals][tasks]: undefined ones (NaN) count as the worst.
     """
     entrants = [
-        SimpleNamespace(individual=individual, fitness=_cases(task_taus))
+        SimpleNamespace(individual=individual, fitness=_as_deap_fitness(task_taus))
         for individual, task_taus in zip(individuals, taus, strict=True)
     ]
     return [entrant.individual for entrant in tools.selAutomaticEpsilonLexicase(entrants, count)]
@@ -74,7 +74,7 @@ def fittest_first(individuals: Sequence[Individual]) -> list[Individual]:
     return sorted(individuals, key=lambda i: (-i.fitness.values[0], len(i), i.text))
 
 
-def _cases(taus: Sequence[float]) -> SimpleNamespace:
+def _as_deap_fitness(taus: Sequence[float]) -> SimpleNamespace:
     """Taus in the shape of a DEAP fitness."""
     values = tuple(WORST if math.isnan(tau) else tau for tau in taus)
     return SimpleNamespace(values=values, weights=(1.0,) * len(values))

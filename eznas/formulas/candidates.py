@@ -79,14 +79,14 @@ def candidate_features(statistics: Sequence[str]) -> list[Expression]:
     return list(dict.fromkeys(_features(statistics)))
 
 
-def scalars(statistic: Statistic) -> list[str]:
+def scalar_texts(statistic: Statistic) -> list[str]:
     """The texts of the scalars to which a statistic is reduced, one number per row of its axis."""
     templates = () if statistic.name in _ONLY_SPECIFIC else _REDUCTIONS[statistic.type.form]
     templates += _SPECIFIC.get(statistic.name, ())
-    name = statistic.name
+    operand = statistic.name
     if statistic.type.axis == "networks" and statistic.type.form == "matrix":
-        name = f"correlation({name})"  # [images, pixels] is not square, its correlation is
-    return [template.format(name) for template in templates]
+        operand = f"correlation({operand})"  # [images, pixels] is not square, its correlation is
+    return [template.format(operand) for template in templates]
 
 
 def _features(statistics: Sequence[str]) -> Iterator[Expression]:
@@ -95,7 +95,7 @@ def _features(statistics: Sequence[str]) -> Iterator[Expression]:
     ]
     for name in statistics:
         row = CATALOGUE[name]
-        for text in scalars(row):
+        for text in scalar_texts(row):
             if row.type.axis == "networks":
                 yield parse(text).canonical
                 yield parse(f"log({text})").canonical

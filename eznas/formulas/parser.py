@@ -1,6 +1,6 @@
 """The parser: formula text to expression.
 
-Nothing is evaluated as Python, because a formula file may come from a stranger. The grammar:
+Nothing is evaluated as Python, because a formula file may be untrusted. The grammar:
 
     sum    := product (("+" | "-") product)*
     product:= factor (("*" | "/") factor)*

@@ -51,27 +51,30 @@ def simplified(expression: Expression) -> Expression:
         arguments = tuple(simplified(a) for a in node.arguments)
         node = Expression(node.name, node.type, arguments, node.value).canonical
     for pattern, result in RULES:
-        variables: dict[str, Expression] = {}
-        if _matches(pattern, node, variables):
-            return simplified(_filled(result, variables))
+        bindings: dict[str, Expression] = {}
+        if _matches(pattern, node, bindings):
+            return simplified(_filled(result, bindings))
     return node
 
 
-def _matches(pattern: Pattern, node: Expression, variables: dict[str, Expression]) -> bool:
-    """Whether a node matches a pattern; fills in the expressions that the variables stand for."""
+def _matches(pattern: Pattern, node: Expression, bindings: dict[str, Expression]) -> bool:
+    """Whether a node matches a pattern, and records what each variable matched in `bindings`.
+
+    A variable never matches a constant.
+    """
     if isinstance(pattern, str):
-        return node.value is None and variables.setdefault(pattern, node) == node
-    name, *arguments = pattern
+        return node.value is None and bindings.setdefault(pattern, node) == node
+    name, *subpatterns = pattern
     return (
         node.name == name
-        and len(node.arguments) == len(arguments)
-        and all(_matches(p, a, variables) for p, a in zip(arguments, node.arguments, strict=True))
+        and len(node.arguments) == len(subpatterns)
+        and all(_matches(p, a, bindings) for p, a in zip(subpatterns, node.arguments, strict=True))
     )
 
 
-def _filled(pattern: Pattern, variables: dict[str, Expression]) -> Expression:
-    """The pattern with its variables replaced by expressions."""
+def _filled(pattern: Pattern, bindings: dict[str, Expression]) -> Expression:
+    """The pattern with its variables replaced by the expressions that they are bound to."""
     if isinstance(pattern, str):
-        return variables[pattern]
-    name, *arguments = pattern
-    return call(str(name), *(_filled(a, variables) for a in arguments))
+        return bindings[pattern]
+    name, *subpatterns = pattern
+    return call(str(name), *(_filled(p, bindings) for p in subpatterns))

@@ -71,9 +71,9 @@ def top_kendall(scores: ArrayLike, accuracies: ArrayLike, share: float = 0.1) ->
     """`kendall` of scores [networks] within the top share by accuracies [networks]; NaN if it is
     undefined there.
 
-    The top are the best ceil(share * networks), and all that are as accurate as the last of them. A
-    score of NaN or +inf makes it NaN even outside the top. Source: Abdelfattah et al. 2021 (with
-    rho). Raises `InputError` if the shapes do not match, and for a share outside (0, 1].
+    The top are the best ceil(share * networks), and all that are as accurate as the last of them.
+    The result is NaN if any score is NaN or +inf, even outside the top. Source: Abdelfattah et al.
+    2021 (with rho). Raises `InputError` if the shapes do not match, and for a share outside (0, 1].
     """
     return unweighted(partial(top_taus, share=checked_share(share)), scores, accuracies)
 
@@ -191,7 +191,7 @@ def _among_top(
 
 
 def _deviations(values: Floats, weights: Floats) -> Floats:
-    """Finite values [networks] less their mean; exactly 0 for a constant."""
+    """Finite values [networks] minus their mean; exactly 0 for a constant."""
     scaled = values / (np.abs(values).max(initial=0) or 1)  # their squares do not overflow
     lowest = np.where(weights > 0, scaled, np.inf).min(axis=1, initial=np.inf)
     above_lowest = np.where(weights > 0, scaled - lowest[:, None], 0)
@@ -201,7 +201,7 @@ def _deviations(values: Floats, weights: Floats) -> Floats:
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:
-    """Average ranks of values [networks] less their mean."""
+    """Average ranks of values [networks] minus their mean."""
     return np.asarray(np.sqrt(weights) * centred_ranks(Order.of(values), weights)[0])
 
 

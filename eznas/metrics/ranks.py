@@ -99,7 +99,7 @@ def rhos(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
 
 
 def centred_ranks(order: Order, weights: Floats) -> tuple[Floats, Floats]:
-    """Average ranks less their mean [replicates, networks], and 12 times their sum of squares
+    """Average ranks minus their mean [replicates, networks], and 12 times their sum of squares
     [replicates].
 
     Times 12 it is the whole number total**3 - sum(ties**3): exactly 0 for a constant.
@@ -132,7 +132,7 @@ def _concordance(
 
 
 def _signs(ranks: NDArray[np.float32], block: slice) -> NDArray[np.float32]:
-    """Signs of the ranks in a block less those from its start to the end: [block, rest]."""
+    """Signs of the ranks in a block minus those from its start to the end: [block, rest]."""
     difference = ranks[block, None] - ranks[None, block.start :]
     return np.clip(difference, -1, 1, out=difference)  # the sign of a whole number, twice as fast
 

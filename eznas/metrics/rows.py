@@ -76,7 +76,7 @@ def correlation_rows(
     many names as score vectors.
     """
     rows: list[Row] = []
-    for index, dataset, result in _cells(names, results):
+    for index, dataset, result in _proxy_dataset_pairs(names, results):
         row: Row = {"proxy": names[index], "dataset": dataset, "networks": result.networks}
         for metric in METRICS.values():
             if metric.name != "within_tau":
@@ -101,7 +101,7 @@ def difference_rows(
         raise unknown("proxy", proxy, names)
     minuend = list(names).index(proxy)
     rows: list[Difference] = []
-    for other, dataset, result in _cells(names, results):
+    for other, dataset, result in _proxy_dataset_pairs(names, results):
         if other == minuend:
             continue
         tau, low, high = map(_null, paired_difference(result, minuend, other))
@@ -120,7 +120,7 @@ def difference_rows(
     return rows
 
 
-def _cells(
+def _proxy_dataset_pairs(
     names: Sequence[str], results: Mapping[str, Bootstrap]
 ) -> Iterator[tuple[int, str, Bootstrap]]:
     """Each index of a proxy with each dataset and its result, the proxies outermost."""

@@ -40,7 +40,7 @@ def ndcg(scores: ArrayLike, accuracies: ArrayLike, k: int | None = None) -> floa
 def regret(scores: ArrayLike, accuracies: ArrayLike, k: int = 1) -> float:
     """Accuracy lost by training only the k best by scores [networks]; NaN if undefined.
 
-    The best of all accuracies [networks] less the best among those k, in units of accuracy: 0 is
+    The best of all accuracies [networks] minus the best among those k, in units of accuracy: 0 is
     the least, also where there are no more than k networks. If not all networks that tie in score
     are among the k best, those that are come from a random draw (hypergeometric). -inf as an
     accuracy makes it NaN. Source: Bubeck et al. 2009 (simple regret). Raises `InputError` if the

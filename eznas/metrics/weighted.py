@@ -125,7 +125,7 @@ def checked(
 
 
 def checked_groups(groups: ArrayLike, networks: int) -> Integers:
-    """Labels (numbers or texts) [networks] as numbers; `InputError` for another length."""
+    """Labels (numbers or texts) [networks] as numbers; raises `InputError` for another length."""
     _, labels = np.unique(np.asarray(groups), return_inverse=True)
     if labels.shape != (networks,):
         raise InputError(f"groups of {labels.size} networks, accuracies of {networks}")

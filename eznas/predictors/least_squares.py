@@ -32,7 +32,7 @@ class RegressionData:
 
     - `x` [rows, features]: float64 and finite, centred and of unit deviation within tasks; a row is
       a network in a task;
-    - `raw` [rows, features]: the values less `means`, over `deviations` (both [features]);
+    - `raw` [rows, features]: the values minus `means`, over `deviations` (both [features]);
     - `y` [rows]: normal scores of the accuracies, centred within tasks;
     - `task` [rows]: the number of each row's task;
     - `features`: those of the columns.
@@ -165,7 +165,7 @@ def forward_selection(x: Tensor, y: Tensor, max_terms: int) -> list[int]:
 
 
 def _with_products(data: RegressionData, factors: int) -> RegressionData:
-    """The data with further columns: products of two of the factors, each less its mean."""
+    """The data with further columns: products of two of the factors, each minus its mean."""
     factor_columns = _factors(data, factors)
     first, second = torch.triu_indices(len(factor_columns), len(factor_columns))
     raw = data.raw[:, factor_columns]
@@ -205,14 +205,14 @@ def _factors(data: RegressionData, count: int) -> list[int]:
 
 
 def _less_mean(data: RegressionData, column: int) -> Expression:
-    """A feature less its mean, to a millionth of its deviation: the mean may be much larger."""
+    """A feature minus its mean, to a millionth of its deviation: the mean may be much larger."""
     mean, deviation = float(data.means[column]), float(data.deviations[column])
     digits = 6 + math.ceil(math.log10(max(abs(mean) / deviation, 1)))
     return call("sub", data.features[column], constant(float(f"{mean:.{digits}g}")))
 
 
 def _centred(values: Tensor, task: Tensor) -> Tensor:
-    """Values [rows, columns] less their mean over the rows of the same task."""
+    """Values [rows, columns] minus their mean over the rows of the same task."""
     centred = values.clone()
     for number in range(int(task.max()) + 1):
         centred[task == number] -= values[task == number].mean(0)

@@ -185,7 +185,7 @@ _ROWS = (
 CLASSICS: dict[str, Classic] = {row.name: row for row in _ROWS}
 
 
-def listed() -> list[dict[str, str]]:
+def list_proxies() -> list[dict[str, str]]:
     """Every published proxy in the order of `CLASSICS`: dicts with the keys proxy (its name),
     formula, source and note (how it differs from its authors' code, "" where it does not)."""
     return [

@@ -15,7 +15,7 @@ FORMAT = 1
 CHAMPION, ARCHIVE = "champion.json", "archive.json"  # names in a run folder
 
 
-class Measured(BaseModel):
+class MeasurementRecord(BaseModel):
     """How networks are measured for a formula: descriptions and fingerprints of the measurement
     configs, one for each space and input size, and their batches."""
 
@@ -25,7 +25,7 @@ class Measured(BaseModel):
     sketch_batch: Batch
 
 
-class ProxyFile(Measured):
+class ProxyFile(MeasurementRecord):
     """The content of a proxy file; `champion.json` of a run is one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -48,15 +48,15 @@ class ArchivedFormula(BaseModel):
     coverage: float | None = None
 
 
-class ArchiveFile(Measured):
+class ArchiveFile(MeasurementRecord):
     """The archive of a run: its best formulas so far, the fittest one first."""
 
     formulas: list[ArchivedFormula]
 
 
-def described(
+def to_proxy_file(
     proxy: Proxy,
-    measured: Measured,
+    record: MeasurementRecord,
     evidence: list[dict[str, Any]] | None = None,
     coverage: float | None = None,
 ) -> ProxyFile:
@@ -66,8 +66,8 @@ def described(
         formula=proxy.formula.text,
         constants=proxy.formula.constants(),
         statistics=proxy.formula.statistics(),
-        measurement=measured.measurement,
-        fingerprint=measured.fingerprint,
+        measurement=record.measurement,
+        fingerprint=record.fingerprint,
         raw_batch=proxy.raw_batch,
         sketch_batch=proxy.sketch_batch,
         evidence=evidence or [],
@@ -76,7 +76,7 @@ def described(
 
 
 def write(path: Path, content: ProxyFile) -> None:
-    """Write a proxy file, whole or not at all. Raises `InputError` where it cannot be written."""
+    """Write a proxy file atomically. Raises `InputError` if it cannot be written."""
     write_whole(path, content.model_dump_json(indent=2) + "\n")
 
 

@@ -42,19 +42,19 @@ def describe(proxy: str) -> files.ProxyFile:
         context.measurement
         for context in contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
     ]
-    measured = files.Measured(
+    record = files.MeasurementRecord(
         measurement=[config.describe() for config in configs],
         fingerprint=[config.fingerprint for config in configs],
         raw_batch=loaded.raw_batch,
         sketch_batch=loaded.sketch_batch,
     )
-    return files.described(loaded, measured)
+    return files.to_proxy_file(loaded, record)
 
 
 def export(proxy: str, file: str) -> dict[str, Any]:
     """Write the proxy that a text names (see `load`) to a JSON file, and return its content.
 
-    Raises `InputError` as `load` does, for a file name that does not end in .json, and where the
+    Raises `InputError` as `load` does, for a file name that does not end in .json, and if the
     file cannot be written.
     """
     if not file.endswith(".json"):
@@ -117,4 +117,4 @@ def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
         proxy = Proxy(name, parse(archived.formula), archive.raw_batch, archive.sketch_batch)
     except InputError as error:
         raise InputError(f"run {run.path}: {name}: {error}") from None
-    return proxy, files.described(proxy, archive, coverage=archived.coverage)
+    return proxy, files.to_proxy_file(proxy, archive, coverage=archived.coverage)

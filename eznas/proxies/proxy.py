@@ -66,7 +66,7 @@ class Proxy:
         `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
         `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
         generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
-        `seed`). Raises `InputError` for arguments that cannot be used, and where the model cannot
+        `seed`). Raises `InputError` for arguments that cannot be used, and if the model cannot
         be run on images of this size.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed)
@@ -75,13 +75,14 @@ class Proxy:
     def measurement_config(
         self,
         input_size: tuple[int, int, int] = (3, 32, 32),
-        batch: int | None = None,
+        sketch_batch: int | None = None,
         images: str | Images | None = None,
         device: str = "cpu",
         init: str = "keep",
         seed: int = 0,
     ) -> MeasurementConfig:
-        """The measurement config that `score` uses, from the same arguments.
+        """The measurement config that `score` uses, from the same arguments; `sketch_batch` is its
+        `batch`.
 
         Raises `InputError` for an `init`, input size or batch that cannot be used, and for images
         or a device that are not available.
@@ -90,20 +91,21 @@ class Proxy:
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
         if len(input_size) != 3 or input_size[0] != 3 or input_size[1] != input_size[2]:
             raise InputError(f"input {input_size}: expected 3 channels and a square, as in 3,32,32")
-        if batch is not None and batch < 2:
-            raise InputError(f"batch {batch}: expected at least 2 (batch norm needs them)")
-        sketch = self.sketch_batch if batch is None else batch
+        if sketch_batch is None:
+            sketch_batch = self.sketch_batch
+        elif sketch_batch < 2:
+            raise InputError(f"batch {sketch_batch}: expected at least 2 (batch norm needs them)")
         return MeasurementConfig(
-            images=image_batch(images, max(sketch, self.raw_batch), input_size[1], seed),
+            images=image_batch(images, max(sketch_batch, self.raw_batch), input_size[1], seed),
             raw=self.raw_batch,
-            sketch=sketch,
+            sketch=sketch_batch,
             initialisation=init,
             seed=seed,
             device=available_device(device),
         )
 
     def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
-        """The score of a model under a measurement config. Raises `InputError` where the model
+        """The score of a model under a measurement config. Raises `InputError` if the model
         cannot be run."""
         start_time = time.perf_counter()
         plan = Plan.of(self.formula.features())

@@ -74,7 +74,8 @@ class Space:
         return self.text(self.choices(architecture))
 
     def architectures(self) -> tuple[str, ...]:
-        """All architectures in the order of `positions`; `InputError` if more than `LISTED`."""
+        """All architectures in the order of `positions`; raises `InputError` if more than
+        `LISTED`."""
         if self._combinations > LISTED:
             raise InputError(f"space {self.name}: too many architectures to list; draw a sample")
         return _listed(self)
@@ -83,7 +84,7 @@ class Space:
         """`count` different architectures, every choice drawn uniformly.
 
         Choices that make no network are drawn again. With the same seed, a smaller sample is the
-        beginning of a larger one. Raises `InputError` where the space has too few architectures.
+        beginning of a larger one. Raises `InputError` if the space has too few architectures.
         """
         generator = np.random.default_rng(seed)
         architectures: dict[str, None] = {}

@@ -2,7 +2,7 @@
 
 Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR 2021. An
 architecture is eight digits: 0 identity, 1 kernel 3 and expansion 3, 2 kernel 5 and expansion 6.
-Functions that take an architecture raise `InputError` where it is not one.
+Functions that take an architecture raise `InputError` if it is not one.
 """
 
 from collections import OrderedDict
@@ -83,7 +83,7 @@ class InvertedResidual(nn.Module):
         return y + x if self.shortcut else y
 
 
-def function_name(architecture: str) -> str:
+def equivalence_name(architecture: str) -> str:
     """One name for all architectures that compute the same function.
 
     After the first layer of a stage no layer changes the shape, and an identity may stand before
@@ -111,5 +111,5 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
-    names=lambda architecture: (function_name(architecture),),
+    names=lambda architecture: (equivalence_name(architecture),),
 )

@@ -5,7 +5,7 @@ An architecture is `BITS:OPERATIONS`: the upper triangle of the adjacency matrix
 a letter for each vertex between input and output: 3 (3x3 convolution), 1 (1x1 convolution),
 m (3x3 max pooling). Vertices on no path from input to output are left out, as the authors do.
 NASLib's spelling is read as well: `(...)`, the whole matrix and the number of each operation.
-Functions that take an architecture raise `InputError` where it is not one.
+Functions that take an architecture raise `InputError` if it is not one.
 """
 
 import hashlib
@@ -126,7 +126,7 @@ def choices(architecture: str) -> tuple[str, ...]:
 
 
 def text(bits_and_letters: Sequence[str]) -> str:
-    """The architecture of 21 bits and 5 letters; raises `InputError` where they make no cell."""
+    """The architecture of 21 bits and 5 letters; raises `InputError` if they make no cell."""
     inner = VERTICES - 2
     bits, letters = "".join(bits_and_letters[:-inner]), "".join(bits_and_letters[-inner:])
     return spelled(cell(f"{bits}:{letters}"))
@@ -205,7 +205,7 @@ class CellModule(nn.Module):
         return projected
 
 
-def function_name(architecture: str) -> str:
+def equivalence_name(architecture: str) -> str:
     """A name that isomorphic cells share, the authors' notion of equal architectures.
 
     It is a digest of the labels of all vertices, each refined by the labels of its neighbours as
@@ -253,5 +253,5 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
-    names=lambda architecture: (function_name(architecture),),
+    names=lambda architecture: (equivalence_name(architecture),),
 )

@@ -1,7 +1,7 @@
 """NAS-Bench-201: cells of 4 nodes and 6 edges, each edge one of five operations.
 
 Source: Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
-Search", ICLR 2020. Functions that take an architecture raise `InputError` where it is not one.
+Search", ICLR 2020. Functions that take an architecture raise `InputError` if it is not one.
 """
 
 import difflib
@@ -152,7 +152,7 @@ def mirrored(architecture: str) -> str:
     return text((to_2, to_1, "none", direct, from_2, from_1))
 
 
-def function_name(architecture: str) -> str:
+def equivalence_name(architecture: str) -> str:
     """One name for all architectures whose live cells are equal up to `mirrored`: 8,765 in all."""
     live = live_cell(architecture)
     return min(live, mirrored(live))
@@ -215,5 +215,5 @@ SPACE = Space(
     live_cell=live_cell,
     connected=connected,
     datasets=("cifar10", "cifar100", "ImageNet16-120"),
-    names=lambda architecture: (isomorphism_class(architecture), function_name(architecture)),
+    names=lambda architecture: (isomorphism_class(architecture), equivalence_name(architecture)),
 )

@@ -57,7 +57,7 @@ class Design:
         return tuple(tuple(map(str, row)) for row in self.options.values() for _ in STRIDES)
 
     def choices(self, architecture: str) -> tuple[str, ...]:
-        """The numbers for each letter and stage; `InputError` if it is no architecture."""
+        """The numbers for each letter and stage; raises `InputError` if it is no architecture."""
         stages = r"(\d+)-(\d+)-(\d+)"
         form = ":".join(letter + stages for letter in self.options)
         match = re.fullmatch(form, architecture.strip(), re.ASCII)

@@ -109,7 +109,8 @@ class CellSpace:
         return self._ordered([*match.groups()[:2], *edges], stripped)
 
     def text(self, choices: Sequence[str]) -> str:
-        """The architecture of one option for every position; `InputError` for any other option."""
+        """The architecture of one option for every position; raises `InputError` for any other
+        option."""
         width, depth, *rest = self._ordered(choices, " ".join(choices))
         edges = [f"{op}~{source}|" for op, source in zip(rest[::2], rest[1::2], strict=True)]
         nodes = [f"|{a}{b}" for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -150,8 +151,9 @@ class CellSpace:
         its source.
         """
         genotype = self.genotype(architecture)
-        normal, reduction = self._cell_name(genotype.normal), self._cell_name(genotype.reduction)
-        return (f"c{genotype.width}-l{genotype.depth}:{normal}:{reduction}",)
+        normal_name = self._cell_name(genotype.normal)
+        reduction_name = self._cell_name(genotype.reduction)
+        return (f"c{genotype.width}-l{genotype.depth}:{normal_name}:{reduction_name}",)
 
     def _cell_name(self, edges: Edges) -> str:
         names = ["0", "1"]
@@ -160,12 +162,13 @@ class CellSpace:
             names.append(_digest("+".join(terms)))
         return _digest(" ".join(sorted(names[output] for output in self.outputs(edges))))
 
-    def _ordered(self, choices: Sequence[str], architecture: str) -> tuple[str, ...]:
-        """The choices, checked, with the edges of each node sorted, as a sum has no order."""
+    def _ordered(self, choices: Sequence[str], quoted: str) -> tuple[str, ...]:
+        """The choices, checked, with the edges of each node sorted, as a sum has no order; errors
+        show the text `quoted`."""
         labels = ("width", "depth", *("operation", "source") * (4 * self.nodes))
         for option, options, label in zip(choices, self.positions(), labels, strict=True):
             if option not in options:
-                raise self._complaint(architecture, _no_option(label, option, options))
+                raise self._complaint(quoted, _no_option(label, option, options))
         edges = list(zip(choices[2::2], choices[3::2], strict=True))
         nodes = [sorted(edges[i : i + 2], key=self._edge_order) for i in range(0, len(edges), 2)]
         return (*choices[:2], *(part for node in nodes for edge in node for part in edge))

@@ -16,22 +16,24 @@ Edges = tuple[Edge, ...]  # two for each node, in the order of the nodes
 
 
 def build(
-    width: int, cells: Iterable[tuple[Edges, list[int], bool]], imagenet: bool, classes: int
+    width: int, cells: Iterable[tuple[Edges, list[int], bool]], imagenet_stem: bool, classes: int
 ) -> nn.Module:
     """[batch, 3, height, width] to logits [batch, classes], with torch's default initialisation.
 
     `cells`: for each cell its edges, the nodes that make its output, and whether it is a reduction,
-    which halves height and width and doubles the channels. `imagenet`: whether the stems divide
-    height and width by 8; otherwise they keep them.
+    which halves height and width and doubles the channels. `imagenet_stem`: whether the stems
+    downsample by 8, else not at all.
     """
-    stems = _imagenet_stems(width) if imagenet else _cifar_stems(width)
-    channels = (width, width) if imagenet else (3 * width, 3 * width)
-    last_reduces, layers = imagenet, list[nn.Module]()
+    stems = _imagenet_stems(width) if imagenet_stem else _cifar_stems(width)
+    input_channels = (width, width) if imagenet_stem else (3 * width, 3 * width)
+    previous_reduces, cell_modules = imagenet_stem, list[nn.Module]()
     for edges, outputs, reduces in cells:
         width *= 2 if reduces else 1
-        layers.append(Cell(edges, outputs, channels, width, 2 if reduces else 1, last_reduces))
-        channels, last_reduces = (channels[1], len(outputs) * width), reduces
-    return Network(stems, layers, channels[1], classes)
+        cell_modules.append(
+            Cell(edges, outputs, input_channels, width, 2 if reduces else 1, previous_reduces)
+        )
+        input_channels, previous_reduces = (input_channels[1], len(outputs) * width), reduces
+    return Network(stems, cell_modules, input_channels[1], classes)
 
 
 class Network(nn.Module):
@@ -58,8 +60,8 @@ class Cell(nn.Module):
     """From the outputs of the last two cells to [batch, outputs * width, height, width].
 
     `channels`: those of the second last and of the last cell. `stride`: of the edges from both.
-    `last_reduces`: whether the last cell has halved height and width, so that those of the second
-    last output are halved here. Every operation runs, `none` too, which multiplies by zero.
+    `previous_reduces`: whether the last cell has halved height and width, so that those of the
+    second last output are halved here. Every operation runs, `none` too, which multiplies by zero.
     """
 
     def __init__(
@@ -69,11 +71,11 @@ class Cell(nn.Module):
         channels: tuple[int, int],
         width: int,
         stride: int,
-        last_reduces: bool,
+        previous_reduces: bool,
     ) -> None:
         super().__init__()
         self.sources, self.outputs = [source for _, source in edges], outputs
-        first = FactorizedReduction if last_reduces else _projection
+        first = FactorizedReduction if previous_reduces else _projection
         self.inputs = nn.ModuleList([first(channels[0], width), _projection(channels[1], width)])
         self.operations = nn.ModuleList(
             _MODULES[op](width, stride if source < 2 else 1) for op, source in edges
@@ -143,11 +145,11 @@ def _crossed(kernel: int) -> _Make:
     return make
 
 
-def _separable(kernel: int, dilation: int = 1, times: int = 1) -> _Make:
+def _separable(kernel: int, dilation: int = 1, repeats: int = 1) -> _Make:
     def make(channels: int, stride: int) -> nn.Module:
         c, pad, parts = channels, dilation * (kernel // 2), list[nn.Module]()
-        for step in (stride, 1)[:times]:
-            depthwise = nn.Conv2d(c, c, kernel, step, pad, dilation, groups=c, bias=False)
+        for layer_stride in (stride, 1)[:repeats]:
+            depthwise = nn.Conv2d(c, c, kernel, layer_stride, pad, dilation, groups=c, bias=False)
             pointwise = nn.Conv2d(c, c, 1, bias=False)
             parts += [nn.ReLU(), depthwise, pointwise, nn.BatchNorm2d(c)]
         return nn.Sequential(*parts)
@@ -166,10 +168,10 @@ _MODULES: dict[str, _Make] = {
     "conv_3x3": _full(3),
     "conv_3x1_1x3": _crossed(3),
     "conv_7x1_1x7": _crossed(7),
-    "sep_conv_3x3": _separable(3, times=2),
-    "sep_conv_5x5": _separable(5, times=2),
-    "sep_conv_7x7": _separable(7, times=2),
+    "sep_conv_3x3": _separable(3, repeats=2),
+    "sep_conv_5x5": _separable(5, repeats=2),
+    "sep_conv_7x7": _separable(7, repeats=2),
     "dil_conv_3x3": _separable(3, dilation=2),
     "dil_conv_5x5": _separable(5, dilation=2),
-    "dil_sep_conv_3x3": _separable(3, dilation=2, times=2),
+    "dil_sep_conv_3x3": _separable(3, dilation=2, repeats=2),
 }

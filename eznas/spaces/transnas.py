@@ -5,7 +5,7 @@ Cross-Task Neural Architecture Search", CVPR 2021. `64-41414-3_33_333`: 64 chann
 stem, a digit for each module, the operations of each node of the cell. `64-1234-basic`: the same
 with residual blocks. Networks are built with the classification head of two tasks, object and scene
 classification; the heads of the other tasks are not implemented. Functions that take an
-architecture raise `InputError` where it is not one.
+architecture raise `InputError` if it is not one.
 """
 
 import functools
@@ -21,7 +21,7 @@ from eznas.spaces.base import Space, shortened
 from eznas.spaces.blocks import FactorizedReduction, conv_norm, pooling, relu_conv_norm
 
 STEM = 64  # channels
-BLOCKS = 2  # in each module
+BLOCKS_PER_MODULE = 2
 
 # A module's digit: 1 changes nothing, 2 doubles the channels, 3 halves height and width, 4 both.
 MODULES = ("1", "2", "3", "4")
@@ -81,16 +81,16 @@ def connected(architecture: str) -> bool:
     return set(micro_choices(live_cell(architecture))) != {"0"}
 
 
-def function_name(architecture: str) -> str:
+def equivalence_name(architecture: str) -> str:
     """One name for all architectures whose live cells are equal up to exchanging nodes 1 and 2.
 
     The 4,096 architectures have 1,948 names.
     """
-    live = live_cell(architecture)
-    to_1, to_2, between, direct, from_1, from_2 = micro_choices(live)
+    live_architecture = live_cell(architecture)
+    to_1, to_2, between, direct, from_1, from_2 = micro_choices(live_architecture)
     if between != "0":
-        return live
-    return min(live, micro_text((to_2, to_1, between, direct, from_2, from_1)))
+        return live_architecture
+    return min(live_architecture, micro_text((to_2, to_1, between, direct, from_2, from_1)))
 
 
 def macro_choices(architecture: str) -> tuple[str, ...]:
@@ -134,15 +134,15 @@ def _check(digits: str, architecture: str) -> None:
         raise _complaint("macro", architecture, limits)
 
 
-def _network(modules: str, block: Block, classes: int) -> nn.Module:
-    """Stem (a quarter of height and width), modules, pooling and classifier."""
+def _network(digits: str, make_block: Block, classes: int) -> nn.Module:
+    """Stem (a quarter of height and width), a module for each digit, pooling and classifier."""
     channels = STEM
     stem = [*conv_norm(3, STEM // 2, 3, 2), relu_conv_norm(STEM // 2, STEM, 3, 2)]
     layers: dict[str, nn.Module] = {"stem": nn.Sequential(*stem)}
-    for number, digit in enumerate(modules, 1):
+    for number, digit in enumerate(digits, 1):
         in_channels, channels = channels, channels * (2 if digit in DOUBLING else 1)
-        blocks = [block(in_channels, channels, 2 if digit in HALVING else 1)]
-        blocks += [block(channels, channels, 1) for _ in range(BLOCKS - 1)]
+        blocks = [make_block(in_channels, channels, 2 if digit in HALVING else 1)]
+        blocks += [make_block(channels, channels, 1) for _ in range(BLOCKS_PER_MODULE - 1)]
         layers[f"module{number}"] = nn.Sequential(*blocks)
     layers["pool"] = pooling()
     layers["classifier"] = nn.Linear(channels, classes)
@@ -232,7 +232,7 @@ MICRO = Space(
     live_cell=live_cell,
     connected=connected,
     datasets=TASKS,
-    names=lambda architecture: (function_name(architecture),),
+    names=lambda architecture: (equivalence_name(architecture),),
 )
 MACRO = Space(
     name="transnas-macro",

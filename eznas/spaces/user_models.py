@@ -20,7 +20,7 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
     `name`: `package.module:factory`, the name of a function without arguments that returns a
     module; `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
     while the model is made, so that its parameters do not depend on what was drawn before. Raises
-    `InputError` where there is no such model, or its factory fails.
+    `InputError` if there is no such model, or its factory fails.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -32,18 +32,24 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
         return _from_factory(name), "keep"
 
 
-def _from_factory(name: str) -> nn.Module:
-    module, colon, factory = name.partition(":")
-    if not colon or not all(module.split(".")) or not factory.isidentifier():
-        raise InputError(f"model {name!r}: expected package.module:factory or SPACE/ARCHITECTURE")
-    with _current_folder():
-        imported = _call(lambda: importlib.import_module(module), name, f"cannot import {module}")
-        if not hasattr(imported, factory):
-            known = [k for k, v in vars(imported).items() if callable(v) and not k.startswith("_")]
-            raise InputError(f"model {name!r}: {unknown('factory', factory, known)}")
-        model = _call(lambda: getattr(imported, factory)(), name, f"{factory}() failed")
+def _from_factory(spec: str) -> nn.Module:
+    module_name, colon, factory_name = spec.partition(":")
+    if not colon or not all(module_name.split(".")) or not factory_name.isidentifier():
+        raise InputError(f"model {spec!r}: expected package.module:factory or SPACE/ARCHITECTURE")
+    with _current_folder_importable():
+        module = _call(
+            lambda: importlib.import_module(module_name), spec, f"cannot import {module_name}"
+        )
+        if not hasattr(module, factory_name):
+            factory_names = [
+                k for k, v in vars(module).items() if callable(v) and not k.startswith("_")
+            ]
+            raise InputError(f"model {spec!r}: {unknown('factory', factory_name, factory_names)}")
+        model = _call(lambda: getattr(module, factory_name)(), spec, f"{factory_name}() failed")
     if not isinstance(model, nn.Module):
-        raise InputError(f"model {name!r}: {factory}() gave a {type(model).__name__}, not a module")
+        raise InputError(
+            f"model {spec!r}: {factory_name}() gave a {type(model).__name__}, not a module"
+        )
     return model
 
 
@@ -57,7 +63,7 @@ def _call(user_code: Callable[[], Any], name: str, problem: str) -> Any:
 
 
 @contextmanager
-def _current_folder() -> Iterator[None]:
+def _current_folder_importable() -> Iterator[None]:
     """Makes the modules of the current folder importable, as `python -m` does."""
     folder = os.getcwd()
     sys.path.insert(0, folder)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
 import torch
@@ -40,7 +40,7 @@ class MeasurementSettings(BaseModel):
         """The config for each format (input size in pixels, classes), on one batch of images.
 
         The batch is drawn at `largest` pixels; smaller inputs see it averaged over areas, larger
-        ones a batch of their own. `InputError` for images or a device that cannot be had.
+        ones a batch of their own. Raises `InputError` if images or device are not available.
         """
         count = max(self.raw_batch, self.sketch_batch)
         device = available_device(self.device)
@@ -55,8 +55,8 @@ class MeasurementSettings(BaseModel):
             MeasurementConfig(
                 at(size),
                 classes,
-                self.raw_batch,
-                self.sketch_batch,
+                raw=self.raw_batch,
+                sketch=self.sketch_batch,
                 seed=self.seed,
                 device=device,
             )
@@ -64,7 +64,7 @@ class MeasurementSettings(BaseModel):
         )
 
 
-# The two rows of defaults: a proxy is scored at leisure, a search measures hundreds of networks.
+# The two sets of defaults: scoring measures few networks, a search hundreds.
 PROXY = MeasurementSettings()
 SEARCH = MeasurementSettings(raw_batch=4, sketch_batch=32)
 
@@ -76,14 +76,15 @@ class MeasurementConfig:
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
     condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
-    the width of the head that a search space builds (a user's model has its own). `InputError`
-    for an unknown initialisation.
+    the width of the head that a search space builds (a user's model has its own). Raises
+    `InputError` if the initialisation is unknown.
     """
 
     images: Images
     classes: int = 10
-    raw: int = 8
-    sketch: int = 64
+    _: KW_ONLY
+    raw: int
+    sketch: int
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
@@ -132,7 +133,7 @@ class MeasurementConfig:
 
 def image_batch(images: str | Images | None, count: int, size: int, seed: int) -> Images:
     """At least `count` labelled images of `size` pixels: a batch as it is given (resized), read
-    from a path, or generated where there is neither. `InputError` where there are fewer."""
+    from a path, or generated where there is neither. Raises `InputError` if there are fewer."""
     if isinstance(images, Images):
         if len(images.pixels) < count:
             raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
@@ -141,7 +142,7 @@ def image_batch(images: str | Images | None, count: int, size: int, seed: int) -
 
 
 def available_device(name: str) -> str:
-    """The name of a torch device that is there; `InputError` where it is not."""
+    """The name of a torch device. Raises `InputError` if it is not available."""
     try:
         torch.empty(1, device=name).cpu()
     except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way

@@ -33,7 +33,7 @@ def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
     bias of convolutions, linear layers and batch norms, averaged over `images` [images, channels,
     height, width]. The model must be in evaluation mode, where images do not affect one another.
     None where the logits are not [images, classes] or no layer's output has one row for each
-    image; NaN where the information is not finite. `InputError` where the model fails.
+    image; NaN where the information is not finite. Raises `InputError` if the model fails.
     """
     model = model.differentiable()
     inputs: dict[tuple[str, int], Tensor] = {}

@@ -55,7 +55,8 @@ class Images:
     fingerprint: str
 
     def resized(self, size: int) -> "Images":
-        """This batch at `size` x `size` pixels, by area averaging; `InputError` if `size` < 1."""
+        """This batch at `size` x `size` pixels, by area averaging; raises `InputError` if `size` <
+        1."""
         _at_least("size", size, 1)
         pixels = F.interpolate(self.pixels, size=(size, size), mode="area")
         return _images(pixels, self.labels, f"{self.fingerprint} at {size}")
@@ -66,9 +67,9 @@ def generated(count: int, size: int = 32, classes: int = 10, seed: int = 0) -> I
 
     Image i depends only on `seed` and i, and shows the same scene at every `size` (its side in
     pixels). Labels are random, independent of the images, and balanced: the numbers of images in
-    two classes differ by at most 1. `InputError` if `count`, `size` or `classes` < 1 or `seed` < 0.
-    Source: Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001; as training
-    images: Baradad et al., "Learning to See by Looking at Noise", NeurIPS 2021.
+    two classes differ by at most 1. Raises `InputError` if `count`, `size` or `classes` < 1 or
+    `seed` < 0. Source: Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001; as
+    training images: Baradad et al., "Learning to See by Looking at Noise", NeurIPS 2021.
     """
     for name, value in (("count", count), ("size", size), ("classes", classes)):
         _at_least(name, value, 1)
@@ -85,8 +86,8 @@ def load(path: str | Path, count: int, size: int = 32, seed: int = 0) -> Images:
     integers [n]; or a folder in torchvision's layout that holds `cifar-10-batches-py` or
     `cifar-100-python` (or is one of them). Each class is shuffled by `seed`, and the classes take
     turns in shuffled order, so that their counts differ by at most 1 until a class is used up.
-    `InputError` if `count` or `size` < 1 or `seed` < 0, and where the file is missing, is not of
-    such a form, or holds fewer than `count` images.
+    Raises `InputError` if `count` or `size` < 1 or `seed` < 0, and if the file is missing, is not
+    of such a form, or holds fewer than `count` images.
     """
     _at_least("count", count, 1)
     _at_least("size", size, 1)
@@ -213,8 +214,8 @@ def _cifar_file(file: Path, key: bytes) -> tuple[Array, Array]:
 
 
 class _SafeUnpickler(pickle.Unpickler):
-    """Unpickles containers, numbers, text and NumPy arrays; calls no other function, so that a
-    file from a stranger cannot run code."""
+    """Unpickles containers, numbers, text and NumPy arrays; calls no other function, so that an
+    untrusted file cannot run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":

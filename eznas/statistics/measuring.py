@@ -64,8 +64,8 @@ def measure(
     Every pass runs on copies of the parameters and buffers (fresh ones unless
     `config.initialisation` is "keep") and from the same random state, so that no statistic
     depends on which others are measured; batch norm runs on the batch (train mode).
-    `InputError` where a forward or backward pass fails, where the forward meets no convolution
-    (2-D) or linear layer, and where the logits do not fit the labels of a statistic that uses them.
+    Raises `InputError` if a forward or backward pass fails, if the forward meets no convolution
+    (2-D) or linear layer, and if the logits do not fit the labels of a statistic that uses them.
     """
     rows = list(statistics)
     fresh = config.initialisation == "kaiming"

@@ -20,43 +20,45 @@ Objective = Callable[[Tensor], Tensor]  # of the logits
 CHANGE = 0.01  # the share of a second noise that the zen probe adds (Lin et al., 2021)
 
 
-def run_probe(model: TracedModel, probe: str, batch: str, rows: list[Statistic]) -> Captured:
+def run_probe(model: TracedModel, probe: str, batch: str, statistics: list[Statistic]) -> Captured:
     """Measure statistics that share one probe and batch; a site that did not run has no entry.
 
-    `InputError` where the model's forward or backward pass fails.
+    Raises `InputError` if the model's forward or backward pass fails.
     """
-    return _PROBES[probe](model, model.config.batch(batch), rows)
+    return _PROBES[probe](model, model.config.batch(batch), statistics)
 
 
-def _data(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
-    return _run_pass(model, model.config.images.pixels[:count], rows)
+def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
+    return _run_pass(model, model.config.images.pixels[:count], statistics)
 
 
-def _noise(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
-    return _run_pass(model, _standard_noise(model, count), rows)
+def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
+    return _run_pass(model, _standard_noise(model, count), statistics)
 
 
-def _shift(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Differences: the tensors on perturbed images minus those on plain ones."""
     images = model.config.images.pixels[:count]
-    plain = _run_pass(model, images, rows)
-    perturbed = _run_pass(model, images + math.sqrt(0.01) * _standard_noise(model, count), rows)
+    plain = _run_pass(model, images, statistics)
+    perturbed = _run_pass(
+        model, images + math.sqrt(0.01) * _standard_noise(model, count), statistics
+    )
     return {
         name: {i: perturbed[name][i] - tensor for i, tensor in tensors.items()}
         for name, tensors in plain.items()
     }
 
 
-def _flow(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Absolute parameters, an input of ones, no batch norm; float64, as gradients reach 1e43."""
     images = torch.ones_like(model.config.images.pixels[:1], dtype=torch.float64)
     parameters = {name for name, _ in model.module.named_parameters()}
     tensors = {n: t.double() if t.is_floating_point() else t for n, t in model.tensors.items()}
     tensors = {n: t.abs() if n in parameters else t for n, t in tensors.items()}
-    return _run_pass(model.with_tensors(tensors), images, rows, flow=True)
+    return _run_pass(model.with_tensors(tensors), images, statistics, flow=True)
 
 
-def _label(model: TracedModel, count: int, rows: list[Statistic], start: int = 0) -> Captured:
+def _label(model: TracedModel, count: int, statistics: list[Statistic], start: int = 0) -> Captured:
     """Gradients of the cross-entropy on `count` labelled images from `start` on."""
     images = model.config.images
     portion = slice(start, start + count)
@@ -64,14 +66,14 @@ def _label(model: TracedModel, count: int, rows: list[Statistic], start: int = 0
     def objective(logits: Tensor) -> Tensor:
         return model.cross_entropy(logits, images.labels[portion])
 
-    return _run_pass(model, images.pixels[portion], rows, objective)
+    return _run_pass(model, images.pixels[portion], statistics, objective)
 
 
-def _label2(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
-    return _label(model, count, rows, start=count)
+def _label2(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
+    return _label(model, count, statistics, start=count)
 
 
-def _curvature(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """The Hessian of the cross-entropy times its gradient, at every weight (Wang et al., 2020)."""
     images = model.config.images
     model = model.differentiable()
@@ -97,10 +99,13 @@ def _curvature(model: TracedModel, count: int, rows: list[Statistic]) -> Capture
             weights, model.backward(gradient_product, edges), strict=True
         )
     }
-    return {row.name: {i: condense(row, [t]) for i, t in products.items()} for row in rows}
+    return {
+        statistic.name: {i: condense(statistic, [t]) for i, t in products.items()}
+        for statistic in statistics
+    }
 
 
-def _local(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Every block by itself on noise: random signs at its output, their gradient at its input."""
     generator = model.config.generator("signs")
     inputs: dict[int, Tensor] = {}
@@ -128,7 +133,10 @@ def _local(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
         for i in range(1, len(outputs))
         if _tiles(inputs[i], signs[i])
     }
-    return {row.name: {i: condense(row, pair) for i, pair in pairs.items()} for row in rows}
+    return {
+        statistic.name: {i: condense(statistic, pair) for i, pair in pairs.items()}
+        for statistic in statistics
+    }
 
 
 def _tiles(x: Tensor, y: Tensor) -> bool:
@@ -138,23 +146,25 @@ def _tiles(x: Tensor, y: Tensor) -> bool:
     return bool(divisible and input_height // height == input_width // width)
 
 
-def _zen(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Standard normal weights, noise, and the effect of a little more noise (Lin et al., 2021)."""
     model = model.with_tensors(standard_normal(model.module, model.config.seed))
     noise, second_noise = _standard_noise(model, count), _standard_noise(model, count, 1)
-    changes = [row for row in rows if row.site == "relu_change"]
-    captured = _run_pass(model, noise, rows, uncondensed=changes)
+    changes = [statistic for statistic in statistics if statistic.site == "relu_change"]
+    captured = _run_pass(model, noise, statistics, uncondensed=changes)
     moved = _run_pass(model, noise + CHANGE * second_noise, changes, uncondensed=changes)
-    for row in changes:
-        outputs = captured[row.name].items()
-        captured[row.name] = {i: condense(row, [moved[row.name][i] - y]) for i, y in outputs}
+    for statistic in changes:
+        outputs = captured[statistic.name].items()
+        captured[statistic.name] = {
+            i: condense(statistic, [moved[statistic.name][i] - y]) for i, y in outputs
+        }
     return captured
 
 
-def _fisher(model: TracedModel, count: int, rows: list[Statistic]) -> Captured:
+def _fisher(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     with in_evaluation_mode(model.module):
         deciles = fisher_deciles(model, model.config.images.pixels[:count])
-    return {row.name: {} if deciles is None else {0: deciles} for row in rows}
+    return {statistic.name: {} if deciles is None else {0: deciles} for statistic in statistics}
 
 
 _PROBES: dict[str, Callable[[TracedModel, int, list[Statistic]], Captured]] = {
@@ -173,10 +183,10 @@ _PROBES: dict[str, Callable[[TracedModel, int, list[Statistic]], Captured]] = {
 
 @dataclass
 class _Collector:
-    """Captures the tensors of the rows in a forward pass, and those of gradients in a backward."""
+    """Captures tensors of the statistics in a forward pass, those of gradients in a backward."""
 
-    rows: list[Statistic]
-    uncondensed: list[Statistic]  # rows captured as they are, to be condensed later
+    statistics: list[Statistic]
+    uncondensed: list[Statistic]  # statistics captured as they are, to be condensed later
     images: int
     captured: Captured = field(init=False)
     pending: list[tuple[Statistic, int, Tensor, GradientEdge | None]] = field(default_factory=list)
@@ -184,66 +194,66 @@ class _Collector:
     _inputs: dict[int, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.captured = {row.name: {} for row in self.rows}
+        self.captured = {statistic.name: {} for statistic in self.statistics}
         self._by_site: dict[tuple[str, str], list[Statistic]] = {}
-        for row in self.rows:
-            self._by_site.setdefault(SITES[row.site], []).append(row)
-        self._per_image = any(row.site == "weight_per_image" for row in self.rows)
+        for statistic in self.statistics:
+            self._by_site.setdefault(SITES[statistic.site], []).append(statistic)
+        self._per_image = any(statistic.site == "weight_per_image" for statistic in self.statistics)
 
     def visit(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
-        """Capture what the rows name at this site, or note that its gradient is to come."""
+        """Capture what the statistics name at this site, or note that its gradient is to come."""
         if role == "layer" and slot == "input" and self._per_image:
             self._inputs[index] = tensor.detach()
-        for row in self._by_site.get((role, slot), ()):
-            compares_images = row.sketch == "codes" or row.type.form == "samples"
+        for statistic in self._by_site.get((role, slot), ()):
+            compares_images = statistic.sketch == "codes" or statistic.type.form == "samples"
             if compares_images and len(tensor) != self.images:
                 continue  # windows of images, or a parameter: its rows are not the images
-            if row.gradient:
+            if statistic.gradient:
                 # The edge keeps pointing here, even if the tensor is changed in place later.
                 edge = get_gradient_edge(tensor) if tensor.requires_grad else None
                 # A copy, since the next operation may be in place.
-                value = tensor.detach().clone() if row.with_value else _zeros_like(tensor)
-                self.pending.append((row, index, value, edge))
-            elif row in self.uncondensed:
-                self.captured[row.name][index] = tensor.detach().clone()
+                value = tensor.detach().clone() if statistic.with_value else _zeros_like(tensor)
+                self.pending.append((statistic, index, value, edge))
+            elif statistic in self.uncondensed:
+                self.captured[statistic.name][index] = tensor.detach().clone()
             else:
-                self.captured[row.name][index] = condense(row, [tensor.detach()])
+                self.captured[statistic.name][index] = condense(statistic, [tensor.detach()])
 
     def receive(self, gradients: list[Tensor | None]) -> None:
-        """Capture the gradients of the pending rows, in their order; None counts as zeros."""
-        per_image: tuple[int, Tensor] | None = None  # shared by all rows of one layer
-        for (row, index, value, _), gradient in zip(self.pending, gradients, strict=True):
-            if gradient is None and row.site == "image":
+        """Capture the gradients of the pending statistics, in their order; None counts as zeros."""
+        per_image: tuple[int, Tensor] | None = None  # shared by all statistics of one layer
+        for (statistic, index, value, _), gradient in zip(self.pending, gradients, strict=True):
+            if gradient is None and statistic.site == "image":
                 continue
             gradient = _zeros_like(value) if gradient is None else gradient
-            tensors = [value, gradient] if row.with_value else [gradient]
-            if row.site == "weight_per_image":
+            tensors = [value, gradient] if statistic.with_value else [gradient]
+            if statistic.site == "weight_per_image":
                 if per_image is None or per_image[0] != index:
                     event = self.tracer.events["layer"][index]
                     per_image = index, per_image_gradients(self._inputs[index], gradient, event)
                 tensors = [per_image[1]]
-            self.captured[row.name][index] = condense(row, tensors)
+            self.captured[statistic.name][index] = condense(statistic, tensors)
 
 
 def _run_pass(
     model: TracedModel,
     images: Tensor,
-    rows: list[Statistic],
+    statistics: list[Statistic],
     objective: Objective = torch.sum,
     *,
     flow: bool = False,
     uncondensed: list[Statistic] | None = None,
 ) -> Captured:
-    """One forward pass on the images, a backward pass of the objective if a row is a gradient."""
-    collector = _Collector(rows, uncondensed or [], len(images))
-    gradient_rows = [row for row in rows if row.gradient]
-    if any(row.site != "image" for row in gradient_rows):
+    """A forward pass on the images; a backward pass too if a statistic is a gradient."""
+    collector = _Collector(statistics, uncondensed or [], len(images))
+    gradient_statistics = [statistic for statistic in statistics if statistic.gradient]
+    if any(statistic.site != "image" for statistic in gradient_statistics):
         model = model.differentiable()
-    image = model.as_input(images).requires_grad_(bool(gradient_rows))
+    image = model.as_input(images).requires_grad_(bool(gradient_statistics))
     collector.visit("image", 0, "input", image)
     collector.tracer = Tracer(collector.visit, flow=flow)
     logits = model.forward(image, collector.tracer)
-    if gradient_rows:
+    if gradient_statistics:
         edges = [edge for *_, edge in collector.pending]
         collector.receive(model.backward(objective(logits), edges))
     return collector.captured

@@ -51,7 +51,7 @@ class TracedModel:
         """The logits of one traced pass on `image` [batch, channels, height, width].
 
         A model that returns an object with an attribute `logits` has these as its logits.
-        `InputError` where the model's forward fails or does not give a tensor.
+        Raises `InputError` if the model's forward fails or does not give a tensor.
         """
         tensors = {name: tensor.clone() for name, tensor in self.tensors.items()}
         # `functional_call` does not restore a module that is registered under two names.
@@ -89,7 +89,7 @@ class TracedModel:
 
         Unlike `Tensor.backward`, this writes to no `.grad`. With `create_graph` the gradients can
         be differentiated again; with `retain_graph` the graph remains for another objective.
-        `InputError` where the model cannot be differentiated.
+        Raises `InputError` if the model cannot be differentiated.
         """
         present = [edge for edge in edges if edge is not None]
         if not present or not objective.requires_grad:
@@ -111,7 +111,7 @@ class TracedModel:
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean cross-entropy of logits [batch, classes] and int64 labels [batch].
 
-        `InputError` where the logits have another shape or fewer classes than the labels.
+        Raises `InputError` if the logits have another shape or fewer classes than the labels.
         """
         classes = int(labels.max()) + 1
         if logits.dim() != 2 or logits.shape[1] < classes:

@@ -73,10 +73,10 @@ def speed(
         evaluator = _evaluator(config, generations)
         table = _filled_table(_serial(evaluator), architectures)
         cold = _timed(_scored, table, formulas)
-        bytes_used = evaluator.touched(Plan.of(formulas).statistics())
+        bytes_used = evaluator.bytes_of(Plan.of(formulas).statistics())
         rates["plan_cold"] = len(formulas) * networks / cold
         progress(3, 5)
-        evaluator.forget()
+        evaluator.clear_cache()
         table = _filled_table(_serial(evaluator), architectures)
         evolving = _timed(_scored, table, *generations)
         distinct = len(_distinct([f for g in generations for f in g]))

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, digests of files, and JSON from strangers."""
+"""Files that are written atomically, digests of files, and untrusted JSON."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from eznas.errors import InputError
 
-LARGEST = 4 * 2**20  # bytes of a stranger's JSON file: ten times the largest that a run writes
+LARGEST = 4 * 2**20  # bytes of an untrusted JSON file: ten times the largest that a run writes
 DEEPEST = 50  # levels of lists and objects in it, so that walking them stays within the stack
 Schema = TypeVar("Schema")
 
@@ -113,7 +113,8 @@ def _seal(content: bytes) -> bytes:
 
 
 def regular(path: Path) -> Path:
-    """The path itself; `InputError` for a pipe or a device, reading which might never end."""
+    """The path itself; raises `InputError` for a pipe or a device, reading which might never
+    end."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise InputError(f"{path}: a pipe or a device, expected a file")
     return path
@@ -133,8 +134,8 @@ def _read(path: Path, limit: float) -> bytes:
 
 
 def read_as(path: Path, schema: type[Schema]) -> Schema:
-    """The content of a JSON file that may come from a stranger, checked by pydantic against a
-    schema. Content that can be read can also be written again.
+    """The content of a JSON file that may be untrusted, checked by pydantic against a schema.
+    Content that can be read can also be written again.
 
     Raises `InputError`, which names the file and what is wrong: larger than `LARGEST` bytes, nested
     deeper than `DEEPEST` levels, not Unicode, a number that is not finite, or the first key that

@@ -39,8 +39,8 @@ class RunFolder:
         """A new folder `root/name`, or `root/stem-K` with the first free K from 1.
 
         A folder without `config.json` belongs to a process that was killed as it began: its name is
-        free. `InputError` for a name that is taken, `reserved` (for proxies, say) or cannot be a
-        folder's, and for a root that cannot be written.
+        free. Raises `InputError` for a name that is taken, `reserved` (for proxies, say) or cannot
+        be a folder's, and for a root that cannot be written.
         """
         if name is not None and (name in reserved or name.endswith(".json")):
             raise InputError(
@@ -62,8 +62,8 @@ class RunFolder:
 
     @staticmethod
     def find(name: str, root: Path = ROOT) -> "RunFolder":
-        """The folder of a run, by path or name; `InputError` for an unknown one names the
-        nearest."""
+        """The folder of a run, by path or name. Raises `InputError`, with the nearest known name,
+        if there is none."""
         for path in (Path(name), root / name):
             if _is_run_folder(path):
                 return RunFolder(path)
@@ -75,8 +75,8 @@ class RunFolder:
         return (self.path / name).is_file()
 
     def write(self, name: str, content: Any) -> None:
-        """Write a JSON file, whole or not at all; numbers that are not finite become null.
-        `InputError` where it cannot be written."""
+        """Write a JSON file atomically; numbers that are not finite become null. Raises
+        `InputError` if it cannot be written."""
         write_whole(self.path / name, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
     def read(self, name: str, form: Any = Any) -> Any:
@@ -114,7 +114,7 @@ def locked(path: Path) -> Iterator[None]:
     """A context that one process at a time can enter for a folder; a process that is killed leaves
     no lock. Incomplete files of a killed process are removed.
 
-    `InputError` where another process is in the context, or the folder cannot be locked.
+    Raises `InputError` if another process is in the context, or the folder cannot be locked.
     """
     descriptor = -1
     try:

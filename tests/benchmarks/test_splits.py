@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from eznas.benchmarks import splits
 from eznas.benchmarks.loading import load
 from eznas.errors import InputError
-from eznas.spaces.nasbench201 import function_name, isomorphism_class, live_cell
+from eznas.spaces.nasbench201 import equivalence_name, isomorphism_class, live_cell
 
 component_lists = st.lists(st.integers(0, 30), max_size=60).map(splits.connected_components)
 seeds = st.integers(0, 2**32)
@@ -42,7 +42,7 @@ def test_connected_components_are_those_of_scipy(pairs):
 def test_components_of_the_whole_space(benchmark):
     components = benchmark.components
     assert sorted(set(components.tolist())) == list(range(5_615))
-    for naming in (live_cell, function_name, isomorphism_class):
+    for naming in (live_cell, equivalence_name, isomorphism_class):
         pairs = {*zip(map(naming, benchmark.architectures), components.tolist(), strict=True)}
         assert len(pairs) == len({name for name, _ in pairs}), naming.__name__
 
@@ -57,7 +57,7 @@ def test_split_of_the_whole_space(benchmark):
     assert len(np.unique(benchmark.components[parts.held_out])) == 2_246  # 40 % of 5,615
     assert len(parts.search) + len(parts.held_out) == 15_625
     names = [
-        {function_name(benchmark.architectures[index]) for index in part}
+        {equivalence_name(benchmark.architectures[index]) for index in part}
         for part in (parts.search, parts.held_out)
     ]
     assert names[0].isdisjoint(names[1])

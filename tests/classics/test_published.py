@@ -58,7 +58,9 @@ def logsynflow(architectures: list[str], classes: int, size: int) -> Column:
     models = [network(a, classes) for a in architectures]
     formulas = {"logsynflow": FORMULAS["logsynflow"]}
     runs = [
-        scored(formulas, models, MeasurementConfig(images, classes, seed=seed))["logsynflow"].values
+        scored(formulas, models, MeasurementConfig(images, classes, raw=8, sketch=64, seed=seed))[
+            "logsynflow"
+        ].values
         for seed in range(3)
     ]
     return np.asarray(np.mean(runs, axis=0))
@@ -97,7 +99,7 @@ def test_published_logsynflow_of_other_tasks(dataset: str, classes: int, size: i
 def test_published_naswot_orders_as_ours() -> None:
     """The images differ, so ranks agree but not values; the same kernels are singular."""
     published = freerea("ImageNet16-120", [0, 1, 3, 105, 700, 5000, 9000, 14000])
-    config = MeasurementConfig(generated(32, size=16), 120, sketch=32)
+    config = MeasurementConfig(generated(32, size=16), 120, raw=8, sketch=32)
     formulas = {"naswot": FORMULAS["naswot"]}
     our_scores = scored(formulas, [network(a, 120) for a in published], config)["naswot"].values
     published_scores = np.array([s["naswot"] for s in published.values()])

@@ -118,7 +118,7 @@ def test_classics_in_float32() -> None:
     images = generated(16, size=16)
     model = network(STRINGS["mixed"])
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "naswot", "params")}
-    scores = scored(formulas, [model], MeasurementConfig(images, sketch=16))
+    scores = scored(formulas, [model], MeasurementConfig(images, raw=8, sketch=16))
     reference.init(model, 0)
     flow, naswot = reference.logsynflow(model, 16), reference.naswot(model, images.pixels)
     assert scores["logsynflow"].values.item() == pytest.approx(flow, rel=1e-9)
@@ -131,7 +131,7 @@ def test_a_kernel_of_two_equal_images_is_singular() -> None:
     images = generated(6, size=8)
     pixels = images.pixels.clone()
     pixels[3] = pixels[0]
-    config = MeasurementConfig(Images(pixels, images.labels, ""), sketch=6)
+    config = MeasurementConfig(Images(pixels, images.labels, ""), raw=8, sketch=6)
     formulas = {name: FORMULAS[name] for name in ("naswot", "hybrid")}
     for score in scored(formulas, [network(STRINGS["mixed"])], config).values():
         assert (score.values.tolist(), score.reason) == ([-math.inf], "")
@@ -159,7 +159,7 @@ def test_models_beyond_the_space() -> None:
 
     (A layer that runs twice counts twice in formulas, but once in the direct computation.)
     """
-    config = MeasurementConfig(generated(4, size=8), sketch=4)
+    config = MeasurementConfig(generated(4, size=8), raw=8, sketch=4)
     formulas = {name: FORMULAS[name] for name in ("logsynflow", "params")}
     classes = (reference.TinyResNet, reference.Concat, reference.NoBatchNorm, reference.Mlp)
     for cls in classes:

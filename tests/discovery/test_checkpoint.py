@@ -55,7 +55,7 @@ def search_on(folder, previous=False):
 
 
 def restored(folder, previous=False):
-    """The checkpoint that a process would go on from."""
+    """The checkpoint that a process would resume from."""
     with Checkpoints(folder) as checkpoints:
         return checkpoints.restore(previous)
 
@@ -191,7 +191,7 @@ def test_an_error_about_the_latest_checkpoint_offers_the_previous_one(copy):
         with pytest.raises(InputError, match=way_out):
             restored(copy)
     (copy.path / PREVIOUS).write_bytes(b"?")
-    with pytest.raises(InputError, match="no older checkpoint to go on from"):
+    with pytest.raises(InputError, match="no older checkpoint to resume from"):
         restored(copy)
 
 
@@ -265,7 +265,7 @@ def test_what_a_killed_process_left_half_written_is_removed(copy):
 
 
 def test_a_checkpoint_that_could_not_be_written_does_not_exist(tmp_path, monkeypatch):
-    """A request to end while the first one is written: there is nothing yet to go on from."""
+    """A request to end while the first one is written: there is nothing yet to resume from."""
     folder = new_folder(tmp_path / "runs")
     existed = []
 

@@ -16,7 +16,7 @@ from eznas.discovery.config import (
     setting,
 )
 from eznas.errors import LONGEST, InputError
-from eznas.evolution.config import SKETCHES
+from eznas.evolution.config import DEFAULT_STATISTICS
 from eznas.proxies.classics import CLASSICS
 from eznas.statistics.catalogue import CATALOGUE, PATHS
 from eznas.statistics.config import MeasurementSettings
@@ -61,9 +61,9 @@ def test_the_hybrid_and_its_parts_are_seeds_by_default():
 
 
 def test_sketches_cost_no_raw_tensors():
-    assert set(PATHS) < set(SKETCHES)
-    assert len(set(SKETCHES)) == len(SKETCHES)
-    assert all(CATALOGUE[s].type.form not in ("maps", "weights") for s in SKETCHES)
+    assert set(PATHS) < set(DEFAULT_STATISTICS)
+    assert len(set(DEFAULT_STATISTICS)) == len(DEFAULT_STATISTICS)
+    assert all(CATALOGUE[s].type.form not in ("maps", "weights") for s in DEFAULT_STATISTICS)
 
 
 def test_a_file_over_a_preset_and_settings_over_both(toml):

@@ -185,7 +185,7 @@ def test_statistics_may_be_measured_one_after_another() -> None:
     def bank_of(statistics: list[str]) -> Bank:
         return stack([measure(m, CONFIG, [CATALOGUE[n] for n in statistics]) for m in models])
 
-    at_once, grown = bank_of(names), bank_of(names[:1]).joined(bank_of(names[1:]))
+    at_once, grown = bank_of(names), bank_of(names[:1]).with_statistics_of(bank_of(names[1:]))
     assert list(grown.blocks) == names
     for name in names:
         for x, y in zip(at_once.blocks[name], grown.blocks[name], strict=True):
@@ -193,7 +193,7 @@ def test_statistics_may_be_measured_one_after_another() -> None:
                 x is not None and y is not None and torch.equal(x, y)
             )
     assert grown.present["data_jacobian"].tolist() == [True, False]
-    assert list(grown.only(names[2:]).blocks) == names[2:]
+    assert list(grown.restricted_to(names[2:]).blocks) == names[2:]
     assert list(grown.blocks) == names
 
 

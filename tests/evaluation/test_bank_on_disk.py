@@ -53,7 +53,7 @@ def test_a_bank_comes_back_to_the_bit(bank, tmp_path, monkeypatch):
 
 
 def test_an_empty_bank(bank):
-    assert BankOnDisk(bank.only(())).opened().blocks == {}
+    assert BankOnDisk(bank.restricted_to(())).opened().blocks == {}
 
 
 def test_a_folder_that_cannot_be_written_to(bank, monkeypatch):

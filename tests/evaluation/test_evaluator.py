@@ -89,16 +89,16 @@ def test_beyond_the_budget_banks_go_to_disk_and_no_number_changes(reference):
     with_room, without_room = make_evaluator(budget=1 << 50), make_evaluator(budget=0)
     for evaluator in (with_room, without_room):
         evaluate(evaluator, SHARDS[0], FEATURES)
-    assert with_room.nbytes == with_room.touched(STATISTICS)
-    assert with_room.touched(STATISTICS) > with_room.touched(STATISTICS[1:]) > 0
-    assert without_room.touched(STATISTICS) == with_room.touched(STATISTICS)
+    assert with_room.nbytes == with_room.bytes_of(STATISTICS)
+    assert with_room.bytes_of(STATISTICS) > with_room.bytes_of(STATISTICS[1:]) > 0
+    assert without_room.bytes_of(STATISTICS) == with_room.bytes_of(STATISTICS)
 
 
 def test_what_was_computed_can_be_forgotten(reference):
     evaluator = make_evaluator()
     evaluate(evaluator, SHARDS[1], FEATURES)
     size = evaluator.nbytes
-    evaluator.forget()
+    evaluator.clear_cache()
     assert evaluator.nbytes == size
     assert all(not s.cache._values for s in evaluator._shards.values())
     assert_equal([evaluate(evaluator, SHARDS[1], FEATURES)], [reference[1]])

@@ -144,7 +144,7 @@ def test_a_feature_that_kills_its_worker_gets_a_status_and_the_rest_its_numbers(
 @pytest.mark.slow
 @on_ray
 def test_a_feature_that_hangs_is_cut_off(reference, start_workers):
-    workers = start_workers(make_fatal, 1, limit=25)
+    workers = start_workers(make_fatal, 1, call_timeout=25)
     (values,) = workers.evaluate(SHARDS[1:2], [FEATURES[0], HANGER])
     assert_equal([values.rows([0])], [reference[1].rows([0])])
     assert (values.status[1] == Status.FEATURE_HUNG).all()
@@ -158,7 +158,7 @@ def test_a_network_that_kills_its_worker_is_left_out(reference, start_workers):
     shards = [SHARDS[i] for i in indices]
     values = workers.evaluate(shards, FEATURES)
     fatal = {(context, 0, 1): "network killed" for context in (0, 1)}
-    assert workers._suspects.networks == fatal
+    assert workers._crashing_networks.networks == fatal
     for shard_values, i in zip(values, indices, strict=True):
         assert (shard_values.status[:, 1] == Status.NETWORK_KILLED).all()
         assert np.isnan(shard_values.values[:, 1]).all()

@@ -13,7 +13,7 @@ from eznas.errors import InputError
 from eznas.evaluation import feature_store as store_module
 from eznas.evaluation.executors import SerialExecutor
 from eznas.evaluation.feature_file import DIGITS
-from eznas.evaluation.feature_store import PORTION, FeatureStore, StoredWorkers
+from eznas.evaluation.feature_store import SHARDS_PER_APPEND, FeatureStore, StoredWorkers
 from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.workers import Workers
@@ -69,7 +69,7 @@ EXPECTED = [as_stored(made_up(s.context, FEATURES, s.architectures)) for s in SH
 def test_only_what_is_missing_is_evaluated(open_store):
     workers = stored_workers(open_store())
     calls, texts = workers.workers.calls, list(FEATURES)
-    assert PORTION == 4
+    assert SHARDS_PER_APPEND == 4
     check_values(workers.evaluate(SHARDS, FEATURES), EXPECTED)
     assert calls == [
         ([(0, 0), (0, 1), (0, 2), (0, 3)], texts),
@@ -207,7 +207,7 @@ def test_after_a_killed_run_the_next_goes_on_where_it_stopped(open_store, tmp_pa
     assert program.returncode == -signal.SIGKILL
     with (path / "features.csv.gz").open("ab") as file:
         file.write((path / "features.csv.gz").read_bytes()[:50])  # as if killed while it wrote
-    monkeypatch.setattr(store_module, "PORTION", 1)
+    monkeypatch.setattr(store_module, "SHARDS_PER_APPEND", 1)
     store = open_store(path)
     known = contents(store)[-1]
     assert known[0].all(0).tolist() == [True] * 24 + [False] * 16
@@ -227,7 +227,7 @@ def test_after_a_killed_run_the_next_goes_on_where_it_stopped(open_store, tmp_pa
 
 
 if __name__ == "__main__":
-    store_module.PORTION = 1
+    store_module.SHARDS_PER_APPEND = 1
     store_to_fill = FeatureStore(Path(sys.argv[1]), SPACE)
     store_to_fill.claim(CONFIGS)
     stored_workers(store_to_fill, StoppingWorkers()).evaluate(SHARDS, FEATURES)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eznas.discovery.config import EZNAS_TENSORS as ORIGINAL
 from eznas.evolution import randomness
-from eznas.evolution.config import SKETCHES
+from eznas.evolution.config import DEFAULT_STATISTICS
 from eznas.evolution.grammar import (
     Grammar,
     Individual,
@@ -29,7 +29,7 @@ from tests.evolution.made_up import trees
 FEW = ("weight", "data_conv_output", "data_relu_agreement", "data_jacobian", "layer_params")
 GRAMMARS = {
     "few": Grammar(FEW),
-    "sketches": Grammar(SKETCHES),
+    "sketches": Grammar(DEFAULT_STATISTICS),
     "original": Grammar(ORIGINAL),
     "scalars": Grammar(("layer_params",)),
 }

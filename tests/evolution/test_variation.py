@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eznas.evolution import randomness
-from eznas.evolution.config import SKETCHES
+from eznas.evolution.config import DEFAULT_STATISTICS
 from eznas.evolution.grammar import Grammar, Individual, deap_statistic, grow, type_of_node
 from eznas.evolution.variation import (
     MUTATIONS,
@@ -25,7 +25,7 @@ from eznas.primitives import NET_SCALAR
 from eznas.proxies.classics import CLASSICS
 from tests.evolution.made_up import trees
 
-GRAMMAR = Grammar((*SKETCHES, "weight"))
+GRAMMAR = Grammar((*DEFAULT_STATISTICS, "weight"))
 SMALL = Grammar(("layer_params",))
 ORIGINS = {m.__name__ for m, _ in MUTATIONS}
 OPERATORS = {m.__name__: m for m, _ in MUTATIONS} | {"mutate": mutate}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eznas.formulas.candidates import SIZES, TENSORS, candidate_features, scalars
+from eznas.formulas.candidates import SIZES, TENSORS, candidate_features, scalar_texts
 from eznas.formulas.parser import parse
 from eznas.primitives import NET_SCALAR, PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE, PATHS
@@ -32,7 +32,7 @@ def test_the_lists_of_statistics_to_measure():
     assert set(names) <= set(CATALOGUE)
     assert {"params", "operations", "layer_params"} <= set(SIZES)
     assert len(PATHS) > 10
-    assert all(scalars(CATALOGUE[name]) for name in names)
+    assert all(scalar_texts(CATALOGUE[name]) for name in names)
 
 
 def test_a_number_of_the_network_stands_for_itself_and_its_log():
@@ -73,7 +73,7 @@ def test_a_matrix_of_the_network_is_reduced_to_its_correlation():
     ],
 )
 def test_reductions_for_one_statistic(name, text):
-    texts = scalars(CATALOGUE[name])
+    texts = scalar_texts(CATALOGUE[name])
     assert text.format(name) in texts
     assert len(set(texts)) == len(texts)
     feature = parse(f"mean_layers({text.format(name)})").canonical

@@ -1,4 +1,4 @@
-"""Fuzz targets: functions that read data which may come from a stranger, by name.
+"""Fuzz targets: functions that read data which may be untrusted, by name.
 
 A target takes bytes and an empty folder. It reads the bytes and returns, or raises `InputError`;
 anything else is a failure. A new target is a function, a line in `TARGETS` and one in `SEEDS`.
@@ -97,7 +97,7 @@ def proxy_file(data: bytes, folder: Path) -> None:
 
 
 def run(name: str, data: bytes, folder: Path) -> None:
-    """A run folder in which one file comes from a stranger."""
+    """A run folder in which one file is untrusted."""
     for file, content in RUN.items():
         (folder / file).write_text(json.dumps(content))
     (folder / name).write_bytes(data)

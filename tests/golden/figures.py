@@ -77,12 +77,15 @@ def fingerprints() -> dict[str, list[str]]:
             images = generated(64, size, seed=seed)
             for raw, sketch, init in ((16, 64, "kaiming"), (4, 32, "kaiming"), (16, 64, "keep")):
                 own = MeasurementConfig(
-                    images, classes, raw, sketch, initialisation=init, seed=seed
+                    images, classes, raw=raw, sketch=sketch, initialisation=init, seed=seed
                 )
                 key = f"{size} pixels, {classes} classes, {raw} and {sketch} images, {init}, {seed}"
                 figures[key] = [_fingerprint(own), images.fingerprint]
     small = generated(64, 32).resized(16)
-    figures["32 pixels made 16"] = [_fingerprint(MeasurementConfig(small)), small.fingerprint]
+    figures["32 pixels made 16"] = [
+        _fingerprint(MeasurementConfig(small, raw=8, sketch=64)),
+        small.fingerprint,
+    ]
     for space, asked in (("nasbench201", ()), ("nasbench201", ("cifar10@24",)), ("darts", ())):
         space = "nds-darts" if space == "darts" else space
         for preset in ("quick", "paper"):

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from eznas import metrics
 from eznas.errors import InputError
 from eznas.metrics import selection
+from eznas.metrics.table import METRICS
 from tests.metrics.made_up import INF, NAN, noisy, same
 
 FEW = st.integers(2, 6)

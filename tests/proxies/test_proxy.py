@@ -35,7 +35,7 @@ def test_a_measurement_config_follows_its_arguments():
     assert (config.raw, config.sketch, config.size, config.seed) == (5, 3, 16, 4)
     assert config.initialisation == "keep"
     assert torch.equal(config.images.pixels, generated(5, 16, seed=4).pixels)
-    assert proxy.measurement_config(batch=7).sketch == 7
+    assert proxy.measurement_config(sketch_batch=7).sketch == 7
 
 
 def test_a_batch_of_images_from_python():

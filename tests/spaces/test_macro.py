@@ -48,7 +48,7 @@ def test_the_whole_space():
     architectures = SPACE.architectures()
     assert architectures == tuple(map("".join, itertools.product("012", repeat=8)))
     # A stage of three has 3 first layers and, for the next two, the 7 classes 00, x0 = 0x, xy.
-    assert len(set(map(macro.function_name, architectures))) == 9 * (3 * 7) ** 2
+    assert len(set(map(macro.equivalence_name, architectures))) == 9 * (3 * 7) ** 2
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_whole_space():
     ],
 )
 def test_identities_of_one_shape_can_be_moved(first, second, same):
-    assert (macro.function_name(first) == macro.function_name(second)) == same
+    assert (macro.equivalence_name(first) == macro.equivalence_name(second)) == same
 
 
 def test_one_function_under_two_names():

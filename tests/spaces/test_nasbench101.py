@@ -9,7 +9,7 @@ import torch
 
 from eznas.errors import InputError
 from eznas.spaces import nasbench101
-from eznas.spaces.nasbench101 import Cell, cell, channels, function_name, pruned, spelled
+from eznas.spaces.nasbench101 import Cell, cell, channels, equivalence_name, pruned, spelled
 from tests.shared import shared
 
 SPACE = nasbench101.SPACE
@@ -132,7 +132,7 @@ def test_isomorphic_cells_have_one_name():
         for order in itertools.permutations(range(1, original.output)):
             other = permuted(original, order)
             if other is not None and spelled(other) != architecture:
-                assert function_name(spelled(other)) == function_name(architecture)
+                assert equivalence_name(spelled(other)) == equivalence_name(architecture)
                 pairs += 1
     assert pairs > 20
 
@@ -141,7 +141,7 @@ def test_other_cells_have_other_names():
     cells = {SPACE.text(SPACE.choices(a)) for a in SPACE.sample(60, seed=4)}
     groups: dict[str, list[str]] = {}
     for architecture in cells:
-        groups.setdefault(function_name(architecture), []).append(architecture)
+        groups.setdefault(equivalence_name(architecture), []).append(architecture)
     for first, *others in groups.values():
         first_cell = cell(first)
         isomorphic = {

@@ -8,7 +8,7 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.spaces import transnas
-from eznas.spaces.transnas import FactorizedReduction, function_name, live_cell
+from eznas.spaces.transnas import FactorizedReduction, equivalence_name, live_cell
 
 MICRO, MACRO = transnas.MICRO, transnas.MACRO
 
@@ -54,7 +54,7 @@ def test_there_are_4096_cells():
     assert len(set(architectures)) == 4_096
     assert {micro("3_33_333"), micro("1_02_333")} <= set(architectures)
     assert len({*map(live_cell, architectures)}) == 2_128
-    assert len({*map(function_name, architectures)}) == 1_948
+    assert len({*map(equivalence_name, architectures)}) == 1_948
 
 
 def test_the_size_of_a_macro_network_by_hand():

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementConfig
-from eznas.statistics.images import generated
+from eznas.statistics.images import Images, generated
 from eznas.statistics.initialisation import Parameters, current_tensors, kaiming
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet, init
 
@@ -151,7 +151,7 @@ IMAGES = generated(4, size=8)
 
 def test_an_unknown_initialisation_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown initialisation 'kaimin'; did you mean 'kaiming'"):
-        MeasurementConfig(IMAGES, initialisation="kaimin")
+        MeasurementConfig(IMAGES, raw=8, sketch=64, initialisation="kaimin")
 
 
 def test_config_batches() -> None:
@@ -160,6 +160,7 @@ def test_config_batches() -> None:
 
 
 def test_fingerprint_covers_what_a_score_depends_on() -> None:
+    batches: dict[str, object] = {"raw": 8, "sketch": 64}
     changes: list[dict[str, object]] = [
         {},
         {"classes": 100},
@@ -169,17 +170,21 @@ def test_fingerprint_covers_what_a_score_depends_on() -> None:
         {"seed": 1},
         {"device": "cuda"},
     ]
-    fingerprints = [MeasurementConfig(IMAGES, **change).fingerprint for change in changes]  # type: ignore[arg-type]
-    fingerprints.append(MeasurementConfig(generated(4, size=8, seed=1)).fingerprint)
-    fingerprints.append(MeasurementConfig(generated(4, size=16)).fingerprint)
+
+    def fingerprint(images: Images, **change: object) -> str:
+        return MeasurementConfig(images, **(batches | change)).fingerprint  # type: ignore[arg-type]
+
+    fingerprints = [fingerprint(IMAGES, **change) for change in changes]
+    fingerprints.append(fingerprint(generated(4, size=8, seed=1)))
+    fingerprints.append(fingerprint(generated(4, size=16)))
     assert len(set(fingerprints)) == len(fingerprints)
-    other_index = MeasurementConfig(IMAGES, device="cpu:0")  # of the same type of device
-    assert other_index.fingerprint == fingerprints[0]
-    assert MeasurementConfig(generated(4, size=8)).fingerprint == fingerprints[0]
+    # Another device of the same type.
+    assert fingerprint(IMAGES, device="cpu:0") == fingerprints[0]
+    assert fingerprint(generated(4, size=8)) == fingerprints[0]
 
 
 def test_description_is_plain_data() -> None:
-    description = MeasurementConfig(IMAGES, seed=9).describe()
+    description = MeasurementConfig(IMAGES, raw=8, sketch=64, seed=9).describe()
     assert description["images"] == IMAGES.fingerprint
     assert description["input"] == [3, 8, 8]
     assert description["seed"] == 9

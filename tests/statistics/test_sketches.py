@@ -270,7 +270,9 @@ def test_patterns_of_a_model(batch: int) -> None:
 def test_a_model_without_activations_has_no_patterns() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(256, 10))
     measured = measure(
-        model, MeasurementConfig(generated(4, size=8), raw=4), [CATALOGUE["data_patterns"]]
+        model,
+        MeasurementConfig(generated(4, size=8), raw=4, sketch=64),
+        [CATALOGUE["data_patterns"]],
     )
     assert measured.tensors["data_patterns"] == [None]
 

@@ -27,7 +27,9 @@ PathValues = tuple[float, float, float, float, float]  # of the quantities above
 
 def measured(model: nn.Module, side: int = 8) -> dict[str, list[float | None]]:
     """The values of the rows of the structure, except `same_class`; of weights their size."""
-    tensors = measure(model, MeasurementConfig(generated(2, size=side)), ROWS).tensors
+    tensors = measure(
+        model, MeasurementConfig(generated(2, size=side), raw=8, sketch=64), ROWS
+    ).tensors
     return {
         name: [t if t is None else (t.numel() if name == "weight" else t.item()) for t in rows]
         for name, rows in tensors.items()
@@ -405,7 +407,7 @@ def test_the_field_grows_with_the_longer_side_and_its_dilation(layer, growth) ->
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10))
     model = nn.Sequential(nn.Conv2d(3, 3, 1), layer, head)
     model(torch.zeros(1, 3, 8, 8))
-    config = MeasurementConfig(generated(2, size=8), initialisation="keep")
+    config = MeasurementConfig(generated(2, size=8), raw=8, sketch=64, initialisation="keep")
     rows = [CATALOGUE["paths_field_max"], CATALOGUE["operations"]]
     measured_network = measure(model, config, rows)
     assert measured_network.tensors["paths_field_max"][0] == growth

@@ -104,7 +104,9 @@ def test_sites_of_the_small_model(measured: MeasuredNetwork) -> None:
 
 def test_noise_and_shift_are_what_they_should_be() -> None:
     """Standard normal; a tenth of it, added to the images."""
-    config = MeasurementConfig(generated(8, size=32), initialisation="keep", seed=5)
+    config = MeasurementConfig(
+        generated(8, size=32), raw=8, sketch=64, initialisation="keep", seed=5
+    )
     rows = [CATALOGUE[f"{p}_conv_input"] for p in ("noise", "shift")]
     tensors = measure(TinyResNet(), config, rows).tensors
     noise, shift = tensors["noise_conv_input"][0], tensors["shift_conv_input"][0]
@@ -114,7 +116,9 @@ def test_noise_and_shift_are_what_they_should_be() -> None:
     assert abs(noise.mean()) < 0.03
     assert abs(noise.std() - 1) < 0.03
     assert (shift - 0.1 * noise).abs().max() < 1e-6
-    other_seed = measure(TinyResNet(), MeasurementConfig(config.images, seed=6), rows[:1]).tensors
+    other_seed = measure(
+        TinyResNet(), MeasurementConfig(config.images, raw=8, sketch=64, seed=6), rows[:1]
+    ).tensors
     assert not torch.equal(noise, other_seed["noise_conv_input"][0])
 
 

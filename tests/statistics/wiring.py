@@ -37,7 +37,9 @@ SPECIAL_CELLS = [
 def traced(model: nn.Module, names: Sequence[str] = ()) -> Structure:
     """The traced structure; with paths if one of the named statistics needs them."""
     rows = [CATALOGUE[name] for name in names]
-    return measure(model, MeasurementConfig(IMAGES, initialisation="keep"), rows).structure
+    return measure(
+        model, MeasurementConfig(IMAGES, raw=8, sketch=64, initialisation="keep"), rows
+    ).structure
 
 
 def live(structure: Structure, axis: str = "activations") -> tuple[bool, ...]:

@@ -1,4 +1,4 @@
-"""Files are written completely or not at all; JSON from strangers is checked."""
+"""Files are written atomically; untrusted JSON is checked."""
 
 import math
 import os

@@ -32,7 +32,7 @@ def located(where: str, expected: str = "") -> Iterator[None]:
 def read_json_object(path: Path, expected: str) -> dict[str, Any]:
     """The content of a JSON file that is one object with at least one key.
 
-    `InputError` where the file is missing or damaged, or holds anything else; `expected` then
+    Raises `InputError` if the file is missing or damaged, or holds anything else; `expected` then
     tells what the object should be like.
     """
     content = read_json(path)

@@ -22,7 +22,7 @@ FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120":
 def load() -> Benchmark:
     """The benchmark of all 15,625 architectures, with two or three trials each on three data sets.
 
-    Read once and cached. `InputError` where the package is not installed, or a table in it is
+    Read once and cached. Raises `InputError` if the package is not installed, or a table in it is
     missing or not as expected.
     """
     folder = _folder()
@@ -41,7 +41,7 @@ def read_trials(path: Path) -> Trials:
     the order of `SPACE.architectures()`.
 
     The table maps six digits (the operations of the edges, in string order) to a row with
-    `val_acc`, one number per trial. `InputError` where it does not, or where the file cannot be
+    `val_acc`, one number per trial. Raises `InputError` if it does not, or if the file cannot be
     read or holds more than plain data.
     """
     table = read_plain_pickle(path)

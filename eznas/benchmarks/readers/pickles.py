@@ -14,7 +14,7 @@ Admitted = Mapping[tuple[str, str], Callable[..., Any]]
 def read_plain_pickle(path: Path) -> Any:
     """The content of a pickle file of dicts, lists, tuples, strings and numbers.
 
-    `InputError` where the file cannot be read, is damaged, or holds anything else.
+    Raises `InputError` if the file cannot be read, is damaged, or holds anything else.
     """
     try:
         with path.open("rb") as file:

@@ -27,7 +27,7 @@ def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], ND
     """Architectures (canonical) and their accuracies, float64 [networks], in file order.
 
     An accuracy is the mean over the runs that `read_runs` finds. It may be on any scale, as long
-    as larger is better. `InputError` as `read_runs`.
+    as larger is better. Raises `InputError` as `read_runs` does.
     """
     runs_of = read_runs(Path(path), space)
     return tuple(runs_of), np.array([fmean(runs) for runs in runs_of.values()])

@@ -1,4 +1,4 @@
-"""A pickle of a stranger runs no code, in whatever way it tries to."""
+"""An untrusted pickle runs no code, in whatever way it tries to."""
 
 import io
 import pickle
