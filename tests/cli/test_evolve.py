@@ -59,7 +59,7 @@ def test_evolve_answers(finished):
     assert [r["proxy"] for r in rows] == ["champion", *BASELINES, "greedy"]
     for row in rows:
         assert (row["dataset"], row["networks"]) == ("ImageNet16-120", 16)
-        assert (row["set"], row["accuracy"], row["seeds"]) == ("held-out, all", "validation", [0])
+        assert (row["set"], row["accuracy"], row["seeds"]) == ("held-out part", "validation", [0])
     assert all(list(d) == DIFFERENCE for d in differences)
     assert [d["against"] for d in differences] == [*BASELINES, "greedy"]
     taus = {r["proxy"]: r["tau"] for r in rows}

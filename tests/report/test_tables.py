@@ -63,7 +63,7 @@ def row(proxy: str, dataset: str, tau: float | None) -> Row:
         rho=tau,
         rho_low=low,
         rho_high=high,
-        set="held-out, all",
+        set="held-out part",
         accuracy="validation",
         seeds=[0, 1, 2],
     )
@@ -82,7 +82,7 @@ def test_correlations_show_every_proxy_the_best_first():
     assert order == names[::-1] * len(DATASETS)
     assert "-0.200 [-0.300, -0.100]" in text
     assert "+0.250 [+0.150, +0.350]" in text
-    title = "500 networks (held-out, all), validation accuracy, initialisation seeds 0, 1, 2"
+    title = "500 networks (held-out part), validation accuracy, initialisation seeds 0, 1, 2"
     assert title in " ".join(text.split())
 
 
@@ -358,7 +358,7 @@ def test_the_title_tells_several_spaces_apart():
     text = rendered(correlation_table([row("champion", "cifar10", 0.4), macro]))
     lines = [line.strip() for line in text.splitlines()[:3]]
     assert lines == [
-        "cifar10: 500 networks (held-out, all), validation accuracy",
-        "macro/cifar10: 60 networks (held-out, all), test accuracy",
+        "cifar10: 500 networks (held-out part), validation accuracy",
+        "macro/cifar10: 60 networks (held-out part), test accuracy",
         "initialisation seeds 0, 1, 2",
     ]
