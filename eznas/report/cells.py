@@ -20,9 +20,9 @@ def new_table(title: str = "") -> Table:
     return Table(title=text, title_justify="left")
 
 
-def open_table(title: str, gap: int = 2) -> Table:
+def open_table(gap: int = 2) -> Table:
     """An empty table without lines between its columns, which are `gap` (1 or 2) blanks apart."""
-    table = new_table(title)
+    table = new_table()
     table.box, table.show_edge, table.pad_edge = SIMPLE, False, False
     table.padding, table.collapse_padding = (0, gap - 1), True
     return table

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
 from eznas.metrics import METRICS, Difference, Metric, verdict
@@ -24,12 +24,12 @@ _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
 _NO_ORDER = "all scores are equal, or one of them is undefined"
 _FURTHER = (  # columns after those of the metrics; nothing is computed here
     ("seconds", "seconds", ".3g"),  # per network
-    ("variation", "tau sd\n(seeds)", ""),
+    ("variation", "tau\nsd", ""),  # over initialisation seeds
 )
-_LEAST_NAME = 12  # characters of a proxy's name
+_LEAST_NAME = 11  # characters of a proxy's name
 
 
-def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Table:
+def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
     """Tau with 95 % intervals and further metrics: a section per dataset, the proxy of the highest
     tau first.
 
@@ -59,11 +59,11 @@ def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Table:
         for heading, texts in columns.items()
         if heading == METRICS["tau"].heading or set(texts) - {"", UNDEFINED}
     }
-    notes = "\n".join(_notes(ordered, set(columns)))
+    notes = _notes(ordered, set(columns))
     return _sections(_title(rows), "proxy", ordered, columns, width, notes)
 
 
-def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH) -> Table:
+def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH) -> Group:
     """Paired differences of tau with 95 % intervals, a section per dataset: "won" or "lost" only
     where they exclude zero. Names are shortened to fit into `width`."""
     ordered = sorted(rows, key=lambda row: [r["dataset"] for r in rows].index(row["dataset"]))
@@ -80,20 +80,21 @@ def _sections(
     rows: Sequence[Mapping[str, Any]],
     columns: Mapping[str, Sequence[str]],
     width: int,
-    notes: str = "",
-) -> Table:
+    notes: Sequence[str] = (),
+) -> Group:
     """A table with a row for each of `rows`, in sections by dataset: the value of `name`, shortened
-    to fit, and the text of each column (heading -> texts)."""
+    to fit, and the text of each column (heading -> texts); the title above it and notes below."""
     longest = max((len(row[key]) for row in rows for key in (name, "dataset")), default=0)
-    widths = [
-        max(len(line) for text in (heading, *texts) for line in text.split("\n"))
-        for heading, texts in columns.items()
-    ]
+    widths = _widths(columns)
+    if _LEAST_NAME + sum(widths) + len(widths) > width:  # intervals go below their numbers
+        columns = {
+            heading.replace(" [95", "\n[95"): [text.replace(" [", "\n[") for text in texts]
+            for heading, texts in columns.items()
+        }
+        widths = _widths(columns)
     gap = 2 if longest + sum(widths) + 2 * len(widths) <= width else 1
     left = max(_LEAST_NAME, width - sum(widths) - gap * len(widths))
-    table = open_table(title, gap)
-    if notes:
-        table.caption, table.caption_justify = Text(notes), "left"
+    table = open_table(gap)
     table.add_column(name, no_wrap=True)
     for heading in columns:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
@@ -104,7 +105,15 @@ def _sections(
         texts = (column[index] for column in columns.values())
         cells = [Text(text, style=_STYLE.get(text, "")) for text in texts]
         table.add_row(Text(shortened(row[name], left)), *cells)
-    return table
+    return Group(Text(title, style="italic"), table, *(Text(note, style="dim") for note in notes))
+
+
+def _widths(columns: Mapping[str, Sequence[str]]) -> list[int]:
+    """The longest line in each column (heading -> texts), of headings too."""
+    return [
+        max(len(line) for text in (heading, *texts) for line in text.split("\n"))
+        for heading, texts in columns.items()
+    ]
 
 
 def _intervals(rows: Sequence[Row], metric: str) -> list[str]:
