@@ -56,14 +56,14 @@ def held_out(benchmark: Benchmark, count: int) -> Benchmark:
     in a search of this space."""
     part = split(benchmark.components).held_out
     indices = sample(part, min(count, len(part)), HELD_OUT_ORDER)
-    return benchmark.subset(indices, "held-out, all")
+    return benchmark.subset(indices, "held-out part")
 
 
 def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:
     """Up to `count` networks of a space that no search has seen, the same for every run."""
     available = len(benchmark.architectures)
     indices = sample(np.arange(available), min(count, available), HELD_OUT_ORDER)
-    return benchmark.subset(indices, "space held out, all")
+    return benchmark.subset(indices, "space not searched")
 
 
 def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
@@ -79,7 +79,7 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
             f"space {benchmark.space}: the study needs {USED + FRESH} held-out networks, "
             f"there are {len(part.architectures)}"
         )
-    fresh = part.subset(np.arange(USED, USED + FRESH), "held-out, fresh")
+    fresh = part.subset(np.arange(USED, USED + FRESH), "held-out part, never used")
     return search_sample(benchmark, FITTED, 0), fresh
 
 

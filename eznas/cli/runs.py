@@ -18,12 +18,13 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
-from eznas.cli.progress import live_progress
+from eznas.cli.progress import duration, live_progress
 from eznas.discovery import config
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
-from eznas.system.folder import ROOT
+from eznas.report.formulas import formula_lines
+from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import stoppable
 
@@ -104,7 +105,7 @@ def evolve(
         emit(eznas.estimate(configuration, processes), as_json, _show_estimate)
         return
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress() as progress, stoppable():
+    with live_progress(configuration.evolution.generations) as progress, stoppable():
         result = eznas.evolve(
             configuration,
             workers=processes,
@@ -143,7 +144,7 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress() as progress, stoppable():
+    with live_progress(generations or _last_generation(run)) as progress, stoppable():
         result = eznas.resume(
             run,
             generations=generations,
@@ -169,6 +170,12 @@ def _limits(
     )
 
 
+def _last_generation(run: str) -> int:
+    """The last generation of a run by its configuration."""
+    configuration: config.Config = RunFolder.find(run).read(CONFIG, config.Config)
+    return configuration.evolution.generations
+
+
 def _end(result: eznas.Result, as_json: bool) -> None:
     """Show a result; after an interrupt, say how to go on, and exit with the signal's code."""
     emit(asdict(result), as_json, _show_result)
@@ -179,16 +186,24 @@ def _end(result: eznas.Result, as_json: bool) -> None:
 
 def _show_result(result: dict[str, Any]) -> None:
     if result["held_out"]:
-        out.print(tables.correlation_table(result["held_out"]))
-        out.print(tables.difference_table("champion", result["difference"]))
-    line(f"champion of {ROOT / result['run']}:")
-    line(f"  {result['formula']}")
-    line(f"{result['evaluations']} formulas in {result['seconds']:.0f} s")
+        out.print(tables.correlation_table(result["held_out"], out.width))
+        line("")
+        out.print(tables.difference_table("champion", result["difference"], out.width))
+        line("")
+    run = result["run"]
+    line(
+        f"champion of {ROOT / run}, the best of {result['evaluations']} formulas "
+        f"in {duration(result['seconds'])}:"
+    )
+    for text in formula_lines(result["formula"], out.width - 2):
+        line(f"  {text}")
+    line(f"next: `eznas score {run} MODEL` scores a model of yours by it,")
+    line(f"      `eznas correlate {run} hybrid` compares it with a published proxy")
 
 
 def _show_estimate(estimate: dict[str, float]) -> None:
     line(
-        f"about {estimate['seconds']:.0f} s and {estimate['megabytes']:.0f} MB for "
+        f"about {duration(estimate['seconds'])} and {estimate['megabytes']:.0f} MB for "
         f"{estimate['networks']:.0f} networks with {estimate['workers']:.0f} workers"
     )
 

@@ -12,7 +12,7 @@ import typer
 
 import eznas
 from eznas.benchmarks.subsets import FITTED, FRESH
-from eznas.cli.app import app, check_plot, emit, out
+from eznas.cli.app import app, check_plot, emit, line, out
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     PROXY_HELP,
@@ -152,9 +152,10 @@ def correlate(
 
 
 def _show_correlation(against: str, content: dict[str, Any]) -> None:
-    out.print(tables.correlation_table(content["rows"]))
+    out.print(tables.correlation_table(content["rows"], out.width))
     if content["difference"]:
-        out.print(tables.difference_table(against, content["difference"]))
+        line("")
+        out.print(tables.difference_table(against, content["difference"], out.width))
 
 
 @app.command()

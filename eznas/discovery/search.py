@@ -28,7 +28,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.metrics import Difference, Row, bootstrap_all, correlation_rows, difference_rows
 from eznas.predictors.least_squares import greedy_formulas
-from eznas.proxies.classics import CLASSICS
+from eznas.proxies.classics import CLASSICS, SIZES
 from eznas.spaces import SPACES
 
 Array = npt.NDArray[np.float64]
@@ -63,7 +63,8 @@ def search_formulas(
     """
     evolution = setup.config.evolution
     random_state = randomness.state()
-    progress = callback.phase("search", sum(len(s.architectures) for s in setup.samples))
+    count = sum(len(sample.architectures) for sample in setup.samples)
+    progress = callback.phase(f"measuring {count} networks to search on", count)
     make_evaluator = partial(
         Evaluator, setup.all_contexts, evolution.statistics, True, setup.budget, True
     )
@@ -171,7 +172,8 @@ def gather_evidence(
         formulas["greedy"] = search.greedy
     rows, differences = list[Row](), list[Difference]()
     for benchmark in setup.held_out:
-        progress = callback.phase(f"testing on {benchmark.space}", len(benchmark.architectures))
+        count = len(benchmark.architectures)
+        progress = callback.phase(f"testing on {count} networks of {benchmark.space}", count)
         make_evaluator = partial(Evaluator, contexts_for(benchmark, config), (), False, None, True)
         team = start(make_evaluator, workers, lenient=True, progress=progress)
         try:
@@ -180,8 +182,13 @@ def gather_evidence(
         finally:
             team.close()
         measured, scores = _measured(benchmark, scores)
+        on_first_dataset = dict(zip(formulas, next(iter(scores.values())), strict=True))
         results = bootstrap_all(
-            scores, measured.accuracies, measured.components, config.evidence.replicates
+            scores,
+            measured.accuracies,
+            measured.components,
+            config.evidence.replicates,
+            sizes=np.array([on_first_dataset[size] for size in SIZES]),
         )
         rows += correlation_rows(
             list(formulas),

@@ -136,6 +136,18 @@ def call(name: str, *arguments: Expression) -> Expression:
     return Expression(name, result, arguments)
 
 
+def rounded(expression: Expression, digits: int = 4) -> Expression:
+    """The expression with its constants rounded to so many significant digits, for people to read:
+    its values may differ."""
+    value = expression.value
+    return Expression(
+        expression.name,
+        expression.type,
+        tuple(rounded(argument, digits) for argument in expression.arguments),
+        None if value is None else float(f"{value:.{digits}g}"),
+    )
+
+
 def _mismatch(primitive: Primitive, arguments: tuple[Expression, ...]) -> str:
     """Why a primitive does not take these arguments: their number or their types."""
     name, arity = primitive.name, primitive.arity

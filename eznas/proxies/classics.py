@@ -183,6 +183,7 @@ _ROWS = (
 )
 
 CLASSICS: dict[str, Classic] = {row.name: row for row in _ROWS}
+SIZES = ("live_params", "flops")  # of a network: what partial correlations hold fixed
 
 
 def list_proxies() -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eznas.report.cells import sample_title
 from eznas.report.figure import (
     COLOURS,
     INK,
@@ -42,7 +43,7 @@ def bar_plot(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         note(figure, "no rows")
         return save(path, figure)
-    title(figure, _sample(rows[0]))
+    title(figure, sample_title(rows[0]))
     panels = figure.subplots(1, len(datasets), squeeze=False, sharex=True, sharey=True)[0]
     panels[0].set_xlim(*_limits(rows))
     panels[0].set_ylim(len(proxies) - 0.4, -0.6)
@@ -92,18 +93,6 @@ def _pale(index: int) -> tuple[float, ...]:
     from matplotlib.colors import to_rgb
 
     return tuple(0.3 + 0.7 * part for part in to_rgb(cycle(COLOURS, index)))
-
-
-def _sample(row: Mapping[str, Any]) -> str:
-    """The networks behind a row, worded as in the title of the table of correlations."""
-    seeds = ", ".join(map(str, row.get("seeds") or []))
-    parts = {
-        "networks": f"{row.get('networks')} networks",
-        "set": f" ({row.get('set')})",
-        "accuracy": f", {row.get('accuracy')} accuracy",
-        "seeds": f", initialisation seeds {seeds}",
-    }
-    return "".join(part for key, part in parts.items() if row.get(key)).lstrip(" ,")
 
 
 def _number(value: float | None) -> float:

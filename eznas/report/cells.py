@@ -1,15 +1,56 @@
-"""What all tables share: the empty table, and numbers as cells, undefined ones included."""
+"""What all tables share: the empty table, names, and numbers as cells, undefined ones included."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
+
+WIDTH = 80  # characters in a line of a terminal
+UNDEFINED = "-"
+
+Interval = tuple[float | None, float | None, float | None]  # a number, its low and high end
 
 
 def new_table(title: str = "") -> Table:
     """An empty table; the title is shown as it is, without markup."""
     text = Text(title, style="table.title") if title else None
     return Table(title=text, title_justify="left")
+
+
+def open_table(gap: int = 2) -> Table:
+    """An empty table without lines between its columns, which are `gap` (1 or 2) blanks apart."""
+    table = new_table()
+    table.box, table.show_edge, table.pad_edge = SIMPLE, False, False
+    table.padding, table.collapse_padding = (0, gap - 1), True
+    return table
+
+
+def sample_title(row: Mapping[str, Any], with_seeds: bool = True) -> str:
+    """The networks, accuracy and seeds behind a row of correlations, as far as it has them."""
+    networks = "" if row.get("set") in (None, "all") else f" ({row['set']})"
+    seeds = list(row.get("seeds") or ()) if with_seeds else []
+    parts = (
+        f"{row['networks']} networks{networks}" if row.get("networks") else networks.strip(" ()"),
+        f"{row['accuracy']} accuracy" if row.get("accuracy") else "",
+        f"initialisation {seeds_text(seeds)}" if seeds else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Seeds by their numbers, as in "seeds 0, 1"."""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most `width` (3 or more) characters, cut in the middle."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def value_cell(value: float | None, form: str) -> Text:
@@ -22,6 +63,27 @@ def interval_cell(value: float | None, low: float | None, high: float | None) ->
     if value is None or low is None or high is None:
         return Text("undefined", style="dim")
     return Text(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+
+
+def bare(value: float, sign: str = "") -> str:
+    """A correlation without the zero before its point: .717, -.034, 1.000."""
+    text = format(value, f"{sign}.3f")
+    if float(text) == 0:
+        text = text.replace("-", sign)
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def interval_texts(intervals: Sequence[Interval], sign: str = "") -> list[str]:
+    """Correlations with their intervals as in ".717 [.509, .911]", aligned; "-" where undefined."""
+    columns = [
+        [UNDEFINED if value is None else bare(value, sign) for value in column]
+        for column in zip(*intervals, strict=True)
+    ]
+    aligned = [[text.rjust(max(map(len, column))) for text in column] for column in columns]
+    return [
+        UNDEFINED if value is None else f"{text} [{low}, {high}]"
+        for (value, _, _), text, low, high in zip(intervals, *aligned, strict=True)
+    ]
 
 
 def sort_key(value: float | None) -> float:

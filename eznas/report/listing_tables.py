@@ -1,28 +1,34 @@
 """Lists: scored models, proxies, ground truth and the checks of a machine."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from eznas.report.cells import new_table
+from eznas.report.cells import new_table, shortened
 
 _STATE = {"ok": "dim", "note": "bold blue", "fault": "bold red"}
 
 
 def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
-    """Models by score; `scores` are in this order already, the highest first."""
-    table = new_table()
-    for heading, justify in (("rank", "right"), ("model", "left"), ("proxy", "left")):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    """Models by the score of one proxy; `scores` are in this order already, the highest first.
+    Where models have no score, a column says why."""
+    proxies = dict.fromkeys(row["proxy"] for row in scores)
+    table = new_table("".join(f"scores of {shortened(proxy, 60)}" for proxy in proxies))
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("model", overflow="fold")
     for heading in ("score", "seconds"):
-        table.add_column(heading, justify="right")
-    table.add_column("reason")
+        table.add_column(heading, justify="right", no_wrap=True)
+    with_reasons = any(row["reason"] for row in scores)
+    if with_reasons:
+        table.add_column("reason", no_wrap=True)
+    form = _score_form([row["score"] for row in scores if row["score"] is not None])
     for rank, row in enumerate(scores, 1):
-        score = "" if row["score"] is None else f"{row['score']:.6g}"
-        cells = (str(rank), row["model"], row["proxy"], score, f"{row['seconds']:.2f}")
-        table.add_row(*map(Text, cells), Text(row["reason"]))
+        score = "" if row["score"] is None else format(row["score"], form)
+        cells = (str(rank), row["model"], score, f"{row['seconds']:.2f}")
+        table.add_row(*map(Text, cells), *([Text(row["reason"])] if with_reasons else []))
     return table
 
 
@@ -87,6 +93,18 @@ def check_table(rows: Sequence[Mapping[str, str]]) -> Table:
 def remedy_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """One line for each check that is not ok: what to do about it."""
     return [f"{row['name']}: {row['remedy']}" for row in rows if row["remedy"]]
+
+
+def _score_form(scores: Sequence[float]) -> str:
+    """The format of scores: as many decimals for all as show 6 digits of the largest and at least 4
+    of the smallest, or none for whole numbers; powers of ten where that would be too long."""
+    sizes = [abs(score) for score in scores if score]
+    if not sizes:
+        return ".0f"
+    largest, smallest = (math.floor(math.log10(size)) for size in (max(sizes), min(sizes)))
+    whole = all(size == round(size) for size in sizes)
+    decimals = 0 if whole else max(0, 5 - largest, 3 - smallest)
+    return f".{decimals}f" if largest < 12 and decimals <= 8 else ".5e"
 
 
 def _availability(row: Mapping[str, Any]) -> str:

@@ -18,13 +18,12 @@ from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
 from eznas.evaluation.network_scores import ShardEvaluation, network_scores
 from eznas.evaluation.workers import start
 from eznas.formulas.parser import parse
-from eznas.proxies.classics import CLASSICS
+from eznas.proxies.classics import CLASSICS, SIZES
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementSettings
 
 Array = npt.NDArray[np.float64]
-SIZE_FORMULAS = ("live_params", "flops")  # what partial correlations hold fixed
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Scored:
 
     `names` of the proxies; `scores`: data set -> float64 [seeds, proxies, networks], -inf or NaN
     where a score is lowest or undefined; `sizes`: float64 [sizes, networks], the networks' sizes by
-    `SIZE_FORMULAS` at the input size of the first data set.
+    `SIZES` at the input size of the first data set.
     """
 
     benchmark: Benchmark
@@ -85,7 +84,7 @@ def score_all(
     Proxies of the same batches are scored together. Raises `InputError` where a network cannot be
     measured, and for images, a device or a feature store that cannot be used.
     """
-    size_formulas = [parse(CLASSICS[name].formula) for name in SIZE_FORMULAS]
+    size_formulas = [parse(CLASSICS[name].formula) for name in SIZES]
     shape = (len(settings.seeds), len(proxies), len(benchmark.architectures))
     scores = {dataset: np.empty(shape) for dataset in benchmark.accuracies}
     sizes = np.empty((len(size_formulas), shape[2]))
@@ -151,11 +150,11 @@ def team_for(
             store = FeatureStore(Path(settings.records), benchmark.space)
             cleanup.callback(store.close)
             store.claim([context.measurement for context in contexts])
-        title = f"seed {measurement.seed}, {measurement.sketch_batch} images"
-        progress = callback.phase(title, len(benchmark.architectures))
-        workers = start(
-            partial(Evaluator, contexts, keep=False), settings.workers, progress=progress
-        )
+        count, images = len(benchmark.architectures), measurement.sketch_batch
+        title = f"measuring {count} networks with {images} images, seed {measurement.seed}"
+        progress = callback.phase(title, count)
+        make_evaluator = partial(Evaluator, contexts, keep=False)
+        workers = start(make_evaluator, settings.workers, progress=progress)
         cleanup.callback(workers.close)
         yield workers if store is None else StoredWorkers(workers, store, contexts)
         if store is not None:

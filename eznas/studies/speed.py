@@ -60,7 +60,7 @@ def speed(
     Raises `InputError` for a device that is not available.
     """
     generations, callback = recorded(), watcher or NoCallback()
-    progress = callback.phase("speed", 5) or (lambda done, total: None)
+    progress = callback.phase("measuring speed, in 5 steps", 5) or (lambda done, total: None)
     formulas = _distinct(generations[-1])
     config = _config(device, BATCH)
     architectures = SPACES[SPACE].sample(networks, seed=0)

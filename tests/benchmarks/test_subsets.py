@@ -47,7 +47,7 @@ def test_held_out_networks_are_the_same_for_every_run(benchmark):
     assert held_out(load("nasbench201", ["cifar10"]), 500).architectures == networks
     assert held_out(benchmark, 100).architectures == networks[:100]
     assert len(set(networks)) == 500
-    assert held_out(benchmark, 500).name == "held-out, all"
+    assert held_out(benchmark, 500).name == "held-out part"
 
 
 def test_no_held_out_network_shares_a_component_with_any_search(benchmark):
@@ -114,7 +114,7 @@ def test_the_study_fits_on_some_networks_and_tests_on_others(benchmark):
     assert set(fresh.architectures) <= held_out_part
     assert not set(fresh.architectures) & set(held_out(benchmark, USED).architectures)
     assert held_out(benchmark, USED + FRESH).architectures[USED:] == fresh.architectures
-    assert (fitted.name, fresh.name) == ("search", "held-out, fresh")
+    assert (fitted.name, fresh.name) == ("search", "held-out part, never used")
     parts_on_one_dataset = study(load("nasbench201", ["cifar100"]))
     expected = [fitted.architectures, fresh.architectures]
     assert [part.architectures for part in parts_on_one_dataset] == expected
@@ -178,5 +178,5 @@ def test_sets_of_a_space_with_few_networks(small_benchmark):
 
 def test_networks_of_a_space_that_no_search_has_seen(small_benchmark):
     assert len(of_unseen_space(small_benchmark, 500).architectures) == 60
-    assert of_unseen_space(small_benchmark, 9).name == "space held out, all"
+    assert of_unseen_space(small_benchmark, 9).name == "space not searched"
     assert np.unique(of_unseen_space(small_benchmark, 9).architectures).size == 9

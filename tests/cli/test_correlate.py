@@ -94,7 +94,7 @@ def test_tables_go_to_standard_output_and_progress_to_the_error_stream():
     outcome = call("correlate", "params", *FEW, "--dataset", SMALL)
     assert outcome.code == 0
     assert "params" in outcome.out
-    assert "8 networks (all), validation accuracy" in outcome.out
+    assert "8 networks, validation accuracy" in outcome.out
     assert "seed 0" in outcome.err
 
 
@@ -145,7 +145,7 @@ def test_a_difference_is_shown():
     outcome = call("correlate", "depth", *ONE, "--against", "params")
     assert outcome.code == 0
     assert "tau of params minus tau of another, paired" in outcome.out
-    assert "8 networks (all)" in outcome.out
+    assert "8 networks, validation" in outcome.out
     assert "minus tau" not in call("correlate", "depth", "params", *ONE).out
 
 

@@ -1,6 +1,7 @@
 """A run on the command line, and what can be done with it afterwards."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import eznas
 from eznas.discovery.setup import BASELINES
+from eznas.report.formulas import formula_lines
 from tests.cli.calls import (
     CONVOLUTIONS,
     DIFFERENCE,
@@ -59,7 +61,7 @@ def test_evolve_answers(finished):
     assert [r["proxy"] for r in rows] == ["champion", *BASELINES, "greedy"]
     for row in rows:
         assert (row["dataset"], row["networks"]) == ("ImageNet16-120", 16)
-        assert (row["set"], row["accuracy"], row["seeds"]) == ("held-out, all", "validation", [0])
+        assert (row["set"], row["accuracy"], row["seeds"]) == ("held-out part", "validation", [0])
     assert all(list(d) == DIFFERENCE for d in differences)
     assert [d["against"] for d in differences] == [*BASELINES, "greedy"]
     taus = {r["proxy"]: r["tau"] for r in rows}
@@ -161,13 +163,18 @@ def test_a_damaged_run_gets_one_line(finished):
     assert "archive.json" in complaint("correlate", "half", *FEW)
 
 
-def test_evolve_shows_a_table_and_the_formula_in_one_line(finished):
+def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     outcome = call(*EVOLVE, "--name", "shown")
     assert outcome.code == 0
-    assert finished["formula"] in outcome.out  # to be copied: not broken over lines
+    *_, end = outcome.out.partition("champion of runs/shown, the best of ")
+    formula = end[end.index(":\n") + 2 : end.index("next: ")]
+    assert "".join(formula_lines(finished["formula"], 10_000)) == " ".join(formula.split())
+    assert "`eznas score shown MODEL`" in end
+    assert "`eznas correlate shown hybrid`" in end
     assert "tau of champion minus tau of another" in outcome.out
-    assert "runs/shown" in outcome.out
-    assert "generation   1" in outcome.err
+    assert re.search(r"^generation 0/1  +8  +-?[.\d]+  +-?[.\d]+  +\d+  +\d+s$", outcome.err, re.M)
+    assert "generation 1/1" in outcome.err
+    assert max(map(len, f"{outcome.out}\n{outcome.err}".splitlines())) <= 80
 
 
 def test_dry_run_estimates_and_leaves_nothing(finished):

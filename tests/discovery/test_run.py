@@ -101,10 +101,17 @@ def test_a_run_that_is_out_of_time_is_tested(home):
             assert left <= 0 < seconds
 
     result = evolve(tiny(seed=2), seconds=0.0, watcher=Records(), name="short")
-    assert calls == [("search", 24), 0, ("testing on nasbench201", 16)]
+    assert calls == [
+        ("measuring 24 networks to search on", 24),
+        0,
+        ("testing on 16 networks of nasbench201", 16),
+    ]
     assert result.run == "short"
     assert result.evaluations >= 16
     rows = {(row["proxy"], row["networks"], row["dataset"]) for row in result.held_out}
+    without = {row["proxy"] for row in result.held_out if row["partial_rho"] is None}
+    assert {"live_params", "flops"} <= without  # which it holds fixed
+    assert not without & {"champion", "hybrid", "naswot"}
     proxies = {"champion", "greedy", *BASELINES}
     assert rows == {(proxy, 16, "ImageNet16-120") for proxy in proxies}
     assert {row["against"] for row in result.difference} == proxies - {"champion"}
@@ -157,7 +164,7 @@ def test_a_space_that_is_held_out_changes_nothing_but_the_evidence(home):
     rows = {row["dataset"]: row for row in result.held_out if row["proxy"] == "champion"}
     assert list(rows) == ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
     unseen = rows["nasbench-macro/cifar10"]
-    assert (unseen["networks"], unseen["set"]) == (16, "space held out, all")
+    assert (unseen["networks"], unseen["set"]) == (16, "space not searched")
     assert [row["tau"] for row in without.held_out] == [
         row["tau"] for row in result.held_out if row["dataset"].startswith("nasbench201/")
     ]

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "eznas" / "guide"
 README = ROOT / "README.md"
 PAGES = {topic: GUIDE / f"{topic}.md" for topic in TOPICS}
-COLUMNS = 120  # of the terminal in which console blocks were made
+COLUMNS = 80  # of the terminal in which console blocks were made
 ELLIPSIS = "..."
 REGISTRIES = (PRIMITIVES, CATALOGUE, CLASSICS, SPACES, READERS)
 
@@ -38,7 +38,7 @@ _BLOCK = re.compile(
     r"(?P<content>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-_NUMBER = re.compile(r"[-+]?\d+\.\d+(?:e[-+]\d+)?")
+_NUMBER = re.compile(r"[-+]?\d*\.\d+(?:e[-+]\d+)?")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _lines(text: str) -> list[str]:
         elif seconds > 0 and line.startswith("│"):
             cells[seconds] = ""
         bare = re.sub("[━─┏┳┓┡╇┩├┼┤└┴┘]", "", " ".join(cells))
-        lines.append(re.sub(r"\b\d+ s\b", "s", " ".join(bare.split())))
+        lines.append(re.sub(r"\b(?:\d+h )?(?:\d+m )?\d+[ms]\b", "s", " ".join(bare.split())))
     return [line for line in lines if line]
 
 

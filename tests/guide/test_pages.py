@@ -67,7 +67,8 @@ def test_every_configuration_key_is_in_the_guide_with_its_default():
     ("shown", "printed"),
     [
         ("tau 0.5001", "tau 0.5002"),
-        ("3 networks in 12 s", "3 networks in 7 s"),
+        ("3 networks in 1m 12s", "3 networks in 7s"),
+        ("tau .7171", "tau .7172"),
         ("┃ a ┃ seconds ┃\n│ x │    0.36 │", "┃ a   ┃ seconds ┃\n│ x   │   12.00 │"),
     ],
 )
@@ -79,6 +80,7 @@ def test_rounding_blanks_and_seconds_are_no_difference(shown, printed):
     ("shown", "printed"),
     [
         ("tau 0.50", "tau 0.51"),
+        ("tau .50", "tau -.50"),
         ("tau 0.50", "rho 0.50"),
         ("one", "one\ntwo"),
         ("┃ a ┃ score ┃\n│ x │    0.36 │", "┃ a ┃ score ┃\n│ x │   12.00 │"),

@@ -12,8 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from eznas import metrics
 from eznas.errors import InputError
-from eznas.metrics import selection
-from eznas.metrics.table import METRICS
+from eznas.metrics import METRICS, selection
 from tests.metrics.made_up import INF, NAN, noisy, same
 
 FEW = st.integers(2, 6)
@@ -215,11 +214,7 @@ def test_a_count_is_positive(function, k):
 def test_a_replicate_of_ties_only_is_nan():
     scores, accuracies = np.array([[1.0, 1, 2]]), np.array([1.0, 2, 2])
     weights = np.array([[2.0, 1, 0], [0, 2, 1], [3, 0, 0], [0, 0, 0], [1, 0, 2]])
-    for core in (
-        selection.ndcgs,
-        metrics.METRICS["regret1"].core,
-        metrics.METRICS["precision10"].core,
-    ):
+    for core in (METRICS[name].core for name in ("ndcg", "regret1", "precision10")):
         values = core(scores, accuracies, weights)
         assert np.isnan(values[0, :4]).all()
         assert not math.isnan(values[0, 4])

@@ -4,12 +4,13 @@ import io
 import re
 
 import pytest
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 import eznas
 from eznas.discovery.setup import BASELINES
 from eznas.metrics import Row
+from eznas.report.cells import bare
+from eznas.report.formulas import formula_lines
 from eznas.report.tables import (
     agreement_table,
     combine_table,
@@ -29,11 +30,11 @@ THREE = ("cifar10", "cifar100", "ImageNet16-120")
 NAMES = ("champion", "plain_gradient_norm_22", "jacob_cov_x_params", "greedy")
 
 
-def rendered(table: Table, width: int = 80) -> str:
+def rendered(table: RenderableType, width: int = 80, shortened: bool = False) -> str:
     console = Console(width=width, file=io.StringIO())
     console.print(table)
     text = console.file.getvalue()
-    assert "…" not in text
+    assert ("…" in text) == shortened
     assert all(len(line) <= width for line in text.splitlines())
     return text
 
@@ -63,7 +64,7 @@ def row(proxy: str, dataset: str, tau: float | None) -> Row:
         rho=tau,
         rho_low=low,
         rho_high=high,
-        set="held-out, all",
+        set="held-out part",
         accuracy="validation",
         seeds=[0, 1, 2],
     )
@@ -74,30 +75,32 @@ def test_correlations_show_every_proxy_the_best_first():
     rows = [row(n, d, i / 20 - 0.2) for d in DATASETS for i, n in enumerate(names)]
     text = rendered(correlation_table(rows))
     lines = text.splitlines()
-    for name in names:
-        assert sum(f" {name} " in line for line in lines) == len(DATASETS)
     for dataset in DATASETS:
         assert dataset in text
-    order = [n for line in lines for n in names if f" {n} " in line]
+    order = [n for line in lines for n in names if line.startswith(f"{n} ")]
     assert order == names[::-1] * len(DATASETS)
-    assert "-0.200 [-0.300, -0.100]" in text
-    assert "+0.250 [+0.150, +0.350]" in text
-    title = "500 networks (held-out, all), validation accuracy, initialisation seeds 0, 1, 2"
+    assert "-.200 [-.300, -.100]  -.200" in text
+    assert " .250 [ .150,  .350]   .250" in text
+    title = "500 networks (held-out part), validation accuracy, initialisation seeds 0, 1, 2"
     assert title in " ".join(text.split())
 
 
-def test_correlations_show_a_formula_to_its_end():
-    text = rendered(correlation_table([row(FORMULA, "cifar10", 0.5)]))
-    assert FORMULA.replace(" ", "") in column(text, "proxy")
+def test_a_formula_is_cut_in_the_middle():
+    text = rendered(correlation_table([row(FORMULA, "cifar10", 0.5)]), shortened=True)
+    [line] = [line for line in text.splitlines() if "…" in line]
+    start, end = line.split(" .500 ")[0].split("…")
+    assert FORMULA.startswith(start)
+    assert FORMULA.endswith(end.strip())
 
 
-def test_an_undefined_correlation_is_shown_as_undefined_and_comes_last():
+def test_an_undefined_correlation_has_a_dash_and_a_reason_and_comes_last():
     rows = [row("undefined_proxy", "cifar10", None), row("wrong", "cifar10", -1.0)]
     lines = rendered(correlation_table(rows)).splitlines()
-    [wrong] = [i for i, line in enumerate(lines) if "wrong" in line]
-    [last] = [i for i, line in enumerate(lines) if "undefined_proxy" in line]
-    assert wrong < last
-    assert lines[last].count("undefined ") == 2
+    assert [line.split() for line in lines[-3:-1]] == [
+        ["wrong", "-1.000", "[-1.100,", "-.900]", "-1.000"],
+        ["undefined_proxy", "-", "-"],
+    ]
+    assert "-: nothing is defined where all scores are equal" in " ".join(lines)
 
 
 def test_no_rows():
@@ -118,67 +121,63 @@ def further(proxy: str, dataset: str, tau: float) -> dict[str, object]:
     return {**row(proxy, dataset, tau), **metrics, **low, **high, "seconds": 0.01234}
 
 
-def halves(text: str) -> tuple[str, str]:
-    """The names below "proxy" in a table without lines, blanks removed, and the text beside."""
-    lines = text.splitlines()
-    [heading] = [i for i, line in enumerate(lines) if line.startswith("proxy ")]
-    below = lines[heading + 2 :]
-    gap = next(i for i in range(120) if not any(line[i : i + 2].strip() for line in below))
-    names, values = [line[:gap] for line in below], [line[gap:] for line in below]
-    return "".join("".join(names).split()), "\n".join(values)
-
-
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("proxies", [NAMES, (*NAMES, FORMULA)])
-def test_further_numbers_are_not_cut(width, proxies):
+def test_a_row_is_a_line(width, proxies):
     rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(proxies)]
-    text = rendered(correlation_table(rows), width)
-    for heading in ("partial", "top-10 %", "nDCG", "regret", "@1", "seconds", "[95 %]"):
+    text = rendered(correlation_table(rows, width), width, shortened=FORMULA in proxies)
+    for heading in ("partial", "top-10", "nDCG", "regret", "@1 [%]", "seconds", "[95 %]"):
         assert heading in text
-    names, values = halves(text)
-    numbers = re.findall(r"[+-]?[0-9]+[.][0-9]+", values)
-    expected = []
-    for i in range(len(proxies)):
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert [line for line in lines if line in THREE] == list(THREE)
+    for i, _ in enumerate(proxies):
         tau = 0.101 + i / 10
-        interval = [f"{value:+.3f}" for value in (tau, tau - 0.1, tau + 0.1)]
-        expected += [
-            *interval,
-            *interval,
-            f"{tau - 0.001:+.3f}",
-            f"{-tau:+.3f}",
-            "0.875",
-            "12.345",
-            "0.0123",
-        ]
-    assert sorted(numbers) == sorted(expected * len(THREE))
-    for name in (*proxies, *THREE):
-        assert name.replace(" ", "") in names
+        numbers = f"{tau:.3f} [{tau - 0.1:.3f}, {tau + 0.1:.3f}] {tau:.3f}"
+        numbers += f" {tau - 0.001:.3f} -{tau:.3f} 0.875 12.35 0.0123"
+        expected = numbers.replace("0.", ".").replace(" .0123", " 0.0123")
+        shown = [line for line in lines if line.endswith(expected.replace("[.", "[."))]
+        assert len(shown) == len(THREE), expected
 
 
-def test_at_120_columns_a_row_is_a_line():
-    rows = [further(n, d, 0.101 + i / 10) for d in THREE for i, n in enumerate(NAMES)]
-    lines = rendered(correlation_table(rows), 120).splitlines()
-    for i, name in enumerate(NAMES):
-        tau = 0.101 + i / 10
-        interval = f"{tau:+.3f} [{tau - 0.1:+.3f}, {tau + 0.1:+.3f}]"
-        others = f"{tau - 0.001:+.3f} {-tau:+.3f} 0.875 12.345 0.0123"
-        expected = f"{name} {interval} {interval} {others}"
-        assert [" ".join(line.split()) for line in lines].count(expected) == len(THREE)
+def test_all_columns_fit_with_the_proxies_of_a_run():
+    within = {"within_tau": -0.5, "variation": {"deviation": 0.0123}}
+    names = ["champion", *BASELINES, "greedy"]
+    rows = [further(name, dataset, -0.25) for dataset in THREE for name in names]
+    assert "jacob_cov_x_params" in rendered(correlation_table(rows))
+    text = rendered(correlation_table([{**r, **within} for r in rows]), shortened=True)
+    assert text.count("[-.350, -.150]") == text.count(" -.500 ") == len(rows)
+    assert " .012" in text
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_further_numbers_may_be_undefined_or_missing(width):
-    rows = [further("all_metrics", "cifar10", 0.5), row("plain", "cifar10", 0.25)]
-    rows.append({**row("undefined", "cifar10", None), "partial_rho": None, "ndcg": None})
-    text = rendered(correlation_table(rows), width)
-    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert lines["undefined"].count("undefined") == 3  # its name, tau and rho
-    assert lines["undefined"].split()[-2:] == ["undef.", "undef."]
-    assert lines["plain"].split()[-1] in ("+0.250", "+0.350]")
-    with_ndcg = {**row("proxy", "cifar10", 0.5), "ndcg": 0.75}
-    text = rendered(correlation_table([with_ndcg]), width)
-    assert "0.750" in text
+def test_a_column_without_values_is_left_out_and_says_why():
+    rows = [further("a", "cifar10", 0.5) | {"networks": 40, "partial_rho": None}]
+    text = rendered(correlation_table(rows))
+    table, notes = text[: text.index("partial")], text[text.index("partial") :]
+    assert "top-10" not in table
+    assert "partial rho is left out: network sizes explain" in notes
+    assert "top-10 % rho is given for 41 networks or more" in notes
+    rows.append(further("b", "macro", 0.5) | {"networks": 41})
+    lines = rendered(correlation_table(rows)).splitlines()
+    assert [line.split()[4:7] for line in lines if line.startswith(("a ", "b "))] == [
+        [".500", "-", "-"],
+        [".500", ".499", "-.500"],
+    ]
+    assert "-: partial rho is undefined where network sizes" in " ".join(lines)
+
+
+def test_a_metric_that_no_row_has_is_not_mentioned():
+    text = rendered(correlation_table([{**row("proxy", "cifar10", 0.5), "ndcg": 0.75}]))
+    assert ".750" in text
     assert "regret" not in text
+    assert "partial" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.7171, ".717"), (-0.034, "-.034"), (1, "1.000"), (-0.9999, "-1.000"), (-1e-9, ".000")],
+)
+def test_a_correlation_has_no_zero_before_its_point(value, text):
+    assert bare(value) == text
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -313,15 +312,16 @@ def test_differences_show_who_is_ahead(low, high, outcome):
     text = rendered(difference_table("champion", rows))
     assert text.count(outcome) == len(rows)
     for against in (*BASELINES, "greedy"):
-        assert text.count(f" {against} ") == len(DATASETS)
-    assert "undefined" in text if tau is None else f"{tau:+.3f} [{low:+.3f}, {high:+.3f}]" in text
+        assert text.count(f"\n{against} ") == len(DATASETS)
+    interval = f"{tau or 0:+.3f} [{low or 0:+.3f}, {high or 0:+.3f}]".replace("0.", ".")
+    assert (" - " if tau is None else interval) in text
 
 
-def test_a_difference_from_a_formula_is_shown_to_its_end():
+def test_a_difference_from_a_formula_is_cut_in_the_middle():
     rows = [{"against": FORMULA, "dataset": "cifar10", "tau": 0.1, "low": 0.05, "high": 0.2}]
-    text = rendered(difference_table(FORMULA, rows))
-    assert FORMULA.replace(" ", "") in column(text, "against")
-    assert "won" in text
+    text = rendered(difference_table(FORMULA, rows), shortened=True)
+    assert FORMULA[:20] in text
+    assert f"{FORMULA[-20:]} +.100 [+.050, +.200] won" in text
 
 
 @pytest.mark.parametrize("proxy", ["hybrid", FORMULA])
@@ -335,13 +335,41 @@ def test_scores_show_models_and_reasons(proxy):
         {"model": m, "proxy": proxy, "score": s, "seconds": 1234.5, "reason": r}
         for m, s, r in models
     ]
-    text = rendered(score_table(rows))
+    text = rendered(score_table(rows), shortened=proxy == FORMULA)
     for model, _, reason in models:
         assert model in column(text, "model")
         assert reason in column(text, "reason")
-    assert proxy.replace(" ", "") in column(text, "proxy")
+    assert f"scores of {proxy[:20]}" in text
     assert "-1.23456e-300" in column(text, "score")
     assert column(text, "rank") == "123"
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ((652.2561, 561.8, -5.61823), ["652.256", "561.800", "-5.618"]),
+        ((1_073_466.0, 330.0), ["1073466", "330"]),
+        ((0.5, 0.0012345, 0.0), ["0.500000", "0.001234", "0.000000"]),
+        ((3e20, 1.0), ["3.00000e+20", "1.00000e+00"]),
+        ((0.0,), ["0"]),
+    ],
+)
+def test_scores_have_the_digits_that_matter(scores, shown):
+    rows = [
+        {"model": "m", "proxy": "p", "score": score, "seconds": 1, "reason": ""} for score in scores
+    ]
+    text = rendered(score_table(rows))
+    cells = [line.split("│")[3].strip() for line in text.splitlines() if "│" in line]
+    assert cells == shown
+    assert "reason" not in text
+
+
+def test_a_formula_has_rounded_constants_and_a_line_for_each_term():
+    formula = "-0.01448624 * params + -1234.56 * sum_layers(norm(weight)) - (params - 2.0)"
+    terms = ["-0.01449 * params", "- 1235.0 * sum_layers(norm(weight))", "- (params - 2.0)"]
+    assert formula_lines(formula) == [" ".join(terms)]
+    assert formula_lines(formula, 40) == terms
+    assert formula_lines(formula, 30)[1:3] == ["- 1235.0 *", "    sum_layers(norm(weight))"]
 
 
 def test_proxies_show_formulas_to_their_end():
@@ -358,7 +386,7 @@ def test_the_title_tells_several_spaces_apart():
     text = rendered(correlation_table([row("champion", "cifar10", 0.4), macro]))
     lines = [line.strip() for line in text.splitlines()[:3]]
     assert lines == [
-        "cifar10: 500 networks (held-out, all), validation accuracy",
-        "macro/cifar10: 60 networks (held-out, all), test accuracy",
+        "cifar10: 500 networks (held-out part), validation accuracy",
+        "macro/cifar10: 60 networks (held-out part), test accuracy",
         "initialisation seeds 0, 1, 2",
     ]

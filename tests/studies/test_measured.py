@@ -69,7 +69,9 @@ def test_scores_are_those_of_each_network_by_itself(benchmark):
     assert scored.seeds == (3, 4)
     assert list(scored.scores) == [SMALL]
     assert phases.begun == [
-        (f"seed {seed}, {images} images", 6) for images in (4, 3) for seed in (3, 4)
+        (f"measuring 6 networks with {images} images, seed {seed}", 6)
+        for images in (4, 3)
+        for seed in (3, 4)
     ]
     [dataset] = benchmark.input_formats()
     for row, proxy in enumerate(proxies):
