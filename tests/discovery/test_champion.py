@@ -13,13 +13,12 @@ from eznas.proxies.loading import describe, export, load
 from eznas.spaces import SPACES
 from tests.discovery.tiny_run import Interrupts, read_json, tiny
 
-CONFIG = tiny(generations=1)
-
 
 @pytest.fixture
-def result(home):
-    """A finished run with the name "mine"."""
-    return evolve(CONFIG, name="mine")
+def finished(finished_run, monkeypatch):
+    """A finished run, in the working folder."""
+    monkeypatch.chdir(finished_run.home)
+    return finished_run
 
 
 @pytest.fixture
@@ -29,36 +28,39 @@ def model():
         return SPACES["nasbench201"].build(SPACES["nasbench201"].sample(1, seed=3)[0])
 
 
-def test_it_is_a_proxy_file_with_its_evidence(home, result):
-    proxy, content = files.read(home / "runs" / "mine" / files.CHAMPION)
-    assert (proxy.name, proxy.formula) == ("mine", parse(result.formula))
+def test_it_is_a_proxy_file_with_its_evidence(finished):
+    home, result = finished
+    proxy, content = files.read(home / "runs" / result.run / files.CHAMPION)
+    assert (proxy.name, proxy.formula) == (result.run, parse(result.formula))
     assert (proxy.raw_batch, proxy.sketch_batch) == (2, 4)
     rows = [row for row in result.held_out if row["proxy"] == "champion"]
     assert content.evidence == json.loads(json.dumps(rows))
     assert rows
-    archive = read_json(home, "mine", "archive.json")
+    archive = read_json(home, result.run, "archive.json")
     for key in ("measurement", "fingerprint", "raw_batch", "sketch_batch"):
         assert getattr(content, key) == archive[key]
 
 
-def test_it_loads_and_scores_by_the_name_of_the_run_and_by_its_path(home, result, model):
-    by_text = [load(text) for text in ("mine", "runs/mine", "runs/mine/champion.json")]
+def test_it_loads_and_scores_by_the_name_of_the_run_and_by_its_path(finished, model):
+    name = finished.result.run
+    by_text = [load(text) for text in (name, f"runs/{name}", f"runs/{name}/champion.json")]
     assert by_text[0] == by_text[1] == by_text[2]
     scores = [proxy.score(model, (3, 16, 16), init="kaiming") for proxy in by_text]
     assert math.isfinite(scores[0])
     assert scores[0] == scores[1] == scores[2]
 
 
-def test_it_exports_to_an_equal_file(home, result):
-    exported = export("mine", "exported.json")
-    assert exported == describe("mine").model_dump()
-    champion = (home / "runs" / "mine" / files.CHAMPION).read_bytes()
-    assert (home / "exported.json").read_bytes() == champion
-    assert load("exported.json") == load("mine")
+def test_it_exports_to_an_equal_file(finished, tmp_path):
+    name, file = finished.result.run, str(tmp_path / "exported.json")
+    exported = export(name, file)
+    assert exported == describe(name).model_dump()
+    champion = (finished.home / "runs" / name / files.CHAMPION).read_bytes()
+    assert (tmp_path / "exported.json").read_bytes() == champion
+    assert load(file) == load(name)
 
 
 def test_an_interrupted_run_has_one_without_evidence(home):
-    result = evolve(CONFIG, name="cut", watcher=Interrupts(after=0))
+    result = evolve(tiny(generations=1), name="cut", watcher=Interrupts(after=0))
     content = read_json(home, "cut", files.CHAMPION)
     assert (content["formula"], content["evidence"]) == (result.formula, [])
     assert load("cut").formula == parse(result.formula)

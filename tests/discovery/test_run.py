@@ -38,25 +38,23 @@ def test_an_interrupted_run_ends_with_the_best_so_far(home):
     assert load(result.run).formula == parse(result.formula)
 
 
-def test_a_run_cut_off_after_every_generation_comes_to_the_same_end(home):
-    evolve(tiny(), name="undisturbed")
+def test_a_run_cut_off_after_every_generation_comes_to_the_same_end(home, finished_run):
     assert evolve(tiny(), name="cut", watcher=Interrupts(after=0)).stopped == "SIGINT"
     assert resume("cut", watcher=Interrupts(after=1)).held_out == []
     assert resume("cut", watcher=Interrupts(after=2)).stopped == "SIGINT"  # before it is tested
     assert resume("cut").stopped == ""
-    assert comparable(home, "cut") == comparable(home, "undisturbed")
+    assert comparable(home, "cut") == comparable(finished_run.home, "undisturbed")
     with pytest.raises(InputError, match="run cut: finished after generation 2"):
         resume("cut")
 
 
-def test_a_run_without_a_generation_starts_again(home):
-    evolve(tiny(), name="undisturbed")
-    folder = home / "runs" / "bare"
-    folder.mkdir()
+def test_a_run_without_a_generation_starts_again(home, finished_run):
+    undisturbed, folder = (path / "runs" for path in (finished_run.home, home))
+    (folder / "bare").mkdir(parents=True)
     for name in ("config.json", "environment.json"):
-        (folder / name).write_bytes((home / "runs" / "undisturbed" / name).read_bytes())
+        (folder / "bare" / name).write_bytes((undisturbed / "undisturbed" / name).read_bytes())
     resume("bare")
-    assert comparable(home, "bare") == comparable(home, "undisturbed")
+    assert comparable(home, "bare") == comparable(finished_run.home, "undisturbed")
 
 
 def test_patience_ends_a_search(home):
@@ -154,13 +152,12 @@ def test_tasks_of_two_spaces(home):
         assert len(line["best"]["taus"]) == 2
 
 
-def test_a_space_that_is_held_out_changes_nothing_but_the_evidence(home):
+def test_a_space_that_is_held_out_changes_nothing_but_the_evidence(home, finished_run):
     store_macro()
-    result = evolve(tiny(hold_out=("nasbench-macro",), generations=1), name="held")
-    without = evolve(tiny(generations=1), name="without")
+    result = evolve(tiny(hold_out=("nasbench-macro",)), name="held")
+    without = finished_run.result
     assert result.formula == without.formula
-    journals = [comparable(home, name)["journal.jsonl"] for name in ("held", "without")]
-    assert journals[0] == journals[1]
+    assert journal(home, "held") == journal(finished_run.home, "undisturbed")
     rows = {row["dataset"]: row for row in result.held_out if row["proxy"] == "champion"}
     assert list(rows) == ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
     unseen = rows["nasbench-macro/cifar10"]

@@ -43,9 +43,8 @@ def random_states():
 
 
 @pytest.mark.usefixtures("home")
-def test_it_finds_what_a_saved_run_finds():
-    saved = evolve(CONFIG, name="saved")
-    unsaved = evolve(CONFIG, save=False)
+def test_it_finds_what_a_saved_run_finds(finished_run):
+    saved, unsaved = finished_run.result, evolve(tiny(), save=False)
     assert (unsaved.run, unsaved.champion) == ("", "champion")
     for name in ("formula", "evaluations", "stopped", "held_out", "difference"):
         assert getattr(unsaved, name) == getattr(saved, name)

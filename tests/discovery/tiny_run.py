@@ -1,9 +1,12 @@
 """A run on real networks, as small as they come, and what it leaves behind."""
 
 import json
+from pathlib import Path
+from typing import NamedTuple
 
 from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.config import Config, read
+from eznas.discovery.run import Result
 
 TINY = {
     "tasks": ("nasbench201/ImageNet16-120",),  # the smallest images
@@ -26,6 +29,13 @@ LOGS_AND_ARCHIVE = ("journal.jsonl", "archive.json")
 def tiny(**changes) -> Config:
     """The configuration of a tiny run, with some keys changed."""
     return read(settings=TINY | changes)
+
+
+class FinishedRun(NamedTuple):
+    """A run in `home`/runs, and what `evolve` returned."""
+
+    home: Path
+    result: Result
 
 
 class Interrupts(NoCallback):

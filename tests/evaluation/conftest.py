@@ -1,20 +1,10 @@
 import pytest
-import torch
 
 from eznas.evaluation.executors import SerialExecutor
 from eznas.evaluation.feature_store import FeatureStore
 from eznas.evaluation.workers import Workers
 from tests.evaluation.networks import FEATURES, SHARDS, make_evaluator
 from tests.evaluation.stored import CONFIGS, SPACE
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """One torch thread, as in the evaluation of a shard: with more, sums depend on their number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,12 @@ and what hangs on the comparison of two near-equal numbers (a journal) is skippe
 import json
 
 import pytest
-import torch
 
 from tests.golden import figures
 
 TEXTS = (
     *("fingerprints", "formulas", "archives", "random_trees", "grammar_quick", "grammar_paper"),
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def golden(name):

@@ -20,10 +20,7 @@ PROXIES = ("naswot", "logsynflow", "params", "jacob_cov")
 def folder(tmp_path, monkeypatch):
     (tmp_path / "networks.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
-    torch.set_num_threads(threads)
     sys.modules.pop("networks", None)
 
 

@@ -1,17 +1,8 @@
-"""Fixtures of the studies: an empty current folder, one torch thread, nothing measured."""
+"""Fixtures of the studies: an empty current folder, nothing measured."""
 
 import pytest
-import torch
 
 import eznas.evaluation.evaluator
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

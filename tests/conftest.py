@@ -1,0 +1,24 @@
+"""Fixtures of all folders: one torch thread, and a finished run that is made once."""
+
+import contextlib
+
+import pytest
+import torch
+
+from eznas.discovery.run import evolve
+from tests.discovery.tiny_run import FinishedRun, tiny
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """One torch thread, as in the evaluation of a shard: with more, sums depend on their number."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A tiny run that went to its end undisturbed, for tests that only read it."""
+    home = tmp_path_factory.mktemp("finished")
+    with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EZNAS_DATA", str(home / "data"))
+        return FinishedRun(home, evolve(tiny(), name="undisturbed"))
