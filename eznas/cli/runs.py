@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +28,7 @@ from eznas.report import tables
 from eznas.report.formulas import formula_lines
 from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
-from eznas.system.signals import stoppable
+from eznas.system.signals import Stopped, stoppable
 
 Time = Annotated[
     str | None,
@@ -105,7 +107,7 @@ def evolve(
         emit(eznas.estimate(configuration, processes), as_json, _show_estimate)
         return
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress(configuration.evolution.generations) as progress, stoppable():
+    with live_progress(configuration.evolution.generations) as progress, _stoppable_command():
         result = eznas.evolve(
             configuration,
             workers=processes,
@@ -144,7 +146,7 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress(generations or _last_generation(run)) as progress, stoppable():
+    with live_progress(generations or _last_generation(run)) as progress, _stoppable_command():
         result = eznas.resume(
             run,
             generations=generations,
@@ -156,6 +158,19 @@ def resume(
             watcher=progress,
         )
     _end(result, as_json)
+
+
+@contextmanager
+def _stoppable_command() -> Iterator[None]:
+    """A request to end that the run did not answer with a result ends the command as the signal
+    would have."""
+    with stoppable():
+        try:
+            yield
+        except Stopped as request:
+            if request.number == signal.SIGINT:
+                raise
+            raise typer.Exit(128 + request.number) from None
 
 
 def _limits(

@@ -66,7 +66,7 @@ def search_formulas(
     count = sum(len(sample.architectures) for sample in setup.samples)
     progress = callback.phase(f"measuring {count} networks to search on", count)
     make_evaluator = partial(
-        Evaluator, setup.all_contexts, evolution.statistics, True, setup.budget, True
+        Evaluator, setup.contexts, evolution.statistics, budget=setup.budget, lenient=True
     )
     team = start(make_evaluator, workers, lenient=True, progress=progress)
     try:
@@ -79,8 +79,8 @@ def search_formulas(
             champion, greedy = _champion(engine, table, tasks, setup.config)
             return SearchResult(champion, greedy, stopped, engine.evaluations)
     finally:
-        team.close()  # its memory, before the held-out networks are measured
         randomness.restore(random_state)
+        team.close()  # its memory, before the held-out networks are measured
 
 
 def _run_generations(
@@ -106,20 +106,15 @@ def _run_generations(
 
 def _table(setup: Setup, team: Workers) -> FeatureTable:
     """An empty table for the networks of all samples, each in all its contexts."""
-    architectures = [
-        sample.architectures
-        for sample, contexts in zip(setup.samples, setup.contexts, strict=True)
-        for _ in contexts
-    ]
-    return FeatureTable(architectures, team.evaluate)
+    return FeatureTable([context.architectures for context in setup.contexts], team.evaluate)
 
 
 def _tasks(setup: Setup) -> list[Task]:
-    """The tasks of all samples; their contexts are indices into `Setup.all_contexts`."""
+    """The tasks of all samples; their contexts are indices into `Setup.contexts`."""
     tasks, first_context = list[Task](), 0
-    for sample, contexts in zip(setup.samples, setup.contexts, strict=True):
+    for sample in setup.samples:
         tasks += sample.tasks(first_context)
-        first_context += len(contexts)
+        first_context += len(sample.input_formats())
     return tasks
 
 
@@ -174,7 +169,9 @@ def gather_evidence(
     for benchmark in setup.held_out:
         count = len(benchmark.architectures)
         progress = callback.phase(f"testing on {count} networks of {benchmark.space}", count)
-        make_evaluator = partial(Evaluator, contexts_for(benchmark, config), (), False, None, True)
+        make_evaluator = partial(
+            Evaluator, contexts_for(benchmark, config), keep=False, lenient=True
+        )
         team = start(make_evaluator, workers, lenient=True, progress=progress)
         try:
             with one_thread():

@@ -38,32 +38,21 @@ CHECKED_NETWORKS = 3  # of each space, of which one must run before anything els
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a run needs to begin or to resume: the networks of each space to search on, the contexts
-    of each, held-out networks, seed formulas, and the bytes of memory that each worker may take
+    """What a run needs to begin or to resume: the networks of each space to search on, all contexts
+    of these, held-out networks, seed formulas, and the bytes of memory that each worker may take
     (None: no limit)."""
 
     config: Config
     samples: Sequence[Benchmark]
-    contexts: Sequence[tuple[Context, ...]]
+    contexts: tuple[Context, ...]
     held_out: Sequence[Benchmark]
     seeds: Sequence[Expression]
     budget: int | None
 
     @property
-    def all_contexts(self) -> tuple[Context, ...]:
-        """The contexts of all samples, one sample after the other."""
-        return tuple(context for contexts in self.contexts for context in contexts)
-
-    @property
     def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
-        configs = [context.measurement for context in self.all_contexts]
-        return MeasurementRecord(
-            measurement=[config.describe() for config in configs],
-            fingerprint=[config.fingerprint for config in configs],
-            raw_batch=self.config.measurement.raw_batch,
-            sketch_batch=self.config.measurement.sketch_batch,
-        )
+        return MeasurementRecord.of(self.contexts, self.config.measurement)
 
 
 def prepare(config: Config, workers: int, memory: int | None) -> Setup:
@@ -77,10 +66,10 @@ def prepare(config: Config, workers: int, memory: int | None) -> Setup:
     tests = [held_out(benchmark, test_size) for benchmark in searched]
     tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
-    contexts = [contexts_for(sample, config) for sample in samples]
+    contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
-    for sample, contexts_of_sample in zip(samples, contexts, strict=True):
-        _check_runs(sample.architectures[:CHECKED_NETWORKS], contexts_of_sample)
+    for context in contexts:
+        _check_runs(context)
     return Setup(config, samples, contexts, tests, seeds, budget)
 
 
@@ -127,17 +116,16 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     }
 
 
-def _check_runs(architectures: Sequence[str], contexts: tuple[Context, ...]) -> None:
-    """Raises `InputError` if none of a few networks of the space can run in one of the contexts."""
-    evaluator = Evaluator(contexts)
-    for context in range(len(contexts)):
-        for remaining, architecture in enumerate(architectures, 1 - len(architectures)):
-            try:
-                evaluator.measure((context, 0), [architecture], ["params"])
-                break
-            except InputError:
-                if not remaining:
-                    raise
+def _check_runs(context: Context) -> None:
+    """Raises `InputError` if none of the first few networks of a context can run in it."""
+    evaluator, architectures = Evaluator((context,)), context.architectures[:CHECKED_NETWORKS]
+    for remaining, architecture in enumerate(architectures, 1 - len(architectures)):
+        try:
+            evaluator.measure((0, 0), [architecture], ["params"])
+            break
+        except InputError:
+            if not remaining:
+                raise
 
 
 def _worker_budget(memory: int, workers: int) -> int:

@@ -16,6 +16,7 @@ class Context:
 
     space: Space
     measurement: MeasurementConfig
+    architectures: tuple[str, ...] = ()
 
 
 def contexts_of(benchmark: Benchmark, settings: MeasurementSettings) -> tuple[Context, ...]:
@@ -29,4 +30,5 @@ def contexts_of(benchmark: Benchmark, settings: MeasurementSettings) -> tuple[Co
     # Sizes that a user adds to a data set's native one (DATASET@SIZE) change no other's images.
     native = [d.input_size for name, d in benchmark.datasets.items() if "@" not in name]
     configs = settings.on(formats, max(native or [d.input_size for d in formats]))
-    return tuple(Context(SPACES[benchmark.space], config) for config in configs)
+    space, architectures = SPACES[benchmark.space], benchmark.architectures
+    return tuple(Context(space, config, architectures) for config in configs)

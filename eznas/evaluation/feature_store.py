@@ -190,10 +190,12 @@ class StoredWorkers:
         for values in shard_values:
             if reasons := failures(values.status.ravel()):
                 raise InputError(f"{', '.join(features)}: {reasons[0]}; nothing of it was stored")
-        entries = [
-            (self.contexts[shard.context].measurement, shard.architectures, values)
-            for shard, values in zip(shards, shard_values, strict=True)
-        ]
+        entries = []
+        for context in dict.fromkeys(shard.context for shard in shards):
+            numbers = [i for i, shard in enumerate(shards) if shard.context == context]
+            architectures = [a for i in numbers for a in shards[i].architectures]
+            values = FeatureValues.beside([shard_values[i] for i in numbers])
+            entries.append((self.contexts[context].measurement, architectures, values))
         self.store.append(features, entries)
 
     def _find(

@@ -67,8 +67,11 @@ class ShardJob:
         Raises `InputError` if the shard keeps crashing its worker and workers are not lenient, or
         if every network in it crashes alone.
         """
+        crashing_networks = self.crashing_networks.of(self.shard)
         if isinstance(answer, Lost):
             by_feature = self._retried(executor)
+        elif len(call.arguments[2]) == len(self.features) and not crashing_networks:
+            return answer
         else:
             by_feature = _by_feature(call.arguments[2], answer)
         networks = len(self.shard.architectures)

@@ -53,6 +53,7 @@ class RayExecutor:
         self._make_state = make_state
         self._call_timeout = call_timeout
         self._actors: list[Any] = []
+        make_state()  # what fails here would look like an actor's death there
         self._must_shut_down = _start_ray(worker_count)
         try:
             self._actors = [self._actor() for _ in range(worker_count)]

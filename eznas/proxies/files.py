@@ -1,17 +1,19 @@
 """Proxy files: a formula as JSON, with all that its scores depend on and the evidence for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError
+from eznas.evaluation.contexts import Context
 from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy
-from eznas.statistics.config import Batch
+from eznas.statistics.config import Batch, MeasurementSettings
 from eznas.system.files import read_as, write_whole
 
-FORMAT = 1
+FORMAT = 2
 CHAMPION, ARCHIVE = "champion.json", "archive.json"  # names in a run folder
 
 
@@ -23,6 +25,23 @@ class MeasurementRecord(BaseModel):
     fingerprint: list[str]
     raw_batch: Batch
     sketch_batch: Batch
+
+    @staticmethod
+    def of(contexts: Sequence[Context], settings: MeasurementSettings) -> "MeasurementRecord":
+        """The record of contexts that were made from these settings."""
+        configs = [context.measurement for context in contexts]
+        return MeasurementRecord(
+            measurement=[config.describe() for config in configs],
+            fingerprint=[config.fingerprint for config in configs],
+            raw_batch=settings.raw_batch,
+            sketch_batch=settings.sketch_batch,
+        )
+
+
+class _Format(BaseModel):
+    """What is read first: other formats have other keys."""
+
+    eznas_proxy: int = FORMAT
 
 
 class ProxyFile(MeasurementRecord):
@@ -85,9 +104,10 @@ def read(path: Path) -> tuple[Proxy, ProxyFile]:
 
     Raises `InputError`, which names the file and what is wrong with it.
     """
+    written_as = read_as(path, _Format).eznas_proxy
+    if written_as != FORMAT:
+        raise InputError(f"{path}: format {written_as}, expected {FORMAT}")
     content = read_as(path, ProxyFile)
-    if content.eznas_proxy != FORMAT:
-        raise InputError(f"{path}: format {content.eznas_proxy}, expected {FORMAT}")
     try:
         formula = parse(content.formula)
         proxy = Proxy(content.name, formula, content.raw_batch, content.sketch_batch)

@@ -38,17 +38,8 @@ def describe(proxy: str) -> files.ProxyFile:
     settings = PROXY.model_copy(
         update={"raw_batch": loaded.raw_batch, "sketch_batch": loaded.sketch_batch}
     )
-    configs = [
-        context.measurement
-        for context in contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
-    ]
-    record = files.MeasurementRecord(
-        measurement=[config.describe() for config in configs],
-        fingerprint=[config.fingerprint for config in configs],
-        raw_batch=loaded.raw_batch,
-        sketch_batch=loaded.sketch_batch,
-    )
-    return files.to_proxy_file(loaded, record)
+    contexts = contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
+    return files.to_proxy_file(loaded, files.MeasurementRecord.of(contexts, settings))
 
 
 def export(proxy: str, file: str) -> dict[str, Any]:
@@ -117,4 +108,8 @@ def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
         proxy = Proxy(name, parse(archived.formula), archive.raw_batch, archive.sketch_batch)
     except InputError as error:
         raise InputError(f"run {run.path}: {name}: {error}") from None
-    return proxy, files.to_proxy_file(proxy, archive, coverage=archived.coverage)
+    evidence = None
+    if run.has(files.CHAMPION):
+        champion, content = files.read(run.path / files.CHAMPION)
+        evidence = content.evidence if champion.formula == proxy.formula else None
+    return proxy, files.to_proxy_file(proxy, archive, evidence, archived.coverage)

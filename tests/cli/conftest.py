@@ -132,7 +132,7 @@ STORES = {
     "other": {"measurement.json": b'{"space": "darts", "measurement": {}}'},
 }
 DAMAGES = {
-    "truncated": '{"eznas_proxy": 1, "name": "para',
+    "truncated": '{"eznas_proxy": 2, "name": "para',
     "list": "[]",
     "nested": "[" * 100_000,
     "twice": '{"name": "a", "name": "b"}',
@@ -142,7 +142,7 @@ DAMAGES = {
     "extra": {"colour": "blue"},
     "type": {"constants": "none"},
     "nobatch": {"raw_batch": 0},
-    "later": {"eznas_proxy": 2},
+    "later": {"eznas_proxy": 3},
     "formula": {"formula": "sum_layers(wieght)"},
     "layer": {"formula": "weight"},
 }

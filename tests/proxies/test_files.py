@@ -68,7 +68,7 @@ def test_every_key_is_needed_and_has_a_type(tmp_path, key):
         ({"formula": "2.0 * parms"}, r"unknown name 'parms'; did you mean 'params'.*position 7"),
         ({"formula": "weight"}, "NetScalar"),
         ({"formula": ""}, "expected a number"),
-        ({"eznas_proxy": 3}, "format 3, expected 1"),
+        ({"eznas_proxy": 3}, "format 3, expected 2"),
         ({"more": 1}, "more: Extra inputs"),
         ({"raw_batch": 1}, "raw_batch: .* 2"),
         ({"sketch_batch": -5}, "sketch_batch: .* 2"),

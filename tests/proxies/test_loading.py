@@ -20,7 +20,7 @@ MEASURED = {
 }
 ARCHIVE_FILE = MEASURED | {"formulas": [{"formula": f, "coverage": 1.0} for f in (BEST, SECOND)]}
 CHAMPION_FILE = MEASURED | {
-    "eznas_proxy": 1,
+    "eznas_proxy": 2,
     "name": "mine",
     "formula": CHAMPION,
     "constants": [4.0],
