@@ -40,7 +40,7 @@ from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
         ("extra.json", ["extra.json", "colour"]),
         ("type.json", ["type.json", "constants"]),
         ("nobatch.json", ["nobatch.json", "raw_batch"]),
-        ("later.json", ["later.json", "format 2, expected 1"]),
+        ("later.json", ["later.json", "format 3, expected 2"]),
         ("formula.json", ["formula.json", "did you mean 'weight'?", "position 12"]),
         ("layer.json", ["layer.json", "NetScalar"]),
         ("twice.json", ["twice.json", "'name' stands twice"]),
