@@ -1,0 +1,207 @@
+"""Numbers of the guide's evidence stand in a study's JSON, to the printed digits."""
+
+import pytest
+
+from tests.guide.evidence import (
+    DATASETS,
+    by_dataset,
+    content,
+    difference,
+    interval,
+    rows_of,
+    tables,
+)
+
+STUDY, ALL = "nasbench201-study", "nasbench201-all"
+FIGURES = {
+    "tau [95 %]": interval("tau"),
+    "rho": ("rho",),
+    "partial rho": ("partial_rho",),
+    "top-10 % rho": ("top10_rho",),
+    "nDCG": ("ndcg",),
+    "regret@1": ("regret1",),
+}
+EQUALS = {"tau [95 %] among equals": interval("within_tau")}
+VARIATION = {
+    "tau of one, mean over 5": ("mean",),
+    "its standard deviation": ("deviation",),
+    "tau of the 5 averaged": ("tau",),
+    "tau between two": ("agreement",),
+}
+PAIRED = {"tau": ("tau", "low", "high"), "rho": interval("rho")}
+MINUS = {"part": "difference", "name": "against"}
+CLAIM = "The hybrid's claim"
+NASBENCH201 = [  # heading, number of the table, rows of the study, columns with their keys
+    (
+        "All of them, on the study",
+        0,
+        rows_of(f"{STUDY}/rows.json", f"{STUDY}/rows-1016.json"),
+        FIGURES,
+    ),
+    (
+        "Networks without unreachable operations",
+        0,
+        rows_of(f"{STUDY}/rows-reachable.json"),
+        FIGURES,
+    ),
+    ("When size says nothing", 0, rows_of(f"{STUDY}/within-live-params.json"), EQUALS),
+    ("How much hangs on the draw of the weights", 0, rows_of(f"{STUDY}/variation.json"), VARIATION),
+    (CLAIM, 0, rows_of(f"{STUDY}/against-hybrid.json", **MINUS), PAIRED),
+    (CLAIM, 2, rows_of(f"{ALL}/rows.json"), {"tau [95 %]": interval("tau"), "rho": ("rho",)}),
+]
+
+
+def differences(shown, rows, columns):
+    """What the rows of a table, whose cells have three data sets, say that a study does not."""
+    assert shown
+    for row in shown:
+        proxy = next(iter(row.values()))
+        for heading, keys in columns.items():
+            for dataset, text in by_dataset(row[heading]).items():
+                if problem := difference(text, rows[proxy, dataset], keys):
+                    yield f"{proxy}, {dataset}, {heading}: {problem}"
+
+
+@pytest.mark.parametrize(("heading", "number", "rows", "columns"), NASBENCH201)
+def test_a_table_of_nasbench201(heading, number, rows, columns):
+    shown = tables("evidence-nasbench201", heading)[number]
+    assert not list(differences(shown, rows, columns))
+
+
+@pytest.mark.parametrize(
+    ("networks", "file"),
+    [("all 15,625", f"{ALL}/rows.json"), ("held out, 5,707", f"{ALL}/rows-held-out.json")],
+)
+def test_the_hybrid_s_claim_on_many_networks(networks, file):
+    shown = [r for r in tables("evidence-nasbench201", CLAIM)[1] if r["networks"] == networks]
+    assert len(shown) == 2
+    assert not list(differences(shown, rows_of(file, **MINUS), PAIRED))
+    assert f"{content(file)['rows'][0]['networks']:,}" in networks
+
+
+def test_three_seeds():
+    shown = tables("evidence-runs", "Three seeds on NAS-Bench-201")[0]
+    assert [row["seed"] for row in shown] == ["1", "2", "3"]
+    for row in shown:
+        file = f"quick-{row['seed']}/result.json"
+        assert int(row["seconds"]) == round(content(file)["seconds"])
+        champion = [{"proxy": "champion"} | row]
+        tau = {"champion, tau": ("tau",)}
+        assert not list(differences(champion, rows_of(file, part="held_out"), tau))
+        against = rows_of(file, **MINUS)
+        for heading in (h for h in row if h.startswith("minus ")):
+            proxy = heading.removeprefix("minus ").replace(" x ", "_x_").replace("live p", "live_p")
+            minus = [{"proxy": proxy} | row]
+            assert not list(differences(minus, against, {heading: PAIRED["tau"]}))
+
+
+def columns_differ(row, rows, proxy, datasets):
+    """Problems of a row that has a column for each data set: heading -> name."""
+    problems = [difference(row[h], rows[proxy, d], interval("tau")) for h, d in datasets.items()]
+    return [problem for problem in problems if problem]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_networks_of_three_seeds(seed):
+    shown = tables("evidence-runs", "Three seeds on NAS-Bench-201")[1]
+    rows = rows_of(f"quick-{seed}/result.json", part="held_out")
+    datasets = dict(zip(("CIFAR-10", "CIFAR-100", "ImageNet16-120"), DATASETS, strict=True))
+    names = [row["proxy"] for row in shown]
+    assert f"greedy (seed {seed})" in names
+    for row in shown:
+        proxy = row["proxy"].removesuffix(f" (seed {seed})")
+        if "(seed" not in proxy:
+            assert not columns_differ(row, rows, proxy, datasets)
+
+
+def test_two_spaces():
+    [shown] = tables("evidence-runs", "Two spaces, and a third one never seen")
+    result = content("two-spaces-1/result.json")
+    assert round(result["seconds"]) == 827
+    rows = rows_of("two-spaces-1/result.json", part="held_out")
+    datasets = {heading: heading for heading in shown[0] if heading != "proxy"}
+    assert set(datasets) == {dataset for _, dataset in rows}
+    assert len(shown) == 10
+    for row in shown:
+        assert not columns_differ(row, rows, row["proxy"], datasets)
+
+
+def test_four_spaces():
+    shown = tables("evidence-spaces", "Evidence: published proxies in four search spaces")[0]
+    rows = {
+        "NAS-Bench-201": rows_of(f"{STUDY}/rows.json", f"{STUDY}/rows-1016.json"),
+        "NAS-Bench-Macro": rows_of("nasbench-macro/rows.json"),
+        "NAS-Bench-101": rows_of("nasbench101/rows.json"),
+        "DARTS (surrogate)": rows_of("nds-darts/rows.json", "nds-darts/rows-32.json"),
+    }
+    assert len(shown) == 35
+    for row in shown:
+        taus = []
+        for space, of_space in rows.items():
+            key = (row["proxy"], "cifar10")
+            if key in of_space:
+                assert not columns_differ(row, of_space, row["proxy"], {space: "cifar10"})
+                taus.append(of_space[key]["tau"])
+            else:
+                assert row[space] == "–"  # noqa: RUF001
+        assert not difference(row["mean"], {"mean": sum(taus) / len(taus)}, ["mean"])
+
+
+@pytest.mark.parametrize(
+    ("space", "heading"), [("nasbench101", "NAS-Bench-101, 301"), ("nds-darts", "DARTS, 500")]
+)
+def test_what_needs_no_pass(space, heading):
+    shown = tables("evidence-spaces", "Evidence: published proxies in four search spaces")[1]
+    rows = rows_of(f"{space}/rows-sizes.json")
+    assert len(shown) == len(rows)
+    for row in shown:
+        assert not columns_differ(row, rows, row["proxy"], {heading: "cifar10"})
+
+
+def test_features():
+    models, best = tables("evidence-features", "Evidence: what short features are worth")
+    study = content(f"{STUDY}/features.json")
+    taus = {row["feature"]: row["tau"] for row in study["features"]}
+    headings = dict(zip(("CIFAR-10", "CIFAR-100", "ImageNet16-120"), DATASETS, strict=True))
+    for row in best:
+        tau = taus[row["feature"].strip("`")]
+        assert not [d for h, d in headings.items() if difference(row[h], tau, [d])]
+    yardsticks = {
+        (row["model"], f"{row['language']} ({row['features']})", row["split_by"], dataset): tau
+        for row in study["yardsticks"]
+        for dataset, tau in row["tau"].items()
+    }
+    for row in models:
+        names = (row["model"], row["features"])
+        for heading, split_by in (
+            ("split by components [95 %]", "components"),
+            ("split by networks", "networks"),
+        ):
+            for dataset, text in by_dataset(row[heading]).items():
+                tau = yardsticks[(*names, split_by, dataset)]
+                assert not difference(text, tau, range(3 if "[" in text else 1))
+
+
+def test_published_scores():
+    [shown] = tables("evidence-published", "Scores of NAS-Bench-Suite-Zero")
+    rows = rows_of(f"{STUDY}/agreement.json")
+    for row in shown:
+        ours = rows[row["proxy"], "cifar10"]
+        assert ours["published"] == row["published column"]
+        assert not difference(row["rho"], ours, ["rho"])
+        assert not difference(row["between two draws of ours"], ours, ["between_seeds"])
+    assert len(shown) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("0.582 [0.51, 0.640]", True),
+        ("0.583 [0.51, 0.640]", False),
+        ("0.582", False),
+        ("–", False),  # noqa: RUF001
+    ],
+)
+def test_another_number_is_noticed(text, same):
+    row = {"tau": 0.58213, "tau_low": 0.5102, "tau_high": 0.64035}
+    assert (not difference(text, row, interval("tau"))) is same
