@@ -207,7 +207,7 @@ def _show_result(result: dict[str, Any]) -> None:
         line("")
     run = result["run"]
     line(
-        f"champion of {ROOT / run}, the best of {result['evaluations']} formulas "
+        f"champion of {ROOT / run}, chosen from {result['evaluations']} formulas "
         f"in {duration(result['seconds'])}:"
     )
     for text in formula_lines(result["formula"], out.width - 2):

@@ -82,7 +82,7 @@ _ROWS = (
         interval=True,
         heading="within\ntau",
         needs="groups",
-        gap="no two networks have the same score by the proxy of --within",
+        gap="no networks that are equal there differ in score",
     ),
 )
 

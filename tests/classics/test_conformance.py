@@ -1,4 +1,5 @@
-"""What holds for every classic on any network: on 50, drawn and chosen, at a tiny size."""
+"""What holds for every classic on any network, at a tiny size: on 14 that are chosen, and, with
+`-m slow`, on 50, most of them drawn."""
 
 import math
 
@@ -47,6 +48,7 @@ NETWORKS = (
     | {name: string(digits) for name, digits in MORE_DIGITS.items()}
     | {f"number {i}": NB201.architectures()[i] for i in sorted(DRAWN_INDICES.tolist())}
 )
+FEW = [*STRINGS, "all but the last node", "nothing into the first nodes", "dead poolings", "chain"]
 NOTHING = NB201.live_cell(STRINGS["nothing"])
 CONNECTED = [name for name, text in NETWORKS.items() if NB201.live_cell(text) != NOTHING]
 # The best operation of a cell that the image reaches, though no path leads on to the logits.
@@ -71,13 +73,19 @@ def state(model: nn.Module) -> tuple[dict[str, bytes], list[object]]:
     return tensors, [*parameters, *modules]
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, tuple[dict[str, Scores], dict[str, Scores], bool]]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(FEW, id="few"),
+        pytest.param(list(NETWORKS), id="many", marks=pytest.mark.slow),
+    ],
+)
+def results(request) -> dict[str, tuple[dict[str, Scores], dict[str, Scores], bool]]:
     """By network: the scores of all classics, the same measured again, and whether the model, which
     was in evaluation mode, is unchanged."""
     by_network = {}
-    for name, architecture in NETWORKS.items():
-        model = network(architecture, 2).eval()
+    for name in request.param:
+        model = network(NETWORKS[name], 2).eval()
         state_before = state(model)
         first, second = (scored(FORMULAS, [model], CONFIG) for _ in range(2))
         by_network[name] = (first, second, state(model) == state_before)
@@ -109,7 +117,8 @@ def test_a_score_is_finite_lowest_or_undefined_with_a_reason(classic: str, resul
 def test_finite_where_the_image_reaches_the_logits(classic: str, results) -> None:
     """Also where no path has a convolution."""
     scores = values(results, classic)
-    assert {name: scores[name] for name in CONNECTED if not math.isfinite(scores[name])} == {}
+    connected = {name: score for name, score in scores.items() if name in CONNECTED}
+    assert {name: score for name, score in connected.items() if not math.isfinite(score)} == {}
 
 
 def test_every_classic_has_one_outcome_without_a_path() -> None:

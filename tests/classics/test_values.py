@@ -68,15 +68,15 @@ def test_every_classic_is_written_out() -> None:
     ("network_name", "size", "seed"),
     [
         ("mixed", 16, 2),
-        ("all 3x3", 8, 0),
+        pytest.param("all 3x3", 8, 0, marks=pytest.mark.slow),
         ("skips only", 8, 1),
         ("one pooling", 12, 3),
-        ("no node reads a convolution", 8, 1),
-        ("convolution of zeros", 8, 1),
+        pytest.param("no node reads a convolution", 8, 1, marks=pytest.mark.slow),
+        pytest.param("convolution of zeros", 8, 1, marks=pytest.mark.slow),
         ("thin", 8, 4),
         ("dead convolutions", 8, 1),
         ("nothing", 8, 0),
-        ("fed by zeros", 8, 1),
+        pytest.param("fed by zeros", 8, 1, marks=pytest.mark.slow),
     ],
 )
 def test_every_classic(network_name: str, size: int, seed: int) -> None:
@@ -137,11 +137,17 @@ def test_a_kernel_of_two_equal_images_is_singular() -> None:
         assert (score.values.tolist(), score.reason) == ([-math.inf], "")
 
 
-@pytest.fixture(scope="module")
-def together() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Scores of all networks in one shard, and of each on its own."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(["mixed", "one pooling", "nothing"], id="few"),
+        pytest.param(list(STRINGS), id="many", marks=pytest.mark.slow),
+    ],
+)
+def together(request) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Scores of some networks in one shard, and of each on its own."""
     config = MeasurementConfig(generated(4, size=8, classes=2), 2, raw=2, sketch=4)
-    models = [network(s, 2) for s in STRINGS.values()]
+    models = [network(STRINGS[name], 2) for name in request.param]
     in_one_shard = scored(FORMULAS, models, config)
     separate = [scored(FORMULAS, [m], config) for m in models]
     concatenated = {name: np.concatenate([s[name].values for s in separate]) for name in FORMULAS}

@@ -156,5 +156,5 @@ def test_correlate_among_equals():
     assert list(rows[0]) == [*ROW, "within_tau", "within_tau_low", "within_tau_high"]
     assert -1 <= rows[0]["within_tau_low"] <= rows[0]["within_tau"] <= rows[0]["within_tau_high"]
     assert rows[1]["within_tau"] is None  # equals are equal
-    assert "among" in call("correlate", "naswot", *sample, "--within", "depth").out
+    assert "within" in call("correlate", "naswot", *sample, "--within", "depth").out
     assert "unknown proxy 'prams'" in complaint("correlate", "naswot", *sample, "--within", "prams")

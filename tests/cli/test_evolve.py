@@ -166,7 +166,7 @@ def test_a_damaged_run_gets_one_line(finished):
 def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     outcome = call(*EVOLVE, "--name", "shown")
     assert outcome.code == 0
-    *_, end = outcome.out.partition("champion of runs/shown, the best of ")
+    *_, end = outcome.out.partition("champion of runs/shown, chosen from ")
     formula = end[end.index(":\n") + 2 : end.index("next: ")]
     assert "".join(formula_lines(finished["formula"], 10_000)) == " ".join(formula.split())
     assert "`eznas score shown MODEL`" in end
