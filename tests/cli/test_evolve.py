@@ -46,7 +46,7 @@ def finished(folder):
     """What a small run answered."""
     result = answer(*EVOLVE, "--name", "tiny")
     yield result
-    shutil.rmtree("runs")  # tests of bad input see whether one appears
+    shutil.rmtree(folder / "runs")  # tests of bad input see whether one appears
 
 
 def test_evolve_answers(finished):
@@ -110,7 +110,7 @@ def test_limits_that_end_a_search(folder, limit, stopped):
     assert result["held_out"]
     lines = Path("runs", name, "journal.jsonl").read_text().splitlines()
     assert len(lines) == 1
-    shutil.rmtree(f"runs/{name}")
+    shutil.rmtree(folder / "runs" / name)
 
 
 def test_a_run_is_never_overwritten(finished):

@@ -58,7 +58,7 @@ def test_a_run_ends_with_a_page(home):
     assert text.startswith("# mine\n\nA search on nasbench201/ImageNet16-120, seed 1: ")
     assert f"{result.evaluations:,} formulas in {result.seconds:,.0f} s" in text
     assert f"```\n{result.formula}\n```" in text
-    assert "Tested on 16 networks (held-out, all), validation accuracy on ImageNet16-120" in text
+    assert "Tested on 16 networks (held-out part), validation accuracy on ImageNet16-120" in text
     assert "| `champion` | ImageNet16-120 |" in text
     assert "| `champion` minus | data set |" in text
     assert "```sh\neznas evolve --tasks nasbench201/ImageNet16-120 --seed 1 --set " in text
