@@ -125,7 +125,7 @@ def _correlations(rows: Sequence[Content], differences: Sequence[Content]) -> It
             columns.append((f"{metric.name} [95 %]", interval(metric.name)))
         elif metric.heading and any(row.get(metric.name) is not None for row in rows):
             heading = " ".join(metric.heading.split())
-            columns.append((heading, number(metric.name, metric.form)))
+            columns.append((heading, number(metric.name, metric.form or "+.3f")))
     if "variation" in rows[0]:
         columns += [
             ("tau of one seed, mean", lambda row: formatted(row["variation"]["mean"], "+.3f")),
