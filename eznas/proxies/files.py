@@ -11,7 +11,7 @@ from eznas.evaluation.contexts import Context
 from eznas.formulas.parser import LONGEST, parse
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.config import Batch, MeasurementSettings
-from eznas.system.files import read_as, write_whole
+from eznas.system.files import LARGEST, read_as, read_json, write_whole
 
 FORMAT = 2
 CHAMPION, ARCHIVE = "champion.json", "archive.json"  # names in a run folder
@@ -36,12 +36,6 @@ class MeasurementRecord(BaseModel):
             raw_batch=settings.raw_batch,
             sketch_batch=settings.sketch_batch,
         )
-
-
-class _Format(BaseModel):
-    """What is read first: other formats have other keys."""
-
-    eznas_proxy: int = FORMAT
 
 
 class ProxyFile(MeasurementRecord):
@@ -104,8 +98,9 @@ def read(path: Path) -> tuple[Proxy, ProxyFile]:
 
     Raises `InputError`, which names the file and what is wrong with it.
     """
-    written_as = read_as(path, _Format).eznas_proxy
-    if written_as != FORMAT:
+    raw = read_json(path, LARGEST)
+    written_as = raw.get("eznas_proxy", FORMAT) if isinstance(raw, dict) else FORMAT
+    if written_as != FORMAT:  # other formats have other keys
         raise InputError(f"{path}: format {written_as}, expected {FORMAT}")
     content = read_as(path, ProxyFile)
     try:

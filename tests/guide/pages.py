@@ -20,6 +20,7 @@ from unittest import mock
 from eznas import cli
 from eznas.benchmarks.readers import READERS
 from eznas.cli.guide import TOPICS
+from eznas.metrics import METRICS
 from eznas.primitives import PRIMITIVES
 from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
@@ -31,7 +32,7 @@ README = ROOT / "README.md"
 PAGES = {topic: GUIDE / f"{topic}.md" for topic in TOPICS}
 COLUMNS = 80  # of the terminal in which console blocks were made
 ELLIPSIS = "..."
-REGISTRIES = (PRIMITIVES, CATALOGUE, CLASSICS, SPACES, READERS)
+REGISTRIES = (PRIMITIVES, CATALOGUE, CLASSICS, SPACES, READERS, METRICS)
 
 _BLOCK = re.compile(
     r"<!-- (?P<marker>[a-z]+)(?: (?P<argument>[^ ]+))? -->\n```(?P<language>\w+)\n"
