@@ -11,21 +11,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from eznas.errors import InputError
-from eznas.evaluation.bank import Bank, stack
+from eznas.evaluation.bank import Bank
 from eznas.evaluation.bank_on_disk import BankOnDisk
 from eznas.evaluation.contexts import Context
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.measuring import Architectures, measured_bank
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.status import Status
 from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
-from eznas.statistics.catalogue import CATALOGUE, Statistic
-from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
 from eznas.system.machine import out_of_memory, resident, trim
 
 Key = tuple[int, int]  # a context's number, and a shard's number in it
-Architectures = Sequence[str | None]  # of a shard; None for a network that is to be left out
 
 MEASURING = 1.5  # the memory that measuring a shard takes, in sizes of its bank
 
@@ -163,26 +160,7 @@ class Evaluator:
     def _measured(
         self, architectures: Architectures, context: int, names: Collection[str]
     ) -> tuple[Bank, frozenset[int]]:
-        """A bank of the named statistics, and the indices of networks that are left out or cannot
-        be measured."""
-        rows = [CATALOGUE[name] for name in CATALOGUE if name in names]
-        networks: list[MeasuredNetwork] = []
-        failed = set[int]()
-        for index, architecture in enumerate(architectures):
-            network = None
-            try:
-                if architecture is not None:
-                    network = _measured_network(self.contexts[context], architecture, rows)
-            except InputError:
-                if not self.lenient:
-                    raise
-            if network is None:
-                failed.add(index)
-            networks.append(network or unmeasured(rows))
-        bank = stack(networks, self.contexts[context].measurement.device)
-        del networks
-        trim()
-        return bank, frozenset(failed)
+        return measured_bank(self.contexts[context], architectures, names, self.lenient)
 
     def _has_room(self) -> bool:
         """Whether another shard can be measured within the budget."""
@@ -193,14 +171,6 @@ class Evaluator:
 
     def _fits(self, budget: int) -> bool:
         return resident() + MEASURING * self._largest <= budget
-
-
-def _measured_network(
-    context: Context, architecture: str, rows: Sequence[Statistic]
-) -> MeasuredNetwork:
-    with torch.random.fork_rng(devices=[]):  # building draws parameters that `measure` replaces
-        model = context.space.build(architecture, context.measurement.classes)
-    return measure(model, context.measurement, rows)
 
 
 def _marked(values: FeatureValues, failed: Collection[int]) -> FeatureValues:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import eznas.evaluation.evaluator
+import eznas.evaluation.measuring
 from eznas.evaluation.feature_store import FeatureStore
 from tests.cli.calls import BATCH, FEW, POOLS, SMALL, call, complaint
 
@@ -128,7 +128,7 @@ def unmeasured(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.measuring, "measure", fails)
 
 
 @pytest.mark.usefixtures("unmeasured")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import eznas.evaluation.evaluator
+import eznas.evaluation.measuring
 from tests.cli.calls import (
     ARCHITECTURES,
     BATCH,
@@ -135,7 +135,7 @@ def test_everything_at_once(monkeypatch):
     def fails(*_):
         raise AssertionError("a network was measured")
 
-    monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
+    monkeypatch.setattr(eznas.evaluation.measuring, "measure", fails)
     rows = [{k: v for k, v in r.items() if k != "seconds"} for r in content["rows"]]
     from_store = answer(*command, "--initialisations", "2")
     assert from_store == {"rows": rows, "difference": [], "plots": []}

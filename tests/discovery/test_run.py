@@ -13,7 +13,7 @@ from eznas.discovery.config import Config
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import BASELINES
 from eznas.errors import InputError
-from eznas.evaluation import evaluator
+from eznas.evaluation import measuring
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
 from tests.benchmarks.made_up import store_macro
@@ -72,14 +72,14 @@ def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     [benchmark], _ = load_tasks(TINY["tasks"])
     sample, tested = search_sample(benchmark, 24, seed=1), held_out(benchmark, 16)
     failing = {sample.architectures[3], tested.architectures[5]}
-    measured_network = evaluator._measured_network
+    measured_network = measuring._measured_network
 
     def measured_unless_failing(context, architecture, rows):
         if architecture in failing:
             raise InputError("forward failed")
         return measured_network(context, architecture, rows)
 
-    monkeypatch.setattr(evaluator, "_measured_network", measured_unless_failing)
+    monkeypatch.setattr(measuring, "_measured_network", measured_unless_failing)
     result = evolve(tiny())
     lines = journal(home, result.run)
     assert [line["failed"] for line in lines] == [{"forward": 1}] * 3

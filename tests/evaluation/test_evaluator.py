@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eznas.evaluation import evaluator as evaluator_module
+from eznas.evaluation import measuring
 from eznas.evaluation.bank_on_disk import BankOnDisk
 from eznas.evaluation.executors import SerialExecutor
 from eznas.evaluation.feature_values import FeatureValues
@@ -113,11 +113,11 @@ def test_without_keeping_nothing_stays():
 def test_what_is_kept_is_measured_once(monkeypatch):
     measured = []
 
-    def counting(model, config, rows, measure=evaluator_module.measure):
+    def counting(model, config, rows, measure=measuring.measure):
         measured.append(tuple(row.name for row in rows))
         return measure(model, config, rows)
 
-    monkeypatch.setattr(evaluator_module, "measure", counting)
+    monkeypatch.setattr(measuring, "measure", counting)
     evaluator = make_evaluator()
     shards = [SHARDS[i] for i in in_both_contexts(1)]  # of one network
     for shard in shards:

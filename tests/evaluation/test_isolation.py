@@ -14,6 +14,7 @@ import torch
 
 from eznas.errors import InputError
 from eznas.evaluation import evaluator as evaluator_module
+from eznas.evaluation import measuring
 from eznas.evaluation.contexts import Context
 from eznas.evaluation.evaluator import Evaluator
 from eznas.evaluation.executors import SerialExecutor
@@ -204,7 +205,7 @@ def test_a_network_that_fails_in_forward_is_left_out(context):
 @pytest.mark.parametrize("context", [0, 1])
 def test_a_network_that_fails_at_one_statistic_fails_for_what_needs_it(monkeypatch, context):
     """The rest keeps its numbers to the bit, whatever was evaluated before."""
-    measure, weight_measurements = evaluator_module.measure, 0
+    measure, weight_measurements = measuring.measure, 0
 
     def failing_measure(model, config, rows):
         nonlocal weight_measurements
@@ -217,7 +218,7 @@ def test_a_network_that_fails_at_one_statistic_fails_for_what_needs_it(monkeypat
 
     shard = SHARD_OF_THREE._replace(context=context)
     sound_values = evaluate(make_evaluator(), shard, FEATURES)
-    monkeypatch.setattr(evaluator_module, "measure", failing_measure)
+    monkeypatch.setattr(measuring, "measure", failing_measure)
     used, fresh = make_evaluator(lenient=True), make_evaluator(lenient=True)
     evaluate(used, shard, FEATURES[:2])
     values = evaluate(used, shard, FEATURES)

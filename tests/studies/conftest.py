@@ -2,7 +2,7 @@
 
 import pytest
 
-import eznas.evaluation.evaluator
+import eznas.evaluation.measuring
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def forbid_measuring(monkeypatch):
         raise AssertionError("a network was measured")
 
     def forbid():
-        monkeypatch.setattr(eznas.evaluation.evaluator, "measure", fails)
+        monkeypatch.setattr(eznas.evaluation.measuring, "measure", fails)
 
     return forbid
 

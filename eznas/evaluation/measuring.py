@@ -1,0 +1,50 @@
+"""Measuring the networks of a shard: from architectures to a bank."""
+
+from collections.abc import Collection, Sequence
+
+import torch
+
+from eznas.errors import InputError
+from eznas.evaluation.bank import Bank, stack
+from eznas.evaluation.contexts import Context
+from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
+from eznas.system.machine import trim
+
+Architectures = Sequence[str | None]  # of a shard; None for a network that is to be left out
+
+
+def measured_bank(
+    context: Context, architectures: Architectures, names: Collection[str], lenient: bool
+) -> tuple[Bank, frozenset[int]]:
+    """A bank of the named statistics of some networks, and the indices of those that are left out
+    or cannot be measured.
+
+    Raises `InputError` if a network cannot be measured and `lenient` is False.
+    """
+    rows = [CATALOGUE[name] for name in CATALOGUE if name in names]
+    networks: list[MeasuredNetwork] = []
+    failed = set[int]()
+    for index, architecture in enumerate(architectures):
+        network = None
+        try:
+            if architecture is not None:
+                network = _measured_network(context, architecture, rows)
+        except InputError:
+            if not lenient:
+                raise
+        if network is None:
+            failed.add(index)
+        networks.append(network or unmeasured(rows))
+    bank = stack(networks, context.measurement.device)
+    del networks
+    trim()
+    return bank, frozenset(failed)
+
+
+def _measured_network(
+    context: Context, architecture: str, rows: Sequence[Statistic]
+) -> MeasuredNetwork:
+    with torch.random.fork_rng(devices=[]):  # building draws parameters that `measure` replaces
+        model = context.space.build(architecture, context.measurement.classes)
+    return measure(model, context.measurement, rows)
