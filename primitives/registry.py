@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -44,6 +45,24 @@ class Primitive:
     aggregation: bool = False
     live: bool = True
     empty: float | None = None
+
+    def __call__(self, *tensors: torch.Tensor) -> torch.Tensor:
+        """The function's result; raises `ValueError` where it is not a row, or not a scalar, each.
+
+        Only a primitive of one's own can break its promise: those here are held to it by tests.
+        """
+        result = self.function(*tensors)
+        rows = next((len(t) for t in tensors if t.dim()), None)
+        if rows is None:  # constants alone
+            return result
+        scalars = all(s.result == "scalar" for s in self.signatures)
+        if result.dim() == 0 or len(result) != rows or (scalars and result.dim() > 1):
+            expected = f"[{rows}]" if scalars else f"[{rows}, ...]"
+            raise ValueError(
+                f"the primitive {self.name!r} gave a tensor of shape {list(result.shape)}, "
+                f"expected {expected}: one result for each row, the first axis of its arguments"
+            )
+        return result
 
     @property
     def meaning(self) -> str:
@@ -106,12 +125,13 @@ def primitive(
     A signature reads "any any -> same": for each argument the forms that it may have, joined by
     "|", or "any" form, or any "tensor"; then the form of the result. All arguments of one call have
     the same form, axis and batch. `symbol`, `commutative`, `square`: see `Primitive`.
-    Raises `ValueError` for a name that is taken or a function without a docstring.
+    Raises `ValueError` for an unknown form, a function without a docstring, or a name that is
+    taken; the module that took it (a notebook, say) may define it anew.
     """
+    parsed = tuple(map(_parse, signatures))
 
     def register(function: Function) -> Function:
         key = name or function.__name__
-        parsed = tuple(map(_parse, signatures))
         _add(Primitive(key, function, parsed, symbol, commutative, square))
         return function
 
@@ -124,11 +144,11 @@ def aggregation(
     """A decorator that registers an aggregation over the layers (or activations) of each network.
 
     Signatures are written as for `primitive`; `live`, `empty`: see `Primitive`. Raises `ValueError`
-    for a name that is taken or a function without a docstring.
+    as `primitive` does.
     """
+    parsed = tuple(map(_parse, signatures))
 
     def register(function: Function) -> Function:
-        parsed = tuple(map(_parse, signatures))
         _add(
             Primitive(function.__name__, function, parsed, aggregation=True, live=live, empty=empty)
         )
@@ -138,13 +158,21 @@ def aggregation(
 
 
 def _parse(text: str) -> Signature:
-    left, result = (part.strip() for part in text.split("->"))
+    left, _, right = text.partition("->")
+    result = right.strip()
     arguments = tuple(_GROUPS.get(forms, tuple(forms.split("|"))) for forms in left.split())
+    unknown = {*chain(*arguments)} - {*FORMS} | {result} - {*FORMS, "same"}
+    if unknown or not arguments:
+        raise ValueError(
+            f"the signature {text!r} of a primitive: expected forms, as in 'tensor -> scalar'; "
+            f"the forms are {', '.join(FORMS)}, any, tensor, and same as a result"
+        )
     return Signature(arguments, result)
 
 
 def _add(entry: Primitive) -> None:
-    if entry.name in PRIMITIVES:
+    taken = PRIMITIVES.get(entry.name)
+    if taken and taken.function.__module__ != entry.function.__module__:
         raise ValueError(f"the primitive {entry.name!r} is already registered")
     if not entry.meaning:
         raise ValueError(f"the primitive {entry.name!r} needs a docstring")

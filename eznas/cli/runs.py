@@ -196,7 +196,7 @@ def _end(result: eznas.Result, as_json: bool) -> None:
     emit(asdict(result), as_json, _show_result)
     if result.stopped.startswith("SIG"):
         err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)
-        raise typer.Exit(128 + signal.Signals[result.stopped])
+        raise SystemExit(128 + signal.Signals[result.stopped])
 
 
 def _show_result(result: dict[str, Any]) -> None:
@@ -206,9 +206,11 @@ def _show_result(result: dict[str, Any]) -> None:
         out.print(tables.difference_table("champion", result["difference"], out.width))
         line("")
     run = result["run"]
+    stopped = result["stopped"].startswith("SIG")
     line(
-        f"champion of {ROOT / run}, chosen from {result['evaluations']} formulas "
-        f"in {duration(result['seconds'])}:"
+        f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
+        f"chosen from {result['evaluations']} formulas in {duration(result['seconds'])}"
+        f"{', not yet tested' if stopped else ''}:"
     )
     for text in formula_lines(result["formula"], out.width - 2):
         line(f"  {text}")

@@ -163,7 +163,7 @@ def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: s
     possible = (rows & countable).sum(1)
     row_shape = (1, 1) if form == "samples" else ()  # of an empty table
     tables = (_scatter(a.blocks, axis, present, row_shape) for a in arguments)
-    result = primitive.function(*tables, mask)
+    result = primitive(*tables, mask)
     nothing = possible == 0
     coverage = torch.where(nothing, 1.0, mask.sum(1).double() / possible.clamp_min(1))
     empty = nothing

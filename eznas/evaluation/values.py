@@ -61,7 +61,7 @@ def applied(name: str, tensors: list[Tensor | None]) -> Tensor | None:
     """A primitive on tensors [rows, ...]; None where one is absent or their shapes do not fit."""
     primitive, present = PRIMITIVES[name], [t for t in tensors if t is not None]
     fits = len(present) == len(tensors) and primitive.applies(*(tuple(t.shape) for t in present))
-    return primitive.function(*present) if fits else None
+    return primitive(*present) if fits else None
 
 
 def all_measured(arguments: Sequence[tuple[bool, ...]]) -> tuple[bool, ...]:

@@ -24,6 +24,7 @@ DEEPEST = 60  # levels of brackets, and of the tree: recursion over either stays
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\w+)|(.))", re.S)
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels (a sum of n terms takes n)"
+_OWN = "; one of your own must be registered before (`eznas guide extend`)"
 _SUM = {"+": "add", "-": "sub"}
 _PRODUCT = {"*": "mul", "/": "div"}
 
@@ -142,7 +143,7 @@ class _Parser:
                 raise _error(token, problem)
             raise _unknown(token, "name", [*CATALOGUE, *PRIMITIVES])
         if token.text not in PRIMITIVES:
-            raise _unknown(token, "primitive", list(PRIMITIVES))
+            raise _unknown(token, "primitive", list(PRIMITIVES), _OWN)
         self.expect("(")
         arguments = [self.sum(depth + 1)]
         while self._token.text == ",":
@@ -176,5 +177,6 @@ def _error(token: _Token, problem: str) -> InputError:
     return InputError(f"formula: {problem} (position {token.position}, {text})")
 
 
-def _unknown(token: _Token, what: str, known: list[str]) -> InputError:
-    return InputError(f"formula: {unknown(what, token.text, known)} (position {token.position})")
+def _unknown(token: _Token, what: str, known: list[str], advice: str = "") -> InputError:
+    problem = unknown(what, token.text, known)
+    return InputError(f"formula: {problem} (position {token.position}){advice}")

@@ -34,6 +34,11 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
 
 def _from_factory(spec: str) -> nn.Module:
     module_name, colon, factory_name = spec.partition(":")
+    if colon and module_name.endswith(".py"):
+        module = module_name.removesuffix(".py").replace("/", ".")
+        raise InputError(
+            f"model {spec!r}: expected a module; did you mean '{module}:{factory_name}'?"
+        )
     if not colon or not all(module_name.split(".")) or not factory_name.isidentifier():
         raise InputError(f"model {spec!r}: expected package.module:factory or SPACE/ARCHITECTURE")
     with _current_folder_importable():

@@ -86,7 +86,7 @@ def _of_network(node: Expression, network: NetworkTensors) -> Tensor | None:
     if not first:
         return None
     mask = torch.ones((1, len(first)), dtype=torch.bool, device=first[0].device)
-    return primitive.function(*(torch.stack(values)[None] for values in of_arguments), mask)
+    return primitive(*(torch.stack(values)[None] for values in of_arguments), mask)
 
 
 def _of_row(node: Expression, network: NetworkTensors, row: int) -> Tensor | None:

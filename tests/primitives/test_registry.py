@@ -1,6 +1,7 @@
 """The registry: what it refuses, and the types that primitives resolve to."""
 
 import pytest
+import torch
 
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.primitives.registry import aggregation, primitive
@@ -10,6 +11,15 @@ MAPS = ValueType("maps", "layers", "raw")
 SAMPLES = ValueType("samples", "layers", "raw")
 KERNEL = ValueType("samples", "activations", "sketch")
 WEIGHTS, MATRIX, VECTOR, SCALAR = (ValueType(f) for f in ("weights", "matrix", "vector", "scalar"))
+
+
+@pytest.fixture
+def registry():
+    """The registry, which afterwards is as it was."""
+    before = dict(PRIMITIVES)
+    yield PRIMITIVES
+    PRIMITIVES.clear()
+    PRIMITIVES.update(before)
 
 
 def test_a_name_is_registered_once():
@@ -166,3 +176,40 @@ def test_every_type_has_a_name_of_its_own():
 def test_a_type_has_a_form():
     with pytest.raises(ValueError, match="no such form: 'tensor'"):
         ValueType("tensor")
+
+
+@pytest.mark.parametrize(
+    "result", [lambda x: x.sum(), lambda x: x.sum((1, 2))[:1], lambda x: x.sum(1)]
+)
+def test_a_result_of_the_wrong_shape_names_the_primitive(registry, result):
+    def wrong(x):
+        """Not a scalar for each row."""
+        return result(x)
+
+    primitive("tensor -> scalar")(wrong)
+    with pytest.raises(ValueError, match=r"'wrong' gave a tensor of shape .*, expected \[2\]"):
+        registry["wrong"](torch.ones(2, 3, 4))
+
+
+@pytest.mark.parametrize("signature", ["tensor -> scaler", "tenser -> scalar", "tensor", ""])
+def test_a_wrong_signature_is_refused_where_it_is_written(registry, signature):
+    with pytest.raises(ValueError, match="expected forms, as in 'tensor -> scalar'"):
+        primitive(signature)
+
+
+def test_only_the_module_that_defined_a_primitive_may_define_it_anew(registry):
+    for meaning in ("The first.", "The second."):
+
+        def again(x):
+            return x
+
+        again.__doc__ = meaning
+        primitive("any -> same")(again)
+        assert registry["again"].meaning == meaning
+
+    def from_elsewhere(x):
+        """The third."""
+
+    from_elsewhere.__module__ = "elsewhere"
+    with pytest.raises(ValueError, match="'again' is already registered"):
+        primitive("any -> same", name="again")(from_elsewhere)
