@@ -13,3 +13,14 @@ def test_an_interrupt_is_reported_and_has_its_own_exit_code(monkeypatch):
     assert outcome.code == 130
     assert "interrupted" in outcome.err
     assert outcome.out == ""
+
+
+def test_a_stopped_run_says_so_and_ends_with_how_to_resume(monkeypatch):
+    stopped = eznas.Result("mine", "mine", "params", 6.0, 112, stopped="SIGINT")
+    monkeypatch.setattr(eznas, "evolve", lambda *_, **__: stopped)
+    outcome = call("evolve", "--name", "mine", "--workers", "1")
+    assert outcome.code == 130
+    assert (
+        "best so far of runs/mine, chosen from 112 formulas in 6s, not yet tested:" in outcome.out
+    )
+    assert outcome.err.splitlines()[-1] == "eznas: stopped; `eznas resume mine` goes on"

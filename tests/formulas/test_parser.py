@@ -63,6 +63,13 @@ SUM_OF_MEANS = "sum_layers(mean(data_conv_output))"
 WRONG = [
     ("unknown statistic", "params + parms", 10, "parms", "did you mean 'params'?"),
     ("unknown primitive", "logg(params)", 1, "logg", "did you mean 'log'?"),
+    (
+        "a primitive of one's own, unregistered",
+        "qqqqqq(params)",
+        1,
+        "qqqqqq",
+        "`eznas guide extend`",
+    ),
     ("unknown primitive, nothing near", "qqqqqq(params)", 1, "qqqqqq", "known: "),
     ("unknown name, nothing near", "  zzzzzz", 3, "zzzzzz", "known: "),
     ("statistic as a primitive", "params(2)", 1, "params", "unknown primitive"),

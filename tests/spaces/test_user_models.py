@@ -92,6 +92,11 @@ def test_the_nearest_factory(module):
         load_model(f"{module}:plan")
 
 
+def test_a_file_name_is_answered_with_the_name_of_its_module():
+    with pytest.raises(InputError, match=r"did you mean 'nets\.mine:small'\?"):
+        load_model("nets/mine.py:small")
+
+
 @pytest.mark.parametrize("space", ["nasbench-macro", "nasbench101", "nats-size", "transnas-macro"])
 def test_architectures_of_other_spaces_follow_the_name_of_the_space(space):
     [architecture] = SPACES[space].sample(1)
