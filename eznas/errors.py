@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 3000  # characters of a message: all names of the language fit in
+LONGEST = 3000  # characters of a message
+_LISTED = 24  # known names that a message lists in full
 
 
 class InputError(ValueError):
@@ -30,10 +31,19 @@ def one_line(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: half - 5]} ... {line[-half:]}"
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    """An `InputError`, to be raised, for a name that is not among those `known`; it suggests the
-    nearest, or lists all where none is near. `what` says what it should name: "dataset", ..."""
+def unknown(what: str, name: str, known: Iterable[str], command: str = "") -> InputError:
+    """An `InputError`, to be raised, for a name that is not among those `known`: it suggests the
+    nearest, or names with this one in them, or lists all; where they are many, it names the
+    `command` that lists them, if there is one. `what` says what it should name: "dataset", ..."""
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(names)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    related = [other for other in names if len(name) > 2 and name in other]
+    if nearest:
+        hint = f"did you mean {nearest[0]!r}?"
+    elif 0 < len(related) <= _LISTED:
+        hint = "did you mean one of " + ", ".join(related) + "?"
+    elif command and len(names) > _LISTED:
+        hint = f"`{command}` lists all {len(names)}"
+    else:
+        hint = "known: " + ", ".join(names)
     return InputError(f"unknown {what} {name!r}; {hint}")

@@ -22,6 +22,11 @@ class Signature:
     arguments: tuple[tuple[str, ...], ...]
     result: str
 
+    def __str__(self) -> str:
+        groups = {forms: name for name, forms in _GROUPS.items()}
+        arguments = (groups.get(forms, "|".join(forms)) for forms in self.arguments)
+        return f"{' '.join(arguments)} -> {self.result}"
+
 
 @dataclass(frozen=True)
 class Primitive:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import eznas
-from eznas.cli.app import app, emit, line, out
+from eznas.cli.app import app, emit, err, line, out
 from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
@@ -18,6 +18,8 @@ from eznas.cli.options import (
     without_unset,
 )
 from eznas.errors import InputError
+from eznas.formulas import vocabulary
+from eznas.proxies.loading import untested
 from eznas.report import tables
 
 _SCORING_OPTIONS = {
@@ -66,6 +68,9 @@ def score(
             **without_unset(measurement),
         )
     emit({"scores": rows}, as_json, lambda c: out.print(tables.score_table(c["scores"])))
+    if untested(proxy):
+        note = f"the run {proxy} is not finished: this is its best formula so far, not yet tested"
+        err.print(f"eznas: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -86,6 +91,18 @@ def proxies(as_json: AsJson = False) -> None:
     """List the published proxies, each as a formula with its source."""
     content = {"proxies": eznas.proxies()}
     emit(content, as_json, lambda c: out.print(tables.proxy_table(c["proxies"])))
+
+
+@app.command("vocabulary")
+def words(
+    part: Annotated[
+        str, typer.Argument(help="Only words with this text in their name or meaning.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the words of formulas: statistics of a network, and primitives that take them."""
+    content = {"words": vocabulary.words(part)}
+    emit(content, as_json, lambda c: out.print(tables.word_table(c["words"])))
 
 
 def _input_size(text: str) -> tuple[int, int, int]:

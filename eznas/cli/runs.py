@@ -168,6 +168,8 @@ def _stoppable_command() -> Iterator[None]:
         try:
             yield
         except Stopped as request:
+            for note in getattr(request, "__notes__", ()):
+                err.print(f"eznas: {note}", markup=False, highlight=False)
             if request.number == signal.SIGINT:
                 raise
             raise typer.Exit(128 + request.number) from None

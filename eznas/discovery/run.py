@@ -213,6 +213,8 @@ class _Recorder:
             result = replace(result, held_out=rows, difference=differences)
         except KeyboardInterrupt as interrupt:
             if not self.checkpoints.exist:
+                advice = f"no formula yet; `eznas resume {self.folder.name}` begins the search anew"
+                interrupt.add_note(advice)
                 raise
             number = getattr(interrupt, "number", signal.SIGINT)
             result = replace(result, stopped=signal.Signals(number).name)

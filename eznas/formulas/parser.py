@@ -178,5 +178,5 @@ def _error(token: _Token, problem: str) -> InputError:
 
 
 def _unknown(token: _Token, what: str, known: list[str], advice: str = "") -> InputError:
-    problem = unknown(what, token.text, known)
+    problem = unknown(what, token.text, known, "eznas vocabulary")
     return InputError(f"formula: {problem} (position {token.position}){advice}")

@@ -55,6 +55,11 @@ def export(proxy: str, file: str) -> dict[str, Any]:
     return content.model_dump()
 
 
+def untested(proxy: str) -> bool:
+    """Whether a text that `load` takes names a run that has not tested its champion yet."""
+    return is_run(proxy.strip()) and not describe(proxy).evidence
+
+
 def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
     """The proxy, and the content of a proxy file for it where it comes from a file or a run."""
     if text in CLASSICS:
@@ -96,6 +101,9 @@ def _champion(run: RunFolder) -> tuple[Proxy, files.ProxyFile]:
 
 def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
     """A formula of a run's archive by its number, as text: 1 is the fittest."""
+    if not run.has(files.ARCHIVE):
+        advice = f"`eznas resume {run.name}` begins the search anew"
+        raise InputError(f"run {run.name} ended before it had a formula; {advice}")
     archive = run.read(files.ARCHIVE, files.ArchiveFile)
     formulas = {str(rank): formula for rank, formula in enumerate(archive.formulas, 1)}
     archived = formulas.get(number)

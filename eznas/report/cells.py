@@ -53,21 +53,21 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
-def value_cell(value: float | None, form: str) -> Text:
-    """A number in a format such as "+.3f"; None is undefined."""
-    return Text("undef.", style="dim") if value is None else Text(format(value, form))
+def correlation_cell(value: float | None, digits: int = 3) -> Text:
+    """A correlation; "-" for None, which is undefined."""
+    return Text(UNDEFINED, style="dim") if value is None else Text(bare(value, digits=digits))
 
 
 def interval_cell(value: float | None, low: float | None, high: float | None) -> Text:
-    """A number with its interval; undefined if any of the three is None."""
+    """A correlation with its interval; "-" if any of the three is None."""
     if value is None or low is None or high is None:
-        return Text("undefined", style="dim")
-    return Text(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+        return Text(UNDEFINED, style="dim")
+    return Text(f"{bare(value)} [{bare(low)}, {bare(high)}]")
 
 
-def bare(value: float, sign: str = "") -> str:
+def bare(value: float, sign: str = "", digits: int = 3) -> str:
     """A correlation without the zero before its point: .717, -.034, 1.000."""
-    text = format(value, f"{sign}.3f")
+    text = format(value, f"{sign}.{digits}f")
     if float(text) == 0:
         text = text.replace("-", sign)
     return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text

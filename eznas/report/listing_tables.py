@@ -43,6 +43,16 @@ def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
     return table
 
 
+def word_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """The words of formulas; `rows` as `eznas.formulas.vocabulary.words` returns them."""
+    table = Table(show_lines=True)
+    for heading in ("word", "type", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[key]) for key in ("word", "type", "meaning")))
+    return table
+
+
 def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Ground truth, a row per space; `rows` as `eznas.benchmarks.importing.tables` returns them."""
     table = new_table("ground truth")

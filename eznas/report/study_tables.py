@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from eznas.report.cells import interval_cell, new_table, sort_key, value_cell
+from eznas.report.cells import correlation_cell, interval_cell, new_table, sort_key
 
 
 def feature_ranking_table(
@@ -28,8 +28,8 @@ def feature_ranking_table(
     means = [_mean_size(row["tau"].values()) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: sort_key(means[i]), reverse=True)
     for rank, i in enumerate(order[:top], 1):
-        taus = [value_cell(rows[i]["tau"].get(dataset), "+.3f") for dataset in datasets]
-        mean, coverage = value_cell(means[i], ".3f"), value_cell(rows[i]["coverage"], ".3f")
+        taus = [correlation_cell(rows[i]["tau"].get(dataset)) for dataset in datasets]
+        mean, coverage = correlation_cell(means[i]), correlation_cell(rows[i]["coverage"])
         table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage)
     return table
 
@@ -73,8 +73,8 @@ def agreement_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in sorted(rows, key=lambda row: sort_key(row["rho"]), reverse=True):
         names = (Text(row[key]) for key in ("proxy", "dataset", "published"))
         between_seeds = row["between_seeds"]
-        between = Text("") if between_seeds is None else value_cell(between_seeds, "+.4f")
-        table.add_row(*names, str(row["networks"]), value_cell(row["rho"], "+.4f"), between)
+        between = Text("") if between_seeds is None else correlation_cell(between_seeds, 4)
+        table.add_row(*names, str(row["networks"]), correlation_cell(row["rho"], 4), between)
     return table
 
 
@@ -87,7 +87,7 @@ def combine_table(content: Mapping[str, Any]) -> Table:
     for heading in ("w", *content["tau"]):
         table.add_column(Text(heading), justify="right")
     for i, weight in enumerate(content["weights"]):
-        taus = [value_cell(curve[i], "+.4f") for curve in content["tau"].values()]
+        taus = [correlation_cell(curve[i], 4) for curve in content["tau"].values()]
         table.add_row(f"{weight:.3f}", *taus)
     return table
 

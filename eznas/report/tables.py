@@ -9,6 +9,7 @@ from eznas.report.listing_tables import (
     remedy_lines,
     score_table,
     source_lines,
+    word_table,
 )
 from eznas.report.study_tables import (
     agreement_table,
@@ -32,5 +33,6 @@ __all__ = [
     "score_table",
     "source_lines",
     "speed_table",
+    "word_table",
     "yardstick_table",
 ]

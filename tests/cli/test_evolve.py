@@ -160,7 +160,7 @@ def test_a_damaged_run_gets_one_line(finished):
     assert "archive.json" in line
     assert "damaged" in line
     Path("runs/half/archive.json").unlink()
-    assert "archive.json" in complaint("correlate", "half", *FEW)
+    assert "run half ended before it had a formula" in complaint("correlate", "half", *FEW)
 
 
 def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):

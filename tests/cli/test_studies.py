@@ -53,7 +53,7 @@ def test_agreement_takes_the_data_sets_of_the_file_and_gives_null_for_failures(p
     assert row["rho"] is None
     outcome = call(*command)
     assert outcome.code == 0
-    assert "undef." in outcome.out
+    assert " - " in outcome.out
     assert "agreement with published scores" in outcome.out
 
 
@@ -83,7 +83,7 @@ def test_combine_shows_a_row_for_each_weight():
         "0.500",
         "1.000",
     ]
-    assert outcome.out.count("undef.") == 3
+    assert outcome.out.count(" - │") == 3
     assert "nan" not in outcome.out
 
 

@@ -107,7 +107,7 @@ def test_a_number_that_an_archive_does_not_have(number):
 def test_an_archive_that_is_not_written_yet():
     run = make_run("runs/mine", finished=False)
     (run / "archive.json").unlink()
-    with pytest.raises(InputError, match=r"archive\.json: No such file"):
+    with pytest.raises(InputError, match="before it had a formula; `eznas resume mine`"):
         load("mine")
 
 
