@@ -1,10 +1,11 @@
-"""Fixtures of all folders: one torch thread, and a finished run that is made once."""
+"""Fixtures of all folders: one torch thread, a finished run that is made once, and nothing measured."""
 
 import contextlib
 
 import pytest
 import torch
 
+import eznas.evaluation.measuring
 from eznas.discovery.run import evolve
 from tests.discovery.tiny_run import FinishedRun, tiny
 
@@ -22,3 +23,22 @@ def finished_run(tmp_path_factory):
     with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
         patch.setenv("EZNAS_DATA", str(home / "data"))
         return FinishedRun(home, evolve(tiny(), name="undisturbed"))
+
+
+@pytest.fixture
+def forbid_measuring(monkeypatch):
+    """A function after whose call nothing can be measured."""
+
+    def fails(*_):
+        raise AssertionError("a network was measured")
+
+    def forbid():
+        monkeypatch.setattr(eznas.evaluation.measuring, "measure", fails)
+
+    return forbid
+
+
+@pytest.fixture
+def unmeasured(forbid_measuring):
+    """Nothing can be measured."""
+    forbid_measuring()

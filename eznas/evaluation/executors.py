@@ -11,6 +11,23 @@ from typing import Any, Literal, Protocol
 Progress = Callable[[int, int], None]  # jobs done, jobs in all
 
 
+class Phases(Protocol):
+    """What work of several phases calls as it makes progress; an exception ends it."""
+
+    def phase(self, name: str, networks: int) -> Progress | None:
+        """A phase begins that measures so many networks; its name says so to people. The function
+        it returns, if any, is called after every shard with the number of shards done and of
+        all."""
+
+
+class NoPhases:
+    """Does nothing."""
+
+    def phase(self, name: str, networks: int) -> Progress | None:
+        """See `Phases.phase`."""
+        return None
+
+
 @dataclass(frozen=True)
 class Call:
     """What a worker runs: `function(state, *arguments)`. Function, arguments and result must be

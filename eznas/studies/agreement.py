@@ -15,8 +15,8 @@ from eznas.errors import InputError, unknown
 from eznas.metrics import spearman
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
+from eznas.proxies.measured import Scored, ScoringSettings, score_all
 from eznas.spaces import SPACES
-from eznas.studies.measured import Scored, StudySettings, score_all
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def agreement(
     architectures = [published.architectures[i] for i in indices]
     benchmark = without_accuracies(space, architectures, datasets)
     seeds = tuple(range(seed, seed + initialisations))
-    settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
+    settings = ScoringSettings(seeds, images, raw, sketch, device, workers, records)
     loaded = [load(name) for name in names]
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
     return list(_rows(scored, published))

@@ -12,8 +12,8 @@ from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.metrics import kendall
 from eznas.proxies.loading import load
+from eznas.proxies.measured import Scored, ScoringSettings, score_all
 from eznas.report import plots
-from eznas.studies.measured import Scored, StudySettings, score_all
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ def combine(
     """
     loaded = [load(first), load(second)]
     benchmark = named_set(load_benchmark(space, datasets), set_name, networks, seed)
-    settings = StudySettings((seed,), images, raw, sketch, device, workers, records)
+    settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
     weights = [i / steps for i in range(steps + 1)]
     return Combination(loaded[0].name, loaded[1].name, weights, _taus(scored, weights))

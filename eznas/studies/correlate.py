@@ -23,9 +23,9 @@ from eznas.metrics import (
 )
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
+from eznas.proxies.measured import Scored, ScoringSettings, score_all, seconds_each
 from eznas.proxies.proxy import Proxy
 from eznas.report import plots
-from eznas.studies.measured import Scored, StudySettings, score_all, seconds_each
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def correlate(
     seed; scores are averaged over `initialisations`, and rows then say how much they vary.
     `against`: a proxy that is compared with each other one, paired. `within`: a proxy; rows also
     give tau among networks for which it has the same score. `timed`: on so many networks each
-    proxy is timed by itself. `images` to `records`: see `StudySettings`.
+    proxy is timed by itself. `images` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, and where a network cannot be measured.
     """
@@ -96,7 +96,7 @@ def correlate(
     loaded = list(by_text.values())
     benchmark = _benchmark(space, datasets, accuracy, set_name, networks, seed)
     seeds = tuple(range(seed, seed + initialisations))
-    settings = StudySettings(seeds, images, raw, sketch, device, workers, records)
+    settings = ScoringSettings(seeds, images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
     within_name = None if within is None else by_text[within.strip()].name
     results = _bootstrap(scored, replicates, within_name)

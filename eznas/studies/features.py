@@ -19,9 +19,9 @@ from eznas.formulas.expression import Expression
 from eznas.metrics import bootstrap_all, kendall
 from eznas.predictors.least_squares import FACTORS, greedy_formulas
 from eznas.predictors.randomised_trees import forest_scores
+from eznas.proxies.measured import ScoringSettings, team_for
 from eznas.statistics.catalogue import PATHS
 from eznas.statistics.config import PROXY
-from eznas.studies.measured import StudySettings, team_for
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ def features(
     fitted, tested = study(load_benchmark(space))
     benchmark, fitted_networks = fitted.followed_by(tested), len(fitted.architectures)
     candidates = candidate_features((*TENSORS, *SIZES, *PATHS))
-    settings = StudySettings((seed,), images, raw, sketch, device, workers, records)
+    settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurement = settings.measurement(PROXY, seed)
     callback = watcher or NoCallback()
     with team_for(benchmark, measurement, settings, callback) as team, one_thread():

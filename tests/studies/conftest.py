@@ -1,8 +1,6 @@
-"""Fixtures of the studies: an empty current folder, nothing measured."""
+"""The studies begin in an empty current folder."""
 
 import pytest
-
-import eznas.evaluation.measuring
 
 
 @pytest.fixture(autouse=True)
@@ -10,22 +8,3 @@ def folder(tmp_path, monkeypatch):
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def forbid_measuring(monkeypatch):
-    """A function after whose call nothing can be measured."""
-
-    def fails(*_):
-        raise AssertionError("a network was measured")
-
-    def forbid():
-        monkeypatch.setattr(eznas.evaluation.measuring, "measure", fails)
-
-    return forbid
-
-
-@pytest.fixture
-def unmeasured(forbid_measuring):
-    """Nothing can be measured."""
-    forbid_measuring()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.studies.measured import Scored
+from eznas.proxies.measured import Scored
 
 SMALL = "ImageNet16-120"  # the data set of the smallest images
 

@@ -17,13 +17,13 @@ from eznas.evaluation.network_scores import network_scores
 from eznas.evaluation.workers import start
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
+from eznas.proxies.measured import ScoringSettings, score_all, seconds_each
 from eznas.proxies.proxy import Proxy
 from eznas.spaces import SPACES
 from eznas.statistics.config import PROXY, MeasurementSettings
-from eznas.studies.measured import StudySettings, score_all, seconds_each
 from tests.studies.made_up import SMALL
 
-SETTINGS = StudySettings(raw=2, sketch=4)
+SETTINGS = ScoringSettings(raw=2, sketch=4)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def batches(settings, proxy):
 
 def test_a_proxy_keeps_its_batches_unless_the_study_sets_others():
     proxy = Proxy("mine", parse("params"), raw_batch=3, sketch_batch=5)
-    assert batches(StudySettings(), proxy) == (3, 5)
-    assert batches(StudySettings(sketch=7), proxy) == (3, 7)
-    assert batches(StudySettings(raw=2), proxy) == (2, 5)
-    assert batches(StudySettings(), load("params")) == (PROXY.raw_batch, PROXY.sketch_batch)
+    assert batches(ScoringSettings(), proxy) == (3, 5)
+    assert batches(ScoringSettings(sketch=7), proxy) == (3, 7)
+    assert batches(ScoringSettings(raw=2), proxy) == (2, 5)
+    assert batches(ScoringSettings(), load("params")) == (PROXY.raw_batch, PROXY.sketch_batch)
 
 
 def test_scores_are_those_of_each_network_by_itself(benchmark):
@@ -64,7 +64,7 @@ def test_scores_are_those_of_each_network_by_itself(benchmark):
         Proxy("third", parse("log(params)"), 2, 4),
     ]
     phases = Phases()
-    scored = score_all(proxies, benchmark, StudySettings(seeds=(3, 4)), phases)
+    scored = score_all(proxies, benchmark, ScoringSettings(seeds=(3, 4)), phases)
     assert scored.names == ["first", "second", "third"]
     assert scored.seeds == (3, 4)
     assert list(scored.scores) == [SMALL]
@@ -97,7 +97,7 @@ def test_scores_are_those_of_each_network_by_itself(benchmark):
 def test_a_feature_store_holds_what_was_measured(benchmark, tmp_path, forbid_measuring):
     proxies = [load("naswot"), load("params")]
     store = str(tmp_path / "records")
-    stored = StudySettings(seeds=(0, 1), raw=2, sketch=4, records=store)
+    stored = ScoringSettings(seeds=(0, 1), raw=2, sketch=4, records=store)
     without_store = score_all(proxies, benchmark, SETTINGS, NoCallback()).scores[SMALL]
     first = score_all(proxies, benchmark, stored, NoCallback()).scores[SMALL]
     np.testing.assert_allclose(first[0], without_store[0], rtol=1e-8)
@@ -108,17 +108,17 @@ def test_a_feature_store_holds_what_was_measured(benchmark, tmp_path, forbid_mea
     np.testing.assert_array_equal(second.scores[SMALL][:, ::-1], first)
     assert file.read_bytes() == content
     few = benchmark.subset(np.arange(2, 5), "few")
-    one_seed = StudySettings(raw=2, sketch=4, records=store)
+    one_seed = ScoringSettings(raw=2, sketch=4, records=store)
     scored = score_all(proxies[1:], few, one_seed, NoCallback())
     np.testing.assert_array_equal(scored.scores[SMALL][0, 0], first[0, 1, 2:5])
-    other_batch = StudySettings(raw=2, sketch=5, records=store)
+    other_batch = ScoringSettings(raw=2, sketch=5, records=store)
     with pytest.raises(AssertionError, match="a network was measured"):
         score_all([load("naswot")], benchmark, other_batch, NoCallback())
 
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_feature_store_is_free_again_after_a_failure(benchmark, tmp_path):
-    settings = StudySettings(raw=2, sketch=4, records=str(tmp_path))
+    settings = ScoringSettings(raw=2, sketch=4, records=str(tmp_path))
     for _ in range(2):
         with pytest.raises(AssertionError, match="a network was measured"):
             score_all([load("params")], benchmark, settings, NoCallback())
@@ -127,7 +127,7 @@ def test_a_feature_store_is_free_again_after_a_failure(benchmark, tmp_path):
 @pytest.mark.usefixtures("unmeasured")
 def test_a_feature_store_is_claimed_before_anything_is_measured(benchmark, tmp_path):
     (tmp_path / "file").write_text("")
-    settings = StudySettings(records=str(tmp_path / "file"))
+    settings = ScoringSettings(records=str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot write"):
         score_all([load("params")], benchmark, settings, NoCallback())
 
@@ -142,10 +142,10 @@ def test_seconds_are_those_of_a_network_as_the_study_measures_it(monkeypatch):
 
     monkeypatch.setattr(Proxy, "evaluate", slow)
     proxies = [Proxy("first", parse("params"), 2, 6), Proxy("second", parse("params"), 2, 7)]
-    first, second = seconds_each(proxies, benchmark, StudySettings(), 3)
+    first, second = seconds_each(proxies, benchmark, ScoringSettings(), 3)
     assert min(first, second) >= 0.02
     expected = [("first", 32, 6, "kaiming")] * 3 + [("second", 32, 7, "kaiming")] * 3
     assert measurements == expected
     measurements.clear()
-    assert len(seconds_each(proxies[:1], benchmark, StudySettings(sketch=9), 30)) == 1
+    assert len(seconds_each(proxies[:1], benchmark, ScoringSettings(sketch=9), 30)) == 1
     assert measurements == [("first", 32, 9, "kaiming")] * 5  # there are no more networks

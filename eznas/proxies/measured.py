@@ -1,4 +1,4 @@
-"""Shared by studies: proxies scored on a benchmark's networks, with or without a feature store."""
+"""Proxies scored on the networks of a benchmark, with or without a feature store."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks import Benchmark
-from eznas.discovery.callbacks import Callback
 from eznas.evaluation.contexts import contexts_of
 from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.executors import Phases
 from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
 from eznas.evaluation.network_scores import ShardEvaluation, network_scores
 from eznas.evaluation.workers import start
@@ -27,8 +27,8 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class StudySettings:
-    """How a study measures networks.
+class ScoringSettings:
+    """How proxies are scored on networks.
 
     `seeds` of the initialisations; `images`, a path (None: generated ones); `raw` and `sketch`, the
     images for statistics that keep tensors and for those that condense them (0: the proxy's own);
@@ -45,7 +45,7 @@ class StudySettings:
     records: str | None = None
 
     def measurement(self, batches: Proxy | MeasurementSettings, seed: int) -> MeasurementSettings:
-        """How networks are measured with one initialisation seed; where this study sets no batches,
+        """How networks are measured with one initialisation seed; where no batches are set,
         those of a proxy or of other settings are taken."""
         return MeasurementSettings(
             images=self.images,
@@ -77,7 +77,7 @@ class Scored:
 
 
 def score_all(
-    proxies: Sequence[Proxy], benchmark: Benchmark, settings: StudySettings, callback: Callback
+    proxies: Sequence[Proxy], benchmark: Benchmark, settings: ScoringSettings, callback: Phases
 ) -> Scored:
     """Scores of the proxies on every network of a benchmark.
 
@@ -103,7 +103,7 @@ def score_all(
 
 
 def seconds_each(
-    proxies: Sequence[Proxy], benchmark: Benchmark, settings: StudySettings, networks: int
+    proxies: Sequence[Proxy], benchmark: Benchmark, settings: ScoringSettings, networks: int
 ) -> list[float]:
     """Seconds per network that each proxy takes by itself, measuring included, on one thread: the
     mean over the first `networks` networks, at the largest input size.
@@ -134,8 +134,8 @@ def seconds_each(
 def team_for(
     benchmark: Benchmark,
     measurement: MeasurementSettings,
-    settings: StudySettings,
-    callback: Callback,
+    settings: ScoringSettings,
+    callback: Phases,
 ) -> Iterator[ShardEvaluation]:
     """Workers for the networks of a benchmark, closed at the end of the context.
 
