@@ -12,11 +12,10 @@ from eznas.benchmarks.importing import (
     check_no_other,
     import_table,
     problem_of,
-    sha256_of,
 )
 from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.sources import SOURCES, Source, source_of
-from eznas.benchmarks.store import folder, path_of, stored
+from eznas.benchmarks.store import folder, path_of, sha256_of, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import write_whole

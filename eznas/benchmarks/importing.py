@@ -1,13 +1,10 @@
 """Ground truth imported from files into the cache folder, and what the folder holds."""
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-from pooch import file_hash
 
 from eznas.benchmarks.benchmark import KINDS, Table
 from eznas.benchmarks.loading import PACKAGED, load
@@ -16,7 +13,7 @@ from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.store import Origin, Stored, path_of, store, stored
-from eznas.errors import InputError, one_line, unknown
+from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import regular
 
@@ -53,7 +50,7 @@ def import_table(
         )
     with located(str(path)):
         check_table(table)
-    origin = Origin(one_line(path.resolve().name), sha256_of(path))
+    origin = Origin.of(path)
     if not replace:
         check_no_other(space, lambda earlier: earlier.table == table)
     store(table, origin)
@@ -141,20 +138,6 @@ def problem_of(space: str) -> str:
     except InputError as error:
         return str(error)
     return ""
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits; of a folder, that of a list of its files.
-
-    The list has the SHA-256 and the name of each file. Raises `InputError` if one cannot be read.
-    """
-    try:
-        if not path.is_dir():
-            return str(file_hash(str(path)))
-        lines = [f"{file_hash(str(file))}  {file.name}\n" for file in sorted(path.iterdir())]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def check_no_other(space: str, is_same: Callable[[Stored], bool]) -> None:
