@@ -3,8 +3,10 @@
 from eznas.report.correlation_tables import correlation_table, difference_table
 from eznas.report.listing_tables import (
     check_table,
+    curve_table,
     data_table,
     imported,
+    imported_curves,
     proxy_table,
     remedy_lines,
     score_table,
@@ -24,10 +26,12 @@ __all__ = [
     "check_table",
     "combine_table",
     "correlation_table",
+    "curve_table",
     "data_table",
     "difference_table",
     "feature_ranking_table",
     "imported",
+    "imported_curves",
     "proxy_table",
     "remedy_lines",
     "score_table",
