@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,12 @@ OWN = Layout(
 
 
 def read_curves(
-    path: str | Path, space: Space, dataset: str = "", total_epochs: int | None = None
+    path: str | Path,
+    space: Space,
+    dataset: str = "",
+    total_epochs: int | None = None,
+    *,
+    with_accuracy: bool = True,
 ) -> Curves:
     """A user's own learning curves, in file order.
 
@@ -59,7 +64,8 @@ def read_curves(
     in percent) and, for the epochs that are known, `accuracy_1`, `accuracy_2`, ... in percent,
     `loss_1`, `loss_2`, ... (training loss), or both at the same epochs; others are ignored. Epochs
     may be left out. `dataset`: the first of the space unless given. `total_epochs` of the whole
-    training: the last epoch in the file unless given.
+    training: the last epoch in the file unless given. `with_accuracy`: whether there is a column
+    `accuracy`; without it, the last accuracy known takes its place.
 
     `InputError` names file and line where a column is missing, an architecture is not of the space
     or stands in an earlier line, or a number is missing or is not finite (of an accuracy: not from
@@ -68,7 +74,7 @@ def read_curves(
     file = Path(path)
     return read_layout(
         file,
-        OWN,
+        OWN if with_accuracy else replace(OWN, accuracy=""),
         lambda row: space.canonical(row["architecture"]),
         name=file.name,
         space=space.name,
@@ -109,7 +115,12 @@ def read_layout(
     epochs = np.array([*next(iter(columns.values()))], dtype=np.int64)
     blocks = np.split(table, range(len(epochs), table.shape[1], len(epochs)), axis=1)
     values = dict(zip(columns, blocks, strict=False))
-    accuracies = blocks[-1][:, 0] if layout.accuracy else values["accuracy"][:, -1]
+    if layout.accuracy:
+        accuracies = blocks[-1][:, 0]
+    elif "accuracy" in values:
+        accuracies = values["accuracy"][:, -1]
+    else:
+        raise InputError(f"{path}:1: expected columns {layout.points['accuracy'].format(1)}, ...")
     with located(str(path)):
         return Curves(
             name=name,
