@@ -13,6 +13,12 @@ from eznas.report.listing_tables import (
     source_lines,
     word_table,
 )
+from eznas.report.predictor_tables import (
+    budget_table,
+    prediction_table,
+    predictor_table,
+    winner_table,
+)
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -23,6 +29,7 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "budget_table",
     "check_table",
     "combine_table",
     "correlation_table",
@@ -32,11 +39,14 @@ __all__ = [
     "feature_ranking_table",
     "imported",
     "imported_curves",
+    "prediction_table",
+    "predictor_table",
     "proxy_table",
     "remedy_lines",
     "score_table",
     "source_lines",
     "speed_table",
+    "winner_table",
     "word_table",
     "yardstick_table",
 ]
