@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from eznas.benchmarks.curves import Curves
@@ -67,11 +68,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def requires(self) -> Requirement:
         """What the predictor needs, see `Requirement`."""
         reads = {SUMMARIES[text].reads for text in self.features if text in SUMMARIES}
-        reads |= {"all"} & {"all" for text in self.features if text == "curve"}
+        reads |= {"all" for text in self.features if text == "curve"}
         return Requirement(
             labels=self.regressor is not None,
             proxies=tuple(dict.fromkeys(p for text in self.features for p in proxies_of(text))),
-            curve="" if not reads else reads.pop() if len(reads) == 1 else "all",
+            curve="all" if len(reads) > 1 else "".join(reads),
             curve_epochs=self.epochs if reads else 0,
         )
 
@@ -99,13 +100,15 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.single_ = self._single()
             return self
         targets = _checked(architectures, accuracies)
+        # In one order, whatever the caller's: some regressors depend on it.
+        order = sorted(range(len(targets)), key=lambda i: (architectures[i], targets[i]))
+        architectures, targets = [architectures[i] for i in order], targets[order]
         for column in self.features_:
             column.fit(architectures, curves)
         x = self._columns(architectures, curves)
         self.targets_ = NormalScores.fit(targets)
         y = targets if self.target == "accuracies" else self.targets_.transform(targets)
-        named = isinstance(self.regressor, str)
-        fresh = regressor(self.regressor, self.seed) if named else clone(self.regressor)
+        fresh = self._fresh() if np.ptp(targets) else DummyRegressor()
         self.regressor_ = fresh.fit(x, y)
         return self
 
@@ -137,6 +140,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         std = deviations(self.regressor_, x)
         spread = self._accuracies(means + std) - self._accuracies(means - std)
         return self._accuracies(means), spread / 2
+
+    def _fresh(self) -> Any:
+        """A new regressor, not fitted yet."""
+        named = isinstance(self.regressor, str)
+        return regressor(self.regressor, self.seed) if named else clone(self.regressor)
 
     def _columns(self, architectures: Sequence[str], curves: Curves | None) -> Floats:
         columns = [column.transform(architectures, curves) for column in self.features_]

@@ -75,7 +75,7 @@ def _edges_as_nodes(choices: tuple[str, ...]) -> Floats:
     An edge without operation leads nowhere.
     """
     last = max(to for to, _ in EDGES)
-    ends = [(0, None), *EDGES, (None, last)]  # (to, from), with the input before and output after
+    ends = [(0, -1), *EDGES, (-2, last)]  # (to, from), with the input before and output after
     matrix = np.array([[float(a[0] == b[1]) for b in ends] for a in ends])
     dead = [i for i, choice in enumerate(choices, 1) if choice == "none"]
     matrix[dead] = matrix[:, dead] = 0.0

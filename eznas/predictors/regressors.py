@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     HistGradientBoostingRegressor,
@@ -97,6 +98,8 @@ def deviations(regressor: Any, x: Floats) -> Floats:
 
     Raises `InputError` for a family that gives none.
     """
+    if isinstance(regressor, DummyRegressor):  # in place of one that has seen equal targets alone
+        return np.zeros(len(x))
     if isinstance(regressor, Residual):
         return deviations(regressor.rest_, x)
     if hasattr(regressor, "pred_dist"):
