@@ -6,6 +6,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     guide,
     proxies,
     runs,
+    search,
     studies,
 )
 from eznas.cli.main import main

@@ -11,6 +11,7 @@ from eznas.report.listing_tables import (
     source_lines,
     word_table,
 )
+from eznas.report.search_tables import best_line, front_table, search_table, search_title
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -21,16 +22,20 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "best_line",
     "check_table",
     "combine_table",
     "correlation_table",
     "data_table",
     "difference_table",
     "feature_ranking_table",
+    "front_table",
     "imported",
     "proxy_table",
     "remedy_lines",
     "score_table",
+    "search_table",
+    "search_title",
     "source_lines",
     "speed_table",
     "word_table",

@@ -37,7 +37,7 @@ class AgeingEvolution:
         living = np.arange(len(history) - self.population, len(history))
         sample = generator.choice(living, min(SAMPLE, len(living)), replace=False)
         accuracies = history.accuracies[sample]
-        return history.architectures[sample[accuracies.argmax()]]
+        return history.architectures[int(sample[accuracies.argmax()])]
 
 
 ROW = MethodRow(

@@ -88,4 +88,3 @@ class Costs:
         side = self._dataset.input_size
         seconds = forward_seconds(model, side, self._images) if self._timed else None
         return Cost(*params_and_flops(model, side), seconds)
-

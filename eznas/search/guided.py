@@ -5,7 +5,6 @@ Wei, Niu, Tang, Wang, Hu & Liang: NPENAS, 2022; the acquisition functions are th
 """
 
 import numpy as np
-from sklearn.base import clone
 
 from eznas.search.acquisition import ACQUISITIONS
 from eznas.search.base import Floats, MethodRow, Settings
@@ -69,6 +68,8 @@ class Guided:
 
     def _worth(self, history: History, pool: list[str], generator: np.random.Generator) -> Floats:
         """What each network of the pool is worth trying, [pool]; -inf where nothing is known."""
+        from sklearn.base import clone  # slow to import
+
         predictor = clone(self._settings.predictor)
         accuracies = history.accuracies
         predictor.fit(history.architectures, accuracies)

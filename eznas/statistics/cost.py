@@ -57,9 +57,10 @@ def _as_used(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    model.eval()
     try:
         with torch.no_grad():
-            yield model.eval() and None
+            yield
     finally:
         torch.set_num_threads(threads)
         for module, mode in modes.items():

@@ -1,7 +1,7 @@
 """Architectures searched for the highest accuracy by one of `METHODS`."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,6 @@ from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import NoPhases, Phases, Progress
-from eznas.predictors.measurements import Measurements
-from eznas.predictors.named import load as load_predictor
 from eznas.proxies.loading import load as load_proxy
 from eznas.proxies.measured import ScoringSettings
 from eznas.report import plots
@@ -28,6 +26,8 @@ from eznas.search.result import Query, SearchResult
 from eznas.spaces import SPACES, Space
 
 PREDICTOR = "extra_trees"  # of a guided search, unless another is named
+TRIED = 300  # networks whose costs are measured to find the best within the limits, at most
+ANNOUNCED = 100  # networks whose measuring is shown as a phase of its own, at least
 
 
 def search_architectures(
@@ -81,8 +81,7 @@ def search_architectures(
     )
     _check(row, settings, repeats, task)
     scoring = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = partial(_measurements, task, scoring, callback)
-    settings = _completed(settings, row, predictor, measurements)
+    settings = _completed(settings, row, task, predictor, scoring, callback)
     limits = Limits(max_params, max_flops, max_seconds)
     return _repeated(row, task, settings, limits, seed, repeats, callback)
 
@@ -101,10 +100,8 @@ class _Task:
 def _task(space: str, dataset: str | None, labels: str | None) -> _Task:
     """The networks that have an accuracy, those of a CSV file where there is one."""
     names = [dataset] if dataset else []
-    if labels:
-        benchmark = from_accuracy_file(space, labels, names)
-    else:
-        benchmark = load_benchmark(space, names)
+    load = partial(from_accuracy_file, space, labels) if labels else partial(load_benchmark, space)
+    benchmark = load(names)
     name, presented = next(iter(benchmark.datasets.items()))
     pairs = zip(benchmark.architectures, benchmark.accuracies[name].tolist(), strict=True)
     known = {architecture: a for architecture, a in pairs if not math.isnan(a)}
@@ -127,25 +124,37 @@ def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> Non
         load_proxy(proxy)
 
 
-def _measurements(task: _Task, scoring: ScoringSettings, callback: Phases) -> Measurements:
-    return Measurements(task.space.name, task.dataset, scoring, callback)
-
-
 def _completed(
     settings: Settings,
     row: MethodRow,
+    task: _Task,
     predictor: str | Predictor,
-    measurements: Callable[[], Measurements],
+    scoring: ScoringSettings,
+    callback: Phases,
 ) -> Settings:
     """The settings with what measures proxies and with the predictor, as far as the method needs
     them."""
-    if "predictor" not in row.needs and "scores" not in row.needs:
+    if not {"predictor", "scores"} & set(row.needs):
         return settings
-    measured = measurements()
-    settings = replace(settings, scores=measured.scores)
+    from eznas.predictors.measurements import Measurements  # slow to import
+    from eznas.predictors.named import load as load_predictor
+
+    measurements = Measurements(task.space.name, task.dataset, scoring, _Announced(callback))
+    settings = replace(settings, scores=measurements.scores)
     if "predictor" in row.needs and isinstance(predictor, str):
-        return replace(settings, predictor=load_predictor(predictor, measured))
-    return replace(settings, predictor=predictor)
+        predictor = load_predictor(predictor, measurements)
+    return settings if isinstance(predictor, str) else replace(settings, predictor=predictor)
+
+
+class _Announced:
+    """Passes on the phases in which many networks are measured; a search has many of few."""
+
+    def __init__(self, phases: Phases) -> None:
+        self._phases = phases
+
+    def phase(self, name: str, networks: int) -> Progress | None:
+        """See `Phases.phase`."""
+        return self._phases.phase(name, networks) if networks >= ANNOUNCED else None
 
 
 def _repeated(
@@ -194,10 +203,12 @@ def _times(repeats: int) -> str:
     return f"{repeats} times " if repeats > 1 else ""
 
 
-def _best_known(task: _Task, candidates: Candidates) -> float:
-    """The highest accuracy of a network within the limits."""
+def _best_known(task: _Task, candidates: Candidates) -> float | None:
+    """The highest accuracy of a network within the limits; None where the `TRIED` most accurate are
+    all beyond, since to measure more would take longer than the search."""
     ordered = sorted(task.accuracies, key=task.accuracies.__getitem__, reverse=True)
-    return task.accuracies[next(a for a in ordered if candidates.allows(a))]
+    allowed = filter(candidates.allows, ordered[:TRIED])
+    return next((task.accuracies[architecture] for architecture in allowed), None)
 
 
 def plot(result: SearchResult, file: str) -> list[str]:
