@@ -1,6 +1,7 @@
-"""Fixtures of all folders: one torch thread, a finished run that is made once, and nothing measured."""
+"""Fixtures of all folders: one thread, the usual Ctrl-C, a finished run, nothing measured."""
 
 import contextlib
+import signal
 
 import pytest
 import torch
@@ -14,6 +15,12 @@ from tests.discovery.tiny_run import FinishedRun, tiny
 def one_thread():
     """One torch thread, as in the evaluation of a shard: with more, sums depend on their number."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible():
+    """Ctrl-C interrupts, also where a script runs the tests in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

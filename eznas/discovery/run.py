@@ -25,7 +25,7 @@ from eznas.evolution.generation import Generation
 from eznas.formulas.parser import parse
 from eznas.metrics import Difference, Row
 from eznas.proxies import files
-from eznas.proxies.classics import CLASSICS
+from eznas.proxies.loading import NAMES
 from eznas.proxies.proxy import Proxy
 from eznas.report.study_page import run_page
 from eznas.system.files import write_whole
@@ -99,7 +99,7 @@ def evolve(
         return _in_memory(setup, workers, callback, termination)
     spaces = [sample.space for sample in setup.samples]
     stem = spaces[0] if len(spaces) == 1 else f"{len(spaces)}-spaces"
-    folder = RunFolder.create(name, f"{stem}-seed{config.evolution.seed}", reserved=CLASSICS)
+    folder = RunFolder.create(name, f"{stem}-seed{config.evolution.seed}", reserved=NAMES)
     with Checkpoints(folder) as checkpoints:
         folder.write(PROVENANCE, provenance(setup, workers))
         folder.write(CONFIG, config.model_dump())  # from here on it can be resumed

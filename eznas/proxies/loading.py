@@ -11,20 +11,23 @@ from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY
 from eznas.system.folder import RunFolder, is_run, run_names
 
+NAMES = (*CLASSICS, *DISCOVERED)  # of proxies that are there without any run
 USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes from no run
 
 
 def load(proxy: str) -> Proxy:
     """The proxy that a text names.
 
-    The text is a name of `CLASSICS`; the name or folder of a run (its champion, or the fittest
-    formula so far if it has not finished); RUN#K (formula K of the run's archive, from 1); a .json
-    file; or a formula. Raises `InputError`, with the nearest known name, for any other text.
+    The text is one of `NAMES`, published or discovered; the name or folder of a run (its champion,
+    or the fittest formula so far if it has not finished); RUN#K (formula K of the run's archive,
+    from 1); a .json file; or a formula. Raises `InputError`, with the nearest known name, for any
+    other text.
     """
     return _loaded(proxy.strip())[0]
 
@@ -64,6 +67,8 @@ def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
     """The proxy, and the content of a proxy file for it where it comes from a file or a run."""
     if text in CLASSICS:
         return Proxy(text, parse(CLASSICS[text].formula)), None
+    if text in DISCOVERED:
+        return files.read(DISCOVERED[text])
     if text.endswith(".json"):
         return files.read(Path(text))
     run = _run(text)
@@ -75,7 +80,7 @@ def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
     except InputError:
         if text in CATALOGUE or text in PRIMITIVES or any(mark in text for mark in "()+*, "):
             raise
-        raise unknown("proxy", text, [*CLASSICS, *run_names()]) from None
+        raise unknown("proxy", text, [*NAMES, *run_names()]) from None
 
 
 def _run(text: str) -> RunFolder | None:

@@ -1,0 +1,103 @@
+"""Architectures as graphs: operations as nodes, in columns that a regressor can read."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eznas.errors import InputError
+from eznas.spaces.base import Space
+from eznas.spaces.nasbench101 import VERTICES
+from eznas.spaces.nasbench201 import EDGES
+
+Floats = NDArray[np.float64]
+
+
+def flattened(space: Space) -> Callable[[str], Floats]:
+    """A function from an architecture to its graph as float64 [columns]: the number of nodes N,
+    then the adjacency matrix [N, N] row by row (1 where data goes from a row's node to a column's),
+    then the operation of each node, one-hot [N, operations].
+
+    Raises `InputError` for a space without graphs.
+    """
+    if space.name not in _ADJACENCY:
+        known = ", ".join(_ADJACENCY)
+        raise InputError(f"space {space.name}: gives no graphs; those that do are {known}")
+    operations, adjacency = _OPERATIONS[space.name], _ADJACENCY[space.name]
+    names = list(dict.fromkeys(o for options in space.positions for o in options))
+
+    def flat(architecture: str) -> Floats:
+        choices = space.choices(architecture)
+        nodes = operations(choices)
+        index = np.array([_index(node, names) for node in nodes])
+        one_hot = np.eye(len(names) + 2)[index]
+        return np.concatenate([[len(nodes)], adjacency(choices).ravel(), one_hot.ravel()])
+
+    return flat
+
+
+def unflattened(columns: Floats) -> tuple[Floats, Floats]:
+    """Adjacency [networks, N, N] and operations [networks, N, operations] from the columns
+    [networks, columns] that `flattened` gives."""
+    nodes = int(columns[0, 0])
+    adjacency = columns[:, 1 : 1 + nodes**2].reshape(-1, nodes, nodes)
+    return adjacency, columns[:, 1 + nodes**2 :].reshape(len(columns), nodes, -1)
+
+
+_INPUT, _OUTPUT = "input", "output"
+
+
+def _index(node: str, names: list[str]) -> int:
+    """The number of an operation; input and output come after all others."""
+    ends = {_INPUT: len(names), _OUTPUT: len(names) + 1}
+    return ends[node] if node in ends else names.index(node)
+
+
+def _with_ends(choices: tuple[str, ...]) -> list[str]:
+    """One node for each choice, between input and output."""
+    return [_INPUT, *choices, _OUTPUT]
+
+
+def _of_vertices(choices: tuple[str, ...]) -> list[str]:
+    """One node for each vertex of a NAS-Bench-101 cell."""
+    return _with_ends(choices[-(VERTICES - 2) :])
+
+
+def _chain(choices: tuple[str, ...]) -> Floats:
+    """Each node leads to the next."""
+    return np.eye(len(choices) + 2, k=1)
+
+
+def _edges_as_nodes(choices: tuple[str, ...]) -> Floats:
+    """The edges of a NAS-Bench-201 cell as nodes: an edge leads to those from the node it ends in.
+
+    An edge without operation leads nowhere.
+    """
+    last = max(to for to, _ in EDGES)
+    ends = [(0, None), *EDGES, (None, last)]  # (to, from), with the input before and output after
+    matrix = np.array([[float(a[0] == b[1]) for b in ends] for a in ends])
+    dead = [i for i, choice in enumerate(choices, 1) if choice == "none"]
+    matrix[dead] = matrix[:, dead] = 0.0
+    return matrix
+
+
+def _bits(choices: tuple[str, ...]) -> Floats:
+    """The adjacency matrix of a NAS-Bench-101 cell."""
+    matrix = np.zeros((VERTICES, VERTICES))
+    for pair, bit in zip(itertools.combinations(range(VERTICES), 2), choices, strict=False):
+        matrix[pair] = float(bit == "1")
+    return matrix
+
+
+_CHAINS = ("nasbench-macro", "naap440", "nats-size")
+_ADJACENCY: dict[str, Callable[[tuple[str, ...]], Floats]] = {
+    "nasbench201": _edges_as_nodes,
+    "nasbench101": _bits,
+    **dict.fromkeys(_CHAINS, _chain),
+}
+_OPERATIONS: dict[str, Callable[[tuple[str, ...]], list[str]]] = {
+    "nasbench201": _with_ends,
+    "nasbench101": _of_vertices,
+    **dict.fromkeys(_CHAINS, _with_ends),
+}

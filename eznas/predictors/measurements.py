@@ -1,0 +1,95 @@
+"""Scores of proxies on architectures of one space, measured once and remembered."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eznas.benchmarks.loading import without_accuracies
+from eznas.errors import unknown
+from eznas.evaluation.executors import NoPhases, Phases
+from eznas.proxies.loading import load
+from eznas.proxies.measured import ScoringSettings, score_all
+from eznas.spaces import SPACES, Space
+
+Floats = NDArray[np.float64]
+
+
+class Measurements:
+    """Scores of proxies on the networks of one space at the input size of one data set.
+
+    `dataset`: "" for the first of the space; `settings`: how networks are measured, and the feature
+    store whose values are used. What was measured is remembered as long as the object lives, and
+    copies of a predictor share it. Raises `InputError` for an unknown space or data set.
+    """
+
+    def __init__(
+        self,
+        space: str = "nasbench201",
+        dataset: str = "",
+        settings: ScoringSettings | None = None,
+        phases: Phases | None = None,
+    ) -> None:
+        if space not in SPACES:
+            raise unknown("space", space, SPACES)
+        self.space: Space = SPACES[space]
+        self.dataset = dataset or self.space.datasets[0]
+        without_accuracies(space, (), [self.dataset])
+        self._settings = settings or ScoringSettings()
+        self._phases = phases or NoPhases()
+        self._row_of: dict[str, int] = {}
+        self._scores: dict[str, Floats] = {}  # proxy -> [rows], NaN where not measured
+        self._measured: dict[str, NDArray[np.bool_]] = {}  # proxy -> [rows]
+
+    def __sklearn_clone__(self) -> "Measurements":
+        return self
+
+    def add(self, proxy: str, architectures: Sequence[str], scores: Floats) -> None:
+        """Remember scores float64 [networks] of a proxy that are known already, whatever its name
+        stands for here."""
+        rows = self._rows(architectures)
+        self._grow(proxy)
+        self._scores[proxy][rows] = scores
+        self._measured[proxy][rows] = True
+
+    def scores(self, proxies: Sequence[str], architectures: Sequence[str]) -> Floats:
+        """The scores of proxies, texts as `eznas.load` takes them: float64 [networks, proxies],
+        -inf where lowest and NaN where undefined.
+
+        Raises `InputError` for a proxy or an architecture that is none, and where a network cannot
+        be measured.
+        """
+        rows = self._rows(architectures)
+        for proxy in proxies:
+            self._grow(proxy)
+        missing = [p for p in dict.fromkeys(proxies) if not self._measured[p][rows].all()]
+        if missing:
+            unmeasured = ~np.logical_and.reduce([self._measured[p][rows] for p in missing])
+            wanted = dict.fromkeys(architectures[i] for i in np.flatnonzero(unmeasured).tolist())
+            self._measure(missing, tuple(map(self.space.canonical, wanted)))
+        columns = [self._scores[proxy][rows] for proxy in proxies]
+        return np.stack(columns, 1) if columns else np.empty((len(rows), 0))
+
+    def _rows(self, architectures: Sequence[str]) -> list[int]:
+        """The row of each architecture; a text that is new gets that of its canonical spelling."""
+        for text in architectures:
+            if text not in self._row_of:
+                canonical = self.space.canonical(text)
+                self._row_of[text] = self._row_of.setdefault(canonical, len(self._row_of))
+        return [self._row_of[text] for text in architectures]
+
+    def _grow(self, proxy: str) -> None:
+        """Room for the scores of a proxy in all rows."""
+        earlier = self._scores.get(proxy, np.empty(0))
+        more = len(self._row_of) - len(earlier)
+        if more > 0:
+            self._scores[proxy] = np.append(earlier, np.full(more, np.nan))
+            measured = self._measured.get(proxy, np.empty(0, dtype=bool))
+            self._measured[proxy] = np.append(measured, np.zeros(more, dtype=bool))
+
+    def _measure(self, proxies: Sequence[str], architectures: tuple[str, ...]) -> None:
+        loaded = [load(proxy) for proxy in proxies]
+        networks = without_accuracies(self.space.name, architectures, [self.dataset])
+        scored = score_all(loaded, networks, self._settings, self._phases)
+        for proxy, scores in zip(proxies, scored.means()[self.dataset], strict=True):
+            self.add(proxy, architectures, scores)

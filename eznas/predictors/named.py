@@ -1,0 +1,147 @@
+"""Named predictors: one row each. A new one is a row here; the conformance suite finds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eznas.errors import InputError, unknown
+from eznas.predictors.base import Predictor
+from eznas.predictors.curves import SUMMARIES
+from eznas.predictors.measurements import Measurements
+from eznas.predictors.regressors import REGRESSORS, Residual, regressor
+from eznas.proxies.classics import CLASSICS
+from eznas.proxies.loading import load as load_proxy
+
+CHAMPION = "nasbench201-a"  # of `eznas.proxies.discovered`
+PROXIES = (  # those that say something of their own and take less than a second
+    *("params", "live_params", "live_flops", "depth", "live_l2_norm", "snip", "grad_norm"),
+    *("fisher", "synflow", "logsynflow", "zico", "gradsign", "naswot", "jacob_cov", "epe_nas"),
+    *("zen", "meco", "swap", "az_expressivity", "az_progressivity", "az_trainability"),
+    "eznas_a_sum",
+)
+
+
+@dataclass(frozen=True)
+class NamedPredictor:
+    """A row of the table.
+
+    `features` as `eznas.predictors.features` has them, with `proxies` for those that `load` is
+    given and `champion` for its champion; `regressor`: a name of `REGRESSORS`, "" for the feature
+    itself; `residual`: whether it learns what a line through the first column leaves. `source` of
+    the method; `note`: what to know before using it.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    regressor: str
+    source: str
+    note: str = ""
+    residual: bool = False
+
+    @property
+    def slow(self) -> bool:
+        """Whether a fit takes seconds."""
+        return bool(self.regressor) and REGRESSORS[self.regressor].slow
+
+
+def _row(name: str, features: str, regressor: str, note: str = "") -> NamedPredictor:
+    source = REGRESSORS[regressor].source
+    return NamedPredictor(name, tuple(features.split()), regressor, source, note)
+
+
+_SUITE = "Krishnakumar et al., 2022 (NAS-Bench-Suite-Zero)"
+_ROWS = (
+    # From the choices of an architecture alone.
+    _row("linear", "encoding", "linear"),
+    _row("gp", "encoding", "gp"),
+    _row("nusvr", "encoding", "nusvr"),
+    _row("random_forest", "encoding", "random_forest"),
+    _row("extra_trees", "encoding", "extra_trees"),
+    _row("hist_boosting", "encoding", "hist_boosting"),
+    _row("xgboost", "encoding", "xgboost"),
+    _row("lightgbm", "encoding", "lightgbm"),
+    _row("ngboost", "encoding", "ngboost"),
+    _row("bananas", "encoding paths", "mlp_ensemble", "paths: their statistics, not one-hot paths"),
+    _row("gin", "graph", "gin", "of the spaces that give graphs"),
+    # From proxies: what they mean does not depend on the space.
+    _row("proxies_linear", "proxies", "linear"),
+    _row("proxies_nusvr", "proxies", "nusvr"),
+    _row("proxies_trees", "proxies", "extra_trees"),
+    _row("proxies_forest", "proxies", "random_forest"),
+    NamedPredictor(
+        "suite_xgboost", ("encoding", "proxies"), "xgboost", _SUITE, "fitted within one space"
+    ),
+    _row("all_trees", "encoding paths proxies", "extra_trees"),
+    # With a formula that a search has discovered.
+    _row("champion_trees", "champion proxies", "extra_trees", "the champion has seen labels"),
+    NamedPredictor(
+        "champion_residual",
+        ("champion", "proxies"),
+        "extra_trees",
+        "this project: a discovered formula, and trees for what it leaves",
+        "the champion has seen labels",
+        residual=True,
+    ),
+    # From the first epochs of training.
+    *(NamedPredictor(s.name, (s.name,), "", s.source) for s in SUMMARIES.values()),
+    _row("lcsvr", "curve params flops", "nusvr", "with params and FLOPs"),
+    NamedPredictor(
+        "omni",
+        ("curve", "proxies", "encoding"),
+        "extra_trees",
+        "White et al., 2021 (OMNI), with trees for NGBoost",
+        "curve, proxies and encoding",
+    ),
+    # Proxies by themselves, which need no labels.
+    *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
+)
+PREDICTORS: dict[str, NamedPredictor] = {row.name: row for row in _ROWS}
+
+
+def load(
+    name: str,
+    measurements: Measurements | None = None,
+    *,
+    proxies: Sequence[str] = PROXIES,
+    champion: str = CHAMPION,
+    epochs: int | None = None,
+    seed: int = 0,
+) -> Predictor:
+    """A predictor by its name in `PREDICTORS`, not fitted yet.
+
+    `proxies` and `champion` take the places that a row keeps for them; `measurements`, `epochs` and
+    `seed` as in `Predictor`. Any proxy (a run, a file, a formula) is a predictor by itself too.
+    Raises `InputError` for a name that is neither, and where a library is missing.
+    """
+    row = PREDICTORS.get(name) or _of_proxy(name)
+    places = {"proxies": f"proxies:{','.join(proxies)}", "champion": champion}
+    features = tuple(places.get(text, text) for text in row.features)
+    behind: Any = row.regressor or None
+    if behind is not None and row.residual:
+        behind = Residual(regressor(row.regressor, seed))
+    elif behind is not None:
+        regressor(row.regressor, seed)  # raises where its library is missing
+    return Predictor(features, behind, measurements=measurements, epochs=epochs, seed=seed)
+
+
+def list_predictors() -> list[dict[str, str]]:
+    """Every named predictor: dicts with the keys name, features, regressor (what is behind them),
+    source and note."""
+    return [
+        {
+            "name": row.name,
+            "features": ", ".join(row.features),
+            "regressor": f"line + {row.regressor}" if row.residual else row.regressor or "none",
+            "source": row.source,
+            "note": row.note,
+        }
+        for row in PREDICTORS.values()
+    ]
+
+
+def _of_proxy(name: str) -> NamedPredictor:
+    try:
+        load_proxy(name.removeprefix("run:"))
+    except InputError:
+        raise unknown("predictor", name, PREDICTORS, "eznas predictors") from None
+    return NamedPredictor(name, (name,), "", "a proxy by itself")

@@ -1,0 +1,55 @@
+"""Columns of scores brought to one scale: proxies span 1e-3 to 1e29."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+Floats = NDArray[np.float64]
+_BELOW = 1.0  # normal scores that the lowest score is below the least finite one
+
+
+class ScoreScaler:
+    """Columns of scores [networks, columns] as normal scores, by the quantiles of the networks
+    that it is fitted to.
+
+    Between the quantiles it is linear; beyond them it grows as asinh does, so that networks outside
+    the fitted range keep their order and none is far away. The lowest score (-inf) lies 1 below the
+    least; an undefined one (NaN) is put at the median, and a column that had any among the fitted
+    networks gets a second one that is 1 there and 0 elsewhere. A column without two different
+    finite scores becomes 0.
+    """
+
+    def fit(self, scores: Floats) -> "ScoreScaler":
+        """Learn the quantiles of scores float64 [networks, columns]."""
+        self._quantiles = [_quantiles(column) for column in scores.T]
+        self._flagged = np.isnan(scores).any(0) & ~np.isnan(scores).all(0)
+        return self
+
+    def transform(self, scores: Floats) -> Floats:
+        """Scores [networks, columns] as float64 [networks, columns + flags], all finite."""
+        pairs = zip(scores.T, self._quantiles, strict=True)
+        columns = [_scaled(column, *quantiles) for column, quantiles in pairs]
+        flags = [*np.isnan(scores[:, self._flagged]).astype(float).T]
+        return np.stack([*columns, *flags], 1) if columns else np.empty((len(scores), 0))
+
+
+def _quantiles(column: Floats) -> tuple[Floats, Floats]:
+    """The distinct finite scores of a column, ascending, and their normal scores."""
+    finite = column[np.isfinite(column)]
+    ranks = rankdata(finite)
+    distinct, first = np.unique(finite, return_index=True)
+    return distinct, norm.ppf((ranks[first] - 0.5) / max(len(finite), 1))
+
+
+def _scaled(column: Floats, scores: Floats, normal: Floats) -> Floats:
+    if len(scores) < 2:
+        return np.zeros(len(column))
+    finite = np.where(np.isfinite(column), column, scores[0])
+    inside = np.clip(finite, scores[0], scores[-1])
+    # Divided before the difference is taken: scores may be as large as floats can be.
+    half = scores[-1] / 2 - scores[0] / 2
+    beyond = np.arcsinh(np.clip(finite / half - inside / half, -1e300, 1e300))
+    scaled = np.interp(inside, scores, normal) + beyond
+    scaled = np.where(np.isnan(column), 0.0, scaled)
+    scaled = np.where(column == -np.inf, normal[0] - _BELOW, scaled)
+    return np.where(column == np.inf, normal[-1] + _BELOW, scaled)

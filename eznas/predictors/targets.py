@@ -1,0 +1,48 @@
+"""Targets: accuracies as quantiles of a normal distribution, and back.
+
+Predictors are fitted to normal scores, because the long low tail of accuracies (networks at chance
+level) would carry most of a squared error.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NormalScores:
+    """A strictly increasing map between accuracies and their normal scores.
+
+    It is linear between the `accuracies` float64 [distinct], ascending, that it was fitted to and
+    their `scores` float64 [distinct]; beyond both ends it goes on with the mean slope, so that no
+    two predictions become equal.
+    """
+
+    accuracies: Floats
+    scores: Floats
+
+    @staticmethod
+    def fit(accuracies: Floats) -> "NormalScores":
+        """The map for accuracies float64 [networks], one or more, finite."""
+        quantiles = norm.ppf((rankdata(accuracies) - 0.5) / len(accuracies))
+        distinct, first = np.unique(accuracies, return_index=True)
+        return NormalScores(distinct, quantiles[first])
+
+    def transform(self, accuracies: Floats) -> Floats:
+        """The normal scores of accuracies, float64 [networks] as they are."""
+        return _interpolated(accuracies, self.accuracies, self.scores)
+
+    def inverse(self, scores: Floats) -> Floats:
+        """The accuracies of normal scores, float64 [networks] as they are."""
+        return _interpolated(scores, self.scores, self.accuracies)
+
+
+def _interpolated(values: Floats, x: Floats, y: Floats) -> Floats:
+    slope = (y[-1] - y[0]) / (x[-1] - x[0]) if len(x) > 1 else 0.0
+    inside = np.clip(values, x[0], x[-1])
+    result: Floats = np.interp(inside, x, y) + slope * (values - inside)
+    return result
