@@ -16,16 +16,17 @@ Scores = Callable[[Sequence[str], Sequence[str]], Floats]
 
 
 class Predictor(Protocol):
-    """What guesses accuracies, with the manners of scikit-learn: `sklearn.base.clone` copies it."""
+    """What guesses accuracies, as `eznas.predictors.base.Predictor` does, or any object of these
+    methods that `sklearn.base.clone` can copy."""
 
     def fit(
         self, architectures: Sequence[str], accuracies: Floats, curves: Floats | None = None
     ) -> Any:
-        """Learn from architectures and their accuracies [networks]."""
+        """Learn from architectures and their accuracies [networks] on any scale."""
 
     def predict(self, architectures: Sequence[str], return_std: bool = False) -> Any:
-        """Accuracies as it guesses them, float64 [networks]; with `return_std` a pair of these
-        and their standard deviations."""
+        """Accuracies as it guesses them, float64 [networks], on that scale; with `return_std` a
+        pair of these and their standard deviations."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,8 @@ class Candidates:
     def draw(self, count: int, generator: Generator, taken: Collection[str] = ()) -> list[str]:
         """`count` different architectures in random order, every one as likely as another; fewer
         where there are no more."""
-        drawn: list[str] = []
-        for architecture in self._shuffled(count + len(taken), generator):
-            if len(drawn) == count:
-                break
-            if architecture not in taken and self.allows(architecture):
-                drawn.append(architecture)
-        return drawn
+        shuffled = self._shuffled(count + len(taken), generator)
+        return list(islice((a for a in shuffled if a not in taken and self.allows(a)), count))
 
     def mutant(self, parent: str, generator: Generator, taken: Collection[str] = ()) -> str | None:
         """An architecture that differs from its parent in one choice, drawn at random.

@@ -6,6 +6,7 @@ Wei, Niu, Tang, Wang, Hu & Liang: NPENAS, 2022; the acquisition functions are th
 
 import numpy as np
 
+from eznas.predictors.targets import NormalScores
 from eznas.search.acquisition import ACQUISITIONS
 from eznas.search.base import Floats, MethodRow, Settings
 from eznas.search.candidates import Candidates
@@ -67,19 +68,23 @@ class Guided:
         ]
 
     def _worth(self, history: History, pool: list[str], generator: np.random.Generator) -> Floats:
-        """What each network of the pool is worth trying, [pool]; -inf where nothing is known."""
+        """What each network of the pool is worth trying, [pool]; -inf where nothing is known.
+
+        The predictor learns normal scores of the accuracies: in percent, the deviations of guesses
+        would be those towards the long low tail, and uncertain bad networks would be worth most.
+        """
         from sklearn.base import clone  # slow to import
 
+        targets = NormalScores.fit(history.accuracies).transform(history.accuracies)
         predictor = clone(self._settings.predictor)
-        accuracies = history.accuracies
-        predictor.fit(history.architectures, accuracies)
+        predictor.fit(history.architectures, targets)
         if self._settings.acquisition == "mean":  # which not every predictor has deviations for
             mean = predictor.predict(pool)
             std = np.zeros(len(mean))
         else:
             mean, std = predictor.predict(pool, return_std=True)
         acquire = ACQUISITIONS[self._settings.acquisition]
-        worth = acquire(mean, std, float(accuracies.max()), generator)
+        worth = acquire(mean, std, float(targets.max()), generator)
         return np.where(np.isnan(worth), -np.inf, worth)
 
 
