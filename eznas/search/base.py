@@ -31,7 +31,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What methods can be told; each reads what concerns it.
+    """The settings of all methods; each reads its own.
 
     `queries`: how many networks a search queries. `batch`: how many are queried between two fits of
     the predictor; `predictor`; `acquisition`: a name of `ACQUISITIONS`. `proxies`: by whose mean
