@@ -34,7 +34,7 @@ def front_table(content: Mapping[str, Any]) -> Table:
     """Networks that no other has the accuracy of at no more parameters and FLOPs; `content` as in
     `search_table`."""
     rows: Sequence[Mapping[str, Any]] = content["front"]
-    table = new_table(f"front of accuracy against parameters and FLOPs{_first(content)}")
+    table = new_table(f"front of accuracy against cost{_first(content)}")
     timed = any(row["seconds"] is not None for row in rows)
     for heading in ("accuracy", "params", "FLOPs", *(["ms"] if timed else [])):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -49,9 +49,9 @@ def front_table(content: Mapping[str, Any]) -> Table:
 def search_title(content: Mapping[str, Any]) -> str:
     """What was searched, in a line; `content` as in `search_table`."""
     repeats = content["repeats"]
-    mean = f", mean of {repeats} repeats" if repeats > 1 else ""
-    searched = f"{content['method']} search in {content['space']}"
-    return f"{searched}, {content['accuracy']} accuracy on {content['dataset']}{mean}"
+    mean = f", {repeats} repeats" if repeats > 1 else ""
+    where = f"{content['space']}/{content['dataset']}"
+    return f"{content['method']} search, {where}, {content['accuracy']} accuracy{mean}"
 
 
 def best_line(content: Mapping[str, Any]) -> str:

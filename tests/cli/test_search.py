@@ -57,8 +57,8 @@ def test_proxies_and_a_store_of_what_was_measured(folder):
 def test_tables_and_plot(folder):
     outcome = call("search", "random", *FEW, "--repeats", "2", "--plot", "searched.png")
     assert outcome.code == 0
-    assert "random search in nasbench201, validation accuracy on cifar10, mean of 2" in outcome.out
-    assert "front of accuracy against parameters and FLOPs, first repeat" in outcome.out
+    assert "random search, nasbench201/cifar10, validation accuracy, 2 repeats" in outcome.out
+    assert "front of accuracy against cost, first repeat" in outcome.out
     assert max(map(len, outcome.out.splitlines()[:-1])) <= 80
     assert (folder / "searched.png").is_file()
 
