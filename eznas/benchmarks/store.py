@@ -1,16 +1,18 @@
 """Imported ground truth in the cache folder: one gzipped JSON file for each search space.
 
 A file is read by its reader once, when it is imported; from then on the stored table is used.
+`eznas.benchmarks.curves` stores learning curves beside the tables in the same way.
 """
 
 import gzip
+import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pooch
@@ -18,14 +20,18 @@ from numpy.typing import NDArray
 
 from eznas.benchmarks.benchmark import DATASETS, KINDS, Benchmark, Table
 from eznas.benchmarks.splits import components
-from eznas.errors import InputError
+from eznas.errors import InputError, one_line
 from eznas.spaces import SPACES
 from eznas.system.files import parse_json, write_whole
 
 FORMAT = 2
 FOLDER = "EZNAS_DATA"  # the environment variable that names another folder
 # What a damaged file raises when it is unpacked, parsed and checked.
-_DAMAGE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
+_DAMAGE = (
+    *(OSError, EOFError, zlib.error),
+    *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
+)
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class Origin:
 
     file: str
     sha256: str
+
+    @staticmethod
+    def of(path: Path) -> "Origin":
+        """That of a file or folder; raises `InputError` if it cannot be read."""
+        return Origin(one_line(path.resolve().name), sha256_of(path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +93,7 @@ def store(table: Table, origin: Origin) -> Path:
         "format": FORMAT,
         "space": table.space,
         "kind": table.kind,
-        "origin": {"file": origin.file, "sha256": origin.sha256},
+        "origin": asdict(origin),
         # Stored because finding them takes long where there are many networks.
         "components": components(SPACES[table.space], architectures).tolist(),
         "trials": {
@@ -91,11 +102,7 @@ def store(table: Table, origin: Origin) -> Path:
         },
     }
     path = path_of(table.space)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot write: {error.strerror}") from None
-    write_whole(path, gzip.compress(json.dumps(content).encode(), mtime=0))
+    write_content(path, content)
     return path
 
 
@@ -104,17 +111,50 @@ def stored(space: str) -> Stored:
 
     Raises `InputError` if none was imported, which tells how to get it, or if its file is damaged.
     """
-    path = path_of(space)
+    missing = (
+        f"no ground truth of {space} here: `eznas data list` says where to get it, "
+        f"`eznas data import {space} FILE` imports it"
+    )
+    return read_content(path_of(space), lambda content: _checked(content, space), missing)
+
+
+def write_content(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data to a file of the cache folder, atomically; raises `InputError` if it cannot
+    be written."""
     try:
-        content = parse_json(gzip.decompress(path.read_bytes()))
-        return _checked(content, space)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write: {error.strerror}") from None
+    write_whole(path, gzip.compress(json.dumps(content).encode(), mtime=0))
+
+
+def read_content(path: Path, checked: Callable[[Any], Content], missing: str) -> Content:
+    """What `checked` makes of the plain data that `write_content` wrote.
+
+    Raises `InputError`: `missing` if there is no such file, and if it is damaged, which `checked`
+    says by an error that other content raises by itself (`ValueError`, `KeyError`, ...).
+    """
+    try:
+        return checked(parse_json(gzip.decompress(path.read_bytes())))
     except FileNotFoundError:
-        raise InputError(
-            f"no ground truth of {space} here: `eznas data list` says where to get it, "
-            f"`eznas data import {space} FILE` imports it"
-        ) from None
+        raise InputError(missing) from None
     except _DAMAGE as error:
         raise InputError(f"{path}: damaged, import it again: {error}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits; of a folder, that of a list of its files.
+
+    The list has the SHA-256 and the name of each file. Raises `InputError` if one cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            return str(pooch.file_hash(str(path)))
+        files = (file for file in sorted(path.iterdir()) if file.is_file())
+        lines = [f"{pooch.file_hash(str(file))}  {file.name}\n" for file in files]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _checked(content: Mapping[str, Any], space: str) -> Stored:

@@ -10,14 +10,15 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from eznas.benchmarks import download
-from eznas.benchmarks.importing import import_table
+from eznas.benchmarks.curve_importing import curve_tables
+from eznas.benchmarks.importing import import_file as import_named
 from eznas.benchmarks.importing import tables as available_tables
 from eznas.cli.app import app, emit, err, line, out
 from eznas.cli.options import AsJson
 from eznas.report import tables
 
 data = typer.Typer(
-    help="Ground truth (trained accuracies): list, download, verify and import tables.",
+    help="Ground truth (trained accuracies, learning curves): list, download, verify and import.",
     no_args_is_help=True,
 )
 app.add_typer(data, name="data")
@@ -32,14 +33,16 @@ Replace = Annotated[
 
 @data.command("list")
 def list_tables(as_json: AsJson = False) -> None:
-    """List the search spaces: which have ground truth here, and where official files are found."""
+    """List the search spaces and the learning curves: which have ground truth here, and where
+    official files are found."""
 
     def show(content: dict[str, Any]) -> None:
         out.print(tables.data_table(content["tables"]))
-        for text in tables.source_lines(content["tables"]):
+        out.print(tables.curve_table(content["curves"]))
+        for text in tables.source_lines([*content["tables"], *content["curves"]]):
             line(f"  {text}")
 
-    emit({"tables": available_tables()}, as_json, show)
+    emit({"tables": available_tables(), "curves": curve_tables()}, as_json, show)
 
 
 @data.command()
@@ -53,11 +56,12 @@ def fetch(space: Space, replace: Replace = False, as_json: AsJson = False) -> No
 @data.command()
 def verify(
     space: Annotated[
-        str | None, typer.Argument(metavar="SPACE", help="Only the table of this search space.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Only what is here of this space, or these curves."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the tables that are here by reading them; exit code 2 if one is damaged."""
+    """Check the tables and curves that are here by reading them; exit code 2 if one is damaged."""
     rows = download.verify(space)
 
     def show(content: dict[str, Any]) -> None:
@@ -71,9 +75,18 @@ def verify(
 
 @data.command("import")
 def import_file(
-    space: Space,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A search space, or learning curves (`eznas data list` lists both).",
+        ),
+    ],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The official file, or a CSV (.csv or .csv.gz).")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The official file or folder, or a CSV (.csv or .csv.gz)."
+        ),
     ],
     kind: Annotated[
         str | None,
@@ -90,11 +103,15 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Import an official file, or a CSV with the columns architecture,accuracy (in percent)."""
-    emit(import_table(space, file, kind, dataset, replace), as_json, _show_imported)
+    emit(import_named(name, file, kind, dataset, replace), as_json, _show_imported)
 
 
 def _show_imported(content: dict[str, Any]) -> None:
-    line(f"{content['space']}: {tables.imported(content)}")
+    if "kind" in content:
+        line(f"{content['space']}: {tables.imported(content)}")
+    curves = content.get("curves", content if "points" in content else None)
+    if curves:
+        line(f"{curves['name']}: {tables.imported_curves(curves)}")
 
 
 @contextmanager

@@ -272,5 +272,6 @@ class _Recorder:
         coverages = {entry.formula: entry.coverage for entry in archive.formulas}
         evidence = [dict(row) for row in result.held_out if row["proxy"] == "champion"]
         coverage = coverages.get(result.formula)
-        content = files.to_proxy_file(proxy, self.setup.measured, evidence, coverage)
+        labels = {sample.space: len(sample.architectures) for sample in self.setup.samples}
+        content = files.to_proxy_file(proxy, self.setup.measured, evidence, coverage, labels)
         files.write(Path(self.folder.path, files.CHAMPION), content)

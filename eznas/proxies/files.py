@@ -50,6 +50,7 @@ class ProxyFile(MeasurementRecord):
     statistics: list[str]
     evidence: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never tested
     coverage: float | None
+    labels: dict[str, int] | None  # space -> networks whose accuracies the search has seen
 
 
 class ArchivedFormula(BaseModel):
@@ -72,8 +73,9 @@ def to_proxy_file(
     record: MeasurementRecord,
     evidence: list[dict[str, Any]] | None = None,
     coverage: float | None = None,
+    labels: dict[str, int] | None = None,
 ) -> ProxyFile:
-    """The content of a proxy file for a proxy."""
+    """The content of a proxy file for a proxy; `labels` are None where they are not known."""
     return ProxyFile(
         name=proxy.name,
         formula=proxy.formula.text,
@@ -85,6 +87,7 @@ def to_proxy_file(
         sketch_batch=proxy.sketch_batch,
         evidence=evidence or [],
         coverage=coverage,
+        labels=labels,
     )
 
 

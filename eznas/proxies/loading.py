@@ -42,7 +42,7 @@ def describe(proxy: str) -> files.ProxyFile:
         update={"raw_batch": loaded.raw_batch, "sketch_batch": loaded.sketch_batch}
     )
     contexts = contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
-    return files.to_proxy_file(loaded, files.MeasurementRecord.of(contexts, settings))
+    return files.to_proxy_file(loaded, files.MeasurementRecord.of(contexts, settings), labels={})
 
 
 def export(proxy: str, file: str) -> dict[str, Any]:
@@ -121,8 +121,9 @@ def _of_archive(run: RunFolder, number: str) -> tuple[Proxy, files.ProxyFile]:
         proxy = Proxy(name, parse(archived.formula), archive.raw_batch, archive.sketch_batch)
     except InputError as error:
         raise InputError(f"run {run.path}: {name}: {error}") from None
-    evidence = None
+    evidence = labels = None
     if run.has(files.CHAMPION):
         champion, content = files.read(run.path / files.CHAMPION)
         evidence = content.evidence if champion.formula == proxy.formula else None
-    return proxy, files.to_proxy_file(proxy, archive, evidence, archived.coverage)
+        labels = content.labels
+    return proxy, files.to_proxy_file(proxy, archive, evidence, archived.coverage, labels)

@@ -65,9 +65,21 @@ def data_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Learning curves, a row per name; `rows` as `eznas.benchmarks.curve_importing.curve_tables`
+    returns them."""
+    table = new_table("learning curves")
+    for heading in ("name", "here", "what they are"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        here = imported_curves(row) if row["here"] == "imported" else _absence(row)
+        table.add_row(Text(row["name"]), Text(here), Text(row["about"]))
+    return table
+
+
 def source_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line per official file: where it is, its licence and checksum; `rows` as
-    `eznas.benchmarks.importing.tables` returns them."""
+    `eznas.benchmarks.importing.tables` and `curve_tables` return them."""
     lines = {}
     for source in (row["source"] for row in rows if row["source"]):
         checksum = source["sha256"] and f"SHA-256 {source['sha256']}"
@@ -85,6 +97,18 @@ def imported(summary: Mapping[str, Any]) -> str:
         f"{summary['networks']} networks, {f'up to {runs} runs, ' if runs > 1 else ''}"
         f"{summary['kind']} accuracy: {', '.join(ranges)}; "
         f"from {origin['file']}, SHA-256 {origin['sha256'][:12]}"
+    )
+
+
+def imported_curves(summary: Mapping[str, Any]) -> str:
+    """One line about imported learning curves; `summary` as
+    `eznas.benchmarks.curve_importing.import_curves` returns it."""
+    origin, (first, last), points = summary["origin"], summary["epochs"], summary["points"]
+    where = f"epochs {first} to {last}" if last > first else f"epoch {first}"
+    return (
+        f"{summary['networks']} networks on {', '.join(summary['datasets'])}, "
+        f"{' and '.join(summary['values'])} at {points} of {summary['total_epochs']} epochs "
+        f"({where}); from {origin['file']}, SHA-256 {origin['sha256'][:12]}"
     )
 
 
@@ -118,6 +142,8 @@ def _score_form(scores: Sequence[float]) -> str:
 
 
 def _availability(row: Mapping[str, Any]) -> str:
-    if row["here"] == "imported":
-        return imported(row)
+    return imported(row) if row["here"] == "imported" else _absence(row)
+
+
+def _absence(row: Mapping[str, Any]) -> str:
     return f"damaged: {row['problem']}" if row["here"] == "damaged" else str(row["here"]) or "-"

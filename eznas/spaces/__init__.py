@@ -3,7 +3,16 @@
 A new space is one file, and one line in `SPACES`.
 """
 
-from eznas.spaces import macro, nasbench101, nasbench201, nats_size, nds_anynet, nds_cells, transnas
+from eznas.spaces import (
+    macro,
+    naap440,
+    nasbench101,
+    nasbench201,
+    nats_size,
+    nds_anynet,
+    nds_cells,
+    transnas,
+)
 from eznas.spaces.base import Space
 
 SPACES: dict[str, Space] = {
@@ -16,6 +25,7 @@ SPACES: dict[str, Space] = {
         *nds_cells.SPACES,
         *nds_anynet.SPACES,
         *transnas.SPACES,
+        naap440.SPACE,
     )
 }
 

@@ -7,11 +7,11 @@ import os
 
 import pytest
 
-from eznas.benchmarks.importing import import_table, problem_of, sha256_of, tables
+from eznas.benchmarks.importing import import_table, problem_of, tables
 from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
 from eznas.benchmarks.splits import components
-from eznas.benchmarks.store import path_of, stored
+from eznas.benchmarks.store import path_of, sha256_of, stored
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from tests.shared import shared

@@ -41,7 +41,14 @@ MEASURED = {
     **{"raw_batch": 4, "sketch_batch": 16},
 }
 PROXY = {
-    **{"eznas_proxy": 2, "name": "mine", "formula": FORMULA, "constants": [2.5], "coverage": 1.0},
+    **{
+        "eznas_proxy": 2,
+        "name": "mine",
+        "formula": FORMULA,
+        "constants": [2.5],
+        "coverage": 1.0,
+        "labels": {},
+    },
     **{"statistics": ["params"], "evidence": [{"tau": None}], **MEASURED},
 }
 RUN = {

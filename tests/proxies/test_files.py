@@ -20,6 +20,7 @@ CONTENT = ProxyFile(
     sketch_batch=16,
     evidence=[{"tau": None}],
     coverage=None,
+    labels={},
 )
 
 
@@ -46,6 +47,7 @@ def test_keys_of_a_file(tmp_path):
         "statistics",
         "evidence",
         "coverage",
+        "labels",
     ]
 
 

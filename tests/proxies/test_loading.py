@@ -27,6 +27,7 @@ CHAMPION_FILE = MEASURED | {
     "statistics": ["params"],
     "evidence": [{"proxy": "champion", "tau": 0.5}],
     "coverage": 1.0,
+    "labels": {"nasbench201": 2},
 }
 
 

@@ -1,0 +1,198 @@
+"""Learning curves from a CSV file, plain or gzipped: a user's own, and published ones.
+
+A file has a row for each network and a column for each epoch. Which columns hold what is said by a
+`Layout`; the rest is the same for all files.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eznas.benchmarks.curves import Curves
+from eznas.benchmarks.readers.entries import located
+from eznas.benchmarks.readers.plain_csv import csv_text
+from eznas.errors import InputError
+from eznas.spaces import Space
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a CSV file hold learning curves.
+
+    `required`: columns that a file must have, those that name the networks.
+    `points`: what was measured ("accuracy", "train_loss") -> its columns, with {} for the epoch; a
+    name without {} is the column of the epoch `single`.
+    `accuracy`: the column of the accuracy to be predicted; "" if it is that of the last epoch.
+    `scale`: an accuracy of 100 % in the file.
+    `first`: the number in the file of the first epoch.
+    """
+
+    required: tuple[str, ...]
+    points: Mapping[str, str]
+    accuracy: str = ""
+    scale: float = 100
+    first: int = 1
+    single: int = 1
+
+
+OWN = Layout(
+    required=("architecture",),
+    points={"accuracy": "accuracy_{}", "train_loss": "loss_{}"},
+    accuracy="accuracy",
+)
+
+
+def read_curves(
+    path: str | Path, space: Space, dataset: str = "", total_epochs: int | None = None
+) -> Curves:
+    """A user's own learning curves, in file order.
+
+    The first line is a header with the columns `architecture`, `accuracy` (at the end of training,
+    in percent) and, for the epochs that are known, `accuracy_1`, `accuracy_2`, ... in percent,
+    `loss_1`, `loss_2`, ... (training loss), or both at the same epochs; others are ignored. Epochs
+    may be left out. `dataset`: the first of the space unless given. `total_epochs` of the whole
+    training: the last epoch in the file unless given.
+
+    `InputError` names file and line where a column is missing, an architecture is not of the space
+    or stands in an earlier line, or a number is missing or is not finite (of an accuracy: not from
+    0 to 100); and the file where it has no rows or cannot be read.
+    """
+    file = Path(path)
+    return read_layout(
+        file,
+        OWN,
+        lambda row: space.canonical(row["architecture"]),
+        name=file.name,
+        space=space.name,
+        dataset=dataset or space.datasets[0],
+        total_epochs=total_epochs,
+    )
+
+
+def read_layout(
+    path: Path,
+    layout: Layout,
+    network_of: Callable[[Row], str],
+    *,
+    name: str,
+    space: str,
+    dataset: str,
+    total_epochs: int | None = None,
+) -> Curves:
+    """The learning curves of a CSV file with this layout; errors are as those of `read_curves`.
+
+    network_of: the network of a row; raises `InputError` where that is not one.
+    """
+    line_of: dict[str, int] = {}  # network -> its line
+    rows: list[Sequence[float]] = []
+    with _reader(path, layout) as reader:
+        columns = _columns(reader.fieldnames or (), layout, f"{path}:1")
+        for row in reader:
+            where = f"{path}:{reader.line_num}"
+            with located(where):
+                network = network_of(row)
+                if network in line_of:
+                    raise InputError(f"network {network} was already read, line {line_of[network]}")
+                rows.append([*_numbers(row, layout, columns)])
+            line_of[network] = reader.line_num
+    if not rows:
+        raise InputError(f"{path}: no rows; expected at least one below the header")
+    table = np.array(rows)  # [networks, columns of all values]
+    epochs = np.array([*next(iter(columns.values()))], dtype=np.int64)
+    blocks = np.split(table, range(len(epochs), table.shape[1], len(epochs)), axis=1)
+    values = dict(zip(columns, blocks, strict=False))
+    accuracies = blocks[-1][:, 0] if layout.accuracy else values["accuracy"][:, -1]
+    with located(str(path)):
+        return Curves(
+            name=name,
+            space=space,
+            dataset=dataset,
+            architectures=tuple(line_of),
+            epochs=epochs,
+            values=values,
+            accuracies=accuracies.copy(),
+            total_epochs=int(epochs[-1]) if total_epochs is None else total_epochs,
+        )
+
+
+@contextmanager
+def _reader(path: Path, layout: Layout) -> Iterator["csv.DictReader[str]"]:
+    """A reader of the rows of a file whose header has the required columns."""
+    with csv_text(path) as file:
+        reader = csv.DictReader(file, restval="", skipinitialspace=True)
+        header = reader.fieldnames or ()
+        required = [*layout.required, *([layout.accuracy] if layout.accuracy else [])]
+        if missing := [name for name in required if name not in header]:
+            raise InputError(
+                f"{path}:1: no column {' or '.join(missing)}; found {_shown(header) or 'nothing'}"
+            )
+        yield reader
+
+
+def _columns(header: Sequence[str], layout: Layout, where: str) -> dict[str, dict[int, str]]:
+    """What was measured -> ascending epoch -> column; `InputError` where the epochs differ."""
+    columns = {key: _epochs(header, pattern, layout) for key, pattern in layout.points.items()}
+    columns = {key: of_epoch for key, of_epoch in columns.items() if of_epoch}
+    if not columns:
+        expected = " or ".join(p.format(layout.first) for p in layout.points.values())
+        raise InputError(f"{where}: no columns of epochs, expected {expected} and so on")
+    for key, of_epoch in columns.items():
+        for other, of_other_epoch in columns.items():
+            if lacking := of_other_epoch.keys() - of_epoch.keys():
+                number = min(lacking) - 1 + layout.first
+                raise InputError(
+                    f"{where}: {layout.points[other].format(number)} without "
+                    f"{layout.points[key].format(number)}; expected both at the same epochs"
+                )
+    return columns
+
+
+def _epochs(header: Sequence[str], pattern: str, layout: Layout) -> dict[int, str]:
+    """Ascending epoch -> the column that the pattern gives it."""
+    before, braces, after = pattern.partition("{}")
+    if not braces:
+        return {layout.single: pattern} if pattern in header else {}
+    numbered = re.compile(rf"{re.escape(before)}(0|[1-9][0-9]{{0,5}}){re.escape(after)}")
+    matches = (match for name in header if (match := numbered.fullmatch(name)))
+    return dict(sorted((int(match[1]) + 1 - layout.first, match[0]) for match in matches))
+
+
+def _numbers(row: Row, layout: Layout, columns: Mapping[str, Mapping[int, str]]) -> Iterator[float]:
+    """The numbers of a row: all values of one kind, those of the next, and the accuracy at the
+    end."""
+    for key, of_epoch in columns.items():
+        for column in of_epoch.values():
+            yield _percent(row, column, layout.scale) if key == "accuracy" else _number(row, column)
+    if layout.accuracy:
+        yield _percent(row, layout.accuracy, layout.scale)
+
+
+def _percent(row: Row, column: str, scale: float) -> float:
+    value = _number(row, column)
+    if not 0 <= value <= scale:
+        raise InputError(f"expected an accuracy from 0 to {scale:g} as {column}, found {value}")
+    return value * 100 / scale
+
+
+def _number(row: Row, column: str) -> float:
+    text = row[column].strip()
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        found = repr(text) if text else "nothing"
+        raise InputError(f"expected a finite number as {column}, found {found}")
+    return value
+
+
+def _shown(header: Sequence[str]) -> str:
+    return ",".join(header[:10]) + (",..." if len(header) > 10 else "")
