@@ -1,7 +1,7 @@
 """Architectures searched for the highest accuracy by one of `METHODS`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -178,16 +178,29 @@ def _repeated(
         arguments = (row, candidates, task.accuracies.__getitem__, settings, seed, repeat, report)
         histories.append(run(*arguments))
     if not all(map(len, histories)):
-        raise InputError(f"{limits}: no network of {task.space.name} is; {costs.least()}")
+        raise InputError(f"no network of {task.space.name} has {limits}; {costs.least()}")
+    if not limits:  # otherwise all costs are known
+        for architecture in _watched(
+            histories[0].architectures, "what these networks cost", callback
+        ):
+            costs(architecture)
     queries = [
         tuple(Query(a, task.accuracies[a], costs(a) if limits or not i else None) for a in history)
         for i, history in enumerate(histories)
     ]
-    best = _best_known(task, candidates)
     return SearchResult(
         *(row.name, task.space.name, task.dataset, task.kind, seed, settings.queries),
-        *(tuple(queries), limits, best),
+        *(tuple(queries), limits, _best_known(task, limits, candidates, callback)),
     )
+
+
+def _watched(architectures: Sequence[str], title: str, callback: Phases) -> Iterator[str]:
+    """The architectures, with progress as each is done."""
+    progress = callback.phase(title, len(architectures))
+    for done, architecture in enumerate(architectures, 1):
+        yield architecture
+        if progress is not None:
+            progress(done, len(architectures))
 
 
 def _within(limits: Limits, costs: Costs, architecture: str) -> bool:
@@ -203,12 +216,16 @@ def _times(repeats: int) -> str:
     return f"{repeats} times " if repeats > 1 else ""
 
 
-def _best_known(task: _Task, candidates: Candidates) -> float | None:
+def _best_known(
+    task: _Task, limits: Limits, candidates: Candidates, callback: Phases
+) -> float | None:
     """The highest accuracy of a network within the limits; None where the `TRIED` most accurate are
     all beyond, since to measure more would take longer than the search."""
     ordered = sorted(task.accuracies, key=task.accuracies.__getitem__, reverse=True)
-    allowed = filter(candidates.allows, ordered[:TRIED])
-    return next((task.accuracies[architecture] for architecture in allowed), None)
+    if not limits:
+        return task.accuracies[ordered[0]]
+    tried = _watched(ordered[:TRIED], "the most accurate network within the limits", callback)
+    return next((task.accuracies[a] for a in tried if candidates.allows(a)), None)
 
 
 def plot(result: SearchResult, file: str) -> list[str]:

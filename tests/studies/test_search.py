@@ -104,7 +104,9 @@ def test_progress_counts_the_queries_of_all_repeats():
             return lambda done, total: calls.append((done, total))
 
     eznas.search_architectures("random", queries=5, repeats=2, watcher=Watcher())
-    assert calls == ["random search: 2 times 5 queries", (5, 10), (10, 10)]
+    searched, costs = calls[:3], calls[3:]
+    assert searched == ["random search: 2 times 5 queries", (5, 10), (10, 10)]
+    assert costs == ["what these networks cost", *((i, 5) for i in range(1, 6))]
 
 
 def test_plot():
