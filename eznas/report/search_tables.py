@@ -9,6 +9,7 @@ from rich.text import Text
 from eznas.report.cells import UNDEFINED, new_table
 
 _SHOWN = (1, 2, 5, 10, 25, 50, 75, 100, 150, 200, 300, 500, 750, 1000)  # numbers of queries
+_SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def search_table(content: Mapping[str, Any]) -> Table:
@@ -62,10 +63,9 @@ def best_line(content: Mapping[str, Any]) -> str:
 
 def count(number: float) -> str:
     """A large number in three digits: 812, 73.2k, 1.07M, 153M, 2.1G."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{float(f'{number / size:.3g}'):g}{letter}"
-    return f"{number:g}"
+    rounded = float(f"{number:.3g}")
+    size, letter = next((s for s in _SIZES if rounded >= s[0]), (1.0, ""))
+    return f"{rounded / size:g}{letter}"
 
 
 def _shown(queries: int) -> list[int]:
