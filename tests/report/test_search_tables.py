@@ -41,7 +41,7 @@ def test_the_front_has_whole_architectures_and_says_whose_it_is():
     assert "first repeat" in text
     limited = rendered(front_table(content(2, Limits(seconds=1.0), seconds=0.0123)))
     assert "first repeat" not in limited
-    assert column(limited, "ms") == "12.30"
+    assert "12.30" in limited
 
 
 def test_lines():
