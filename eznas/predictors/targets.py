@@ -18,8 +18,8 @@ class NormalScores:
     """A strictly increasing map between accuracies and their normal scores.
 
     It is linear between the `accuracies` float64 [distinct], ascending, that it was fitted to and
-    their `scores` float64 [distinct]; beyond both ends it goes on with the mean slope, so that no
-    two predictions become equal.
+    their `scores` float64 [distinct]; beyond an end it goes on with the mean slope of the tenth of
+    them at that end, so that no two predictions become equal.
     """
 
     accuracies: Floats
@@ -42,7 +42,14 @@ class NormalScores:
 
 
 def _interpolated(values: Floats, x: Floats, y: Floats) -> Floats:
-    slope = (y[-1] - y[0]) / (x[-1] - x[0]) if len(x) > 1 else 0.0
     inside = np.clip(values, x[0], x[-1])
+    outer = max(len(x) // 10, 1)
+    below, above = _slope(x[: outer + 1], y[: outer + 1]), _slope(x[-outer - 1 :], y[-outer - 1 :])
+    slope = np.where(values < inside, below, above)
     result: Floats = np.interp(inside, x, y) + slope * (values - inside)
     return result
+
+
+def _slope(x: Floats, y: Floats) -> float:
+    """The slope from the first point to the last, 0 for a single point."""
+    return float((y[-1] - y[0]) / (x[-1] - x[0])) if len(x) > 1 else 0.0

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from eznas.benchmarks.curves import CURVES
 from eznas.benchmarks.importing import import_table, problem_of, tables
 from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
@@ -211,7 +212,7 @@ def test_problems_of_a_stored_table(csv):
 def test_every_source_is_of_known_spaces():
     spaces = [space for source in SOURCES for space in source.spaces]
     assert len(spaces) == len(set(spaces))
-    assert set(spaces) <= SPACES.keys()
+    assert set(spaces) <= {*SPACES, *CURVES}
     for source in SOURCES:
         assert source.url == "" or source.url.startswith("https://")
         assert len(source.sha256) in (0, 64)

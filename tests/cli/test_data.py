@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from eznas.benchmarks.curves import CURVES, curves_path
 from eznas.benchmarks.store import path_of
 from eznas.spaces import SPACES
+from tests.benchmarks.readers.test_naap440 import FIRST, rows_of, scheme, write
 from tests.cli.calls import BATCH, answer, call, complaint
 
 SPACE = "nasbench-macro"
@@ -41,6 +43,34 @@ def test_import_of_a_csv_shows_what_was_read():
     )
     outcome = call("data", "import", SPACE, "macro.json", "--replace")
     assert "2 networks, up to 2 runs, test accuracy: cifar10 40.00 to 60.00 %" in outcome.out
+
+
+def test_learning_curves():
+    name = "metaqnn-cifar10"
+    Path("curves.csv").write_text("net,acc_1,acc_2\na,0.25,0.5\nb,0.125,0.25\n")
+    assert answer("data", "import", name, "curves.csv")["networks"] == 2
+    outcome = call("data", "import", name, "curves.csv")
+    assert outcome.out.startswith(
+        "metaqnn-cifar10: 2 networks on cifar10, accuracy at 2 of 2 epochs (epochs 1 to 2); "
+        "from curves.csv, SHA-256 "
+    )
+    rows = {row["name"]: row for row in answer("data", "list")["curves"]}
+    assert list(rows) == list(CURVES)
+    assert (rows[name]["here"], rows["naap440"]["here"]) == ("imported", "")
+    assert call("data", "verify", name).out == f"curves of {name}: ok\n"
+    curves_path(name).write_bytes(b"junk")
+    outcome = call("data", "verify", name)
+    assert (outcome.code, "damaged, import it again" in outcome.out) == (2, True)
+    assert "│damaged:" in "".join(call("data", "list").out.split())
+
+
+def test_accuracies_and_curves_are_imported_in_one_step():
+    Path("naap").mkdir()
+    write(Path("naap"), [scheme(FIRST)], rows_of([FIRST]))
+    outcome = call("data", "import", "naap440", "naap")
+    accuracies, curves = outcome.out.splitlines()
+    assert accuracies.startswith("naap440: 1 networks, test accuracy: cifar10 50.00 to 50.00 %")
+    assert curves.startswith("naap440: 1 networks on cifar10, accuracy and train_loss at 3 of 3")
 
 
 def test_the_list_is_shown():
@@ -91,7 +121,15 @@ def test_verify():
         (["import", SPACE, "macro.csv", "--dataset", "mnist"], "dataset 'mnist'"),
         (["import", "nasbench101", "macro.csv"], "macro.csv:2: NAS-Bench-101 architecture"),
         (["import", "nasbench201", "macro.csv"], "--accuracy FILE"),
+        (["import", "metaqnn-cifar10", "macro.csv"], "macro.csv:1: no column net"),
+        (
+            ["import", "metaqnn-cifar10", "macro.csv", "--kind", "test"],
+            "for CSV files of accuracies",
+        ),
+        (["import", "naap440", "macro.json"], "generated_schemes.json: Not a directory"),
         (["verify", "nothing"], "unknown space 'nothing'"),
+        (["verify", "naap440"], "no ground truth of naap440 here"),
+        (["fetch", "naap440"], "github.com/talcs/NAAP-440"),
         (["verify", SPACE], "`eznas data list` says where to get it"),
         (["fetch", "nothing"], "unknown space 'nothing'"),
         (["fetch", "nats-size"], "the authors' Google Drive"),

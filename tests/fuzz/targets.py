@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from eznas.benchmarks.curves import curves_path, load_curves
 from eznas.benchmarks.readers import nats
+from eznas.benchmarks.readers.curve_csv import read_curves
 from eznas.benchmarks.readers.pickles import plain_pickle
 from eznas.benchmarks.readers.plain_csv import read_accuracies
 from eznas.benchmarks.store import FOLDER, path_of, stored
@@ -61,6 +63,16 @@ RUN = {
 STORED = {
     **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
     **{"origin": {"file": "a", "sha256": "0"}, "trials": {"cifar10": {"00000000": [90.5]}}},
+}
+CURVES = {
+    **{"format": 1, "name": "naap440", "origin": {"file": "a", "sha256": "0"}},
+    "curves": [
+        {
+            **{"space": "naap440", "dataset": "cifar10", "architectures": ["3x12s2-3x16s2-1x16s1"]},
+            **{"epochs": [1, 3], "values": {"accuracy": [[30.5, 40]], "train_loss": [[2.5, 2]]}},
+            **{"accuracies": [58.5], "total_epochs": 90},
+        }
+    ],
 }
 ARCHIVED = {  # a formula of a search's population or archive
     **{"formula": FORMULA, "origin": "seed", "generation": 0, "taus": [0.5, None]},
@@ -168,6 +180,19 @@ def imported(data: bytes, folder: Path) -> None:
         stored(str(STORED["space"])).benchmark()
 
 
+def stored_curves(data: bytes, folder: Path) -> None:
+    """The stored learning curves of an import."""
+    with mock.patch.dict(os.environ, {FOLDER: str(folder)}):
+        curves_path(str(CURVES["name"])).write_bytes(gzip.compress(data, 1))
+        load_curves(str(CURVES["name"])).until(90)
+
+
+def curve_csv(data: bytes, folder: Path) -> None:
+    """A CSV file of architectures and learning curves."""
+    (folder / "mine.csv").write_bytes(data)
+    read_curves(folder / "mine.csv", SPACE)
+
+
 def pickled(data: bytes, _: Path) -> None:
     """A pickle in an official file."""
     plain_pickle(io.BytesIO(data), "table", nats.ADMITTED)
@@ -184,6 +209,8 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "feature_store": feature_store,
     "accuracies": accuracies,
     "imported": imported,
+    "stored_curves": stored_curves,
+    "curve_csv": curve_csv,
     "pickled": pickled,
 }
 SEEDS: dict[str, list[bytes]] = {
@@ -197,7 +224,9 @@ SEEDS: dict[str, list[bytes]] = {
     "feature_store": [f"architecture,measurement,params,depth\n{CELL},00,1.5,2@0.5\n".encode()],
     "accuracies": [f"architecture,accuracy\n{CELL},90.5\n".encode()],
     "imported": [json.dumps(STORED).encode()],
+    "stored_curves": [json.dumps(CURVES).encode()],
+    "curve_csv": [f"architecture,accuracy,accuracy_1,loss_1\n{CELL},90.5,20,2.5\n".encode()],
     "pickled": [pickle.dumps({"90": [1.5, (2, "a")]}, protocol) for protocol in range(5)],
 }
-KEYS = (*PROXY, *STORED, *CHECKPOINT, *CHECKPOINT["search"], *ARCHIVED, *config.keys())
+KEYS = (*PROXY, *STORED, *CURVES, *CHECKPOINT, *CHECKPOINT["search"], *ARCHIVED, *config.keys())
 TOKENS = (*PRIMITIVES, *CATALOGUE, *KEYS, "NaN", "1e999", "\\ud800")

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,12 @@ OWN = Layout(
 
 
 def read_curves(
-    path: str | Path, space: Space, dataset: str = "", total_epochs: int | None = None
+    path: str | Path,
+    space: Space,
+    dataset: str = "",
+    total_epochs: int | None = None,
+    *,
+    with_accuracy: bool = True,
 ) -> Curves:
     """A user's own learning curves, in file order.
 
@@ -59,7 +64,8 @@ def read_curves(
     in percent) and, for the epochs that are known, `accuracy_1`, `accuracy_2`, ... in percent,
     `loss_1`, `loss_2`, ... (training loss), or both at the same epochs; others are ignored. Epochs
     may be left out. `dataset`: the first of the space unless given. `total_epochs` of the whole
-    training: the last epoch in the file unless given.
+    training: the last epoch in the file unless given. `with_accuracy`: whether there is a column
+    `accuracy`; without it, the last accuracy known takes its place.
 
     `InputError` names file and line where a column is missing, an architecture is not of the space
     or stands in an earlier line, or a number is missing or is not finite (of an accuracy: not from
@@ -68,7 +74,7 @@ def read_curves(
     file = Path(path)
     return read_layout(
         file,
-        OWN,
+        OWN if with_accuracy else replace(OWN, accuracy=""),
         lambda row: space.canonical(row["architecture"]),
         name=file.name,
         space=space.name,
@@ -91,36 +97,51 @@ def read_layout(
 
     network_of: the network of a row; raises `InputError` where that is not one.
     """
-    line_of: dict[str, int] = {}  # network -> its line
-    rows: list[Sequence[float]] = []
     with _reader(path, layout) as reader:
         columns = _columns(reader.fieldnames or (), layout, f"{path}:1")
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            with located(where):
-                network = network_of(row)
-                if network in line_of:
-                    raise InputError(f"network {network} was already read, line {line_of[network]}")
-                rows.append([*_numbers(row, layout, columns)])
-            line_of[network] = reader.line_num
-    if not rows:
+        numbers_of = _read_rows(
+            path, reader, network_of, lambda row: _numbers(row, layout, columns)
+        )
+    if not layout.accuracy and "accuracy" not in columns:
+        raise InputError(f"{path}:1: expected columns {layout.points['accuracy'].format(1)}, ...")
+    if not numbers_of:
         raise InputError(f"{path}: no rows; expected at least one below the header")
-    table = np.array(rows)  # [networks, columns of all values]
+    table = np.array([*numbers_of.values()])  # [networks, points of all values, and the accuracy]
     epochs = np.array([*next(iter(columns.values()))], dtype=np.int64)
-    blocks = np.split(table, range(len(epochs), table.shape[1], len(epochs)), axis=1)
-    values = dict(zip(columns, blocks, strict=False))
-    accuracies = blocks[-1][:, 0] if layout.accuracy else values["accuracy"][:, -1]
+    values = {
+        key: table[:, start * len(epochs) : (start + 1) * len(epochs)]
+        for start, key in enumerate(columns)
+    }
     with located(str(path)):
         return Curves(
             name=name,
             space=space,
             dataset=dataset,
-            architectures=tuple(line_of),
+            architectures=tuple(numbers_of),
             epochs=epochs,
             values=values,
-            accuracies=accuracies.copy(),
+            accuracies=table[:, -1] if layout.accuracy else values["accuracy"][:, -1],
             total_epochs=int(epochs[-1]) if total_epochs is None else total_epochs,
         )
+
+
+def _read_rows(
+    path: Path,
+    reader: "csv.DictReader[str]",
+    network_of: Callable[[Row], str],
+    numbers: Callable[[Row], Iterator[float]],
+) -> dict[str, list[float]]:
+    """Network -> the numbers of its row, in file order."""
+    line_of: dict[str, int] = {}
+    numbers_of: dict[str, list[float]] = {}
+    for row in reader:
+        with located(f"{path}:{reader.line_num}"):
+            network = network_of(row)
+            if network in line_of:
+                raise InputError(f"network {network} was already read, line {line_of[network]}")
+            numbers_of[network] = [*numbers(row)]
+        line_of[network] = reader.line_num
+    return numbers_of
 
 
 @contextmanager
