@@ -62,7 +62,7 @@ Save = Annotated[
 ]
 
 
-def _target(save: Path | None, name: str) -> Path | None:
+def target_of(save: Path | None, name: str) -> Path | None:
     """The file that rows are to be saved in; `InputError` for one that cannot be written, before
     hours of measuring."""
     return None if save is None else saving.target_in(save, name, _command())
@@ -80,7 +80,7 @@ def _plotted(
     return files
 
 
-def _deliver(
+def deliver(
     content: dict[str, Any], target: Path | None, as_json: bool, show: Callable[[Any], None]
 ) -> None:
     """Save what a study found where it is to be saved, and print it."""
@@ -132,7 +132,7 @@ def correlate(
 ) -> None:
     """Correlate proxies with trained accuracy, with 95 % bootstrap intervals."""
     check_plot(plot)
-    target = _target(save, "rows")
+    target = target_of(save, "rows")
     with live_progress() as progress:
         correlation = eznas.correlate(
             proxies,
@@ -148,7 +148,7 @@ def correlate(
         )
     files = _plotted(correlation, plot, target)
     content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
-    _deliver(content, target, as_json, partial(_show_correlation, str(against)))
+    deliver(content, target, as_json, partial(_show_correlation, str(against)))
 
 
 def _show_correlation(against: str, content: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ def agreement(
     as_json: AsJson = False,
 ) -> None:
     """Compare our scores of published proxies with scores that others have published."""
-    target = _target(save, "agreement")
+    target = target_of(save, "agreement")
     with live_progress() as progress:
         rows = eznas.agreement(
             str(published),
@@ -197,9 +197,7 @@ def agreement(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    _deliver(
-        {"rows": rows}, target, as_json, lambda c: out.print(tables.agreement_table(c["rows"]))
-    )
+    deliver({"rows": rows}, target, as_json, lambda c: out.print(tables.agreement_table(c["rows"])))
 
 
 @app.command()
@@ -219,7 +217,7 @@ def combine(
 ) -> None:
     """Give the tau of a weighted sum of two proxies, for each weight of the first."""
     check_plot(plot)
-    target = _target(save, "combine")
+    target = target_of(save, "combine")
     with live_progress() as progress:
         combination = eznas.combine(
             first,
@@ -232,7 +230,7 @@ def combine(
         )
     files = _plotted(combination, plot, target)
     content = {**asdict(combination), "plots": files}
-    _deliver(content, target, as_json, lambda c: out.print(tables.combine_table(c)))
+    deliver(content, target, as_json, lambda c: out.print(tables.combine_table(c)))
 
 
 @app.command()
@@ -246,7 +244,7 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Rank some 2,000 short features by tau, and test models that are fitted to all of them."""
-    target = _target(save, "features")
+    target = target_of(save, "features")
     with live_progress() as progress:
         ranking, yardsticks = eznas.features(
             space=space, seed=seed, watcher=progress, **measurement_keywords(measurement)
@@ -259,7 +257,7 @@ def features(
         tested = f"yardsticks fitted to those, tested on {FRESH} other networks"
         out.print(tables.yardstick_table(content["yardsticks"], tested))
 
-    _deliver({"features": ranking, "yardsticks": yardsticks}, target, as_json, show)
+    deliver({"features": ranking, "yardsticks": yardsticks}, target, as_json, show)
 
 
 @app.command()
@@ -271,7 +269,7 @@ def speed(
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
-    target = _target(save, "speed")
+    target = target_of(save, "speed")
     with live_progress() as progress:
         content = measure_speed(networks, watcher=progress, **without_unset(measurement))
-    _deliver(content, target, as_json, lambda c: out.print(tables.speed_table(c)))
+    deliver(content, target, as_json, lambda c: out.print(tables.speed_table(c)))

@@ -115,7 +115,9 @@ def load(
     `Predictor`. Raises `InputError` for other names, and where a library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
-    places = {"proxies": f"proxies:{','.join(proxies)}", "champion": champion}
+    single = len(proxies) == 1 and proxies[0].startswith("table:")
+    stand_in = proxies[0] if single else f"proxies:{','.join(proxies)}"
+    places = {"proxies": stand_in, "champion": champion}
     features = tuple(places.get(text, text) for text in row.features)
     behind: Any = row.regressor or None
     if behind is not None and row.residual:

@@ -13,6 +13,12 @@ from eznas.report.listing_tables import (
     source_lines,
     word_table,
 )
+from eznas.report.predictor_tables import (
+    budget_table,
+    prediction_table,
+    predictor_table,
+    winner_table,
+)
 from eznas.report.search_tables import best_line, front_table, search_table, search_title
 from eznas.report.study_tables import (
     agreement_table,
@@ -25,6 +31,7 @@ from eznas.report.study_tables import (
 __all__ = [
     "agreement_table",
     "best_line",
+    "budget_table",
     "check_table",
     "combine_table",
     "correlation_table",
@@ -35,6 +42,8 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "prediction_table",
+    "predictor_table",
     "proxy_table",
     "remedy_lines",
     "score_table",
@@ -42,6 +51,7 @@ __all__ = [
     "search_title",
     "source_lines",
     "speed_table",
+    "winner_table",
     "word_table",
     "yardstick_table",
 ]

@@ -5,13 +5,11 @@ NeurIPS 2021: predictors at many budgets for initialisation (networks that are t
 for a query (what is spent on each further network).
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from eznas.benchmarks import Benchmark
@@ -22,7 +20,6 @@ from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
-from eznas.metrics.predictions import PREDICTION_METRICS, prediction_metrics
 from eznas.predictors.base import Predictor
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
@@ -30,14 +27,13 @@ from eznas.proxies.loading import describe
 from eznas.proxies.loading import load as load_proxy
 from eznas.proxies.measured import ScoringSettings, seconds_each
 from eznas.studies.known_curves import curves_of
+from eznas.studies.trials import TESTED, Job, Plan, run
 from eznas.studies.winners import Map, winners
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 SIZES = (5, 8, 12, 18, 28, 43, 67, 104, 162, 252, 400)  # networks that are trained first
 EPOCHS = (3, 9, 30)  # at which curves are read, where they are longer than one point
-TESTED = 200  # networks, in each trial
 TIMED = 4  # networks on which each proxy is timed
 
 
@@ -105,88 +101,102 @@ def budgets(
     cannot be measured.
     """
     phases = watcher or NoPhases()
-    benchmark = load_benchmark(space, [dataset] if dataset else [])
-    first = next(iter(benchmark.datasets))
-    benchmark = load_benchmark(space, [first])
-    pool = named_set(benchmark, set_name, networks, seed)
+    pool = _pool(space, dataset, set_name, networks, seed)
+    [dataset] = pool.datasets
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, first, settings, phases)
-    curves = curves_of(space, first)
-    chosen = [load(text, measurements, proxies=proxies, champion=champion) for text in predictors]
-    names = list(predictors)
-    left_out: dict[str, str] = {}
-    if not predictors:
-        names, left_out = _usual(curves, measurements)
-        chosen = [load(n, measurements, proxies=proxies, champion=champion) for n in names]
-    trained, tested = _parts(pool, split_by)
-    usable = [size for size in sizes if size <= len(trained)]
-    if not usable or len(tested) < 2:
-        raise InputError(
-            f"{len(pool.architectures)} networks are too few: {len(trained)} to fit to and "
-            f"{len(tested)} to test on"
-        )
-    needed = list(dict.fromkeys(p for c in chosen for p in c.requires.proxies))
+    measurements = Measurements(space, dataset, settings, phases)
+    curves = curves_of(space, dataset)
+    jobs, left_out = _jobs(predictors, measurements, curves, proxies, champion)
+    plan = _plan(pool, split_by, sizes, trials, seed)
+    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
     measurements.scores(needed, pool.architectures)
-    seconds = _seconds(needed, pool, settings)
-    plan = _Plan(pool, first, trained, tested, tuple(usable), trials, seed)
-    epochs = _epochs(curves)
-    jobs = [
-        _Job(name, replaced, tuple(usable))
-        for name, predictor in zip(names, chosen, strict=True)
-        for replaced in _variants(predictor, epochs)
-    ]
-    rows = _run(jobs, plan, curves, workers, phases)
-    times = training_seconds(space, first)
-    per_epoch = None if times is None else float(times.seconds.mean() / times.epochs)
-    _add_costs(rows, jobs, seconds, per_epoch, space)
-    unit = "epochs" if per_epoch is None else "seconds"
-    total = times.epochs if times is not None else curves.total_epochs if curves else None
-    limit = (total or 0) * (per_epoch or 1)
+    rows = run(jobs, plan, curves, workers, phases)
+    price = Price.of(space, dataset, curves)
+    _add_costs(rows, jobs, _seconds(needed, pool, settings), price.epoch_seconds, space)
     return Budgets(
-        space,
-        first,
-        pool.kind,
-        len(pool.architectures),
-        trials,
-        min(TESTED, len(tested)),
-        split_by,
-        unit,
-        per_epoch,
-        total,
-        rows,
-        winners(rows, usable, unit, limit),
-        left_out,
+        space=space,
+        dataset=dataset,
+        accuracy=pool.kind,
+        networks=len(pool.architectures),
+        trials=trials,
+        tested=min(TESTED, len(plan.tested)),
+        split=split_by,
+        unit=price.unit,
+        epoch_seconds=price.epoch_seconds,
+        total_epochs=price.total_epochs,
+        rows=rows,
+        maps=winners(rows, plan.sizes, price.unit, price.dearest),
+        left_out=left_out,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """The networks of all trials: `trained` and `tested` are indices into the pool."""
+@dataclass(frozen=True)
+class Price:
+    """What training costs: seconds of an epoch of a mean network, None where they are not known,
+    and the epochs of a whole training, None where these are not."""
 
-    pool: Benchmark
-    dataset: str
-    trained: NDArray[np.int64]
-    tested: NDArray[np.int64]
-    sizes: tuple[int, ...]
-    trials: int
-    seed: int
+    epoch_seconds: float | None
+    total_epochs: int | None
 
-    def trial(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the networks to fit to, in order, and to test on, of a trial."""
-        generator = np.random.default_rng([self.seed, number])
-        if self.trained is self.tested:  # by lot
-            order = generator.permutation(self.trained)
-            return order[TESTED:], order[:TESTED]
-        return generator.permutation(self.trained), generator.permutation(self.tested)[:TESTED]
+    @staticmethod
+    def of(space: str, dataset: str, curves: Curves | None) -> "Price":
+        """The price of training networks of a space on a data set."""
+        times = training_seconds(space, dataset)
+        if times is None:
+            return Price(None, None if curves is None else curves.total_epochs)
+        return Price(float(times.seconds.mean() / times.epochs), times.epochs)
+
+    @property
+    def unit(self) -> str:
+        """Of what queries cost."""
+        return "epochs" if self.epoch_seconds is None else "seconds"
+
+    @property
+    def dearest(self) -> float:
+        """What a whole training costs, in `unit`; 1 where that is not known."""
+        return (self.total_epochs or 1) * (self.epoch_seconds or 1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """A predictor, at one epoch, to be fitted to several numbers of networks."""
+def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: int) -> Benchmark:
+    """The networks of a set with their accuracies on one data set, by default the first."""
+    first = dataset or next(iter(load_benchmark(space).datasets))
+    return named_set(load_benchmark(space, [first]), set_name, networks, seed)
 
-    name: str
-    predictor: Predictor
-    sizes: tuple[int, ...]
+
+def _plan(pool: Benchmark, split_by: str, sizes: Sequence[int], trials: int, seed: int) -> Plan:
+    """The networks of all trials; `InputError` where there are too few."""
+    trained, tested = _parts(pool, split_by)
+    most = len(trained) - (TESTED if split_by == "networks" else 0)
+    usable = tuple(size for size in sizes if size <= most)
+    if not usable or len(tested) < 2:
+        raise InputError(
+            f"{len(pool.architectures)} networks are too few: {most} to fit to and "
+            f"{len(tested)} to test on"
+        )
+    return Plan(pool, next(iter(pool.datasets)), trained, tested, usable, trials, seed)
+
+
+def _jobs(
+    predictors: Sequence[str],
+    measurements: Measurements,
+    curves: Curves | None,
+    proxies: Sequence[str],
+    champion: str,
+) -> tuple[list[Job], dict[str, str]]:
+    """A job for each predictor and epoch at which it reads curves, and why named ones are left
+    out where none were asked for."""
+    names, left_out = list(predictors), dict[str, str]()
+    if not names:
+        names, left_out = _usual(curves, measurements)
+    epochs = _epochs(curves)
+    jobs = [
+        Job(name, variant)
+        for name in names
+        for variant in _variants(
+            load(name, measurements, proxies=proxies, champion=champion), epochs
+        )
+    ]
+    return jobs, left_out
 
 
 def _usual(curves: Curves | None, measurements: Measurements) -> tuple[list[str], dict[str, str]]:
@@ -254,70 +264,9 @@ def _variants(predictor: Predictor, epochs: Sequence[int]) -> Iterator[Predictor
         yield Predictor(**parameters)
 
 
-def _run(
-    jobs: Sequence[_Job], plan: _Plan, curves: Curves | None, workers: int, phases: Phases
-) -> list[Row]:
-    """A row for each job and number of training networks, means over the trials."""
-    pairs = [(job, trial) for trial in range(plan.trials) for job in jobs]
-    progress = phases.phase(f"fitting {len(jobs)} predictors {plan.trials} times", len(pairs))
-    parallel = Parallel(n_jobs=workers, return_as="generator", batch_size="auto")
-    results: dict[int, list[list[Row]]] = {id(job): [] for job in jobs}
-    answers = parallel(delayed(_trial)(job, plan, trial, curves) for job, trial in pairs)
-    for done, ((job, _), rows) in enumerate(zip(pairs, answers, strict=True), 1):
-        results[id(job)].append(rows)
-        if progress is not None:
-            progress(done, len(pairs))
-    return [
-        _mean([rows[i] for rows in results[id(job)]])
-        for job in jobs
-        for i in range(len(results[id(job)][0]))
-    ]
-
-
-def _trial(job: _Job, plan: _Plan, trial: int, curves: Curves | None) -> list[Row]:
-    """A row for each number of training networks (a single one without labels) of one trial."""
-    fitted, tested = plan.trial(trial)
-    accuracies = plan.pool.accuracies[plan.dataset]
-    names = plan.pool.architectures
-    test_names, test_accuracies = [names[i] for i in tested], accuracies[tested]
-    needs_labels = job.predictor.requires.labels
-    rows = []
-    for size in job.sizes if needs_labels else (0,):
-        chosen = fitted[:size]
-        if len(chosen) < size:
-            continue
-        start = time.perf_counter()
-        job.predictor.fit([names[i] for i in chosen], accuracies[chosen], curves)
-        middle = time.perf_counter()
-        predictions = job.predictor.predict(test_names)
-        end = time.perf_counter()
-        metrics = prediction_metrics(predictions, test_accuracies, job.predictor.in_percent)
-        rows.append(
-            {
-                "predictor": job.name,
-                "features": list(job.predictor.features),
-                "training": size,
-                "epochs": job.predictor.epochs or 0,
-                **metrics,
-                "fit_seconds": (middle - start) if needs_labels else 0.0,
-                "predict_seconds": (end - middle) / len(tested),
-            }
-        )
-    return rows
-
-
-def _mean(rows: Sequence[Row]) -> Row:
-    """The mean of rows of one predictor over trials, with the spread of tau."""
-    numbers = [*PREDICTION_METRICS, "fit_seconds", "predict_seconds"]
-    taus = np.array([row["tau"] for row in rows])
-    means = {key: float(np.mean([row[key] for row in rows])) for key in numbers}
-    error = float(taus.std(ddof=1) / len(taus) ** 0.5) if len(taus) > 1 else float("nan")
-    return {**rows[0], **means, "tau_error": error, "taus": taus.tolist()}
-
-
 def _add_costs(
     rows: Sequence[Row],
-    jobs: Sequence[_Job],
+    jobs: Sequence[Job],
     seconds: dict[str, float],
     per_epoch: float | None,
     space: str,

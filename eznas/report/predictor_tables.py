@@ -1,0 +1,112 @@
+"""Tables of predictors: the list, predictions, and who wins at which budget."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from eznas.report.cells import UNDEFINED, WIDTH, bare, new_table, open_table, shortened
+
+Row = Mapping[str, Any]
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def predictor_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """Named predictors; `rows` as `eznas.predictors.named.list_predictors` returns them."""
+    table = Table(show_lines=True)
+    for heading in ("predictor", "features", "regressor", "source and note"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        source = "; ".join(part for part in (row["source"], row["note"]) if part)
+        texts = (row["name"], row["features"], row["regressor"], source)
+        table.add_row(*map(Text, texts))
+    return table
+
+
+def prediction_table(rows: Sequence[Row], title: str, top: int) -> Table:
+    """The first `top` predictions; `rows` as `eznas.studies.prediction.predict` returns them."""
+    table = new_table(title)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    table.add_column("prediction", justify="right", no_wrap=True)
+    for rank, row in enumerate(rows[:top], 1):
+        value = row["prediction"]
+        number = UNDEFINED if value is None else f"{value:.6g}"
+        table.add_row(str(rank), Text(row["architecture"]), number)
+    return table
+
+
+def budget_table(content: Mapping[str, Any], width: int = WIDTH) -> Table:
+    """Tau of each predictor by the number of networks that it was fitted to, the best first.
+
+    `content` as `eznas.studies.budgets.Budgets` has it.
+    """
+    rows = content["rows"]
+    sizes = sorted({row["training"] for row in rows if row["training"]})
+    shown = sizes if len(sizes) <= 6 else sizes[:: max(1, len(sizes) // 5)]
+    table = open_table(1)
+    name_width = max(20, width - 7 * len(shown) - 24)
+    table.add_column("predictor", no_wrap=True)
+    table.add_column("epoch", justify="right")
+    for size in shown:
+        table.add_column(f"n={size}", justify="right", no_wrap=True)
+    table.add_column("query", justify="right", no_wrap=True)
+    for name, epochs in _by_best(rows):
+        of_name = {
+            row["training"]: row
+            for row in rows
+            if (row["predictor"], row["epochs"]) == (name, epochs)
+        }
+        any_row = next(iter(of_name.values()))
+        taus = [_tau(of_name.get(size) or of_name.get(0)) for size in shown]
+        cells = [shortened(name, name_width), str(epochs or ""), *taus, f"{any_row['query']:.3g}"]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def winner_table(winners: Mapping[str, Any]) -> Group:
+    """The map of winners: a row for each budget of a query, a column for each number of labels,
+    a letter for each winner. `winners` as `eznas.studies.winners.winners` has them."""
+    names = winner_names(winners)
+    letters = {name: LETTERS[i % len(LETTERS)] for i, name in enumerate(names)}
+    table = open_table(1)
+    table.add_column(f"query [{winners['unit']}]", justify="right", no_wrap=True)
+    for labels in winners["labels"]:
+        table.add_column(str(labels), justify="right", no_wrap=True)
+    cells = iter(winners["cells"])
+    for query in winners["queries"]:
+        row = [next(cells) for _ in winners["labels"]]
+        texts = [f"{letters[c['winner']]} {bare(c['tau'])}" if c["winner"] else "-" for c in row]
+        table.add_row(Text(f"{query:.3g}"), *map(Text, texts))
+    title = f"winners by trained networks (columns); labels of champions {winners['champions']}"
+    legend = [f"{letters[name]} {name}" for name in names]
+    return Group(Text(title, style="italic"), table, *map(Text, legend))
+
+
+def winner_names(winners: Mapping[str, Any]) -> list[str]:
+    """The predictors that win somewhere, the one that wins most often first."""
+    counts: dict[str, int] = {}
+    for cell in winners["cells"]:
+        if cell["winner"]:
+            counts[cell["winner"]] = counts.get(cell["winner"], 0) + 1
+    return sorted(counts, key=lambda name: -counts[name])
+
+
+def _by_best(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    """Predictors and epochs, by their highest tau."""
+    best: dict[tuple[str, int], float] = {}
+    for row in rows:
+        key, tau = (row["predictor"], row["epochs"]), row["tau"]
+        if tau is not None and tau == tau:  # not NaN
+            best[key] = max(best.get(key, -1.0), tau)
+        else:
+            best.setdefault(key, -2.0)
+    return sorted(best, key=lambda key: -best[key])
+
+
+def _tau(row: Row | None) -> str:
+    if row is None or row["tau"] is None or row["tau"] != row["tau"]:
+        return UNDEFINED
+    return bare(row["tau"])
