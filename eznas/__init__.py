@@ -11,11 +11,14 @@ from eznas.proxies.classics import list_proxies as proxies
 from eznas.proxies.loading import export, load
 from eznas.proxies.proxy import Proxy
 from eznas.proxies.scoring import score
+from eznas.search.result import SearchResult
+from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
+from eznas.studies.search import search_architectures
 
 __version__ = version("eznas")
 __all__ = [
@@ -27,8 +30,10 @@ __all__ = [
     "InputError",
     "Proxy",
     "Result",
+    "SearchResult",
     "agreement",
     "combine",
+    "compare_searches",
     "correlate",
     "estimate",
     "evolve",
@@ -38,4 +43,5 @@ __all__ = [
     "proxies",
     "resume",
     "score",
+    "search_architectures",
 ]

@@ -7,6 +7,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     predictors,
     proxies,
     runs,
+    search,
     studies,
 )
 from eznas.cli.main import main

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -26,13 +27,15 @@ class LiveProgress:
         self._generations = 0
         self._best = ""
         self._task: Any = None
+        self._owner = object()  # the phase whose progress the bar shows
 
     def phase(self, name: str, networks: int) -> Any:
         """Begin a phase: its title, then a progress bar over the shards of its networks."""
         self.close()
         err.print(name, style="bold", markup=False, highlight=False)
         self._begin()
-        return self._shards
+        self._owner = object()
+        return partial(self._shards, self._owner)
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
         """Print a line about a generation, why formulas or networks failed, and its best formula
@@ -78,9 +81,13 @@ class LiveProgress:
         self._bar = Progress(*columns, console=err, transient=True)
         self._task = None
 
-    def _shards(self, done: int, total: int) -> None:
+    def _shards(self, phase: object, done: int, total: int) -> None:
         if self._bar is None or total < 2:
             return
+        if phase is not self._owner:  # it goes on after another phase within it
+            self.close()
+            self._begin()
+            self._owner = phase
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
             self._bar.start()

@@ -19,6 +19,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
+from eznas.report.search_tables import best_line, front_table, search_table, search_title
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -29,6 +30,7 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "best_line",
     "budget_table",
     "check_table",
     "combine_table",
@@ -37,6 +39,7 @@ __all__ = [
     "data_table",
     "difference_table",
     "feature_ranking_table",
+    "front_table",
     "imported",
     "imported_curves",
     "prediction_table",
@@ -44,6 +47,8 @@ __all__ = [
     "proxy_table",
     "remedy_lines",
     "score_table",
+    "search_table",
+    "search_title",
     "source_lines",
     "speed_table",
     "winner_table",

@@ -1,0 +1,191 @@
+"""Commands that search a space for its most accurate networks, one for each method."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eznas.cli.app import app, check_plot, emit, line, out
+from eznas.cli.options import (
+    LARGEST_SEED,
+    MEASUREMENT_OPTIONS,
+    AsJson,
+    Group,
+    Plot,
+    SpaceName,
+    option,
+    with_options,
+    without_unset,
+)
+from eznas.cli.progress import live_progress
+from eznas.report import tables
+from eznas.search import METHODS
+from eznas.search.acquisition import ACQUISITIONS
+from eznas.search.result import described
+from eznas.studies.search import PREDICTOR, plot, search_architectures
+from eznas.system.machine import cores
+
+search = typer.Typer(
+    help="Search a space for its most accurate networks, with few looks at accuracies.",
+    no_args_is_help=True,
+)
+app.add_typer(search, name="search")
+
+
+def _limit(of: str) -> Any:
+    return Annotated[
+        float | None,
+        typer.Option(metavar="N", help=f"Query no network of more {of}.", show_default="no limit"),
+    ]
+
+
+COMMON: Group = {  # keyword of a search -> option
+    "space": option("space", SpaceName, "nasbench201"),
+    "dataset": option(
+        "dataset",
+        Annotated[
+            str | None,
+            typer.Option(
+                help="The data set, as DATASET or DATASET@SIZE.", show_default="the space's first"
+            ),
+        ],
+    ),
+    "labels": option(
+        "labels",
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="FILE.csv",
+                help="Search among the networks of this file, which has the columns "
+                "architecture,accuracy.",
+                show_default="those of the benchmark",
+            ),
+        ],
+    ),
+    "queries": option(
+        "queries",
+        Annotated[int, typer.Option(min=1, help="How many accuracies a search may look up.")],
+        150,
+    ),
+    "repeats": option(
+        "repeats", Annotated[int, typer.Option(min=1, help="How often it is repeated.")], 1
+    ),
+    "seed": option(
+        "seed",
+        Annotated[
+            int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all that a search draws.")
+        ],
+        0,
+    ),
+    "max_params": option("max_params", _limit("parameters")),
+    "max_flops": option("max_flops", _limit("multiply-adds for one image")),
+    "max_seconds": option(
+        "max_seconds", _limit("seconds for a forward pass of one image on one thread here")
+    ),
+}
+MEASURED: Group = {key: MEASUREMENT_OPTIONS[key] for key in MEASUREMENT_OPTIONS if key != "sketch"}
+Pool = Annotated[int, typer.Option(min=1, help="Networks that are considered at a time.")]
+
+
+def _run(
+    method: str, common: dict[str, Any], as_json: bool, file: Path | None, **options: Any
+) -> None:
+    """Search, draw the result if it is to be drawn, and print it."""
+    check_plot(file)
+    with live_progress() as progress:
+        result = search_architectures(
+            method, watcher=progress, **without_unset(common), **without_unset(options)
+        )
+    files = [] if file is None else plot(result, str(file))
+    emit({**described(result), "plots": files}, as_json, _show)
+
+
+def _show(content: dict[str, Any]) -> None:
+    line(tables.search_title(content))
+    out.print(tables.search_table(content))
+    out.print(tables.front_table(content))
+    line(tables.best_line(content))
+
+
+@search.command("random", help=f"Query {METHODS['random'].meaning} ({METHODS['random'].source}).")
+@with_options(common=COMMON)
+def random_search(common: dict[str, Any], plot: Plot = None, as_json: AsJson = False) -> None:
+    """See `METHODS`."""
+    _run("random", common, as_json, plot)
+
+
+@search.command(help=f"Query {METHODS['evolution'].meaning} ({METHODS['evolution'].source}).")
+@with_options(common=COMMON)
+def evolution(common: dict[str, Any], plot: Plot = None, as_json: AsJson = False) -> None:
+    """See `METHODS`."""
+    _run("evolution", common, as_json, plot)
+
+
+@search.command(help=f"Query {METHODS['guided'].meaning} ({METHODS['guided'].source}).")
+@with_options(common=COMMON, measurement=MEASURED)
+def guided(
+    common: dict[str, Any],
+    measurement: dict[str, Any],
+    predictor: Annotated[
+        str, typer.Option(help="What guesses accuracies (`eznas predictors` lists them).")
+    ] = PREDICTOR,
+    acquisition: Annotated[
+        str,
+        typer.Option(
+            help="What a network is worth, given the guess and its deviation: "
+            + ", ".join(ACQUISITIONS)
+            + "."
+        ),
+    ] = "ucb",
+    batch: Annotated[
+        int, typer.Option(min=1, help="Queries between two fits of the predictor.")
+    ] = 10,
+    warm_start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROXY,...",
+            help="Query first what these proxies rank among the top 5 % of a random pool.",
+            show_default="random networks",
+        ),
+    ] = None,
+    pool: Pool = 200,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """See `METHODS`."""
+    chosen = {"predictor": predictor, "acquisition": acquisition, "batch": batch, "pool": pool}
+    chosen["warm_start"] = separated(warm_start or "")
+    _run("guided", common, as_json, plot, **chosen, **measurement)
+
+
+@search.command(help=f"Query {METHODS['proxies'].meaning} ({METHODS['proxies'].source}).")
+@with_options(common=COMMON, measurement=MEASURED)
+def proxies(
+    common: dict[str, Any],
+    measurement: dict[str, Any],
+    proxies: Annotated[
+        str,
+        typer.Option(
+            metavar="PROXY,...",
+            help="Proxies (`eznas proxies` lists the published ones), runs or formulas.",
+        ),
+    ],
+    pool: Pool = 1000,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """See `METHODS`."""
+    measured = {"workers": cores()} | without_unset(measurement)
+    _run("proxies", common, as_json, plot, proxies=separated(proxies), pool=pool, **measured)
+
+
+def separated(text: str) -> list[str]:
+    """The parts of a text between commas; those inside parentheses, of formulas, do not count."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]

@@ -1,0 +1,78 @@
+"""Tables of a search: the best accuracy so far against queries, and the front against cost."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from eznas.report.cells import UNDEFINED, new_table
+
+_SHOWN = (1, 2, 5, 10, 25, 50, 75, 100, 150, 200, 300, 500, 750, 1000)  # numbers of queries
+_SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def search_table(content: Mapping[str, Any]) -> Table:
+    """The best accuracy so far after some numbers of queries, the last included.
+
+    `content`: as `eznas.search.result.described` returns it.
+    """
+    curve, repeats = content["curve"], content["repeats"]
+    table = new_table()
+    several = repeats > 1
+    headings = ["queries", "best so far", *(["[95 %]"] if several else []), "regret"]
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for query in _shown(len(curve["queries"])):
+        mean, low, high = (curve[end][query - 1] for end in ("mean", "low", "high"))
+        interval = [f"[{low:.2f}, {high:.2f}]"] if several else []
+        regret = UNDEFINED if curve["regret"] is None else f"{curve['regret'][query - 1]:.2f}"
+        table.add_row(str(query), f"{mean:.2f}", *interval, regret)
+    return table
+
+
+def front_table(content: Mapping[str, Any]) -> Table:
+    """Networks that no other has the accuracy of at no more parameters and FLOPs; `content` as in
+    `search_table`."""
+    rows: Sequence[Mapping[str, Any]] = content["front"]
+    table = new_table(f"front of accuracy against cost{_first(content)}")
+    timed = any(row["seconds"] is not None for row in rows)
+    for heading in ("accuracy", "params", "FLOPs", *(["ms"] if timed else [])):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    for row in rows:
+        cells = [f"{row['accuracy']:.2f}", count(row["params"]), count(row["flops"])]
+        cells += [f"{1000 * row['seconds']:.2f}"] if timed else []
+        table.add_row(*cells, Text(row["architecture"]))
+    return table
+
+
+def search_title(content: Mapping[str, Any]) -> str:
+    """What was searched, in a line; `content` as in `search_table`."""
+    repeats = content["repeats"]
+    mean = f", {repeats} repeats" if repeats > 1 else ""
+    where = f"{content['space']}/{content['dataset']}"
+    return f"{content['method']} search, {where}, {content['accuracy']} accuracy{mean}"
+
+
+def best_line(content: Mapping[str, Any]) -> str:
+    """The most accurate network in a line; `content` as in `search_table`."""
+    best = content["best"]
+    return f"best: {best['accuracy']:.2f}  {best['architecture']}"
+
+
+def count(number: float) -> str:
+    """A large number in three digits: 812, 73.2k, 1.07M, 153M, 2.1G."""
+    rounded = float(f"{number:.3g}")
+    size, letter = next((s for s in _SIZES if rounded >= s[0]), (1.0, ""))
+    return f"{rounded / size:g}{letter}"
+
+
+def _shown(queries: int) -> list[int]:
+    return [*(n for n in _SHOWN if n < queries), queries]
+
+
+def _first(content: Mapping[str, Any]) -> str:
+    """Which repeat's networks the front is of, where there are several and no limits."""
+    limited = any(limit is not None for limit in content["limits"].values())
+    return ", first repeat" if content["repeats"] > 1 and not limited else ""

@@ -1,0 +1,242 @@
+"""Architectures searched for the highest accuracy by one of `METHODS`."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from eznas.benchmarks import Dataset
+from eznas.benchmarks.loading import from_accuracy_file
+from eznas.benchmarks.loading import load as load_benchmark
+from eznas.errors import InputError, unknown
+from eznas.evaluation.executors import NoPhases, Phases, Progress
+from eznas.proxies.loading import load as load_proxy
+from eznas.proxies.measured import ScoringSettings
+from eznas.report import plots
+from eznas.search import METHODS, MethodRow, Settings
+from eznas.search.acquisition import ACQUISITIONS
+from eznas.search.base import Predictor
+from eznas.search.candidates import Candidates
+from eznas.search.costs import Costs, Limits
+from eznas.search.loop import run
+from eznas.search.result import Query, SearchResult
+from eznas.spaces import SPACES, Space
+
+PREDICTOR = "extra_trees"  # of a guided search, unless another is named
+TRIED = 300  # networks whose costs are measured to find the best within the limits, at most
+ANNOUNCED = 100  # networks whose measuring is shown as a phase of its own, at least
+
+
+def search_architectures(
+    method: str,
+    *,
+    space: str = "nasbench201",
+    dataset: str | None = None,
+    queries: int = 150,
+    repeats: int = 1,
+    seed: int = 0,
+    labels: str | None = None,
+    max_params: float | None = None,
+    max_flops: float | None = None,
+    max_seconds: float | None = None,
+    predictor: str | Predictor = PREDICTOR,
+    acquisition: str = "ucb",
+    batch: int = 10,
+    pool: int = 200,
+    warm_start: Sequence[str] = (),
+    proxies: Sequence[str] = (),
+    images: str | None = None,
+    raw: int = 0,
+    sketch: int = 0,
+    device: str = "cpu",
+    workers: int = 1,
+    records: str | None = None,
+    watcher: Phases | None = None,
+) -> SearchResult:
+    """Search a space for its most accurate networks, with `queries` looks at accuracies.
+
+    `method`: a name of `eznas.search.METHODS`. `dataset`: the space's first unless named; `labels`:
+    a CSV file whose networks and accuracies replace the benchmark's: only these are queried. A
+    search is repeated `repeats` times; the same `seed` gives the same queries, unless a limit on
+    seconds is set. `max_params`, `max_flops` (multiply-adds for one image) and `max_seconds` (of a
+    forward pass here, on one thread with one image): no network above is queried.
+
+    Of `guided`: `predictor`, a name of `eznas.predictors` or an object with its methods;
+    `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,
+    proxies whose ranks choose the first of them. Of `proxies`: `proxies`. Of both: `pool`, the
+    networks considered at a time. `images` to `records`: see `ScoringSettings`.
+
+    Raises `InputError` for an argument that cannot be used, where no network is within the limits,
+    and where one cannot be measured.
+    """
+    if method not in METHODS:
+        raise unknown("search method", method, METHODS)
+    row, callback = METHODS[method], watcher or NoPhases()
+    task = _task(space, dataset, labels)
+    settings = Settings(
+        queries, batch, pool, acquisition, warm_start=tuple(warm_start), proxies=tuple(proxies)
+    )
+    _check(row, settings, repeats, task)
+    scoring = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
+    settings = _completed(settings, row, task, predictor, scoring, callback)
+    limits = Limits(max_params, max_flops, max_seconds)
+    return _repeated(row, task, settings, limits, seed, repeats, callback)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is searched: a space on one data set, and the accuracies of its networks."""
+
+    space: Space
+    dataset: str
+    presented: Dataset
+    kind: str
+    accuracies: Mapping[str, float]
+
+
+def _task(space: str, dataset: str | None, labels: str | None) -> _Task:
+    """The networks that have an accuracy, those of a CSV file where there is one."""
+    names = [dataset] if dataset else []
+    load = partial(from_accuracy_file, space, labels) if labels else partial(load_benchmark, space)
+    benchmark = load(names)
+    name, presented = next(iter(benchmark.datasets.items()))
+    pairs = zip(benchmark.architectures, benchmark.accuracies[name].tolist(), strict=True)
+    known = {architecture: a for architecture, a in pairs if not math.isnan(a)}
+    return _Task(SPACES[space], name, presented, benchmark.kind, known)
+
+
+def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> None:
+    """`InputError` for what the arguments of a search cannot be."""
+    for name, number in (("repeats", repeats), ("batch", settings.batch), ("pool", settings.pool)):
+        if number < 1:
+            raise InputError(f"{name} {number}: expected 1 or more")
+    if not 1 <= settings.queries <= len(task.accuracies):
+        networks = f"{len(task.accuracies)}, the networks that have an accuracy"
+        raise InputError(f"queries {settings.queries}: expected 1 to {networks}")
+    if settings.acquisition not in ACQUISITIONS:
+        raise unknown("acquisition", settings.acquisition, ACQUISITIONS)
+    if "proxies" in row.needs and not settings.proxies:
+        raise InputError(f"search method {row.name}: expected one or more proxies")
+    for proxy in (*settings.proxies, *settings.warm_start):
+        load_proxy(proxy)
+
+
+def _completed(
+    settings: Settings,
+    row: MethodRow,
+    task: _Task,
+    predictor: str | Predictor,
+    scoring: ScoringSettings,
+    callback: Phases,
+) -> Settings:
+    """The settings with what measures proxies and with the predictor, as far as the method needs
+    them."""
+    if not {"predictor", "scores"} & set(row.needs):
+        return settings
+    from eznas.predictors.measurements import Measurements  # slow to import
+    from eznas.predictors.named import load as load_predictor
+
+    measurements = Measurements(task.space.name, task.dataset, scoring, _Announced(callback))
+    settings = replace(settings, scores=measurements.scores)
+    if "predictor" in row.needs and isinstance(predictor, str):
+        predictor = load_predictor(predictor, measurements)
+    return settings if isinstance(predictor, str) else replace(settings, predictor=predictor)
+
+
+class _Announced:
+    """Passes on the phases in which many networks are measured; a search has many of few."""
+
+    def __init__(self, phases: Phases) -> None:
+        self._phases = phases
+
+    def phase(self, name: str, networks: int) -> Progress | None:
+        """See `Phases.phase`."""
+        return self._phases.phase(name, networks) if networks >= ANNOUNCED else None
+
+
+def _repeated(
+    row: MethodRow,
+    task: _Task,
+    settings: Settings,
+    limits: Limits,
+    seed: int,
+    repeats: int,
+    callback: Phases,
+) -> SearchResult:
+    """The search with every repeat, and the costs of what the first one queried."""
+    costs = Costs(task.space, task.presented, timed=limits.seconds is not None)
+    allows = partial(_within, limits, costs) if limits else None
+    candidates = Candidates(task.space, tuple(task.accuracies), *([allows] if allows else []))
+    total = repeats * settings.queries
+    progress = callback.phase(f"{row.name} search: {_times(repeats)}{settings.queries} queries", 0)
+    histories = []
+    for repeat in range(repeats):
+        report = partial(_report, progress, repeat * settings.queries, total)
+        arguments = (row, candidates, task.accuracies.__getitem__, settings, seed, repeat, report)
+        histories.append(run(*arguments))
+    if not all(map(len, histories)):
+        raise InputError(f"no network of {task.space.name} has {limits}; {costs.least()}")
+    if not limits:  # otherwise all costs are known
+        for architecture in _watched(
+            histories[0].architectures, "what these networks cost", callback
+        ):
+            costs(architecture)
+    queries = [
+        tuple(Query(a, task.accuracies[a], costs(a) if limits or not i else None) for a in history)
+        for i, history in enumerate(histories)
+    ]
+    return SearchResult(
+        *(row.name, task.space.name, task.dataset, task.kind, seed, settings.queries),
+        *(tuple(queries), limits, _best_known(task, limits, candidates, callback)),
+    )
+
+
+def _watched(architectures: Sequence[str], title: str, callback: Phases) -> Iterator[str]:
+    """The architectures, with progress as each is done."""
+    progress = callback.phase(title, len(architectures))
+    for done, architecture in enumerate(architectures, 1):
+        yield architecture
+        if progress is not None:
+            progress(done, len(architectures))
+
+
+def _within(limits: Limits, costs: Costs, architecture: str) -> bool:
+    return limits.allow(costs(architecture))
+
+
+def _report(progress: Progress | None, earlier: int, total: int, queries: int) -> None:
+    if progress is not None:
+        progress(earlier + queries, total)
+
+
+def _times(repeats: int) -> str:
+    return f"{repeats} times " if repeats > 1 else ""
+
+
+def _best_known(
+    task: _Task, limits: Limits, candidates: Candidates, callback: Phases
+) -> float | None:
+    """The highest accuracy of a network within the limits; None where the `TRIED` most accurate are
+    all beyond, since to measure more would take longer than the search."""
+    ordered = sorted(task.accuracies, key=task.accuracies.__getitem__, reverse=True)
+    if not limits:
+        return task.accuracies[ordered[0]]
+    tried = _watched(ordered[:TRIED], "the most accurate network within the limits", callback)
+    return next((task.accuracies[a] for a in tried if candidates.allows(a)), None)
+
+
+def plot(result: SearchResult, file: str) -> list[str]:
+    """Draw the best accuracy so far against the number of queries into a PNG file, with its
+    interval over repeats, and return its name in a list. Raises `InputError` where it cannot be
+    written."""
+    curve = result.curve()
+    lines = {result.method: curve.mean}
+    if len(result.repeats) > 1:
+        lines |= {"95 % interval, low": curve.low, "95 % interval, high": curve.high}
+    queries = np.arange(1, result.queries + 1)
+    y = f"best {result.kind} accuracy so far"
+    plots.line_plot(Path(file), queries, lines, f"queries ({result.dataset})", y)
+    return [file]

@@ -1,0 +1,126 @@
+"""`eznas search`: JSON, tables, plots and bad input."""
+
+from pathlib import Path
+
+import pytest
+
+from eznas.cli.progress import LiveProgress
+from eznas.cli.search import search, separated
+from eznas.search import METHODS
+from eznas.search.costs import Cost, Costs
+from eznas.studies import search as study
+from tests.cli.calls import SMALL, answer, call, complaint
+
+FEW = ("--queries", "6")
+
+
+@pytest.fixture
+def unmeasured_costs(monkeypatch):
+    monkeypatch.setattr(Costs, "_measured", lambda _, a: Cost(a.count("3x3"), a.count("conv")))
+
+
+@pytest.mark.usefixtures("unmeasured_costs")
+@pytest.mark.parametrize("command", ["random", "evolution"])
+def test_search_answers(command):
+    content = answer("search", command, *FEW, "--repeats", "2", "--dataset", SMALL, "--seed", "3")
+    assert (content["method"], content["dataset"]) == (command, SMALL)
+    assert len(content["queries"]) == 12
+    assert content["curve"]["queries"] == [1, 2, 3, 4, 5, 6]
+    assert content["best"]["accuracy"] == max(row["accuracy"] for row in content["queries"])
+    means = content["curve"]["mean"]
+    assert means == sorted(means)
+    assert content["front"][0]["accuracy"] <= content["best"]["accuracy"]
+    assert content["plots"] == []
+
+
+@pytest.mark.usefixtures("unmeasured_costs")
+def test_guided_and_its_warm_start_by_a_formula_with_commas():
+    options = ("--warm-start", "params,pow(params, 2.0)", "--pool", "4", "--batch", "3")
+    assert separated(options[1]) == ["params", "pow(params, 2.0)"]
+    content = answer(
+        *("search", "guided", *FEW, "--predictor", "linear", "--acquisition", "ei"),
+        *(*options[2:], "--workers", "1"),
+    )
+    assert len({row["architecture"] for row in content["queries"]}) == 6
+
+
+@pytest.mark.usefixtures("unmeasured_costs")
+def test_proxies_and_a_store_of_what_was_measured(folder):
+    options = ("--proxies", "params", "--pool", "3", "--dataset", SMALL, "--workers", "1")
+    command = ("search", "proxies", "--queries", "3", *options, "--records", "search-store")
+    first = answer(*command)
+    assert Path("search-store/features.csv.gz").is_file()
+    assert answer(*command) == first
+
+
+@pytest.mark.usefixtures("unmeasured_costs")
+def test_tables_and_plot(folder):
+    outcome = call("search", "random", *FEW, "--repeats", "2", "--plot", "searched.png")
+    assert outcome.code == 0
+    assert "random search, nasbench201/cifar10, validation accuracy, 2 repeats" in outcome.out
+    assert "front of accuracy against cost, first repeat" in outcome.out
+    assert max(map(len, outcome.out.splitlines()[:-1])) <= 80
+    assert (folder / "searched.png").is_file()
+
+
+def test_a_limit_is_kept_with_costs_as_measured(monkeypatch):
+    monkeypatch.setattr(study, "TRIED", 0)
+    content = answer("search", "random", "--queries", "2", "--max-seconds", "5", "--max-params=4e5")
+    assert all(0 < row["seconds"] < 5 and row["params"] <= 4e5 for row in content["queries"])
+
+
+def test_every_method_has_a_command():
+    assert {c.name or c.callback.__name__ for c in search.registered_commands} == set(METHODS)
+
+
+@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["randon"], ["'randon'", "'random'"]),
+        (["random", "--queries", "0"], ["--queries"]),
+        (["random", "--queries", "99999"], ["queries 99999", "1 to 15625"]),
+        (["random", "--space", "nasbench"], ["space 'nasbench'", "nasbench201"]),
+        (["random", "--space", "nats-size"], ["no ground truth of nats-size"]),
+        (["random", "--dataset", "cifar"], ["dataset 'cifar'", "did you mean 'cifar10'?"]),
+        (["random", "--labels", "nofile.csv"], ["nofile.csv", "No such file"]),
+        (["random", "--labels", "stranger.csv"], ["stranger.csv:2", "'resnet18'"]),
+        (["random", "--max-params", "0"], ["limit on params 0", "above 0"]),
+        (["random", "--max-flops", "few"], ["--max-flops"]),
+        (["random", "--plot", "plot.pdf"], ["plot.pdf: plots are PNG files"]),
+        (["guided", "--predictor", "linaer"], ["predictor 'linaer'", "did you mean 'linear'?"]),
+        (["guided", "--acquisition", "x"], ["unknown acquisition 'x'", "known: ei"]),
+        (["guided", "--warm-start", "prams"], ["proxy 'prams'", "did you mean 'params'?"]),
+        (["proxies"], ["Missing option '--proxies'"]),
+        (["proxies", "--proxies", ","], ["expected one or more proxies"]),
+    ],
+)
+def test_bad_input_to_search(arguments, expected):
+    line = complaint("search", *arguments)
+    assert all(part in line for part in expected), line
+
+
+def test_a_bar_goes_on_after_a_phase_within_its_phase():
+    progress = LiveProgress()
+    outer = progress.phase("outer", 0)
+    outer(10, 100)
+    inner = progress.phase("inner", 8)
+    inner(1, 8)
+    assert progress._bar.tasks[0].total == 8
+    outer(20, 100)
+    assert (progress._bar.tasks[0].completed, progress._bar.tasks[0].total) == (20, 100)
+    progress.close()
+    outer(30, 100)
+
+
+def test_the_study_announces_only_what_takes_long():
+    names = []
+
+    class Phases:
+        def phase(self, name, networks):
+            names.append(name)
+
+    announced = study._Announced(Phases())
+    announced.phase("few", 5)
+    announced.phase("many", 500)
+    assert names == ["many"]
