@@ -24,6 +24,7 @@ from eznas.cli.progress import live_progress
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.errors import InputError
 from eznas.report import tables
+from eznas.system.folder import make_folder
 
 SHOWN = 20  # predictions
 
@@ -44,6 +45,56 @@ Champion = Annotated[
         show_default="nasbench201-a",
     ),
 ]
+PredictorText = Annotated[
+    str,
+    typer.Argument(
+        metavar="PREDICTOR",
+        help="A name (`eznas predictors` lists them), REGRESSOR[FEATURE; FEATURE; ...], or any "
+        "proxy.",
+    ),
+]
+Train = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TRAIN.csv", help="The networks to fit to: columns architecture,accuracy."
+    ),
+]
+Candidates = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FILE",
+        help="The networks to predict: an architecture a line, or a CSV with that column.",
+        show_default="a sample of the space",
+    ),
+]
+Sampled = Annotated[
+    int | None,
+    typer.Option(min=1, help="Predict so many networks of the space.", show_default="1000"),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Read curves up to this epoch.", show_default="as far as they go"),
+]
+PredictorTexts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PREDICTOR",
+        help="Predictors as `eznas predict` takes them.",
+        show_default="all named ones that fit within a second",
+    ),
+]
+Sizes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,...",
+        help="Numbers of networks to fit to.",
+        show_default="11 from 5 to 400",
+    ),
+]
+SplitBy = Annotated[
+    str,
+    typer.Option(help="components (fitted and tested networks share none) or networks (by lot)."),
+]
 
 
 @app.command()
@@ -62,28 +113,9 @@ def predictors(as_json: AsJson = False) -> None:
 @with_options(measurement=MEASUREMENT_OPTIONS)
 def predict(
     measurement: dict[str, Any],
-    predictor: Annotated[
-        str,
-        typer.Argument(
-            metavar="PREDICTOR",
-            help="A name (`eznas predictors` lists them), REGRESSOR[FEATURE; FEATURE; ...], or any "
-            "proxy.",
-        ),
-    ],
-    train: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TRAIN.csv", help="The networks to fit to: columns architecture,accuracy."
-        ),
-    ],
-    candidates: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FILE",
-            help="The networks to predict: an architecture a line, or a CSV with that column.",
-            show_default="a sample of the space",
-        ),
-    ] = None,
+    predictor: PredictorText,
+    train: Train,
+    candidates: Candidates = None,
     space: SpaceName = "nasbench201",
     dataset: Annotated[
         str,
@@ -92,16 +124,10 @@ def predict(
             show_default="the space's first",
         ),
     ] = "",
-    sample: Annotated[
-        int | None,
-        typer.Option(min=1, help="Predict so many networks of the space.", show_default="1000"),
-    ] = None,
+    sample: Sampled = None,
     proxies: Proxies = None,
     champion: Champion = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Read curves up to this epoch.", show_default="as far as they go"),
-    ] = None,
+    epochs: Epochs = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample, measuring and fit.")
     ] = 0,
@@ -140,32 +166,13 @@ def predict(
 def budgets(
     sample: dict[str, Any],
     measurement: dict[str, Any],
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="PREDICTOR",
-            help="Predictors as `eznas predict` takes them.",
-            show_default="all named ones that fit within a second",
-        ),
-    ] = None,
+    names: PredictorTexts = None,
     set_name: SetName = "all",
-    sizes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N,...",
-            help="Numbers of networks to fit to.",
-            show_default="11 from 5 to 400",
-        ),
-    ] = None,
+    sizes: Sizes = None,
     trials: Annotated[
         int, typer.Option(min=1, help="Draws of networks to fit to and to test on.")
     ] = 30,
-    split: Annotated[
-        str,
-        typer.Option(
-            help="components (fitted and tested networks share none) or networks (by lot)."
-        ),
-    ] = "components",
+    split: SplitBy = "components",
     proxies: Proxies = None,
     champion: Champion = None,
     plot: Plot = None,
@@ -198,7 +205,9 @@ def budgets(
         )
     content = asdict(result)
     files = [plot] if plot else []
-    files += [target.with_suffix(".png")] if target else []
+    if target is not None:
+        make_folder(target.parent)
+        files.append(target.with_suffix(".png"))
     for file in files:
         winner_map(file, result.maps)
     deliver(content | {"plots": list(map(str, files))}, target, as_json, _show_budgets)

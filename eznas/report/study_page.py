@@ -6,6 +6,7 @@ from typing import Any
 
 from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.metrics import METRICS, verdict
+from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
 
@@ -250,6 +251,7 @@ def _speed_tables(content: Content) -> Iterator[str]:
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
+    "maps": (described_budgets, budget_tables),
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),
     "features": (_described_features, _features_tables),

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.benchmarks import Benchmark
-from eznas.benchmarks.costs import training_seconds
 from eznas.benchmarks.curves import Curves
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.splits import split
@@ -23,10 +22,9 @@ from eznas.evaluation.executors import NoPhases, Phases
 from eznas.predictors.base import Predictor
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
-from eznas.proxies.loading import describe
-from eznas.proxies.loading import load as load_proxy
-from eznas.proxies.measured import ScoringSettings, seconds_each
+from eznas.proxies.measured import ScoringSettings
 from eznas.studies.known_curves import curves_of
+from eznas.studies.prices import Price, add_costs, proxy_seconds
 from eznas.studies.trials import TESTED, Job, Plan, run
 from eznas.studies.winners import Map, winners
 
@@ -34,7 +32,6 @@ Row = dict[str, Any]
 
 SIZES = (5, 8, 12, 18, 28, 43, 67, 104, 162, 252, 400)  # networks that are trained first
 EPOCHS = (3, 9, 30)  # at which curves are read, where they are longer than one point
-TIMED = 4  # networks on which each proxy is timed
 
 
 @dataclass(frozen=True)
@@ -108,11 +105,10 @@ def budgets(
     curves = curves_of(space, dataset)
     jobs, left_out = _jobs(predictors, measurements, curves, proxies, champion)
     plan = _plan(pool, split_by, sizes, trials, seed)
-    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
-    measurements.scores(needed, pool.architectures)
+    needed = _measured(jobs, measurements, pool)
     rows = run(jobs, plan, curves, workers, phases)
     price = Price.of(space, dataset, curves)
-    _add_costs(rows, jobs, _seconds(needed, pool, settings), price.epoch_seconds, space)
+    add_costs(rows, jobs, proxy_seconds(needed, pool, settings), price.epoch_seconds, space)
     return Budgets(
         space=space,
         dataset=dataset,
@@ -128,33 +124,6 @@ def budgets(
         maps=winners(rows, plan.sizes, price.unit, price.dearest),
         left_out=left_out,
     )
-
-
-@dataclass(frozen=True)
-class Price:
-    """What training costs: seconds of an epoch of a mean network, None where they are not known,
-    and the epochs of a whole training, None where these are not."""
-
-    epoch_seconds: float | None
-    total_epochs: int | None
-
-    @staticmethod
-    def of(space: str, dataset: str, curves: Curves | None) -> "Price":
-        """The price of training networks of a space on a data set."""
-        times = training_seconds(space, dataset)
-        if times is None:
-            return Price(None, None if curves is None else curves.total_epochs)
-        return Price(float(times.seconds.mean() / times.epochs), times.epochs)
-
-    @property
-    def unit(self) -> str:
-        """Of what queries cost."""
-        return "epochs" if self.epoch_seconds is None else "seconds"
-
-    @property
-    def dearest(self) -> float:
-        """What a whole training costs, in `unit`; 1 where that is not known."""
-        return (self.total_epochs or 1) * (self.epoch_seconds or 1)
 
 
 def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: int) -> Benchmark:
@@ -176,6 +145,13 @@ def _plan(pool: Benchmark, split_by: str, sizes: Sequence[int], trials: int, see
     return Plan(pool, next(iter(pool.datasets)), trained, tested, usable, trials, seed)
 
 
+def _measured(jobs: Sequence[Job], measurements: Measurements, pool: Benchmark) -> list[str]:
+    """Measure every proxy that some job needs, on all networks; returns them."""
+    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
+    measurements.scores(needed, pool.architectures)
+    return needed
+
+
 def _jobs(
     predictors: Sequence[str],
     measurements: Measurements,
@@ -193,7 +169,7 @@ def _jobs(
         Job(name, variant)
         for name in names
         for variant in _variants(
-            load(name, measurements, proxies=proxies, champion=champion), epochs
+            name, load(name, measurements, proxies=proxies, champion=champion), epochs
         )
     ]
     return jobs, left_out
@@ -238,15 +214,6 @@ def _parts(pool: Benchmark, split_by: str) -> tuple[NDArray[np.int64], NDArray[n
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _seconds(
-    proxies: Sequence[str], pool: Benchmark, settings: ScoringSettings
-) -> dict[str, float]:
-    """Seconds a network that each proxy takes by itself."""
-    loaded = [load_proxy(proxy) for proxy in proxies]
-    times = seconds_each(loaded, pool, settings, TIMED) if loaded else []
-    return dict(zip(proxies, times, strict=True))
-
-
 def _epochs(curves: Curves | None) -> list[int]:
     if curves is None:
         return []
@@ -254,44 +221,12 @@ def _epochs(curves: Curves | None) -> list[int]:
     return [last] if len(curves.epochs) == 1 else [e for e in EPOCHS if e < last]
 
 
-def _variants(predictor: Predictor, epochs: Sequence[int]) -> Iterator[Predictor]:
-    """The predictor once, or once for each epoch if it reads curves."""
+def _variants(name: str, predictor: Predictor, epochs: Sequence[int]) -> Iterator[Predictor]:
+    """The predictor once, or once for each epoch if it reads curves; `InputError` where there are
+    none."""
     if not predictor.requires.curve:
         yield predictor
-        return
-    for epoch in epochs:
-        parameters = predictor.get_params(deep=False) | {"epochs": epoch}
-        yield Predictor(**parameters)
-
-
-def _add_costs(
-    rows: Sequence[Row],
-    jobs: Sequence[Job],
-    seconds: dict[str, float],
-    per_epoch: float | None,
-    space: str,
-) -> None:
-    """Add to each row what its proxies and a query cost, and the labels of its champions."""
-    for row in rows:
-        job = next(j for j in jobs if j.name == row["predictor"])
-        proxies = job.predictor.requires.proxies
-        row["regressor"] = _regressor_name(job.predictor)
-        row["proxy_seconds"] = sum(seconds[proxy] for proxy in proxies)
-        row["champion_labels"] = _labels(proxies, space)
-        if per_epoch is None:
-            row["query"] = float(row["epochs"])
-        else:
-            row["query"] = row["epochs"] * per_epoch + row["proxy_seconds"] + row["predict_seconds"]
-
-
-def _labels(proxies: Sequence[str], space: str) -> int | None:
-    """Networks of the space whose accuracies the proxies' searches have seen; None: not known."""
-    seen = [describe(proxy).labels for proxy in proxies]
-    if any(labels is None for labels in seen):
-        return None
-    return max((labels.get(space, 0) for labels in seen if labels is not None), default=0)
-
-
-def _regressor_name(predictor: Predictor) -> str:
-    named = predictor.regressor
-    return "" if named is None else named if isinstance(named, str) else type(named).__name__
+    elif not epochs:
+        raise InputError(f"predictor {name}: reads learning curves, and there are none here")
+    for epoch in epochs if predictor.requires.curve else ():
+        yield Predictor(**predictor.get_params(deep=False) | {"epochs": epoch})
