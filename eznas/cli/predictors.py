@@ -95,6 +95,10 @@ SplitBy = Annotated[
     str,
     typer.Option(help="components (fitted and tested networks share none) or networks (by lot)."),
 ]
+Target = Annotated[
+    str,
+    typer.Option(help="What is fitted to: normal_scores of the accuracies, or the accuracies."),
+]
 
 
 @app.command()
@@ -175,6 +179,7 @@ def budgets(
     split: SplitBy = "components",
     proxies: Proxies = None,
     champion: Champion = None,
+    target: Target = "normal_scores",
     plot: Plot = None,
     save: Save = None,
     as_json: AsJson = False,
@@ -185,7 +190,7 @@ def budgets(
     from eznas.studies.budgets import budgets as compare
 
     check_plot(plot)
-    target = target_of(save, "budgets")
+    saved = target_of(save, "budgets")
     keywords = sample_keywords(sample)
     chosen = keywords.pop("datasets")
     if len(chosen) > 1:
@@ -199,18 +204,19 @@ def budgets(
             split_by=split,
             watcher=progress,
             sizes=SIZES if sizes is None else _numbers(sizes),
+            target=target,
             **_places(proxies, champion),
             **keywords,
             **measurement_keywords(measurement),
         )
     content = asdict(result)
     files = [plot] if plot else []
-    if target is not None:
-        make_folder(target.parent)
-        files.append(target.with_suffix(".png"))
+    if saved is not None:
+        make_folder(saved.parent)
+        files.append(saved.with_suffix(".png"))
     for file in files:
         winner_map(file, result.maps)
-    deliver(content | {"plots": list(map(str, files))}, target, as_json, _show_budgets)
+    deliver(content | {"plots": list(map(str, files))}, saved, as_json, _show_budgets)
 
 
 def _show_budgets(content: dict[str, Any]) -> None:

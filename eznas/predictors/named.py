@@ -105,14 +105,15 @@ def load(
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
     epochs: int | None = None,
+    target: str = "normal_scores",
     seed: int = 0,
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
     Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
     (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
-    places that features of these names keep for them; `measurements`, `epochs` and `seed` as in
-    `Predictor`. Raises `InputError` for other names, and where a library is missing.
+    places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
+    as in `Predictor`. Raises `InputError` for other names, and where a library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
@@ -124,7 +125,9 @@ def load(
         behind = Residual(regressor(row.regressor, seed))
     elif behind is not None:
         regressor(row.regressor, seed)  # raises where its library is missing
-    return Predictor(features, behind, measurements=measurements, epochs=epochs, seed=seed)
+    return Predictor(
+        features, behind, measurements=measurements, epochs=epochs, target=target, seed=seed
+    )
 
 
 def list_predictors() -> list[dict[str, str]]:

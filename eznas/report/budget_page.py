@@ -26,7 +26,8 @@ def described_budgets(content: Content) -> str:
     return (
         f"{predictors} predictors of {content['accuracy']} accuracy on {content['dataset']}, "
         f"{content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
-        f"{content['trials']} trials, split by {content['split']}"
+        f"{content['trials']} trials, split by {content['split']}, fitted to "
+        f"{content['target'].replace('_', ' ')}"
     )
 
 

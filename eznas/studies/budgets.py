@@ -5,7 +5,7 @@ NeurIPS 2021: predictors at many budgets for initialisation (networks that are t
 for a query (what is spent on each further network).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
-from eznas.predictors.base import Predictor
+from eznas.predictors.base import TARGETS, Predictor
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
 from eznas.proxies.measured import ScoringSettings
@@ -45,7 +45,7 @@ class Budgets:
     proxy_seconds and predict_seconds a network, query (what a network costs, in `unit`);
     `maps`: the winners, see `eznas.studies.winners`, with champions' labels free and counted;
     `unit` of queries: "seconds", or "epochs" where training times are not known; `epoch_seconds`
-    of a mean network's epoch; `split`: "components" or "networks"; `left_out`: predictors that were
+    of a mean network's epoch; `split`: "components" or "networks"; `target`: what was fitted to; `left_out`: predictors that were
     not tried, and why.
     """
 
@@ -56,6 +56,7 @@ class Budgets:
     trials: int
     tested: int
     split: str
+    target: str
     unit: str
     epoch_seconds: float | None
     total_epochs: int | None
@@ -76,6 +77,7 @@ def budgets(
     split_by: str = "components",
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    target: str = TARGETS[0],
     seed: int = 0,
     images: str | None = None,
     raw: int = 0,
@@ -92,7 +94,7 @@ def budgets(
     predictors are fitted to the first of them in random order, as many as each of `sizes` says, and
     tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on
     the held-out part, which share no component; "networks": both by lot. `proxies` and `champion`
-    take their places in named predictors. The rest is as in `correlate`.
+    take their places in named predictors; `target`: what is fitted to, see `Predictor`. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
@@ -103,7 +105,8 @@ def budgets(
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, phases)
     curves = curves_of(space, dataset)
-    jobs, left_out = _jobs(predictors, measurements, curves, proxies, champion)
+    stand_ins = {"proxies": proxies, "champion": champion, "target": target}
+    jobs, left_out = _jobs(predictors, measurements, curves, stand_ins)
     plan = _plan(pool, split_by, sizes, trials, seed)
     needed = _measured(jobs, measurements, pool)
     rows = run(jobs, plan, curves, workers, phases)
@@ -117,6 +120,7 @@ def budgets(
         trials=trials,
         tested=min(TESTED, len(plan.tested)),
         split=split_by,
+        target=target,
         unit=price.unit,
         epoch_seconds=price.epoch_seconds,
         total_epochs=price.total_epochs,
@@ -156,8 +160,7 @@ def _jobs(
     predictors: Sequence[str],
     measurements: Measurements,
     curves: Curves | None,
-    proxies: Sequence[str],
-    champion: str,
+    stand_ins: Mapping[str, Any],
 ) -> tuple[list[Job], dict[str, str]]:
     """A job for each predictor and epoch at which it reads curves, and why named ones are left
     out where none were asked for."""
@@ -168,9 +171,7 @@ def _jobs(
     jobs = [
         Job(name, variant)
         for name in names
-        for variant in _variants(
-            name, load(name, measurements, proxies=proxies, champion=champion), epochs
-        )
+        for variant in _variants(name, load(name, measurements, **stand_ins), epochs)
     ]
     return jobs, left_out
 
