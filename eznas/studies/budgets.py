@@ -45,8 +45,8 @@ class Budgets:
     proxy_seconds and predict_seconds a network, query (what a network costs, in `unit`);
     `maps`: the winners, see `eznas.studies.winners`, with champions' labels free and counted;
     `unit` of queries: "seconds", or "epochs" where training times are not known; `epoch_seconds`
-    of a mean network's epoch; `split`: "components" or "networks"; `target`: what was fitted to; `left_out`: predictors that were
-    not tried, and why.
+    of a mean network's epoch; `split`: "components" or "networks"; `target`: what was fitted to;
+    `left_out`: predictors that were not tried, and why.
     """
 
     space: str
@@ -93,8 +93,8 @@ def budgets(
     a second and need no more than there is). `networks` of the set are the pool; in each trial the
     predictors are fitted to the first of them in random order, as many as each of `sizes` says, and
     tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on
-    the held-out part, which share no component; "networks": both by lot. `proxies` and `champion`
-    take their places in named predictors; `target`: what is fitted to, see `Predictor`. The rest is as in `correlate`.
+    the held-out part, which share no component; "networks": both by lot. `proxies`, `champion` and
+    `target`: see `eznas.predictors.load`. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
@@ -105,8 +105,8 @@ def budgets(
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, phases)
     curves = curves_of(space, dataset)
-    stand_ins = {"proxies": proxies, "champion": champion, "target": target}
-    jobs, left_out = _jobs(predictors, measurements, curves, stand_ins)
+    options = {"proxies": proxies, "champion": champion, "target": target}
+    jobs, left_out = _jobs(predictors, measurements, curves, options)
     plan = _plan(pool, split_by, sizes, trials, seed)
     needed = _measured(jobs, measurements, pool)
     rows = run(jobs, plan, curves, workers, phases)
@@ -121,9 +121,7 @@ def budgets(
         tested=min(TESTED, len(plan.tested)),
         split=split_by,
         target=target,
-        unit=price.unit,
-        epoch_seconds=price.epoch_seconds,
-        total_epochs=price.total_epochs,
+        **price.described(),
         rows=rows,
         maps=winners(rows, plan.sizes, price.unit, price.dearest),
         left_out=left_out,
@@ -160,7 +158,7 @@ def _jobs(
     predictors: Sequence[str],
     measurements: Measurements,
     curves: Curves | None,
-    stand_ins: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> tuple[list[Job], dict[str, str]]:
     """A job for each predictor and epoch at which it reads curves, and why named ones are left
     out where none were asked for."""
@@ -171,7 +169,7 @@ def _jobs(
     jobs = [
         Job(name, variant)
         for name in names
-        for variant in _variants(name, load(name, measurements, **stand_ins), epochs)
+        for variant in _variants(name, load(name, measurements, **options), epochs)
     ]
     return jobs, left_out
 

@@ -1,7 +1,7 @@
 """What predictors cost: labels, seconds of training, proxies and queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from eznas.benchmarks import Benchmark
@@ -37,6 +37,10 @@ class Price:
     def unit(self) -> str:
         """Of what queries cost."""
         return "epochs" if self.epoch_seconds is None else "seconds"
+
+    def described(self) -> dict[str, Any]:
+        """Its fields and the unit, by name."""
+        return {**asdict(self), "unit": self.unit}
 
     @property
     def dearest(self) -> float:
