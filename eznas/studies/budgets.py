@@ -91,13 +91,12 @@ def budgets(
 
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool; in each trial the
-    predictors are fitted to the first of them in random order, as many as each of `sizes` says, and
-    tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on
-    the held-out part, which share no component; "networks": both by lot. `proxies`, `champion` and
-    `target`: see `eznas.predictors.load`. The rest is as in `correlate`.
+    predictors are fitted to some of them, as many as each of `sizes` says, and tested on `TESTED`
+    others. `split_by` "components": fitted to the search part and tested on the held-out part,
+    which share no component; "networks": both by lot. `proxies`, `champion` and `target`: see
+    `eznas.predictors.load`. The rest is as in `correlate`.
 
-    Raises `InputError` for an argument that cannot be used, too few networks, and where a network
-    cannot be measured.
+    Raises `InputError` as `correlate` does, and for too few networks.
     """
     phases = watcher or NoPhases()
     pool = _pool(space, dataset, set_name, networks, seed)
@@ -105,12 +104,12 @@ def budgets(
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, phases)
     curves = curves_of(space, dataset)
+    price = Price.of(space, dataset, curves)
     options = {"proxies": proxies, "champion": champion, "target": target}
     jobs, left_out = _jobs(predictors, measurements, curves, options)
     plan = _plan(pool, split_by, sizes, trials, seed)
     needed = _measured(jobs, measurements, pool)
     rows = run(jobs, plan, curves, workers, phases)
-    price = Price.of(space, dataset, curves)
     add_costs(rows, jobs, proxy_seconds(needed, pool, settings), price.epoch_seconds, space)
     return Budgets(
         space=space,
@@ -118,7 +117,7 @@ def budgets(
         accuracy=pool.kind,
         networks=len(pool.architectures),
         trials=trials,
-        tested=min(TESTED, len(plan.tested)),
+        tested=plan.test_size,
         split=split_by,
         target=target,
         **price.described(),

@@ -32,6 +32,11 @@ class Plan:
     trials: int
     seed: int
 
+    @property
+    def test_size(self) -> int:
+        """How many networks predictors are tested on."""
+        return min(TESTED, len(self.tested))
+
     def trial(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of the networks to fit to [networks], in order, and to test on, of a trial."""
         generator = np.random.default_rng([self.seed, number])
