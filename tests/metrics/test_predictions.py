@@ -1,4 +1,4 @@
-"""Metrics of predictions: values by hand, scipy and scikit-learn as references, what is undefined."""
+"""Metrics of predictions: by hand, with scipy and scikit-learn as references, and undefined."""
 
 import math
 
