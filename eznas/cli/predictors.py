@@ -186,7 +186,6 @@ def budgets(
 ) -> None:
     """Compare predictors of accuracy at many budgets: labels first, then the cost of a query."""
     from eznas.report.winner_map import winner_map
-    from eznas.studies.budgets import SIZES
     from eznas.studies.budgets import budgets as compare
 
     check_plot(plot)
@@ -203,8 +202,8 @@ def budgets(
             trials=trials,
             split_by=split,
             watcher=progress,
-            sizes=SIZES if sizes is None else _numbers(sizes),
             target=target,
+            sizes=() if sizes is None else _numbers(sizes),
             **_places(proxies, champion),
             **keywords,
             **measurement_keywords(measurement),
