@@ -10,6 +10,7 @@ from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.regressors import REGRESSORS, Residual, regressor
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.loading import load as load_proxy
 
 CHAMPION = "nasbench201-a"  # of `eznas.proxies.discovered`
@@ -84,7 +85,13 @@ _ROWS = (
     ),
     # From the first epochs of training.
     *(NamedPredictor(s.name, (s.name,), "", s.source) for s in SUMMARIES.values()),
-    _row("lcsvr", "curve params flops", "nusvr", "with params and FLOPs"),
+    NamedPredictor(
+        "lcsvr",
+        ("curve", "params", "flops"),
+        "nusvr",
+        "Baker et al., 2018; Ru et al., 2021 (LcSVR)",
+        "its constants are fixed, not searched for",
+    ),
     NamedPredictor(
         "omni",
         ("curve", "proxies", "encoding"),
@@ -94,6 +101,10 @@ _ROWS = (
     ),
     # Proxies by themselves, which need no labels.
     *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
+    *(
+        NamedPredictor(name, (name,), "", "this project: discovered", "has seen labels of a space")
+        for name in DISCOVERED
+    ),
 )
 PREDICTORS: dict[str, NamedPredictor] = {row.name: row for row in _ROWS}
 
