@@ -157,5 +157,7 @@ def _of_proxy(name: str) -> NamedPredictor:
     try:
         load_proxy(name.removeprefix("run:"))
     except InputError:
+        if not name.replace("-", "_").isidentifier():  # a run, a file or a formula
+            raise
         raise unknown("predictor", name, PREDICTORS, "eznas predictors") from None
     return NamedPredictor(name, (name,), "", "a proxy by itself")
