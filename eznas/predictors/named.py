@@ -150,6 +150,8 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind not in REGRESSORS:
         raise unknown("regressor", behind, REGRESSORS)
     features = tuple(part.strip() for part in rest[:-1].split(";"))
+    if behind == "gin" and features != ("graph",):
+        raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
 
 

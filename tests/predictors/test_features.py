@@ -80,6 +80,7 @@ def test_a_predictor_of_sklearn_can_stand_behind():
     [
         ("champion_residul", "unknown predictor 'champion_residul'; did you mean 'champion_resid"),
         ("tree[encoding]", "unknown regressor 'tree'"),
+        ("gin[encoding; graph]", "gin reads graphs, expected gin.graph."),
         ("sum_layers(sum(wieght))", "did you mean 'weight'.*position 16"),
         ("nofile.json", "nofile.json: .*No such file"),
     ],
