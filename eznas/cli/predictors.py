@@ -23,6 +23,7 @@ from eznas.cli.options import (
 from eznas.cli.progress import live_progress
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.errors import InputError
+from eznas.proxies.loading import separated
 from eznas.report import tables
 from eznas.system.folder import make_folder
 
@@ -234,7 +235,9 @@ def _show_budgets(content: dict[str, Any]) -> None:
 
 def _places(proxies: str | None, champion: str | None) -> dict[str, Any]:
     """The keywords for what takes the places of `proxies` and `champion`."""
-    named = None if proxies is None else tuple(p.strip() for p in proxies.split(","))
+    named = None if proxies is None else tuple(separated(proxies))
+    if named == ():
+        raise InputError(f"proxies {proxies!r}: expected one or more, as in naswot,zen")
     return without_unset({"proxies": named, "champion": champion})
 
 

@@ -18,6 +18,7 @@ from eznas.cli.options import (
     without_unset,
 )
 from eznas.cli.progress import live_progress
+from eznas.proxies.loading import separated
 from eznas.report import tables
 from eznas.search import METHODS
 from eznas.search.acquisition import ACQUISITIONS
@@ -177,15 +178,3 @@ def proxies(
     """See `METHODS`."""
     measured = {"workers": cores()} | without_unset(measurement)
     _run("proxies", common, as_json, plot, proxies=separated(proxies), pool=pool, **measured)
-
-
-def separated(text: str) -> list[str]:
-    """The parts of a text between commas; those inside parentheses, of formulas, do not count."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]

@@ -18,6 +18,7 @@ from eznas.predictors import graphs
 from eznas.predictors.curves import SUMMARIES, described
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.scaling import ScoreScaler
+from eznas.proxies.loading import separated
 from eznas.spaces import Space
 from eznas.statistics.catalogue import PATHS
 
@@ -84,6 +85,8 @@ def feature(text: str, measurements: Measurements, epochs: int | None = None) ->
         return Scores(lambda architectures, curves: summary(text, curves, architectures, epochs))
     if kind == "table" and colon:
         return Scores(_columns(read_published(rest, space), space))
+    if not proxies_of(text):
+        raise InputError(f"feature {text!r}: expected proxies, as in proxies:naswot,zen")
     return _of_proxies(proxies_of(text), measurements)
 
 
@@ -95,7 +98,7 @@ def proxies_of(text: str) -> tuple[str, ...]:
     if text in ("encoding", "graph", "curve", *SUMMARIES) or (kind == "table" and colon):
         return ()
     if kind == "proxies" and colon:
-        return tuple(name.strip() for name in rest.split(",") if name.strip())
+        return tuple(separated(rest))
     return (rest if kind == "run" and colon else text,)
 
 

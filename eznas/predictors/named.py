@@ -164,6 +164,8 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind not in REGRESSORS:
         raise unknown("regressor", behind, REGRESSORS)
     features = tuple(part.strip() for part in rest[:-1].split(";"))
+    if behind == "gin" and features != ("graph",):
+        raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
 
 
@@ -171,5 +173,7 @@ def _of_proxy(name: str) -> NamedPredictor:
     try:
         load_proxy(name.removeprefix("run:"))
     except InputError:
+        if not name.replace("-", "_").isidentifier():  # a run, a file or a formula
+            raise
         raise unknown("predictor", name, PREDICTORS, "eznas predictors") from None
     return NamedPredictor(name, (name,), "", "a proxy by itself")
