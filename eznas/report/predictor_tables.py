@@ -54,9 +54,9 @@ def budget_table(content: Mapping[str, Any], width: int = WIDTH) -> Table:
     table = open_table(1)
     table.add_column("predictor", no_wrap=True)
     for heading in ("epoch", *(f"n={size}" for size in shown), f"query [{content['unit']}]"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    headings = table.columns[1:]
-    name_width = max(12, width - sum(len(str(column.header)) + 1 for column in headings))
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    widths = [max(len(str(column.header)), len("-.123")) for column in table.columns[1:]]
+    name_width = max(12, width - sum(widths) - len(widths))
     for name, epochs in _by_best(rows):
         by_size = {
             row["training"]: row
@@ -82,16 +82,21 @@ def winner_table(winners: Mapping[str, Any]) -> Group:
     for query in winners["queries"]:
         row = [next(cells) for _ in winners["labels"]]
         texts = [
-            f"{letters[c['winner']]} {bare(c['tau'], digits=2)}" if c["winner"] else UNDEFINED
+            f"{letters[c['winner']]}{bare(c['tau'], digits=2):>4}" if c["winner"] else UNDEFINED
             for c in row
         ]
-        table.add_row(Text(f"{query:.2g}"), *map(Text, texts))
+        table.add_row(Text(two_digits(query)), *map(Text, texts))
     title = (
         f"winners and their tau, by the {winners['unit']} of a query (rows) and the networks "
         f"trained first (columns), labels of champions {winners['champions']}"
     )
     legend = [f"{letters[name]} {name}" for name in names]
     return Group(Text(title, style="italic"), table, *map(Text, legend))
+
+
+def two_digits(value: float) -> str:
+    """A number rounded to two digits that matter: 0.0092, 27, 1800."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _some(sizes: Sequence[int]) -> list[int]:

@@ -16,7 +16,7 @@ from eznas.report.figure import (
     shorten,
     style,
 )
-from eznas.report.predictor_tables import winner_names
+from eznas.report.predictor_tables import two_digits, winner_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def _panel(axes: "Axes", winners: Mapping[str, Any], names: Sequence[str]) -> No
     columns, rows = len(winners["labels"]), len(winners["queries"])
     axes.set(xlim=(0, columns), ylim=(0, rows))
     axes.set_xticks([i + 0.5 for i in range(columns)], [str(n) for n in winners["labels"]])
-    axes.set_yticks([i + 0.5 for i in range(rows)], [f"{q:.2g}" for q in winners["queries"]])
+    axes.set_yticks([i + 0.5 for i in range(rows)], [two_digits(q) for q in winners["queries"]])
     axes.set_xlabel("networks trained first", fontsize=9, **TEXT)
     axes.set_ylabel(f"budget for a query [{winners['unit']}]", fontsize=9, **TEXT)
     axes.set_title(f"labels of champions {winners['champions']}", fontsize=9, **TEXT)
