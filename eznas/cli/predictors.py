@@ -13,6 +13,7 @@ from eznas.cli.options import (
     SAMPLE_OPTIONS,
     AsJson,
     Plot,
+    Scores,
     SetName,
     SpaceName,
     measurement_keywords,
@@ -23,6 +24,7 @@ from eznas.cli.options import (
 from eznas.cli.progress import live_progress
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.errors import InputError
+from eznas.proxies.loading import separated
 from eznas.report import tables
 from eznas.system.folder import make_folder
 
@@ -127,6 +129,7 @@ def predict(
     sample: Sampled = None,
     proxies: Proxies = None,
     champion: Champion = None,
+    scores: Scores = None,
     epochs: Epochs = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample, measuring and fit.")
@@ -147,7 +150,7 @@ def predict(
             epochs=epochs,
             seed=seed,
             watcher=progress,
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **measurement_keywords(measurement),
         )
 
@@ -175,6 +178,7 @@ def budgets(
     split: SplitBy = "components",
     proxies: Proxies = None,
     champion: Champion = None,
+    scores: Scores = None,
     plot: Plot = None,
     save: Save = None,
     as_json: AsJson = False,
@@ -199,7 +203,7 @@ def budgets(
             split_by=split,
             watcher=progress,
             sizes=SIZES if sizes is None else _numbers(sizes),
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **keywords,
             **measurement_keywords(measurement),
         )
@@ -227,10 +231,10 @@ def _show_budgets(content: dict[str, Any]) -> None:
         line(f"left out: {name}: {reason}")
 
 
-def _places(proxies: str | None, champion: str | None) -> dict[str, Any]:
-    """The keywords for what takes the places of `proxies` and `champion`."""
-    named = None if proxies is None else tuple(p.strip() for p in proxies.split(","))
-    return without_unset({"proxies": named, "champion": champion})
+def _places(proxies: str | None, champion: str | None, scores: str | None) -> dict[str, Any]:
+    """The keywords for what takes the places of `proxies` and `champion`, and for known scores."""
+    named = None if proxies is None else separated(proxies)
+    return without_unset({"proxies": named, "champion": champion, "scores": scores})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from eznas.predictors import graphs
 from eznas.predictors.curves import SUMMARIES, described
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.scaling import ScoreScaler
+from eznas.proxies.loading import separated
 from eznas.spaces import Space
 from eznas.statistics.catalogue import PATHS
 
@@ -95,7 +96,7 @@ def proxies_of(text: str) -> tuple[str, ...]:
     if text in ("encoding", "graph", "curve", *SUMMARIES) or (kind == "table" and colon):
         return ()
     if kind == "proxies" and colon:
-        return tuple(name.strip() for name in rest.split(",") if name.strip())
+        return separated(rest)
     return (rest if kind == "run" and colon else text,)
 
 

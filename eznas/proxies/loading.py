@@ -58,6 +58,18 @@ def export(proxy: str, file: str) -> dict[str, Any]:
     return content.model_dump()
 
 
+def separated(text: str) -> tuple[str, ...]:
+    """The proxies of a text between commas; those inside parentheses, of formulas, do not count."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 def untested(proxy: str) -> bool:
     """Whether a text that `load` takes names a run that has not tested its champion yet."""
     return is_run(proxy.strip()) and not describe(proxy).evidence

@@ -15,20 +15,28 @@ _SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 def search_table(content: Mapping[str, Any]) -> Table:
     """The best accuracy so far after some numbers of queries, the last included.
 
-    `content`: as `eznas.search.result.described` returns it.
+    `content`: as `eznas.search.as_json.described` returns it.
     """
-    curve, repeats = content["curve"], content["repeats"]
     table = new_table()
-    several = repeats > 1
+    several = content["repeats"] > 1
     headings = ["queries", "best so far", *(["[95 %]"] if several else []), "regret"]
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for query in _shown(len(curve["queries"])):
-        mean, low, high = (curve[end][query - 1] for end in ("mean", "low", "high"))
-        interval = [f"[{low:.2f}, {high:.2f}]"] if several else []
-        regret = UNDEFINED if curve["regret"] is None else f"{curve['regret'][query - 1]:.2f}"
-        table.add_row(str(query), f"{mean:.2f}", *interval, regret)
+    for row in shown_rows(content):
+        interval = [f"[{row['low']:.2f}, {row['high']:.2f}]"] if several else []
+        regret = UNDEFINED if row["regret"] is None else f"{row['regret']:.2f}"
+        table.add_row(str(row["queries"]), f"{row['mean']:.2f}", *interval, regret)
     return table
+
+
+def shown_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a search's table: queries, mean, low, high and regret (None where not known);
+    `content` as in `search_table`."""
+    curve = content["curve"]
+    return [
+        {key: None if values is None else values[query - 1] for key, values in curve.items()}
+        for query in _shown(len(curve["queries"]))
+    ]
 
 
 def front_table(content: Mapping[str, Any]) -> Table:
@@ -55,10 +63,11 @@ def search_title(content: Mapping[str, Any]) -> str:
     return f"{content['method']} search, {where}, {content['accuracy']} accuracy{mean}"
 
 
-def best_line(content: Mapping[str, Any]) -> str:
-    """The most accurate network in a line; `content` as in `search_table`."""
+def best_line(content: Mapping[str, Any], mark: str = "") -> str:
+    """The most accurate network in a line, `mark` before and behind its architecture; `content` as
+    in `search_table`."""
     best = content["best"]
-    return f"best: {best['accuracy']:.2f}  {best['architecture']}"
+    return f"best: {best['accuracy']:.2f}  {mark}{best['architecture']}{mark}"
 
 
 def count(number: float) -> str:

@@ -76,6 +76,7 @@ def budgets(
     split_by: str = "components",
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    scores: str | None = None,
     seed: int = 0,
     images: str | None = None,
     raw: int = 0,
@@ -90,18 +91,17 @@ def budgets(
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool; in each trial the
     predictors are fitted to the first of them in random order, as many as each of `sizes` says, and
-    tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on
-    the held-out part, which share no component; "networks": both by lot. `proxies` and `champion`
-    take their places in named predictors. The rest is as in `correlate`.
+    tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on the
+    held-out part, which share none; "networks": both by lot. `proxies` and `champion` take their
+    places; `scores`: see `Measurements` (they are timed all the same). Else as in `correlate`.
 
-    Raises `InputError` for an argument that cannot be used, too few networks, and where a network
-    cannot be measured.
+    Raises `InputError` for bad arguments, too few networks, and one that cannot be measured.
     """
     phases = watcher or NoPhases()
     pool = _pool(space, dataset, set_name, networks, seed)
     [dataset] = pool.datasets
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, dataset, settings, phases)
+    measurements = Measurements(space, dataset, settings, phases, scores)
     curves = curves_of(space, dataset)
     jobs, left_out = _jobs(predictors, measurements, curves, proxies, champion)
     plan = _plan(pool, split_by, sizes, trials, seed)

@@ -28,6 +28,7 @@ def columns(text, names=NETWORKS, **keywords):
         ("table:scores.csv", ()),
         ("paths", PATHS),
         ("proxies:naswot, zen", ("naswot", "zen")),
+        ("proxies:naswot,pow(params, 2.0)", ("naswot", "pow(params, 2.0)")),
         ("run:quick-1", ("quick-1",)),
         ("hybrid", ("hybrid",)),
         ("sum_layers(layer_params)", ("sum_layers(layer_params)",)),
