@@ -26,6 +26,7 @@ from eznas.report import tables
 from eznas.search import METHODS
 from eznas.search.acquisition import ACQUISITIONS
 from eznas.search.as_json import described
+from eznas.studies import search_comparison
 from eznas.studies.search import PREDICTOR, plot, search_architectures
 from eznas.system.machine import cores
 
@@ -93,6 +94,13 @@ OUTPUT: Group = {
     "save": option("save", Save),
     "as_json": option("as_json", AsJson, False),
 }
+Saved = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE.json",
+        help="Files that --save wrote, of searches that differ in the method and its options only.",
+    ),
+]
 Pool = Annotated[int, typer.Option(min=1, help="Networks that are considered at a time.")]
 
 
@@ -187,3 +195,19 @@ def proxies(
     chosen = {"proxies": separated(proxies), "scores": scores, "pool": pool}
     measured = {"workers": cores()} | without_unset(measurement)
     _run("proxies", common, output, **chosen, **measured)
+
+
+@search.command()
+@with_options(output=OUTPUT)
+def compare(output: dict[str, Any], files: Saved) -> None:
+    """Compare saved searches, in pairs of repeats, with the first of them."""
+    check_plot(output["plot"])
+    target = target_of(output["save"], "comparison")
+    content = search_comparison.compare_saved(files)
+    drawn = plotted(partial(search_comparison.plot, content), output["plot"], target)
+    deliver({**content, "plots": drawn}, target, output["as_json"], _show_comparison)
+
+
+def _show_comparison(content: dict[str, Any]) -> None:
+    line(tables.comparison_title(content))
+    out.print(tables.comparison_table(content))
