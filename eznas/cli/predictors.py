@@ -97,6 +97,10 @@ SplitBy = Annotated[
     str,
     typer.Option(help="components (fitted and tested networks share none) or networks (by lot)."),
 ]
+Target = Annotated[
+    str,
+    typer.Option(help="What is fitted to: normal_scores of the accuracies, or the accuracies."),
+]
 
 
 @app.command()
@@ -178,6 +182,7 @@ def budgets(
     split: SplitBy = "components",
     proxies: Proxies = None,
     champion: Champion = None,
+    target: Target = "normal_scores",
     scores: Scores = None,
     plot: Plot = None,
     save: Save = None,
@@ -185,11 +190,10 @@ def budgets(
 ) -> None:
     """Compare predictors of accuracy at many budgets: labels first, then the cost of a query."""
     from eznas.report.winner_map import winner_map
-    from eznas.studies.budgets import SIZES
     from eznas.studies.budgets import budgets as compare
 
     check_plot(plot)
-    target = target_of(save, "budgets")
+    saved = target_of(save, "budgets")
     keywords = sample_keywords(sample)
     chosen = keywords.pop("datasets")
     if len(chosen) > 1:
@@ -202,19 +206,20 @@ def budgets(
             trials=trials,
             split_by=split,
             watcher=progress,
-            sizes=SIZES if sizes is None else _numbers(sizes),
+            target=target,
+            sizes=() if sizes is None else _numbers(sizes),
             **_places(proxies, champion, scores),
             **keywords,
             **measurement_keywords(measurement),
         )
     content = asdict(result)
     files = [plot] if plot else []
-    if target is not None:
-        make_folder(target.parent)
-        files.append(target.with_suffix(".png"))
+    if saved is not None:
+        make_folder(saved.parent)
+        files.append(saved.with_suffix(".png"))
     for file in files:
         winner_map(file, result.maps)
-    deliver(content | {"plots": list(map(str, files))}, target, as_json, _show_budgets)
+    deliver(content | {"plots": list(map(str, files))}, saved, as_json, _show_budgets)
 
 
 def _show_budgets(content: dict[str, Any]) -> None:
@@ -233,7 +238,9 @@ def _show_budgets(content: dict[str, Any]) -> None:
 
 def _places(proxies: str | None, champion: str | None, scores: str | None) -> dict[str, Any]:
     """The keywords for what takes the places of `proxies` and `champion`, and for known scores."""
-    named = None if proxies is None else separated(proxies)
+    named = None if proxies is None else tuple(separated(proxies))
+    if named == ():
+        raise InputError(f"proxies {proxies!r}: expected one or more, as in naswot,zen")
     return without_unset({"proxies": named, "champion": champion, "scores": scores})
 
 

@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from eznas.metrics.correlations import pearson, top_kendall
 from eznas.metrics.ranks import kendall, spearman
-from eznas.metrics.selection import ndcg, regret
+from eznas.metrics.selection import ndcg, precision, regret
 
 Floats = NDArray[np.float64]
 
-IN_PERCENT = ("mae", "rmse", "sparse_tau_0.1", "sparse_tau_1")  # they need predictions in percent
+# Percent to which predictions are rounded for sparse tau, and how many decimals that leaves.
+ROUNDED = {"0.01": 2, "0.1": 1, "1": 0}
+# They need predictions in percent.
+IN_PERCENT = ("mae", "rmse", *(f"sparse_tau_{step}" for step in ROUNDED))
 PREDICTION_METRICS = (
     *IN_PERCENT,
     *("pearson", "rho", "tau", "precision_at_10", "precision_at_20", "ndcg", "regret1"),
@@ -26,19 +29,15 @@ def prediction_metrics(
     percent; NaN where it is undefined.
 
     Mean absolute and root mean squared error in percent; tau of predictions that are rounded to
-    0.1 and to 1 percent (sparse Kendall, Yu et al., 2020); the share of the 10 and 20 best by
-    prediction that are so by accuracy; `in_percent`: whether the predictions are accuracies (a
-    proxy's score has no scale: those metrics are NaN).
+    each of `ROUNDED` (sparse Kendall, Yu et al., 2020: 0.01 and 0.1 as White et al.); the share of
+    the 10 and 20 best by prediction that are so by accuracy. `in_percent`: whether the predictions
+    are accuracies (a proxy's score has no scale: those metrics are NaN).
     """
-    error = predictions - accuracies
-    percent = {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "sparse_tau_0.1": kendall(np.round(predictions, 1), accuracies),
-        "sparse_tau_1": kendall(np.round(predictions), accuracies),
-    }
+    percent = dict.fromkeys(IN_PERCENT, np.nan)
+    if in_percent:
+        percent = _errors(predictions, accuracies)
     return {
-        **(percent if in_percent else dict.fromkeys(IN_PERCENT, np.nan)),
+        **percent,
         "pearson": pearson(predictions, accuracies),
         "rho": spearman(predictions, accuracies),
         "tau": kendall(predictions, accuracies),
@@ -52,9 +51,19 @@ def prediction_metrics(
 
 def precision_at(k: int, predictions: Floats, accuracies: Floats) -> float:
     """The share of the k best by predictions [networks] that are among the k best by accuracies
-    [networks]; of equal ones the first count. NaN for fewer than k networks or an undefined
-    prediction."""
-    if len(predictions) < k or np.isnan(predictions).any():
-        return float("nan")
-    best, predicted = (np.argsort(-v, kind="stable")[:k] for v in (accuracies, predictions))
-    return len(np.intersect1d(best, predicted)) / k
+    [networks], see `precision`; NaN for fewer than k networks or if undefined."""
+    networks = len(predictions)
+    return precision(predictions, accuracies, k / networks) if networks >= k else float("nan")
+
+
+def _errors(predictions: Floats, accuracies: Floats) -> dict[str, float]:
+    """The metrics of `IN_PERCENT`."""
+    error = predictions - accuracies
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        **{
+            f"sparse_tau_{step}": kendall(np.round(predictions, decimals), accuracies)
+            for step, decimals in ROUNDED.items()
+        },
+    }

@@ -85,6 +85,8 @@ def feature(text: str, measurements: Measurements, epochs: int | None = None) ->
         return Scores(lambda architectures, curves: summary(text, curves, architectures, epochs))
     if kind == "table" and colon:
         return Scores(_columns(read_published(rest, space), space))
+    if not proxies_of(text):
+        raise InputError(f"feature {text!r}: expected proxies, as in proxies:naswot,zen")
     return _of_proxies(proxies_of(text), measurements)
 
 
@@ -96,7 +98,7 @@ def proxies_of(text: str) -> tuple[str, ...]:
     if text in ("encoding", "graph", "curve", *SUMMARIES) or (kind == "table" and colon):
         return ()
     if kind == "proxies" and colon:
-        return separated(rest)
+        return tuple(separated(rest))
     return (rest if kind == "run" and colon else text,)
 
 

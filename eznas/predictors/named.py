@@ -10,6 +10,7 @@ from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.regressors import REGRESSORS, Residual, regressor
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.loading import load as load_proxy
 
 CHAMPION = "nasbench201-a"  # of `eznas.proxies.discovered`
@@ -84,7 +85,13 @@ _ROWS = (
     ),
     # From the first epochs of training.
     *(NamedPredictor(s.name, (s.name,), "", s.source) for s in SUMMARIES.values()),
-    _row("lcsvr", "curve params flops", "nusvr", "with params and FLOPs"),
+    NamedPredictor(
+        "lcsvr",
+        ("curve", "params", "flops"),
+        "nusvr",
+        "Baker et al., 2018; Ru et al., 2021 (LcSVR)",
+        "its constants are fixed, not searched for",
+    ),
     NamedPredictor(
         "omni",
         ("curve", "proxies", "encoding"),
@@ -94,6 +101,10 @@ _ROWS = (
     ),
     # Proxies by themselves, which need no labels.
     *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
+    *(
+        NamedPredictor(name, (name,), "", "this project: discovered", "has seen labels of a space")
+        for name in DISCOVERED
+    ),
 )
 PREDICTORS: dict[str, NamedPredictor] = {row.name: row for row in _ROWS}
 
@@ -105,14 +116,15 @@ def load(
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
     epochs: int | None = None,
+    target: str = "normal_scores",
     seed: int = 0,
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
     Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
     (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
-    places that features of these names keep for them; `measurements`, `epochs` and `seed` as in
-    `Predictor`. Raises `InputError` for other names, and where a library is missing.
+    places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
+    as in `Predictor`. Raises `InputError` for other names, and where a library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
@@ -124,7 +136,9 @@ def load(
         behind = Residual(regressor(row.regressor, seed))
     elif behind is not None:
         regressor(row.regressor, seed)  # raises where its library is missing
-    return Predictor(features, behind, measurements=measurements, epochs=epochs, seed=seed)
+    return Predictor(
+        features, behind, measurements=measurements, epochs=epochs, target=target, seed=seed
+    )
 
 
 def list_predictors() -> list[dict[str, str]]:
@@ -150,6 +164,8 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind not in REGRESSORS:
         raise unknown("regressor", behind, REGRESSORS)
     features = tuple(part.strip() for part in rest[:-1].split(";"))
+    if behind == "gin" and features != ("graph",):
+        raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
 
 
@@ -157,5 +173,7 @@ def _of_proxy(name: str) -> NamedPredictor:
     try:
         load_proxy(name.removeprefix("run:"))
     except InputError:
+        if not name.replace("-", "_").isidentifier():  # a run, a file or a formula
+            raise
         raise unknown("predictor", name, PREDICTORS, "eznas predictors") from None
     return NamedPredictor(name, (name,), "", "a proxy by itself")

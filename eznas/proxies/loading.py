@@ -58,8 +58,9 @@ def export(proxy: str, file: str) -> dict[str, Any]:
     return content.model_dump()
 
 
-def separated(text: str) -> tuple[str, ...]:
-    """The proxies of a text between commas; those inside parentheses, of formulas, do not count."""
+def separated(text: str) -> list[str]:
+    """The proxies of a text, between commas; those inside the parentheses of a formula do not
+    count."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -67,7 +68,7 @@ def separated(text: str) -> tuple[str, ...]:
             parts.append("")
         else:
             parts[-1] += letter
-    return tuple(part.strip() for part in parts if part.strip())
+    return [part.strip() for part in parts if part.strip()]
 
 
 def untested(proxy: str) -> bool:

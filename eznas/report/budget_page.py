@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eznas.report.cells import bare
+from eznas.report.cells import bare, sort_key
 from eznas.report.markdown import UNDEFINED, code, number, table, text
 
 Content = Mapping[str, Any]
@@ -26,14 +26,15 @@ def described_budgets(content: Content) -> str:
     return (
         f"{predictors} predictors of {content['accuracy']} accuracy on {content['dataset']}, "
         f"{content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
-        f"{content['trials']} trials, split by {content['split']}"
+        f"{content['trials']} trials, split by {content['split']}, fitted to "
+        f"{content['target'].replace('_', ' ')}"
     )
 
 
 def budget_tables(content: Content) -> Iterator[str]:
     """The rows, the best first at each number of training networks, and the maps of winners."""
     unit = content["unit"]
-    rows = sorted(content["rows"], key=lambda row: (row["training"], -(row["tau"] or -2)))
+    rows = sorted(content["rows"], key=lambda row: (row["training"], -sort_key(row["tau"])))
     columns = [
         ("predictor", code("predictor")),
         ("fitted to", text("training")),

@@ -7,22 +7,28 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from eznas.proxies.loading import NAMES
 from eznas.report.cells import UNDEFINED, WIDTH, bare, new_table, open_table, shortened
 
 Row = Mapping[str, Any]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+OTHERS = "*"  # in place of a letter, for those that win least often where letters are too few
+SIZES = 6  # numbers of networks in a table
 
 
-def predictor_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """Named predictors; `rows` as `eznas.predictors.named.list_predictors` returns them."""
+def predictor_table(rows: Sequence[Mapping[str, str]]) -> Group:
+    """Named predictors, and in one line those that are a proxy by itself; `rows` as
+    `eznas.predictors.named.list_predictors` returns them."""
     table = Table(show_lines=True)
     for heading in ("predictor", "features", "regressor", "source and note"):
         table.add_column(heading, overflow="fold")
-    for row in rows:
+    proxies = [row["name"] for row in rows if row["name"] in NAMES]
+    for row in (row for row in rows if row["name"] not in NAMES):
         source = "; ".join(part for part in (row["source"], row["note"]) if part)
         texts = (row["name"], row["features"], row["regressor"], source)
         table.add_row(*map(Text, texts))
-    return table
+    by_itself = f"and every proxy by itself, without labels: {', '.join(proxies)}"
+    return Group(table, Text(by_itself))
 
 
 def prediction_table(rows: Sequence[Row], title: str, top: int) -> Table:
@@ -44,24 +50,22 @@ def budget_table(content: Mapping[str, Any], width: int = WIDTH) -> Table:
     `content` as `eznas.studies.budgets.Budgets` has it.
     """
     rows = content["rows"]
-    sizes = sorted({row["training"] for row in rows if row["training"]})
-    shown = sizes if len(sizes) <= 6 else sizes[:: max(1, len(sizes) // 5)]
+    shown = _some(sorted({row["training"] for row in rows if row["training"]}))
     table = open_table(1)
-    name_width = max(20, width - 7 * len(shown) - 24)
     table.add_column("predictor", no_wrap=True)
-    table.add_column("epoch", justify="right")
-    for size in shown:
-        table.add_column(f"n={size}", justify="right", no_wrap=True)
-    table.add_column("query", justify="right", no_wrap=True)
+    for heading in ("epoch", *(f"n={size}" for size in shown), f"query [{content['unit']}]"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    headings = table.columns[1:]
+    name_width = max(12, width - sum(len(str(column.header)) + 1 for column in headings))
     for name, epochs in _by_best(rows):
-        of_name = {
+        by_size = {
             row["training"]: row
             for row in rows
             if (row["predictor"], row["epochs"]) == (name, epochs)
         }
-        any_row = next(iter(of_name.values()))
-        taus = [_tau(of_name.get(size) or of_name.get(0)) for size in shown]
-        cells = [shortened(name, name_width), str(epochs or ""), *taus, f"{any_row['query']:.3g}"]
+        query = next(iter(by_size.values()))["query"]
+        taus = [_tau(by_size.get(size) or by_size.get(0)) for size in shown]
+        cells = (shortened(name, name_width), str(epochs or ""), *taus, f"{query:.3g}")
         table.add_row(*map(Text, cells))
     return table
 
@@ -70,19 +74,31 @@ def winner_table(winners: Mapping[str, Any]) -> Group:
     """The map of winners: a row for each budget of a query, a column for each number of labels,
     a letter for each winner. `winners` as `eznas.studies.winners.winners` has them."""
     names = winner_names(winners)
-    letters = {name: LETTERS[i % len(LETTERS)] for i, name in enumerate(names)}
+    letters = dict(zip(names, [*LETTERS, *[OTHERS] * len(names)], strict=False))
     table = open_table(1)
-    table.add_column(f"query [{winners['unit']}]", justify="right", no_wrap=True)
-    for labels in winners["labels"]:
-        table.add_column(str(labels), justify="right", no_wrap=True)
+    for heading in ("query", *map(str, winners["labels"])):
+        table.add_column(heading, justify="right", no_wrap=True)
     cells = iter(winners["cells"])
     for query in winners["queries"]:
         row = [next(cells) for _ in winners["labels"]]
-        texts = [f"{letters[c['winner']]} {bare(c['tau'])}" if c["winner"] else "-" for c in row]
-        table.add_row(Text(f"{query:.3g}"), *map(Text, texts))
-    title = f"winners by trained networks (columns); labels of champions {winners['champions']}"
+        texts = [
+            f"{letters[c['winner']]} {bare(c['tau'], digits=2)}" if c["winner"] else UNDEFINED
+            for c in row
+        ]
+        table.add_row(Text(f"{query:.2g}"), *map(Text, texts))
+    title = (
+        f"winners and their tau, by the {winners['unit']} of a query (rows) and the networks "
+        f"trained first (columns), labels of champions {winners['champions']}"
+    )
     legend = [f"{letters[name]} {name}" for name in names]
     return Group(Text(title, style="italic"), table, *map(Text, legend))
+
+
+def _some(sizes: Sequence[int]) -> list[int]:
+    """At most `SIZES` of them, evenly, the first and the last included."""
+    count = min(SIZES, len(sizes))
+    steps = max(count - 1, 1)
+    return [sizes[round(i * (len(sizes) - 1) / steps)] for i in range(count)]
 
 
 def winner_names(winners: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
-from eznas.report.correlation_tables import correlation_table, difference_table
+from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
 from eznas.report.listing_tables import (
     check_table,
     curve_table,
@@ -51,6 +51,7 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "outcome_line",
     "prediction_table",
     "predictor_table",
     "proxy_table",

@@ -21,7 +21,8 @@ from eznas.report.predictor_tables import winner_names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HATCHES = ("", "///", "...", "xx")
+_HATCHES = ("", "///", "...", "xx", "---", "oo", "||", "\\\\\\", "++", "**")
+_LEGEND = 4  # names in a line of the legend
 
 
 def winner_map(path: Path, maps: Sequence[Mapping[str, Any]]) -> None:
@@ -29,13 +30,15 @@ def winner_map(path: Path, maps: Sequence[Mapping[str, Any]]) -> None:
     `eznas.studies.winners.winners` has them. Raises `InputError` where the file cannot be
     written."""
     check(path)
-    figure = new_figure(7.2 * len(maps), 7.0)
-    panels = figure.subplots(1, len(maps), squeeze=False)[0]
     names = list(dict.fromkeys(name for winners in maps for name in winner_names(winners)))
+    figure = new_figure(7.2 * len(maps), 6.5 + 0.18 * (len(names) / _LEGEND + 1))
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, winners in zip(panels, maps, strict=True):
         _panel(axes, winners, names)
     handles = [_patch(names.index(name), name) for name in names]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=_LEGEND, fontsize=7, frameon=False
+    )
     save(path, figure)
 
 

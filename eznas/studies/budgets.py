@@ -5,8 +5,9 @@ NeurIPS 2021: predictors at many budgets for initialisation (networks that are t
 for a query (what is spent on each further network).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
-from eznas.predictors.base import Predictor
+from eznas.predictors.base import TARGETS, Predictor
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
 from eznas.proxies.measured import ScoringSettings
@@ -39,14 +40,15 @@ class Budgets:
     """The result of `budgets`.
 
     `rows`: one for each predictor, number of training networks and epoch: predictor, features,
-    regressor, training (networks fitted to), champion_labels (what the discovered formulas in it
-    have seen of this space; None: not known), epochs, the means over trials of
-    `PREDICTION_METRICS`, tau_error (its standard error), taus of the trials, fit_seconds,
-    proxy_seconds and predict_seconds a network, query (what a network costs, in `unit`);
+    regressor, training (networks fitted to), champion_labels (networks of this space that the
+    search behind a discovered formula in it has seen; None: not known), epochs, the means over
+    trials of `PREDICTION_METRICS` (NaN: undefined in some trial), tau_error (its standard error),
+    taus of the trials, fit_seconds, proxy_seconds and predict_seconds a network, query (what a
+    network costs, in `unit`; see `eznas.studies.prices.add_costs`);
     `maps`: the winners, see `eznas.studies.winners`, with champions' labels free and counted;
     `unit` of queries: "seconds", or "epochs" where training times are not known; `epoch_seconds`
-    of a mean network's epoch; `split`: "components" or "networks"; `left_out`: predictors that were
-    not tried, and why.
+    of a mean network's epoch; `split`: "components" or "networks"; `target`: what was fitted to;
+    `left_out`: predictors that were not tried, and why.
     """
 
     space: str
@@ -56,6 +58,7 @@ class Budgets:
     trials: int
     tested: int
     split: str
+    target: str
     unit: str
     epoch_seconds: float | None
     total_epochs: int | None
@@ -71,11 +74,12 @@ def budgets(
     dataset: str = "",
     set_name: str = "all",
     networks: int | None = AtMost(1000),
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] = (),
     trials: int = 30,
     split_by: str = "components",
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    target: str = TARGETS[0],
     scores: str | None = None,
     seed: int = 0,
     images: str | None = None,
@@ -90,40 +94,34 @@ def budgets(
 
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool; in each trial the
-    predictors are fitted to the first of them in random order, as many as each of `sizes` says, and
-    tested on `TESTED` others. `split_by` "components": fitted to the search part and tested on the
-    held-out part, which share none; "networks": both by lot. `proxies` and `champion` take their
-    places; `scores`: see `Measurements` (they are timed all the same). Else as in `correlate`.
+    predictors are fitted to the first of them in random order, as many as each of `sizes` says
+    (none: those of `SIZES` that there are networks for), and tested on `TESTED` others. `split_by`
+    "components": fitted to the search part and tested on the held-out part, which share no
+    component; "networks": both by lot. `proxies`, `champion` and `target`: see
+    `eznas.predictors.load`. `scores`: a CSV file of scores that are known, see `Measurements`
+    (their proxies are timed all the same). `seed` of the networks, the trials, the initialisations
+    and the regressors. The rest is as in `correlate`.
 
-    Raises `InputError` for bad arguments, too few networks, and one that cannot be measured.
+    Raises `InputError` for an argument that cannot be used, too few networks, and where a network
+    cannot be measured.
     """
     phases = watcher or NoPhases()
     pool = _pool(space, dataset, set_name, networks, seed)
-    [dataset] = pool.datasets
-    settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, dataset, settings, phases, scores)
-    curves = curves_of(space, dataset)
-    jobs, left_out = _jobs(predictors, measurements, curves, proxies, champion)
     plan = _plan(pool, split_by, sizes, trials, seed)
-    needed = _measured(jobs, measurements, pool)
+    settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
+    measurements = Measurements(space, plan.dataset, settings, phases, scores)
+    curves = curves_of(space, plan.dataset)
+    left_out = {} if predictors else _left_out(curves, measurements)
+    names = [name for name in predictors or PREDICTORS if name not in left_out]
+    load_named = partial(load, proxies=proxies, champion=champion, target=target, seed=seed)
+    jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
+    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
+    measurements.scores(needed, pool.architectures)  # of all networks at once
     rows = run(jobs, plan, curves, workers, phases)
-    price = Price.of(space, dataset, curves)
-    add_costs(rows, jobs, proxy_seconds(needed, pool, settings), price.epoch_seconds, space)
-    return Budgets(
-        space=space,
-        dataset=dataset,
-        accuracy=pool.kind,
-        networks=len(pool.architectures),
-        trials=trials,
-        tested=min(TESTED, len(plan.tested)),
-        split=split_by,
-        unit=price.unit,
-        epoch_seconds=price.epoch_seconds,
-        total_epochs=price.total_epochs,
-        rows=rows,
-        maps=winners(rows, plan.sizes, price.unit, price.dearest),
-        left_out=left_out,
-    )
+    price = Price.of(space, plan.dataset, curves)
+    seconds = proxy_seconds(needed, pool, settings, phases)
+    add_costs(rows, jobs, seconds, price.epoch_seconds, space)
+    return _result(plan, {"split": split_by, "target": target}, rows, price, left_out)
 
 
 def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: int) -> Benchmark:
@@ -133,71 +131,52 @@ def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: i
 
 
 def _plan(pool: Benchmark, split_by: str, sizes: Sequence[int], trials: int, seed: int) -> Plan:
-    """The networks of all trials; `InputError` where there are too few."""
+    """The networks of all trials; `InputError` where there are too few, and for a size or a number
+    of trials that cannot be."""
+    if trials < 1:
+        raise InputError(f"trials {trials}: expected 1 or more")
     trained, tested = _parts(pool, split_by)
     most = len(trained) - (TESTED if split_by == "networks" else 0)
-    usable = tuple(size for size in sizes if size <= most)
+    usable = tuple(sorted(set(sizes))) or tuple(size for size in SIZES if size <= most)
     if not usable or len(tested) < 2:
         raise InputError(
-            f"{len(pool.architectures)} networks are too few: {most} to fit to and "
+            f"{len(pool.architectures)} networks are too few: {max(most, 0)} to fit to and "
             f"{len(tested)} to test on"
         )
+    for size in usable:
+        if not 1 <= size <= most:
+            raise InputError(f"size {size}: expected 1 to {max(most, 0)}, the networks to fit to")
     return Plan(pool, next(iter(pool.datasets)), trained, tested, usable, trials, seed)
 
 
-def _measured(jobs: Sequence[Job], measurements: Measurements, pool: Benchmark) -> list[str]:
-    """Measure every proxy that some job needs, on all networks; returns them."""
-    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
-    measurements.scores(needed, pool.architectures)
-    return needed
-
-
-def _jobs(
-    predictors: Sequence[str],
-    measurements: Measurements,
-    curves: Curves | None,
-    proxies: Sequence[str],
-    champion: str,
-) -> tuple[list[Job], dict[str, str]]:
-    """A job for each predictor and epoch at which it reads curves, and why named ones are left
-    out where none were asked for."""
-    names, left_out = list(predictors), dict[str, str]()
-    if not names:
-        names, left_out = _usual(curves, measurements)
-    epochs = _epochs(curves)
-    jobs = [
-        Job(name, variant)
-        for name in names
-        for variant in _variants(
-            name, load(name, measurements, proxies=proxies, champion=champion), epochs
-        )
-    ]
-    return jobs, left_out
-
-
-def _usual(curves: Curves | None, measurements: Measurements) -> tuple[list[str], dict[str, str]]:
-    """The named predictors that are tried unless others are named, and why others are not."""
-    names, left_out = list[str](), dict[str, str]()
+def _left_out(curves: Curves | None, measurements: Measurements) -> dict[str, str]:
+    """Why some named predictors are not tried unless they are named."""
+    reasons = dict[str, str]()
     for name, row in PREDICTORS.items():
         try:
-            predictor = load(name, measurements)
+            lacking = _lacking(load(name, measurements), curves)
         except InputError as error:
-            left_out[name] = str(error)
+            reasons[name] = str(error)
             continue
-        reads = predictor.requires.curve
-        has = () if curves is None else tuple(curves.values)
         if row.slow:
-            left_out[name] = "a fit takes seconds: name it to have it tried"
-        elif reads and (curves is None or (reads != "all" and reads not in has)):
-            left_out[name] = f"no curves with {reads} of space {measurements.space.name}"
+            reasons[name] = "a fit takes seconds: name it to have it tried"
+        elif lacking:
+            reasons[name] = lacking
         elif name in _SLOW_PROXIES:
-            left_out[name] = "takes seconds a network"
-        else:
-            names.append(name)
-    return names, left_out
+            reasons[name] = "takes seconds a network: name it to have it tried"
+    return reasons
 
 
 _SLOW_PROXIES = ("grasp", "vkdnw_entropy")
+
+
+def _lacking(predictor: Predictor, curves: Curves | None) -> str:
+    """What a predictor reads of learning curves that is not here, "" where all is."""
+    reads = predictor.requires.curve
+    if not reads or (curves is not None and (reads == "all" or reads in curves.values)):
+        return ""
+    what = {"accuracy": " of accuracy", "train_loss": " of the training loss"}
+    return f"it reads learning curves{what.get(reads, '')}, and there are none here"
 
 
 def _parts(pool: Benchmark, split_by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -214,19 +193,42 @@ def _parts(pool: Benchmark, split_by: str) -> tuple[NDArray[np.int64], NDArray[n
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _epochs(curves: Curves | None) -> list[int]:
-    if curves is None:
-        return []
+def _jobs(predictors: Mapping[str, Predictor], curves: Curves | None) -> Iterator[Job]:
+    """A job for each predictor, or for each epoch up to which one reads curves; `InputError` where
+    there are none of what it reads."""
+    for name, predictor in predictors.items():
+        if lacking := _lacking(predictor, curves):
+            raise InputError(f"predictor {name}: {lacking}")
+        if curves is None or not predictor.requires.curve:
+            yield Job(name, predictor)
+            continue
+        for epoch in _epochs(curves):
+            parameters = predictor.get_params(deep=False) | {"epochs": epoch}
+            yield Job(name, Predictor(**parameters))
+
+
+def _epochs(curves: Curves) -> list[int]:
+    """The epochs up to which curves are read."""
     last = int(curves.epochs[-1])
-    return [last] if len(curves.epochs) == 1 else [e for e in EPOCHS if e < last]
+    return [e for e in EPOCHS if curves.epochs[0] <= e < last] or [last]
 
 
-def _variants(name: str, predictor: Predictor, epochs: Sequence[int]) -> Iterator[Predictor]:
-    """The predictor once, or once for each epoch if it reads curves; `InputError` where there are
-    none."""
-    if not predictor.requires.curve:
-        yield predictor
-    elif not epochs:
-        raise InputError(f"predictor {name}: reads learning curves, and there are none here")
-    for epoch in epochs if predictor.requires.curve else ():
-        yield Predictor(**predictor.get_params(deep=False) | {"epochs": epoch})
+def _result(
+    plan: Plan, how: Mapping[str, str], rows: list[Row], price: Price, left_out: dict[str, str]
+) -> Budgets:
+    """The result of trials; `how`: its fields `split` and `target`."""
+    return Budgets(
+        space=plan.pool.space,
+        dataset=plan.dataset,
+        accuracy=plan.pool.kind,
+        networks=len(plan.pool.architectures),
+        trials=plan.trials,
+        tested=plan.test_size,
+        **how,
+        unit=price.unit,
+        epoch_seconds=price.epoch_seconds,
+        total_epochs=price.total_epochs,
+        rows=rows,
+        maps=winners(rows, plan.sizes, price.unit, price.dearest),
+        left_out=left_out,
+    )

@@ -1,6 +1,7 @@
 """Accuracies of a user's networks predicted from those of others."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from eznas.benchmarks.curves import Curves
-from eznas.benchmarks.readers.curve_csv import read_curves
+from eznas.benchmarks.readers.curve_csv import has_curves, read_curves
 from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import COLUMNS, csv_text, read_accuracies
 from eznas.errors import InputError
 from eznas.evaluation.executors import Phases
-from eznas.predictors.base import Predictor
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PROXIES, load
 from eznas.proxies.measured import ScoringSettings
@@ -52,8 +52,8 @@ def predict(
     `predictor`: a text as `eznas.predictors.load` takes it, with `proxies` and `champion` in the
     places that it keeps for them. `train`: a CSV file with the columns architecture and accuracy,
     to fit to. `candidates`: a file with an architecture a line, or a CSV file with a column
-    architecture; without it, `sample` networks of the space that are not in `train` (at most 1000,
-    by default all of a smaller space).
+    architecture; without it, `sample` networks of the space that are not in `train` (by default
+    1000, or all of a smaller space).
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
@@ -73,14 +73,16 @@ def predict(
     names = _candidates(measurements.space, candidates, sample, architectures, seed)
     curves = None
     if loaded.requires.curve:
-        curves, loaded = _with_curves(loaded, train, candidates, measurements)
+        curves = _curves(train, candidates, measurements)
+        _check_known(names, curves, train)
+        last = int(curves.epochs[-1])
+        loaded.set_params(epochs=min(epochs or last, last))
     loaded.fit(architectures, accuracies, curves)
     predictions = np.asarray(loaded.predict(names), dtype=float)
-    order = ranked(predictions.tolist())
     finite = np.isfinite(predictions)
     return [
         {"architecture": names[i], "prediction": float(predictions[i]) if finite[i] else None}
-        for i in order
+        for i in ranked(predictions.tolist())
     ]
 
 
@@ -95,59 +97,80 @@ def _candidates(
     if file is not None and sample is not None:
         raise InputError(f"{file} and a sample of {sample}: expected one of the two")
     if file is not None:
-        return list(dict.fromkeys(_read(Path(file), space)))
-    fitted = set(known)
-    wanted = SAMPLED if sample is None else sample
-    for size in (wanted + len(fitted), wanted):  # enough even if all of `known` are drawn
-        try:
-            drawn = space.sample(size, seed)
-        except InputError:
-            continue
-        return [a for a in drawn if a not in fitted][:wanted]
-    if sample is not None:
-        raise InputError(f"space {space.name}: cannot sample {sample} different architectures")
-    return [a for a in space.architectures() if a not in fitted]
+        return _read(Path(file), space)
+    if sample is not None and sample < 1:
+        raise InputError(f"sample {sample}: expected 1 or more networks")
+    fitted, wanted = set(known), sample or SAMPLED
+    others = [a for a in _drawn(space, wanted + len(fitted), seed) if a not in fitted]
+    if not others or len(others) < (sample or 0):
+        raise InputError(
+            f"sample {wanted}: space {space.name} has {len(others)} networks that are not fitted to"
+        )
+    return others[:wanted]
 
 
-def _read(path: Path, space: Space) -> Iterator[str]:
-    """The architectures of a file: its column of that name, or else one on each line."""
-    with csv_text(path) as text:
-        lines = text.read().splitlines()
-    header = [name.strip() for name in lines[0].split(",")] if lines else []
-    column = next((name for name in COLUMNS["architecture"] if name in header), None)
-    texts = lines if column is None else [row[column] or "" for row in csv.DictReader(lines)]
-    first = 1 if column is None else 2
-    for number, spelling in enumerate(texts, first):
+def _drawn(space: Space, count: int, seed: int) -> Sequence[str]:
+    """At least `count` architectures in random order, or all of a small space."""
+    if math.prod(map(len, space.positions)) > 10 * count:
+        return space.sample(count, seed)
+    everything = space.architectures()
+    return [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
+
+
+def _read(path: Path, space: Space) -> list[str]:
+    """The architectures of a file in canonical spelling, each once."""
+    architectures = dict[str, None]()
+    for line, spelling in _spellings(path):
         if spelling.strip():
-            with located(f"{path}:{number}"):
-                yield space.canonical(spelling.strip())
+            with located(f"{path}:{line}"):
+                architectures[space.canonical(spelling.strip())] = None
+    if not architectures:
+        raise InputError(f"{path}: expected an architecture a line, found none")
+    return list(architectures)
 
 
-def _with_curves(
-    predictor: Predictor, train: str, candidates: str | None, measurements: Measurements
-) -> tuple[Curves, Predictor]:
-    """Curves of all networks, and the predictor that reads them as far as all of them go."""
+def _spellings(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers and texts: those of the column architecture, or else all lines."""
+    with csv_text(path) as file:
+        lines = file.read().splitlines()
+        reader = csv.DictReader(lines, restval="", skipinitialspace=True)
+        header = reader.fieldnames or ()
+        column = next((name for name in COLUMNS["architecture"] if name in header), None)
+        if column is None:
+            yield from enumerate(lines, 1)
+        else:
+            yield from ((reader.line_num, row[column]) for row in reader)
+
+
+def _curves(train: str, candidates: str | None, measurements: Measurements) -> Curves:
+    """The curves in the files, or else the published ones of the space."""
     space = measurements.space
+    if has_curves(train):
+        curves = read_curves(train, space)
+        if candidates is not None and has_curves(candidates):
+            return joined(curves, read_curves(candidates, space, with_accuracy=False))
+        return curves
     published = curves_of(space.name, measurements.dataset)
-    if not _has_curves(train):
-        if published is None:
+    if published is None:
+        raise InputError(
+            f"{train}: expected columns {_CURVE_COLUMNS}: this predictor reads learning curves, "
+            f"and there are none of {space.name} here"
+        )
+    return published
+
+
+_CURVE_COLUMNS = "accuracy_1, accuracy_2, ... or loss_1, loss_2, ..."
+
+
+def _check_known(names: Sequence[str], curves: Curves, train: str) -> None:
+    """`InputError` where a network that is to be predicted has no curve."""
+    known = set(curves.architectures)
+    for name in names:
+        if name not in known:
             raise InputError(
-                f"{train}: expected columns accuracy_1, accuracy_2, ... or loss_1, loss_2, ...: "
-                f"this predictor reads learning curves, and there are none of {space.name} here"
+                f"this predictor reads learning curves, and network {name} has none: expected a "
+                f"file of candidates with columns {_CURVE_COLUMNS}, as in {train}"
             )
-        return published, predictor
-    curves = read_curves(train, space)
-    if candidates is not None and _has_curves(candidates):
-        curves = joined(curves, read_curves(candidates, space, with_accuracy=False))
-    last = int(curves.epochs[-1])
-    parameters = predictor.get_params(deep=False)
-    return curves, Predictor(**parameters | {"epochs": min(predictor.epochs or last, last)})
-
-
-def _has_curves(path: str) -> bool:
-    with csv_text(Path(path)) as text:
-        header = text.readline().split(",")
-    return any(name.strip().startswith(("accuracy_", "loss_")) for name in header)
 
 
 def joined(first: Curves, second: Curves) -> Curves:
@@ -156,8 +179,11 @@ def joined(first: Curves, second: Curves) -> Curves:
     epochs = np.intersect1d(first.epochs, second.epochs)
     kinds = [kind for kind in first.values if kind in second.values]
     if not len(epochs) or not kinds:
-        raise InputError(f"{first.name} and {second.name}: no epochs and values in common")
-    new = [i for i, a in enumerate(second.architectures) if a not in set(first.architectures)]
+        raise InputError(
+            f"{first.name} and {second.name}: expected accuracies or losses at common epochs"
+        )
+    known = set(first.architectures)
+    new = [i for i, a in enumerate(second.architectures) if a not in known]
     one, two = (np.isin(curves.epochs, epochs) for curves in (first, second))
     return replace(
         first,

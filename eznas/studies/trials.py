@@ -22,7 +22,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The networks of all trials: `trained` and `tested` are indices into the pool."""
+    """The networks of all trials.
+
+    `trained` and `tested`: indices [networks] into the pool, of those that may be fitted to and of
+    those to test on; equal where both are drawn from all by lot. `sizes`: how many to fit to.
+    """
 
     pool: Benchmark
     dataset: str
@@ -32,10 +36,16 @@ class Plan:
     trials: int
     seed: int
 
+    @property
+    def test_size(self) -> int:
+        """How many networks predictors are tested on."""
+        return min(TESTED, len(self.tested))
+
     def trial(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the networks to fit to [networks], in order, and to test on, of a trial."""
+        """Indices of the networks of a trial: those to fit to [networks], of which a smaller size
+        takes the first, and those to test on [networks]; no network is in both."""
         generator = np.random.default_rng([self.seed, number])
-        if self.trained is self.tested:  # by lot
+        if np.array_equal(self.trained, self.tested):  # by lot
             order = generator.permutation(self.trained)
             return order[TESTED:], order[:TESTED]
         return generator.permutation(self.trained), generator.permutation(self.tested)[:TESTED]
@@ -52,7 +62,11 @@ class Job:
 def run(
     jobs: Sequence[Job], plan: Plan, curves: Curves | None, workers: int, phases: Phases
 ) -> list[Row]:
-    """A row for each job and number of training networks, means over the trials."""
+    """A row for each job and number of training networks, means over the trials; see
+    `eznas.studies.budgets.Budgets`. A mean is NaN where it is undefined in some trial.
+
+    Raises `InputError` where a predictor cannot be fitted.
+    """
     pairs = [(job, trial) for trial in range(plan.trials) for job in jobs]
     progress = phases.phase(f"fitting {len(jobs)} predictors {plan.trials} times", len(pairs))
     parallel = Parallel(n_jobs=workers, return_as="generator", batch_size="auto")
@@ -72,35 +86,39 @@ def run(
 def _trial(job: Job, plan: Plan, trial: int, curves: Curves | None) -> list[Row]:
     """A row for each number of training networks (a single one without labels) of one trial."""
     fitted, tested = plan.trial(trial)
-    accuracies = plan.pool.accuracies[plan.dataset]
-    names = plan.pool.architectures
-    test_names, test_accuracies = [names[i] for i in tested], accuracies[tested]
-    needs_labels = job.predictor.requires.labels
-    rows = []
-    for size in plan.sizes if needs_labels else (0,):
-        chosen = fitted[:size]
-        start = time.perf_counter()
-        job.predictor.fit([names[i] for i in chosen], accuracies[chosen], curves)
-        middle = time.perf_counter()
-        predictions = job.predictor.predict(test_names)
-        end = time.perf_counter()
-        metrics = prediction_metrics(predictions, test_accuracies, job.predictor.in_percent)
-        rows.append(
-            {
-                "predictor": job.name,
-                "features": list(job.predictor.features),
-                "training": size,
-                "epochs": job.predictor.epochs or 0,
-                **metrics,
-                "fit_seconds": (middle - start) if needs_labels else 0.0,
-                "predict_seconds": (end - middle) / len(tested),
-            }
-        )
-    return rows
+    sizes = plan.sizes if job.predictor.requires.labels else (0,)
+    return [_row(job, plan, fitted[:size], tested, curves) for size in sizes]
+
+
+def _row(
+    job: Job,
+    plan: Plan,
+    fitted: NDArray[np.int64],
+    tested: NDArray[np.int64],
+    curves: Curves | None,
+) -> Row:
+    """What a predictor that is fitted to some networks is worth on others."""
+    accuracies, names = plan.pool.accuracies[plan.dataset], plan.pool.architectures
+    predictor = job.predictor
+    start = time.perf_counter()
+    predictor.fit([names[i] for i in fitted], accuracies[fitted], curves)
+    middle = time.perf_counter()
+    predictions = predictor.predict([names[i] for i in tested])
+    end = time.perf_counter()
+    return {
+        "predictor": job.name,
+        "features": list(predictor.features),
+        "training": len(fitted),
+        "epochs": predictor.epochs or 0,
+        **prediction_metrics(predictions, accuracies[tested], predictor.in_percent),
+        "fit_seconds": (middle - start) if predictor.requires.labels else 0.0,
+        "predict_seconds": (end - middle) / len(tested),
+    }
 
 
 def _mean(rows: Sequence[Row]) -> Row:
-    """The mean of rows of one predictor over trials, with the spread of tau."""
+    """The mean of rows of one predictor over trials, and the standard error of tau (NaN for one
+    trial)."""
     numbers = [*PREDICTION_METRICS, "fit_seconds", "predict_seconds"]
     taus = np.array([row["tau"] for row in rows])
     means = {key: float(np.mean([row[key] for row in rows])) for key in numbers}

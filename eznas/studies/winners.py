@@ -19,9 +19,10 @@ def winners(rows: Sequence[Row], labels: Sequence[int], unit: str, dearest: floa
     `rows` as `eznas.studies.budgets` has them; `labels`: the budgets for initialisation, in trained
     networks; budgets for a query go from nothing (or `CHEAPEST` seconds) to `dearest`. A map is
     {"champions": "free" or "counted", "labels": [...], "queries": [...], "unit", "cells": [one for
-    each query and label budget: {"labels", "query", "winner", "epochs", "tau", "tau_error",
-    "runner_up", "lead"}, winner None where no predictor fits in]}. In a cell a predictor may be
-    fitted to any number of networks within the budget; highest mean tau wins.
+    each query and label budget, label budgets inside: {"labels", "query", "winner", "epochs",
+    "tau", "tau_error", "runner_up", "lead"}, winner None where no predictor fits in]}. In a cell a
+    predictor may be fitted to any number of networks within the budget; highest mean tau wins, and
+    one that is undefined never does.
     """
     queries = _queries(unit, dearest)
     return [
@@ -41,13 +42,15 @@ def winners(rows: Sequence[Row], labels: Sequence[int], unit: str, dearest: floa
 
 
 def _queries(unit: str, dearest: float) -> NDArray[np.float64]:
-    """Ascending budgets for a query."""
+    """Ascending budgets for a query, evenly on a logarithmic scale; epochs are whole, so that a
+    short training has fewer than `QUERIES`."""
     if unit == "seconds":
         return np.geomspace(CHEAPEST, dearest, QUERIES)
-    # Epochs are whole: 0, then as evenly on a logarithmic scale as that allows.
-    whole = np.unique(np.round(np.geomspace(1, dearest, 4 * QUERIES)))
-    picks = np.round(np.linspace(0, len(whole) - 1, QUERIES - 1)).astype(int)
-    return np.concatenate([[0.0], whole[picks]])
+    for count in range(QUERIES - 1, 20 * QUERIES):  # some of them fall together
+        epochs = np.unique(np.round(np.geomspace(1, dearest, count)))
+        if len(epochs) >= min(QUERIES - 1, dearest):
+            break
+    return np.concatenate([[0.0], epochs])
 
 
 def _cell(rows: Sequence[Row], labels: int, query: float, counted: bool) -> dict[str, Any]:

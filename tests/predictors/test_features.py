@@ -28,7 +28,7 @@ def columns(text, names=NETWORKS, **keywords):
         ("table:scores.csv", ()),
         ("paths", PATHS),
         ("proxies:naswot, zen", ("naswot", "zen")),
-        ("proxies:naswot,pow(params, 2.0)", ("naswot", "pow(params, 2.0)")),
+        ("proxies:zen,pow(params, 2.0)", ("zen", "pow(params, 2.0)")),
         ("run:quick-1", ("quick-1",)),
         ("hybrid", ("hybrid",)),
         ("sum_layers(layer_params)", ("sum_layers(layer_params)",)),
@@ -80,6 +80,9 @@ def test_a_predictor_of_sklearn_can_stand_behind():
     [
         ("champion_residul", "unknown predictor 'champion_residul'; did you mean 'champion_resid"),
         ("tree[encoding]", "unknown regressor 'tree'"),
+        ("gin[encoding; graph]", "gin reads graphs, expected gin.graph."),
+        ("sum_layers(sum(wieght))", "did you mean 'weight'.*position 16"),
+        ("nofile.json", "nofile.json: .*No such file"),
     ],
 )
 def test_unknown_texts(text, message):
@@ -93,6 +96,7 @@ def test_unknown_texts(text, message):
         (("encoding",), [1.0], "one accuracy for each of 60 architectures"),
         (("encoding",), [np.nan] * 60, "finite accuracies"),
         (("table:none.csv",), ACCURACIES, "none.csv"),
+        (("proxies:",), ACCURACIES, "feature 'proxies:': expected proxies"),
     ],
 )
 def test_what_cannot_be_fitted(features, accuracies, message):

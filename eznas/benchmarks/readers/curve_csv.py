@@ -83,6 +83,14 @@ def read_curves(
     )
 
 
+def has_curves(path: str | Path) -> bool:
+    """Whether a CSV file has columns of learning curves as `read_curves` takes them; `InputError`
+    names the file where it cannot be read."""
+    with csv_text(Path(path)) as file:
+        header = csv.DictReader(file, skipinitialspace=True).fieldnames or ()
+    return any(_epochs(header, pattern, OWN) for pattern in OWN.points.values())
+
+
 def read_layout(
     path: Path,
     layout: Layout,
