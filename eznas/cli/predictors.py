@@ -13,6 +13,7 @@ from eznas.cli.options import (
     SAMPLE_OPTIONS,
     AsJson,
     Plot,
+    Scores,
     SetName,
     SpaceName,
     measurement_keywords,
@@ -132,6 +133,7 @@ def predict(
     sample: Sampled = None,
     proxies: Proxies = None,
     champion: Champion = None,
+    scores: Scores = None,
     epochs: Epochs = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample, measuring and fit.")
@@ -152,7 +154,7 @@ def predict(
             epochs=epochs,
             seed=seed,
             watcher=progress,
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **measurement_keywords(measurement),
         )
 
@@ -181,6 +183,7 @@ def budgets(
     proxies: Proxies = None,
     champion: Champion = None,
     target: Target = "normal_scores",
+    scores: Scores = None,
     plot: Plot = None,
     save: Save = None,
     as_json: AsJson = False,
@@ -205,7 +208,7 @@ def budgets(
             watcher=progress,
             target=target,
             sizes=() if sizes is None else _numbers(sizes),
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **keywords,
             **measurement_keywords(measurement),
         )
@@ -233,12 +236,12 @@ def _show_budgets(content: dict[str, Any]) -> None:
         line(f"left out: {name}: {reason}")
 
 
-def _places(proxies: str | None, champion: str | None) -> dict[str, Any]:
-    """The keywords for what takes the places of `proxies` and `champion`."""
+def _places(proxies: str | None, champion: str | None, scores: str | None) -> dict[str, Any]:
+    """The keywords for what takes the places of `proxies` and `champion`, and for known scores."""
     named = None if proxies is None else tuple(separated(proxies))
     if named == ():
         raise InputError(f"proxies {proxies!r}: expected one or more, as in naswot,zen")
-    return without_unset({"proxies": named, "champion": champion})
+    return without_unset({"proxies": named, "champion": champion, "scores": scores})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

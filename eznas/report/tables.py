@@ -19,7 +19,14 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
-from eznas.report.search_tables import best_line, front_table, search_table, search_title
+from eznas.report.search_tables import (
+    best_line,
+    comparison_table,
+    comparison_title,
+    front_table,
+    search_table,
+    search_title,
+)
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -34,6 +41,8 @@ __all__ = [
     "budget_table",
     "check_table",
     "combine_table",
+    "comparison_table",
+    "comparison_title",
     "correlation_table",
     "curve_table",
     "data_table",

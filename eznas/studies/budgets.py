@@ -80,6 +80,7 @@ def budgets(
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
     target: str = TARGETS[0],
+    scores: str | None = None,
     seed: int = 0,
     images: str | None = None,
     raw: int = 0,
@@ -97,8 +98,9 @@ def budgets(
     (none: those of `SIZES` that there are networks for), and tested on `TESTED` others. `split_by`
     "components": fitted to the search part and tested on the held-out part, which share no
     component; "networks": both by lot. `proxies`, `champion` and `target`: see
-    `eznas.predictors.load`. `seed` of the networks, the trials, the initialisations and the
-    regressors. The rest is as in `correlate`.
+    `eznas.predictors.load`. `scores`: a CSV file of scores that are known, see `Measurements`
+    (their proxies are timed all the same). `seed` of the networks, the trials, the initialisations
+    and the regressors. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
@@ -107,7 +109,7 @@ def budgets(
     pool = _pool(space, dataset, set_name, networks, seed)
     plan = _plan(pool, split_by, sizes, trials, seed)
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, plan.dataset, settings, phases)
+    measurements = Measurements(space, plan.dataset, settings, phases, scores)
     curves = curves_of(space, plan.dataset)
     left_out = {} if predictors else _left_out(curves, measurements)
     names = [name for name in predictors or PREDICTORS if name not in left_out]

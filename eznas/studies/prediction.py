@@ -35,6 +35,7 @@ def predict(
     sample: int | None = None,
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    scores: str | None = None,
     epochs: int | None = None,
     seed: int = 0,
     images: str | None = None,
@@ -57,13 +58,14 @@ def predict(
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
     ones of the space; `epochs`: read them up to this one. `dataset` says at which input size
-    proxies are measured; the rest is as in `correlate`.
+    proxies are measured; `scores`: a CSV file of scores that are known, as `Measurements` takes it;
+    the rest is as in `correlate`.
 
     Raises `InputError` for an argument or a file that cannot be used, and where a network cannot be
     measured.
     """
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, dataset, settings, watcher)
+    measurements = Measurements(space, dataset, settings, watcher, scores)
     loaded = load(
         predictor, measurements, proxies=proxies, champion=champion, epochs=epochs, seed=seed
     )
