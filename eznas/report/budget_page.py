@@ -24,8 +24,8 @@ def described_budgets(content: Content) -> str:
     """The first sentence of the study's section."""
     predictors = len({row["predictor"] for row in content["rows"]})
     return (
-        f"{predictors} predictors of {content['accuracy']} accuracy on {content['dataset']}, "
-        f"{content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
+        f"{predictors} predictor{'s' * (predictors > 1)} of {content['accuracy']} accuracy on "
+        f"{content['dataset']}, {content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
         f"{content['trials']} trials, split by {content['split']}"
     )
 
