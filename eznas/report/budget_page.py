@@ -25,7 +25,8 @@ def described_budgets(content: Content) -> str:
     predictors = len({row["predictor"] for row in content["rows"]})
     return (
         f"{predictors} predictor{'s' * (predictors > 1)} of {content['accuracy']} accuracy on "
-        f"{content['dataset']}, {content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
+        f"{content['dataset']}, {content['space']}: tested on {content['tested']} of "
+        f"{content['networks']:,} networks, "
         f"{content['trials']} trials, split by {content['split']}"
     )
 
