@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.benchmarks.curves import Curves
-from eznas.benchmarks.published import Published, read_published
+from eznas.benchmarks.published import Published
 from eznas.errors import InputError
 from eznas.predictors import graphs
 from eznas.predictors.curves import SUMMARIES, described
@@ -84,7 +84,7 @@ def feature(text: str, measurements: Measurements, epochs: int | None = None) ->
     if text in SUMMARIES:
         return Scores(lambda architectures, curves: summary(text, curves, architectures, epochs))
     if kind == "table" and colon:
-        return Scores(_columns(read_published(rest, space), space))
+        return Scores(_columns(measurements.table(rest), space))
     if not proxies_of(text):
         raise InputError(f"feature {text!r}: expected proxies, as in proxies:naswot,zen")
     return _of_proxies(proxies_of(text), measurements)
@@ -100,6 +100,12 @@ def proxies_of(text: str) -> tuple[str, ...]:
     if kind == "proxies" and colon:
         return tuple(separated(rest))
     return (rest if kind == "run" and colon else text,)
+
+
+def table_of(text: str) -> str:
+    """The file of scores behind a feature's text, "" where it reads none."""
+    kind, _, file = text.partition(":")
+    return file if kind == "table" else ""
 
 
 def of(curves: Curves | None, architectures: Sequence[str], epochs: int | None) -> Curves:

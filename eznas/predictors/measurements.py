@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.benchmarks.loading import without_accuracies
-from eznas.benchmarks.published import read_published
+from eznas.benchmarks.published import Published, read_published
 from eznas.errors import unknown
 from eznas.evaluation.executors import NoPhases, Phases
 from eznas.proxies.loading import load
@@ -48,6 +48,7 @@ class Measurements:
         self._row_of: dict[str, int] = {}
         self._scores: dict[str, Floats] = {}  # proxy -> [rows], NaN where not measured
         self._measured: dict[str, NDArray[np.bool_]] = {}  # proxy -> [rows]
+        self._tables: dict[str, Published] = {}
 
     def __sklearn_clone__(self) -> "Measurements":
         return self
@@ -80,6 +81,13 @@ class Measurements:
             self._find_out(missing, tuple(map(self.space.canonical, wanted)))
         columns = [self._scores[proxy][rows] for proxy in proxies]
         return np.stack(columns, 1) if columns else np.empty((len(rows), 0))
+
+    def table(self, file: str) -> Published:
+        """The scores in a file of the networks of the space, read once. Raises `InputError` as
+        `read_published` does."""
+        if file not in self._tables:
+            self._tables[file] = read_published(file, self.space)
+        return self._tables[file]
 
     def _rows(self, architectures: Sequence[str]) -> list[int]:
         """The row of each architecture; a text that is new gets that of its canonical spelling."""

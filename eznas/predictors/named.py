@@ -11,7 +11,9 @@ from eznas.predictors.measurements import Measurements
 from eznas.predictors.regressors import REGRESSORS, Residual, regressor
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.discovered import DISCOVERED
+from eznas.proxies.loading import NAMES
 from eznas.proxies.loading import load as load_proxy
+from eznas.statistics.catalogue import CATALOGUE
 
 CHAMPION = "nasbench201-a"  # of `eznas.proxies.discovered`
 PROXIES = (  # those that say something of their own and take less than a second
@@ -124,7 +126,8 @@ def load(
     Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
     (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
     places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
-    as in `Predictor`. Raises `InputError` for other names, and where a library is missing.
+    as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
+    library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
@@ -136,9 +139,13 @@ def load(
         behind = Residual(regressor(row.regressor, seed))
     elif behind is not None:
         regressor(row.regressor, seed)  # raises where its library is missing
-    return Predictor(
+    predictor = Predictor(
         features, behind, measurements=measurements, epochs=epochs, target=target, seed=seed
     )
+    for proxy in predictor.requires.proxies:
+        if proxy not in NAMES and proxy not in CATALOGUE:
+            load_proxy(proxy)  # raises where it is none, before others are measured
+    return predictor
 
 
 def list_predictors() -> list[dict[str, str]]:

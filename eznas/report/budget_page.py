@@ -24,10 +24,10 @@ def described_budgets(content: Content) -> str:
     """The first sentence of the study's section."""
     predictors = len({row["predictor"] for row in content["rows"]})
     return (
-        f"{predictors} predictors of {content['accuracy']} accuracy on {content['dataset']}, "
-        f"{content['space']}: tested on {content['tested']} of {content['networks']:,} networks, "
-        f"{content['trials']} trials, split by {content['split']}, fitted to "
-        f"{content['target'].replace('_', ' ')}"
+        f"{predictors} predictor{'s' * (predictors > 1)} of {content['accuracy']} accuracy on "
+        f"{content['dataset']}, {content['space']}: tested on {content['tested']} of "
+        f"{content['networks']:,} networks, {content['trials']} trials, split by "
+        f"{content['split']}, fitted to {content['target'].replace('_', ' ')}"
     )
 
 

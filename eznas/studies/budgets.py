@@ -21,6 +21,7 @@ from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
 from eznas.predictors.base import TARGETS, Predictor
+from eznas.predictors.features import table_of
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
 from eznas.proxies.measured import ScoringSettings
@@ -93,7 +94,8 @@ def budgets(
     """Fit predictors to few networks and test them on others, at many budgets.
 
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
-    a second and need no more than there is). `networks` of the set are the pool; in each trial the
+    a second and need no more than there is). `networks` of the set are the pool, without those that
+    a table of scores lacks which a predictor reads (`table:FILE.csv`); in each trial the
     predictors are fitted to the first of them in random order, as many as each of `sizes` says
     (none: those of `SIZES` that there are networks for), and tested on `TESTED` others. `split_by`
     "components": fitted to the search part and tested on the held-out part, which share no
@@ -107,18 +109,20 @@ def budgets(
     """
     phases = watcher or NoPhases()
     pool = _pool(space, dataset, set_name, networks, seed)
-    plan = _plan(pool, split_by, sizes, trials, seed)
+    [dataset] = pool.datasets
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, plan.dataset, settings, phases, scores)
-    curves = curves_of(space, plan.dataset)
+    measurements = Measurements(space, dataset, settings, phases, scores)
+    curves = curves_of(space, dataset)
     left_out = {} if predictors else _left_out(curves, measurements)
     names = [name for name in predictors or PREDICTORS if name not in left_out]
     load_named = partial(load, proxies=proxies, champion=champion, target=target, seed=seed)
     jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
+    pool = _in_tables(pool, jobs, measurements)
+    plan = _plan(pool, split_by, sizes, trials, seed)
     needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
     measurements.scores(needed, pool.architectures)  # of all networks at once
     rows = run(jobs, plan, curves, workers, phases)
-    price = Price.of(space, plan.dataset, curves)
+    price = Price.of(space, dataset, curves)
     seconds = proxy_seconds(needed, pool, settings, phases)
     add_costs(rows, jobs, seconds, price.epoch_seconds, space)
     return _result(plan, {"split": split_by, "target": target}, rows, price, left_out)
@@ -128,6 +132,14 @@ def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: i
     """The networks of a set with their accuracies on one data set, by default the first."""
     first = dataset or next(iter(load_benchmark(space).datasets))
     return named_set(load_benchmark(space, [first]), set_name, networks, seed)
+
+
+def _in_tables(pool: Benchmark, jobs: Sequence[Job], measurements: Measurements) -> Benchmark:
+    """The networks that stand in every table of scores that some predictor reads."""
+    texts = dict.fromkeys(text for job in jobs for text in job.predictor.features)
+    tables = [set(measurements.table(file).architectures) for t in texts if (file := table_of(t))]
+    indices = [i for i, a in enumerate(pool.architectures) if all(a in t for t in tables)]
+    return pool.subset(np.array(indices, dtype=np.int64), pool.name) if tables else pool
 
 
 def _plan(pool: Benchmark, split_by: str, sizes: Sequence[int], trials: int, seed: int) -> Plan:

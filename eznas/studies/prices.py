@@ -55,7 +55,7 @@ def proxy_seconds(
     pool, on one thread. Raises `InputError` where a network cannot be measured."""
     if not proxies:
         return {}
-    progress = phases.phase(f"timing {len(proxies)} proxies", len(proxies))
+    progress = phases.phase(f"timing proxies, {len(proxies)} in all", len(proxies))
     seconds = {}
     for done, proxy in enumerate(proxies, 1):
         [seconds[proxy]] = seconds_each([load(proxy)], pool, settings, TIMED)

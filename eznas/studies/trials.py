@@ -68,7 +68,9 @@ def run(
     Raises `InputError` where a predictor cannot be fitted.
     """
     pairs = [(job, trial) for trial in range(plan.trials) for job in jobs]
-    progress = phases.phase(f"fitting {len(jobs)} predictors {plan.trials} times", len(pairs))
+    plural = "s" * (len(jobs) > 1)
+    title = f"fitting {len(jobs)} predictor{plural}, {plan.trials} times"
+    progress = phases.phase(title, len(pairs))
     parallel = Parallel(n_jobs=workers, return_as="generator", batch_size="auto")
     results: dict[int, list[list[Row]]] = {id(job): [] for job in jobs}
     answers = parallel(delayed(_trial)(job, plan, trial, curves) for job, trial in pairs)

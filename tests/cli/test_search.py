@@ -7,6 +7,7 @@ import pytest
 
 from eznas.cli.progress import LiveProgress
 from eznas.cli.search import search
+from eznas.proxies.loading import separated
 from eznas.search import METHODS
 from eznas.search.costs import Cost, Costs
 from eznas.studies import search as study
@@ -38,6 +39,7 @@ def test_search_answers(command):
 @pytest.mark.usefixtures("unmeasured_costs")
 def test_guided_and_its_warm_start_by_a_formula_with_commas():
     options = ("--warm-start", "params,pow(params, 2.0)", "--pool", "4", "--batch", "3")
+    assert separated(options[1]) == ["params", "pow(params, 2.0)"]
     content = answer(
         *("search", "guided", *FEW, "--predictor", "linear", "--acquisition", "ei"),
         *(*options[2:], "--workers", "1"),

@@ -5,7 +5,7 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.predictors.base import Predictor
-from eznas.predictors.features import feature, proxies_of
+from eznas.predictors.features import feature, proxies_of, table_of
 from eznas.predictors.named import load
 from eznas.statistics.catalogue import PATHS
 from tests.predictors.made_up_networks import ACCURACIES, NETWORKS, curves, measurements
@@ -57,6 +57,16 @@ def test_the_columns_of_a_file(tmp_path):
     assert values.shape == (21, 4)  # two columns, and whether they are undefined
     assert (np.diff(values[:20, 0]) > 0).all()
     assert values[20].tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_file_of_scores_is_read_once(tmp_path):
+    file = tmp_path / "scores.csv"
+    file.write_text(f"architecture,mine\n{NETWORKS[0]},1\n{NETWORKS[1]},2\n")
+    predictor = Predictor([f"table:{file}"], "linear", measurements=measurements())
+    predictor.fit(NETWORKS[:9], ACCURACIES[:9])
+    file.unlink()
+    assert predictor.fit(NETWORKS[:5], ACCURACIES[:5]).predict(NETWORKS[:2]).shape == (2,)
+    assert (table_of(f"table:{file}"), table_of("encoding")) == (str(file), "")
 
 
 def test_any_combination_of_features_and_a_regressor():

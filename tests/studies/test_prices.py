@@ -97,5 +97,5 @@ def test_seconds_of_each_proxy_by_itself_and_how_far_timing_is(monkeypatch):
     monkeypatch.setattr(prices, "seconds_each", seconds_each)
     times = proxy_seconds(["zen", "params"], POOL, ScoringSettings(), Watcher())
     assert times == {"zen": 3, "params": 6}
-    assert calls == ["timing 2 proxies", (1, 2), (2, 2)]
+    assert calls == ["timing proxies, 2 in all", (1, 2), (2, 2)]
     assert proxy_seconds([], POOL, ScoringSettings(), NoPhases()) == {}

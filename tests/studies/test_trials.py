@@ -133,7 +133,7 @@ def test_progress_counts_the_fits():
             return lambda done, total: calls.append((done, total))
 
     run([LINEAR, PARAMS], plan(trials=2), None, 1, Watcher())
-    assert calls == [("fitting 2 predictors 2 times", 4), *((i, 4) for i in range(1, 5))]
+    assert calls == [("fitting 2 predictors, 2 times", 4), *((i, 4) for i in range(1, 5))]
 
 
 @pytest.mark.slow
