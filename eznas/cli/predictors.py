@@ -71,7 +71,11 @@ Candidates = Annotated[
 ]
 Sampled = Annotated[
     int | None,
-    typer.Option(min=1, help="Predict so many networks of the space.", show_default="1000"),
+    typer.Option(
+        min=1,
+        help="Predict so many networks of the space.",
+        show_default="1000, or 100 where proxies are measured",
+    ),
 ]
 Epochs = Annotated[
     int | None,
