@@ -108,10 +108,13 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         architectures, targets = [architectures[i] for i in order], targets[order]
         for column in self.features_:
             column.fit(architectures, curves)
-        x = self._columns(architectures, curves)
+        parts = self._parts(architectures, curves)
+        x = np.concatenate(parts, 1)
         self.targets_ = NormalScores.fit(targets)
         y = targets if self.target == "accuracies" else self.targets_.transform(targets)
         fresh = self._fresh() if np.ptp(targets) else DummyRegressor()
+        if "groups" in fresh.get_params():  # it treats the columns of each feature as one
+            fresh.set_params(groups=[part.shape[1] for part in parts])
         self.regressor_ = fresh.fit(x, y)
         return self
 
@@ -150,8 +153,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return regressor(self.regressor, self.seed) if named else clone(self.regressor)
 
     def _columns(self, architectures: Sequence[str], curves: Curves | None) -> Floats:
-        columns = [column.transform(architectures, curves) for column in self.features_]
-        return np.concatenate(columns, 1)
+        return np.concatenate(self._parts(architectures, curves), 1)
+
+    def _parts(self, architectures: Sequence[str], curves: Curves | None) -> list[Floats]:
+        """The columns of each feature, [networks, its columns]."""
+        return [column.transform(architectures, curves) for column in self.features_]
 
     def _accuracies(self, predictions: Floats) -> Floats:
         if self.target == "accuracies":

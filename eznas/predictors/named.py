@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eznas.errors import InputError, unknown
+from eznas.predictors.averaging import Averaged
 from eznas.predictors.base import Predictor
 from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.measurements import Measurements
@@ -24,14 +25,17 @@ PROXIES = (  # those that say something of their own and take less than a second
 )
 
 
+AROUND = {"residual": Residual, "averaged": Averaged}  # what may stand around a regressor
+
+
 @dataclass(frozen=True)
 class NamedPredictor:
     """A row of the table.
 
     `features` as `eznas.predictors.features` has them, with `proxies` for those that `load` is
     given and `champion` for its champion; `regressor`: a name of `REGRESSORS`, "" for the feature
-    itself; `residual`: whether it learns what a line through the first column leaves. `source` of
-    the method; `note`: what to know before using it.
+    itself; `around` it: a name of `AROUND`, or "". `source` of the method; `note`: what to know
+    before using it.
     """
 
     name: str
@@ -39,7 +43,7 @@ class NamedPredictor:
     regressor: str
     source: str
     note: str = ""
-    residual: bool = False
+    around: str = ""
 
     @property
     def slow(self) -> bool:
@@ -83,7 +87,7 @@ _ROWS = (
         "extra_trees",
         "this project: a discovered formula, and trees for what it leaves",
         "the champion has seen labels",
-        residual=True,
+        around="residual",
     ),
     # From the first epochs of training.
     *(NamedPredictor(s.name, (s.name,), "", s.source) for s in SUMMARIES.values()),
@@ -98,8 +102,9 @@ _ROWS = (
         "omni",
         ("curve", "proxies", "encoding"),
         "extra_trees",
-        "White et al., 2021 (OMNI), with trees for NGBoost",
-        "curve, proxies and encoding",
+        "White et al., 2021 (OMNI)",
+        "trees of each and of all, averaged by their errors, in place of NGBoost",
+        around="averaged",
     ),
     # Proxies by themselves, which need no labels.
     *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
@@ -135,10 +140,9 @@ def load(
     places = {"proxies": stand_in, "champion": champion}
     features = tuple(places.get(text, text) for text in row.features)
     behind: Any = row.regressor or None
-    if behind is not None and row.residual:
-        behind = Residual(regressor(row.regressor, seed))
-    elif behind is not None:
-        regressor(row.regressor, seed)  # raises where its library is missing
+    if behind is not None:
+        made = regressor(row.regressor, seed)  # raises where its library is missing
+        behind = AROUND[row.around](made) if row.around else behind
     predictor = Predictor(
         features, behind, measurements=measurements, epochs=epochs, target=target, seed=seed
     )
@@ -155,7 +159,7 @@ def list_predictors() -> list[dict[str, str]]:
         {
             "name": row.name,
             "features": ", ".join(row.features),
-            "regressor": f"line + {row.regressor}" if row.residual else row.regressor or "none",
+            "regressor": " of ".join(filter(None, (row.around, row.regressor))) or "none",
             "source": row.source,
             "note": row.note,
         }
