@@ -10,6 +10,7 @@ from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.regressors import REGRESSORS, Residual, regressor
 from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.loading import NAMES
 from eznas.proxies.loading import load as load_proxy
 from eznas.statistics.catalogue import CATALOGUE
@@ -96,6 +97,10 @@ _ROWS = (
     ),
     # Proxies by themselves, which need no labels.
     *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
+    *(
+        NamedPredictor(name, (name,), "", "this project: a discovered formula", "has seen labels")
+        for name in DISCOVERED
+    ),
 )
 PREDICTORS: dict[str, NamedPredictor] = {row.name: row for row in _ROWS}
 

@@ -14,8 +14,8 @@ from eznas.benchmarks.splits import components
 from eznas.benchmarks.store import Origin
 from eznas.errors import InputError
 from eznas.predictors import measurements
-from eznas.predictors.named import PREDICTORS
-from eznas.proxies.classics import CLASSICS
+from eznas.predictors.named import CHAMPION, PREDICTORS
+from eznas.proxies.loading import NAMES
 from eznas.proxies.measured import Scored
 from eznas.spaces import SPACES
 from eznas.studies import budgets as module
@@ -146,7 +146,7 @@ def test_networks_that_a_table_of_scores_lacks_are_left_out(tmp_path):
 
 
 def test_all_usual_predictors_and_why_others_are_left_out(monkeypatch):
-    shown = [n for n in PREDICTORS if n not in CLASSICS or n in ("params", "grasp")]
+    shown = [n for n in PREDICTORS if n not in NAMES or n in ("params", "grasp", CHAMPION)]
     some = {name: PREDICTORS[name] for name in shown if "boost" not in name and "trees" not in name}
     monkeypatch.setattr(module, "PREDICTORS", some)
     result = budgets(networks=60, sizes=(8,), trials=1)
