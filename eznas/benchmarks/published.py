@@ -9,6 +9,7 @@ import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,16 @@ class Published:
         has none. A column without a data set in its name counts for every data set. Empty where no
         column is of this proxy.
         """
-        row_of = {architecture: i for i, architecture in enumerate(self.architectures)}
-        rows = [row_of.get(architecture, -1) for architecture in architectures]
+        rows = [self._row_of.get(architecture, -1) for architecture in architectures]
         return {
             column: np.append(scores, np.nan)[rows]
             for column, scores in self.scores.items()
             if self.proxy_of(column, dataset) == proxy
         }
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {architecture: row for row, architecture in enumerate(self.architectures)}
 
     def datasets(self, known: Iterable[str], file: str) -> list[str]:
         """Those of the `known` data sets that columns name, or the only one that is known.

@@ -17,6 +17,7 @@ TOPICS = (  # in the order in which a newcomer reads them
     "evolve",
     "score",
     "spaces-and-data",
+    "predict",
     "search",
     "extend",
     "evidence",

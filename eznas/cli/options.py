@@ -50,6 +50,15 @@ SpaceName = Annotated[
 Plot = Annotated[
     Path | None, typer.Option(metavar="FILE.png", help="Draw the result into this file as well.")
 ]
+Scores = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Take scores from this file instead of measuring: a column architecture, and columns "
+        "PROXY or DATASET_PROXY (of several of one proxy, the mean); what has none is measured.",
+        show_default="measure all",
+    ),
+]
 Networks = Annotated[
     str, typer.Option(help="How many networks: a number, 'up to' a number, or 'all'.")
 ]

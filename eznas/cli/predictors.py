@@ -13,6 +13,7 @@ from eznas.cli.options import (
     SAMPLE_OPTIONS,
     AsJson,
     Plot,
+    Scores,
     SetName,
     SpaceName,
     measurement_keywords,
@@ -70,7 +71,11 @@ Candidates = Annotated[
 ]
 Sampled = Annotated[
     int | None,
-    typer.Option(min=1, help="Predict so many networks of the space.", show_default="1000"),
+    typer.Option(
+        min=1,
+        help="Predict so many networks of the space.",
+        show_default="1000, or 100 where proxies are measured",
+    ),
 ]
 Epochs = Annotated[
     int | None,
@@ -95,6 +100,10 @@ Sizes = Annotated[
 SplitBy = Annotated[
     str,
     typer.Option(help="components (fitted and tested networks share none) or networks (by lot)."),
+]
+Target = Annotated[
+    str,
+    typer.Option(help="What is fitted to: normal_scores of the accuracies, or the accuracies."),
 ]
 
 
@@ -128,6 +137,7 @@ def predict(
     sample: Sampled = None,
     proxies: Proxies = None,
     champion: Champion = None,
+    scores: Scores = None,
     epochs: Epochs = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample, measuring and fit.")
@@ -148,7 +158,7 @@ def predict(
             epochs=epochs,
             seed=seed,
             watcher=progress,
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **measurement_keywords(measurement),
         )
 
@@ -176,6 +186,8 @@ def budgets(
     split: SplitBy = "components",
     proxies: Proxies = None,
     champion: Champion = None,
+    target: Target = "normal_scores",
+    scores: Scores = None,
     plot: Plot = None,
     save: Save = None,
     as_json: AsJson = False,
@@ -185,7 +197,7 @@ def budgets(
     from eznas.studies.budgets import budgets as compare
 
     check_plot(plot)
-    target = target_of(save, "budgets")
+    saved = target_of(save, "budgets")
     keywords = sample_keywords(sample)
     chosen = keywords.pop("datasets")
     if len(chosen) > 1:
@@ -198,19 +210,20 @@ def budgets(
             trials=trials,
             split_by=split,
             watcher=progress,
+            target=target,
             sizes=() if sizes is None else _numbers(sizes),
-            **_places(proxies, champion),
+            **_places(proxies, champion, scores),
             **keywords,
             **measurement_keywords(measurement),
         )
     content = asdict(result)
     files = [plot] if plot else []
-    if target is not None:
-        make_folder(target.parent)
-        files.append(target.with_suffix(".png"))
+    if saved is not None:
+        make_folder(saved.parent)
+        files.append(saved.with_suffix(".png"))
     for file in files:
         winner_map(file, result.maps)
-    deliver(content | {"plots": list(map(str, files))}, target, as_json, _show_budgets)
+    deliver(content | {"plots": list(map(str, files))}, saved, as_json, _show_budgets)
 
 
 def _show_budgets(content: dict[str, Any]) -> None:
@@ -227,12 +240,12 @@ def _show_budgets(content: dict[str, Any]) -> None:
         line(f"left out: {name}: {reason}")
 
 
-def _places(proxies: str | None, champion: str | None) -> dict[str, Any]:
-    """The keywords for what takes the places of `proxies` and `champion`."""
+def _places(proxies: str | None, champion: str | None, scores: str | None) -> dict[str, Any]:
+    """The keywords for what takes the places of `proxies` and `champion`, and for known scores."""
     named = None if proxies is None else tuple(separated(proxies))
     if named == ():
         raise InputError(f"proxies {proxies!r}: expected one or more, as in naswot,zen")
-    return without_unset({"proxies": named, "champion": champion})
+    return without_unset({"proxies": named, "champion": champion, "scores": scores})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

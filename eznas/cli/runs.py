@@ -206,6 +206,7 @@ def _show_result(result: dict[str, Any]) -> None:
         out.print(tables.correlation_table(result["held_out"], out.width))
         line("")
         out.print(tables.difference_table("champion", result["difference"], out.width))
+        line(tables.outcome_line(result["difference"]))
         line("")
     run = result["run"]
     stopped = result["stopped"].startswith("SIG")

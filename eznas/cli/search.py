@@ -1,28 +1,32 @@
 """Commands that search a space for its most accurate networks, one for each method."""
 
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from eznas.cli.app import app, check_plot, emit, line, out
+from eznas.cli.app import app, check_plot, line, out
 from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
     AsJson,
     Group,
     Plot,
+    Scores,
     SpaceName,
     option,
     with_options,
     without_unset,
 )
+from eznas.cli.predictors import Proxies
 from eznas.cli.progress import live_progress
+from eznas.cli.studies import Save, deliver, plotted, target_of
 from eznas.proxies.loading import separated
 from eznas.report import tables
 from eznas.search import METHODS
 from eznas.search.acquisition import ACQUISITIONS
-from eznas.search.result import described
+from eznas.search.as_json import described
+from eznas.studies import search_comparison
 from eznas.studies.search import PREDICTOR, plot, search_architectures
 from eznas.system.machine import cores
 
@@ -85,20 +89,31 @@ COMMON: Group = {  # keyword of a search -> option
     ),
 }
 MEASURED: Group = {key: MEASUREMENT_OPTIONS[key] for key in MEASUREMENT_OPTIONS if key != "sketch"}
+OUTPUT: Group = {
+    "plot": option("plot", Plot),
+    "save": option("save", Save),
+    "as_json": option("as_json", AsJson, False),
+}
+Saved = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE.json",
+        help="Files that --save wrote, of searches that differ in the method and its options only.",
+    ),
+]
 Pool = Annotated[int, typer.Option(min=1, help="Networks that are considered at a time.")]
 
 
-def _run(
-    method: str, common: dict[str, Any], as_json: bool, file: Path | None, **options: Any
-) -> None:
-    """Search, draw the result if it is to be drawn, and print it."""
-    check_plot(file)
+def _run(method: str, common: dict[str, Any], output: dict[str, Any], **options: Any) -> None:
+    """Search, draw and save the result where that is asked for, and print it."""
+    check_plot(output["plot"])
+    target = target_of(output["save"], method)
     with live_progress() as progress:
         result = search_architectures(
             method, watcher=progress, **without_unset(common), **without_unset(options)
         )
-    files = [] if file is None else plot(result, str(file))
-    emit({**described(result), "plots": files}, as_json, _show)
+    files = plotted(partial(plot, result), output["plot"], target)
+    deliver({**described(result), "plots": files}, target, output["as_json"], _show)
 
 
 def _show(content: dict[str, Any]) -> None:
@@ -109,24 +124,25 @@ def _show(content: dict[str, Any]) -> None:
 
 
 @search.command("random", help=f"Query {METHODS['random'].meaning} ({METHODS['random'].source}).")
-@with_options(common=COMMON)
-def random_search(common: dict[str, Any], plot: Plot = None, as_json: AsJson = False) -> None:
+@with_options(common=COMMON, output=OUTPUT)
+def random_search(common: dict[str, Any], output: dict[str, Any]) -> None:
     """See `METHODS`."""
-    _run("random", common, as_json, plot)
+    _run("random", common, output)
 
 
 @search.command(help=f"Query {METHODS['evolution'].meaning} ({METHODS['evolution'].source}).")
-@with_options(common=COMMON)
-def evolution(common: dict[str, Any], plot: Plot = None, as_json: AsJson = False) -> None:
+@with_options(common=COMMON, output=OUTPUT)
+def evolution(common: dict[str, Any], output: dict[str, Any]) -> None:
     """See `METHODS`."""
-    _run("evolution", common, as_json, plot)
+    _run("evolution", common, output)
 
 
 @search.command(help=f"Query {METHODS['guided'].meaning} ({METHODS['guided'].source}).")
-@with_options(common=COMMON, measurement=MEASURED)
+@with_options(common=COMMON, measurement=MEASURED, output=OUTPUT)
 def guided(
     common: dict[str, Any],
     measurement: dict[str, Any],
+    output: dict[str, Any],
     predictor: Annotated[
         str, typer.Option(help="What guesses accuracies (`eznas predictors` lists them).")
     ] = PREDICTOR,
@@ -149,21 +165,22 @@ def guided(
             show_default="random networks",
         ),
     ] = None,
+    proxies: Proxies = None,
+    scores: Scores = None,
     pool: Pool = 200,
-    plot: Plot = None,
-    as_json: AsJson = False,
 ) -> None:
     """See `METHODS`."""
     chosen = {"predictor": predictor, "acquisition": acquisition, "batch": batch, "pool": pool}
-    chosen["warm_start"] = separated(warm_start or "")
-    _run("guided", common, as_json, plot, **chosen, **measurement)
+    chosen |= {"warm_start": separated(warm_start or ""), "proxies": separated(proxies or "")}
+    _run("guided", common, output, scores=scores, **chosen, **measurement)
 
 
 @search.command(help=f"Query {METHODS['proxies'].meaning} ({METHODS['proxies'].source}).")
-@with_options(common=COMMON, measurement=MEASURED)
+@with_options(common=COMMON, measurement=MEASURED, output=OUTPUT)
 def proxies(
     common: dict[str, Any],
     measurement: dict[str, Any],
+    output: dict[str, Any],
     proxies: Annotated[
         str,
         typer.Option(
@@ -171,10 +188,26 @@ def proxies(
             help="Proxies (`eznas proxies` lists the published ones), runs or formulas.",
         ),
     ],
+    scores: Scores = None,
     pool: Pool = 1000,
-    plot: Plot = None,
-    as_json: AsJson = False,
 ) -> None:
     """See `METHODS`."""
+    chosen = {"proxies": separated(proxies), "scores": scores, "pool": pool}
     measured = {"workers": cores()} | without_unset(measurement)
-    _run("proxies", common, as_json, plot, proxies=separated(proxies), pool=pool, **measured)
+    _run("proxies", common, output, **chosen, **measured)
+
+
+@search.command()
+@with_options(output=OUTPUT)
+def compare(output: dict[str, Any], files: Saved) -> None:
+    """Compare saved searches, in pairs of repeats, with the first of them."""
+    check_plot(output["plot"])
+    target = target_of(output["save"], "comparison")
+    content = search_comparison.compare_saved(files)
+    drawn = plotted(partial(search_comparison.plot, content), output["plot"], target)
+    deliver({**content, "plots": drawn}, target, output["as_json"], _show_comparison)
+
+
+def _show_comparison(content: dict[str, Any]) -> None:
+    line(tables.comparison_title(content))
+    out.print(tables.comparison_table(content))

@@ -68,15 +68,13 @@ def target_of(save: Path | None, name: str) -> Path | None:
     return None if save is None else saving.target_in(save, name, _command())
 
 
-def _plotted(
-    study: eznas.Correlation | eznas.Combination, plot: Path | None, target: Path | None
-) -> list[str]:
+def plotted(draw: Callable[[str], list[str]], plot: Path | None, target: Path | None) -> list[str]:
     """Draw into the file `plot` and beside the saved rows, where these are given; the names of all
-    that was drawn."""
-    files = [] if plot is None else study.plot(str(plot))
+    that was drawn. `draw` takes a file and gives the names of those that it drew."""
+    files = [] if plot is None else draw(str(plot))
     if target is not None:
         make_folder(target.parent)
-        files += study.plot(str(target.with_suffix(".png")))
+        files += draw(str(target.with_suffix(".png")))
     return files
 
 
@@ -146,7 +144,7 @@ def correlate(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    files = _plotted(correlation, plot, target)
+    files = plotted(correlation.plot, plot, target)
     content = {"rows": correlation.rows, "difference": correlation.difference, "plots": files}
     deliver(content, target, as_json, partial(_show_correlation, str(against)))
 
@@ -228,7 +226,7 @@ def combine(
             **sample_keywords(sample),
             **measurement_keywords(measurement),
         )
-    files = _plotted(combination, plot, target)
+    files = plotted(combination.plot, plot, target)
     content = {**asdict(combination), "plots": files}
     deliver(content, target, as_json, lambda c: out.print(tables.combine_table(c)))
 

@@ -11,7 +11,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from eznas.benchmarks.curves import Curves
-from eznas.errors import InputError
+from eznas.errors import InputError, unknown
 from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.features import Scores, feature, proxies_of
 from eznas.predictors.measurements import Measurements
@@ -19,6 +19,7 @@ from eznas.predictors.regressors import deviations, regressor
 from eznas.predictors.targets import NormalScores
 
 Floats = NDArray[np.float64]
+TARGETS = ("normal_scores", "accuracies")
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     or any scikit-learn regressor; None, with a single feature of one column, for the feature
     itself, which needs no accuracies to be fitted to. `measurements`: of the space, with what is
     known of proxies' scores (None: NAS-Bench-201, nothing known). `epochs`: learning curves are
-    read up to this one (None: as far as they go). `target`: "normal_scores" or "accuracies", what
-    the regressor is fitted to. `seed` of a regressor that is given by name.
+    read up to this one (None: as far as they go). `target`: one of `TARGETS`, what the regressor is
+    fitted to. `seed` of a regressor that is given by name.
 
     Encodings and tables are those of one space: to predict in another space than it was fitted in,
     give it features that mean the same everywhere (proxies, formulas).
@@ -99,6 +100,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if self.regressor is None:
             self.single_ = self._single()
             return self
+        if self.target not in TARGETS:
+            raise unknown("target", self.target, TARGETS)
         targets = _checked(architectures, accuracies)
         # In one order, whatever the caller's: some regressors depend on it.
         order = sorted(range(len(targets)), key=lambda i: (architectures[i], targets[i]))

@@ -21,8 +21,12 @@ class Measurements:
     """Scores of proxies on the networks of one space at the input size of one data set.
 
     `dataset`: "" for the first of the space; `settings`: how networks are measured, and the feature
-    store whose values are used. What was measured is remembered as long as the object lives, and
-    copies of a predictor share it. Raises `InputError` for an unknown space or data set.
+    store whose values are used; `published`: a CSV file of scores that are taken instead of
+    measuring, as `read_published` reads it. A proxy that has no column there is measured; one that
+    has several gets their mean; a network that is not in the file has no score of its proxies.
+
+    What was measured is remembered as long as the object lives, and copies of a predictor share it.
+    Raises `InputError` for an unknown space or data set and for a file that cannot be used.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class Measurements:
         dataset: str = "",
         settings: ScoringSettings | None = None,
         phases: Phases | None = None,
+        published: str | None = None,
     ) -> None:
         if space not in SPACES:
             raise unknown("space", space, SPACES)
@@ -39,6 +44,7 @@ class Measurements:
         without_accuracies(space, (), [self.dataset])
         self._settings = settings or ScoringSettings()
         self._phases = phases or NoPhases()
+        self._published = None if published is None else read_published(published, self.space)
         self._row_of: dict[str, int] = {}
         self._scores: dict[str, Floats] = {}  # proxy -> [rows], NaN where not measured
         self._measured: dict[str, NDArray[np.bool_]] = {}  # proxy -> [rows]
@@ -72,7 +78,7 @@ class Measurements:
         if missing:
             unmeasured = ~np.logical_and.reduce([self._measured[p][rows] for p in missing])
             wanted = dict.fromkeys(architectures[i] for i in np.flatnonzero(unmeasured).tolist())
-            self._measure(missing, tuple(map(self.space.canonical, wanted)))
+            self._find_out(missing, tuple(map(self.space.canonical, wanted)))
         columns = [self._scores[proxy][rows] for proxy in proxies]
         return np.stack(columns, 1) if columns else np.empty((len(rows), 0))
 
@@ -99,6 +105,23 @@ class Measurements:
             self._scores[proxy] = np.append(earlier, np.full(more, np.nan))
             measured = self._measured.get(proxy, np.empty(0, dtype=bool))
             self._measured[proxy] = np.append(measured, np.zeros(more, dtype=bool))
+
+    def _find_out(self, proxies: Sequence[str], architectures: tuple[str, ...]) -> None:
+        """Take published scores where there are any, and measure the others."""
+        unpublished = []
+        for proxy in proxies:
+            columns = self._published_columns(proxy, architectures)
+            if columns:
+                self.add(proxy, architectures, np.mean(columns, axis=0))
+            else:
+                unpublished.append(proxy)
+        if unpublished:
+            self._measure(unpublished, architectures)
+
+    def _published_columns(self, proxy: str, architectures: Sequence[str]) -> list[Floats]:
+        if self._published is None:
+            return []
+        return list(self._published.columns(proxy, self.dataset, architectures).values())
 
     def _measure(self, proxies: Sequence[str], architectures: tuple[str, ...]) -> None:
         loaded = [load(proxy) for proxy in proxies]

@@ -87,7 +87,13 @@ _ROWS = (
     ),
     # From the first epochs of training.
     *(NamedPredictor(s.name, (s.name,), "", s.source) for s in SUMMARIES.values()),
-    _row("lcsvr", "curve params flops", "nusvr", "with params and FLOPs"),
+    NamedPredictor(
+        "lcsvr",
+        ("curve", "params", "flops"),
+        "nusvr",
+        "Baker et al., 2018; Ru et al., 2021 (LcSVR)",
+        "its constants are fixed, not searched for",
+    ),
     NamedPredictor(
         "omni",
         ("curve", "proxies", "encoding"),
@@ -98,7 +104,7 @@ _ROWS = (
     # Proxies by themselves, which need no labels.
     *(NamedPredictor(c.name, (c.name,), "", c.source, c.note) for c in CLASSICS.values()),
     *(
-        NamedPredictor(name, (name,), "", "this project: a discovered formula", "has seen labels")
+        NamedPredictor(name, (name,), "", "this project: discovered", "has seen labels of a space")
         for name in DISCOVERED
     ),
 )
@@ -112,15 +118,16 @@ def load(
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
     epochs: int | None = None,
+    target: str = "normal_scores",
     seed: int = 0,
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
     Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
     (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
-    places that features of these names keep for them; `measurements`, `epochs` and `seed` as in
-    `Predictor`. Raises `InputError` for other names, proxies that are none, and where a library is
-    missing.
+    places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
+    as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
+    library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
@@ -132,7 +139,9 @@ def load(
         behind = Residual(regressor(row.regressor, seed))
     elif behind is not None:
         regressor(row.regressor, seed)  # raises where its library is missing
-    predictor = Predictor(features, behind, measurements=measurements, epochs=epochs, seed=seed)
+    predictor = Predictor(
+        features, behind, measurements=measurements, epochs=epochs, target=target, seed=seed
+    )
     for proxy in predictor.requires.proxies:
         if proxy not in NAMES and proxy not in CATALOGUE:
             load_proxy(proxy)  # raises where it is none, before others are measured

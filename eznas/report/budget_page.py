@@ -27,8 +27,8 @@ def described_budgets(content: Content) -> str:
     return (
         f"{predictors} predictor{'s' * (predictors > 1)} of {content['accuracy']} accuracy on "
         f"{content['dataset']}, {content['space']}: tested on {content['tested']} of "
-        f"{content['networks']:,} networks, "
-        f"{content['trials']} trials, split by {content['split']}"
+        f"{content['networks']:,} networks, {content['trials']} trials, split by "
+        f"{content['split']}, fitted to {content['target'].replace('_', ' ')}"
     )
 
 

@@ -1,5 +1,6 @@
 """Correlations with accuracy, and differences between those of two proxies."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,13 @@ def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH)
     title = f"tau of {shortened(proxy, 40)} minus tau of another, paired"
     columns: dict[str, Sequence[str]] = {"difference [95 %]": intervals, "": outcomes}
     return _sections(title, "against", ordered, columns, width)
+
+
+def outcome_line(rows: Sequence[Difference]) -> str:
+    """How many of the paired differences are won, even and lost, in one line."""
+    outcomes = Counter(verdict(row["low"], row["high"]) for row in rows)
+    counts = ", ".join(f"{outcomes[o]} {o}" for o in ("won", "even", "lost"))
+    return f"of {len(rows)} comparisons, each by itself at 95 %: {counts}"
 
 
 def _sections(

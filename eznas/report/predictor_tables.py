@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from eznas.proxies.loading import NAMES
 from eznas.report.cells import UNDEFINED, WIDTH, bare, new_table, open_table, shortened
 
 Row = Mapping[str, Any]
@@ -15,16 +16,19 @@ OTHERS = "*"  # in place of a letter, for those that win least often where lette
 SIZES = 6  # numbers of networks in a table
 
 
-def predictor_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """Named predictors; `rows` as `eznas.predictors.named.list_predictors` returns them."""
+def predictor_table(rows: Sequence[Mapping[str, str]]) -> Group:
+    """Named predictors, and in one line those that are a proxy by itself; `rows` as
+    `eznas.predictors.named.list_predictors` returns them."""
     table = Table(show_lines=True)
     for heading in ("predictor", "features", "regressor", "source and note"):
         table.add_column(heading, overflow="fold")
-    for row in rows:
+    proxies = [row["name"] for row in rows if row["name"] in NAMES]
+    for row in (row for row in rows if row["name"] not in NAMES):
         source = "; ".join(part for part in (row["source"], row["note"]) if part)
         texts = (row["name"], row["features"], row["regressor"], source)
         table.add_row(*map(Text, texts))
-    return table
+    by_itself = f"and every proxy by itself, without labels: {', '.join(proxies)}"
+    return Group(table, Text(by_itself))
 
 
 def prediction_table(rows: Sequence[Row], title: str, top: int) -> Table:

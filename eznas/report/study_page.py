@@ -9,6 +9,12 @@ from eznas.metrics import METRICS, verdict
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
+from eznas.report.search_page import (
+    described_comparison,
+    described_search,
+    tables_of_comparison,
+    tables_of_search,
+)
 
 Content = Mapping[str, Any]
 Describe = Callable[[Content], str]  # the first sentence
@@ -251,6 +257,8 @@ def _speed_tables(content: Content) -> Iterator[str]:
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
+    "queried": (described_search, tables_of_search),
+    "curves": (described_comparison, tables_of_comparison),
     "maps": (described_budgets, budget_tables),
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),

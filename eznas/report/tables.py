@@ -1,6 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
-from eznas.report.correlation_tables import correlation_table, difference_table
+from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
 from eznas.report.listing_tables import (
     check_table,
     curve_table,
@@ -19,7 +19,14 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
-from eznas.report.search_tables import best_line, front_table, search_table, search_title
+from eznas.report.search_tables import (
+    best_line,
+    comparison_table,
+    comparison_title,
+    front_table,
+    search_table,
+    search_title,
+)
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -34,6 +41,8 @@ __all__ = [
     "budget_table",
     "check_table",
     "combine_table",
+    "comparison_table",
+    "comparison_title",
     "correlation_table",
     "curve_table",
     "data_table",
@@ -42,6 +51,7 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "outcome_line",
     "prediction_table",
     "predictor_table",
     "proxy_table",

@@ -1,7 +1,6 @@
 """What searches found: queries in order, the best so far, regret, and intervals over repeats."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,6 @@ from eznas.errors import InputError
 from eznas.metrics.resampling import bootstrap_weights
 from eznas.search.costs import Cost, Limits
 from eznas.search.pareto import front
-from eznas.system.files import plain
 
 Floats = NDArray[np.float64]
 
@@ -120,35 +118,3 @@ def compare(first: SearchResult, second: SearchResult) -> Curve:
         counts = f"{len(first.repeats)} and {len(second.repeats)}"
         raise InputError(f"searches of {counts} repeats: expected as many")
     return mean_curve(first.best_so_far - second.best_so_far)
-
-
-def described(result: SearchResult) -> dict[str, Any]:
-    """A result as JSON: what was searched, the queries of every repeat in order, the best of them,
-    the mean of the best so far with its interval over repeats, and the front."""
-    curve, known = result.curve(), result.best_known
-    best = result.best
-    return {
-        **{key: getattr(result, key) for key in ("method", "space", "dataset")},
-        "accuracy": result.kind,
-        "seed": result.seed,
-        "repeats": len(result.repeats),
-        "limits": vars(result.limits),
-        "best_known": known,
-        "queries": [
-            {"repeat": repeat, "query": query, **_row(q)}
-            for repeat, queries in enumerate(result.repeats, 1)
-            for query, q in enumerate(queries, 1)
-        ],
-        "best": {**_row(best), "regret": None if known is None else known - best.accuracy},
-        "curve": {
-            "queries": list(range(1, result.queries + 1)),
-            **{end: plain(getattr(curve, end).tolist()) for end in ("mean", "low", "high")},
-            "regret": None if known is None else (known - curve.mean).tolist(),
-        },
-        "front": [_row(query) for query in result.front()],
-    }
-
-
-def _row(query: Query) -> dict[str, Any]:
-    costs = vars(query.cost) if query.cost else dict.fromkeys(("params", "flops", "seconds"))
-    return {"architecture": query.architecture, "accuracy": query.accuracy, **costs}

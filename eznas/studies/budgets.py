@@ -20,7 +20,7 @@ from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
-from eznas.predictors.base import Predictor
+from eznas.predictors.base import TARGETS, Predictor
 from eznas.predictors.features import table_of
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
@@ -48,8 +48,8 @@ class Budgets:
     network costs, in `unit`; see `eznas.studies.prices.add_costs`);
     `maps`: the winners, see `eznas.studies.winners`, with champions' labels free and counted;
     `unit` of queries: "seconds", or "epochs" where training times are not known; `epoch_seconds`
-    of a mean network's epoch; `split`: "components" or "networks"; `left_out`: predictors that were
-    not tried, and why.
+    of a mean network's epoch; `split`: "components" or "networks"; `target`: what was fitted to;
+    `left_out`: predictors that were not tried, and why.
     """
 
     space: str
@@ -59,6 +59,7 @@ class Budgets:
     trials: int
     tested: int
     split: str
+    target: str
     unit: str
     epoch_seconds: float | None
     total_epochs: int | None
@@ -79,6 +80,8 @@ def budgets(
     split_by: str = "components",
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    target: str = TARGETS[0],
+    scores: str | None = None,
     seed: int = 0,
     images: str | None = None,
     raw: int = 0,
@@ -96,9 +99,10 @@ def budgets(
     predictors are fitted to the first of them in random order, as many as each of `sizes` says
     (none: those of `SIZES` that there are networks for), and tested on `TESTED` others. `split_by`
     "components": fitted to the search part and tested on the held-out part, which share no
-    component; "networks": both by lot. `proxies` and `champion` take their places in named
-    predictors. `seed` of the networks, the trials, the initialisations and the regressors. The rest
-    is as in `correlate`.
+    component; "networks": both by lot. `proxies`, `champion` and `target`: see
+    `eznas.predictors.load`. `scores`: a CSV file of scores that are known, see `Measurements`
+    (their proxies are timed all the same). `seed` of the networks, the trials, the initialisations
+    and the regressors. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
@@ -107,11 +111,11 @@ def budgets(
     pool = _pool(space, dataset, set_name, networks, seed)
     [dataset] = pool.datasets
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, dataset, settings, phases)
+    measurements = Measurements(space, dataset, settings, phases, scores)
     curves = curves_of(space, dataset)
     left_out = {} if predictors else _left_out(curves, measurements)
     names = [name for name in predictors or PREDICTORS if name not in left_out]
-    load_named = partial(load, proxies=proxies, champion=champion, seed=seed)
+    load_named = partial(load, proxies=proxies, champion=champion, target=target, seed=seed)
     jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
     pool = _in_tables(pool, jobs, measurements)
     plan = _plan(pool, split_by, sizes, trials, seed)
@@ -121,7 +125,7 @@ def budgets(
     price = Price.of(space, dataset, curves)
     seconds = proxy_seconds(needed, pool, settings, phases)
     add_costs(rows, jobs, seconds, price.epoch_seconds, space)
-    return _result(plan, split_by, rows, price, left_out)
+    return _result(plan, {"split": split_by, "target": target}, rows, price, left_out)
 
 
 def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: int) -> Benchmark:
@@ -222,16 +226,17 @@ def _epochs(curves: Curves) -> list[int]:
 
 
 def _result(
-    plan: Plan, split_by: str, rows: list[Row], price: Price, left_out: dict[str, str]
+    plan: Plan, how: Mapping[str, str], rows: list[Row], price: Price, left_out: dict[str, str]
 ) -> Budgets:
+    """The result of trials; `how`: its fields `split` and `target`."""
     return Budgets(
         space=plan.pool.space,
         dataset=plan.dataset,
         accuracy=plan.pool.kind,
         networks=len(plan.pool.architectures),
         trials=plan.trials,
-        tested=min(TESTED, len(plan.tested)),
-        split=split_by,
+        tested=plan.test_size,
+        **how,
         unit=price.unit,
         epoch_seconds=price.epoch_seconds,
         total_epochs=price.total_epochs,

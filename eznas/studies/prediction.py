@@ -22,7 +22,7 @@ from eznas.proxies.proxy import ranked
 from eznas.spaces import Space
 from eznas.studies.known_curves import curves_of
 
-SAMPLED = 1000  # networks that are predicted where none are named
+SAMPLED, MEASURED = 1000, 100  # networks that are predicted where none are named; with proxies
 
 
 def predict(
@@ -35,6 +35,7 @@ def predict(
     sample: int | None = None,
     proxies: Sequence[str] = PROXIES,
     champion: str = CHAMPION,
+    scores: str | None = None,
     epochs: int | None = None,
     seed: int = 0,
     images: str | None = None,
@@ -52,23 +53,25 @@ def predict(
     places that it keeps for them. `train`: a CSV file with the columns architecture and accuracy,
     to fit to. `candidates`: a file with an architecture a line, or a CSV file with a column
     architecture; without it, `sample` networks of the space that are not in `train` (by default
-    1000, or all of a smaller space).
+    1000, 100 where proxies are measured on them, or all of a smaller space).
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
     ones of the space; `epochs`: read them up to this one. `dataset` says at which input size
-    proxies are measured; the rest is as in `correlate`.
+    proxies are measured; `scores`: a CSV file of scores that are known, as `Measurements` takes it;
+    the rest is as in `correlate`.
 
     Raises `InputError` for an argument or a file that cannot be used, and where a network cannot be
     measured.
     """
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    measurements = Measurements(space, dataset, settings, watcher)
+    measurements = Measurements(space, dataset, settings, watcher, scores)
     loaded = load(
         predictor, measurements, proxies=proxies, champion=champion, epochs=epochs, seed=seed
     )
     architectures, accuracies = read_accuracies(train, measurements.space)
-    names = _candidates(measurements.space, candidates, sample, architectures, seed)
+    usual = MEASURED if loaded.requires.proxies else SAMPLED
+    names = _candidates(measurements.space, candidates, sample, usual, architectures, seed)
     curves = None
     if loaded.requires.curve:
         curves = _curves(train, candidates, measurements)
@@ -88,17 +91,19 @@ def _candidates(
     space: Space,
     file: str | None,
     sample: int | None,
+    usual: int,
     known: Sequence[str],
     seed: int,
 ) -> list[str]:
-    """The networks to predict, in canonical spelling, each once."""
+    """The networks to predict, in canonical spelling, each once: those of the file, or a sample, of
+    the `usual` size unless another is given."""
     if file is not None and sample is not None:
         raise InputError(f"{file} and a sample of {sample}: expected one of the two")
     if file is not None:
         return _read(Path(file), space)
     if sample is not None and sample < 1:
         raise InputError(f"sample {sample}: expected 1 or more networks")
-    fitted, wanted = set(known), sample or SAMPLED
+    fitted, wanted = set(known), sample or usual
     others = [a for a in _drawn(space, wanted + len(fitted), seed) if a not in fitted]
     if not others or len(others) < (sample or 0):
         raise InputError(

@@ -48,6 +48,7 @@ def search_architectures(
     pool: int = 200,
     warm_start: Sequence[str] = (),
     proxies: Sequence[str] = (),
+    scores: str | None = None,
     images: str | None = None,
     raw: int = 0,
     sketch: int = 0,
@@ -66,8 +67,10 @@ def search_architectures(
 
     Of `guided`: `predictor`, a name of `eznas.predictors` or an object with its methods;
     `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,
-    proxies whose ranks choose the first of them. Of `proxies`: `proxies`. Of both: `pool`, the
-    networks considered at a time. `images` to `records`: see `ScoringSettings`.
+    proxies whose ranks choose the first of them; `proxies`, those that stand for `proxies` among
+    the predictor's features (none: `PROXIES`). Of the method `proxies`: `proxies`. Of both: `pool`,
+    the networks considered at a time; `scores`, a CSV file of scores that are known, as
+    `Measurements` takes it. `images` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, where no network is within the limits,
     and where one cannot be measured.
@@ -81,7 +84,7 @@ def search_architectures(
     )
     _check(row, settings, repeats, task)
     scoring = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    settings = _completed(settings, row, task, predictor, scoring, callback)
+    settings = _completed(settings, row, task, predictor, scoring, scores, callback)
     limits = Limits(max_params, max_flops, max_seconds)
     return _repeated(row, task, settings, limits, seed, repeats, callback)
 
@@ -121,7 +124,8 @@ def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> Non
     if "proxies" in row.needs and not settings.proxies:
         raise InputError(f"search method {row.name}: expected one or more proxies")
     for proxy in (*settings.proxies, *settings.warm_start):
-        load_proxy(proxy)
+        if not (proxy.startswith("table:") and "predictor" in row.needs):  # a feature
+            load_proxy(proxy)
 
 
 def _completed(
@@ -130,6 +134,7 @@ def _completed(
     task: _Task,
     predictor: str | Predictor,
     scoring: ScoringSettings,
+    scores: str | None,
     callback: Phases,
 ) -> Settings:
     """The settings with what measures proxies and with the predictor, as far as the method needs
@@ -137,12 +142,14 @@ def _completed(
     if not {"predictor", "scores"} & set(row.needs):
         return settings
     from eznas.predictors.measurements import Measurements  # slow to import
+    from eznas.predictors.named import PROXIES
     from eznas.predictors.named import load as load_predictor
 
-    measurements = Measurements(task.space.name, task.dataset, scoring, _Announced(callback))
+    announced = _Announced(callback)
+    measurements = Measurements(task.space.name, task.dataset, scoring, announced, scores)
     settings = replace(settings, scores=measurements.scores)
     if "predictor" in row.needs and isinstance(predictor, str):
-        predictor = load_predictor(predictor, measurements)
+        predictor = load_predictor(predictor, measurements, proxies=settings.proxies or PROXIES)
     return settings if isinstance(predictor, str) else replace(settings, predictor=predictor)
 
 

@@ -36,6 +36,11 @@ class Plan:
     trials: int
     seed: int
 
+    @property
+    def test_size(self) -> int:
+        """How many networks predictors are tested on."""
+        return min(TESTED, len(self.tested))
+
     def trial(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of the networks of a trial: those to fit to [networks], of which a smaller size
         takes the first, and those to test on [networks]; no network is in both."""

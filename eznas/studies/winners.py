@@ -46,9 +46,11 @@ def _queries(unit: str, dearest: float) -> NDArray[np.float64]:
     short training has fewer than `QUERIES`."""
     if unit == "seconds":
         return np.geomspace(CHEAPEST, dearest, QUERIES)
-    whole = np.unique(np.round(np.geomspace(1, dearest, 4 * QUERIES)))
-    picks = np.unique(np.round(np.linspace(0, len(whole) - 1, QUERIES - 1)).astype(int))
-    return np.concatenate([[0.0], whole[picks]])
+    for count in range(QUERIES - 1, 20 * QUERIES):  # some of them fall together
+        epochs = np.unique(np.round(np.geomspace(1, dearest, count)))
+        if len(epochs) >= min(QUERIES - 1, dearest):
+            break
+    return np.concatenate([[0.0], epochs])
 
 
 def _cell(rows: Sequence[Row], labels: int, query: float, counted: bool) -> dict[str, Any]:

@@ -172,6 +172,7 @@ def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     assert "`eznas score shown MODEL`" in end
     assert "`eznas correlate shown hybrid`" in end
     assert "tau of champion minus tau of another" in outcome.out
+    assert re.search(r"^of \d+ comparisons, each by itself at 95 %: ", outcome.out, re.M)
     assert re.search(r"^generation 0/1  +8  +-?[.\d]+  +-?[.\d]+  +\d+  +\d+s$", outcome.err, re.M)
     assert "generation 1/1" in outcome.err
     assert max(map(len, f"{outcome.out}\n{outcome.err}".splitlines())) <= 80

@@ -2,6 +2,7 @@
 
 import pytest
 
+from eznas.report.search_tables import ahead
 from tests.guide.evidence import (
     DATASETS,
     by_dataset,
@@ -13,6 +14,7 @@ from tests.guide.evidence import (
 )
 
 STUDY, ALL = "nasbench201-study", "nasbench201-all"
+SEARCHES = "search-nasbench201"
 FIGURES = {
     "tau [95 %]": interval("tau"),
     "rho": ("rho",),
@@ -191,6 +193,29 @@ def test_published_scores():
         assert not difference(row["rho"], ours, ["rho"])
         assert not difference(row["between two draws of ours"], ours, ["between_seeds"])
     assert len(shown) == len(rows)
+
+
+def test_searches():
+    """The best so far of every method, and how far proxies are ahead in pairs of repeats."""
+    best, pairs = tables("search", "What was measured")
+    assert [len(best), len(pairs)] == [5, 4]
+    for dataset in DATASETS:
+        of = dataset.removesuffix("16-120").lower()  # how its files begin
+        [column] = (h for h in best[0] if h.replace("CIFAR-", "cifar").startswith(f"{dataset} "))
+        known = content(f"{SEARCHES}/{of}-random.json")["best_known"]
+        assert column.endswith(f"(best {known:.2f})")
+        for row in best:
+            curve = content(f"{SEARCHES}/{of}-{row['search']}.json")["curve"]["mean"]
+            expected = [f"{curve[queries - 1]:.2f}" for queries in (25, 50, 100, 150)]
+            assert row[column].split(", ") == expected, (row["search"], dataset)
+        rows = {
+            row["queries"]: row
+            for row in content(f"{SEARCHES}/{of}-comparison.json")["rows"]
+            if row["search"] == f"{of}-guided-both"
+        }
+        for row in pairs:
+            compared = rows[int(row["queries"])]
+            assert row[column.partition(" (")[0]] == ahead(compared)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from sklearn.base import clone
 from eznas.errors import InputError
 from eznas.predictors.named import PREDICTORS, list_predictors, load
 from eznas.predictors.regressors import REGRESSORS, regressor
-from eznas.proxies.loading import NAMES as ALL_PROXIES
+from eznas.proxies.loading import NAMES as PROXY_NAMES
 from tests.predictors.made_up_networks import ACCURACIES, NETWORKS, curves, measurements
 
 MEASURED, CURVES = measurements(), curves()
 FITTED, OTHERS = NETWORKS[:30], NETWORKS[30:]
 LABELS = ACCURACIES[:30]
 PROXIES = ("params", "naswot", "zico", "epe_nas", "synflow", "hybrid")
-ONE_PROXY = [name for name in PREDICTORS if name in ALL_PROXIES]
+ONE_PROXY = [name for name in PREDICTORS if name in PROXY_NAMES]
 # A proxy by itself has no regressor: one of them stands for all.
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow] if row.slow else [])
@@ -126,7 +126,7 @@ def test_every_row_has_what_the_list_shows():
     rows = list_predictors()
     assert len(rows) == len(PREDICTORS) >= 20
     assert all(row["features"] and row["regressor"] and row["source"] for row in rows)
-    assert set(ALL_PROXIES) <= {row["name"] for row in rows}
+    assert set(PROXY_NAMES) <= {row["name"] for row in rows}
     behind = [(row["features"], row["regressor"]) for row in rows]
     assert len(set(behind)) == len(behind)  # no two are the same
 

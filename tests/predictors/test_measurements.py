@@ -36,6 +36,23 @@ def test_what_was_added_is_not_measured():
     assert known.scores([], [ONE]).shape == (1, 0)
 
 
+def test_published_scores_are_taken_and_the_others_measured(tmp_path, forbid_measuring):
+    """Of two columns of one proxy the mean counts; a network that is not in the file has none."""
+    file = tmp_path / "scores.csv"
+    header = "architecture,naswot,cifar10_nwot,cifar100_zen"
+    file.write_text(f"{header}\n{ONE},1,4,2\n{OTHER},-3,-1e8,1\n")
+    known = Measurements("nasbench-macro", published=str(file))
+    third = SPACE.sample(1, seed=1)[0]
+    depth = known.scores(["naswot", "depth"], [ONE])
+    assert depth[0, 0] == 2.5
+    assert depth[0, 1] > 0
+    forbid_measuring()
+    scores = known.scores(["naswot"], [third, OTHER, ONE])
+    np.testing.assert_array_equal(scores, [[np.nan], [np.nan], [2.5]])
+    with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
+        Measurements("nasbench-macro", published="none.csv")
+
+
 def test_two_spellings_are_one_network():
     known = Measurements("nasbench101")
     short, padded = "110101:3m", " 110101:3m"

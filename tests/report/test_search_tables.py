@@ -3,8 +3,9 @@
 import pytest
 
 from eznas.report.search_tables import best_line, count, front_table, search_table, search_title
+from eznas.search.as_json import described
 from eznas.search.costs import Cost, Limits
-from eznas.search.result import Query, SearchResult, described
+from eznas.search.result import Query, SearchResult
 from tests.report.test_tables import ARCHITECTURE, column, rendered
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
+from eznas.search.as_json import described, restored
 from eznas.search.costs import Cost, Limits
 from eznas.search.pareto import front
-from eznas.search.result import Query, SearchResult, compare, described, mean_curve
+from eznas.search.result import Query, SearchResult, compare, mean_curve
 
 COSTS = {"a": Cost(4, 40), "b": Cost(2, 20), "c": Cost(3, 30)}
 
@@ -91,21 +92,39 @@ def test_compare_is_paired():
 
 
 def test_described_is_json():
-    content = described(result([3.0, 1.0, 4.0], [2.0, 5.0], best_known=6.0))
+    content = described(result([3.0, 1.0, 4.0], [3.0, 5.0], best_known=6.0))
     assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert [row["query"] for row in content["queries"]] == [1, 2, 3, 1, 2]
-    assert content["queries"][1] == {
-        **{"repeat": 1, "query": 2, "architecture": "b", "accuracy": 1.0},
-        **{"params": 2, "flops": 20, "seconds": None},
+    assert content["networks"] == {
+        **{"architecture": ["a", "b", "c"], "accuracy": [3.0, 1.0, 4.0]},
+        **{"params": [4, 2, 3], "flops": [40, 20, 30]},
     }
+    assert content["queried"] == [[0, 1, 2], [0, 1]]
     assert content["best"]["architecture"] == "b"
     assert content["best"]["regret"] == 1.0
     assert content["curve"]["queries"] == [1, 2, 3]
-    assert content["curve"]["regret"] == [3.5, 2.0, 1.5]
+    assert content["curve"]["regret"] == [3.0, 2.0, 1.5]
     assert [row["architecture"] for row in content["front"]] == ["c", "b"]
     single = described(result([3.0]))
     assert single["curve"]["low"] == [None] * 3
     assert single["best_known"] is single["curve"]["regret"] is None
+
+
+def test_a_search_comes_back_from_its_json():
+    searched = result([3.0, 1.0, 4.0], [3.0, 1.0], best_known=6.0, limits=Limits(params=9.0))
+    back = restored(json.loads(json.dumps(described(searched))))
+    assert back.best_so_far.tolist() == searched.best_so_far.tolist()
+    assert compare(back, searched).mean.tolist() == [0, 0, 0]
+    assert described(back)["queried"] == described(searched)["queried"]
+    assert described(back)["curve"] == described(searched)["curve"]
+
+
+@pytest.mark.parametrize("change", [{"queried": []}, {"queried": [[]]}, {"queried": [[9]]},
+                                    {"networks": {}}, {"limits": {"size": 1}}])  # fmt: skip
+def test_json_that_is_no_search(change):
+    with pytest.raises(InputError, match="expected a search as"):
+        restored(described(result([3.0])) | change)
+    with pytest.raises(InputError, match="expected a search as"):
+        restored([])
 
 
 def test_limits():
