@@ -133,16 +133,20 @@ def test_champion_and_proxies_take_their_places():
     assert all(cell["winner"] is None for cell in counted["cells"])
 
 
-def test_networks_that_a_table_of_scores_lacks_are_left_out(tmp_path):
+def test_networks_that_a_file_of_scores_lacks_are_left_out(tmp_path):
     pool = module._pool("nasbench201", "cifar10", "all", 100, 0).architectures
     lines = ["architecture,mine", *(f"{a},{i}" for i, a in enumerate(pool[:70]))]
     (tmp_path / "scores.csv").write_text("\n".join(lines))
+    known = ["architecture,naswot", *lines[1:50]]
+    (tmp_path / "known.csv").write_text("\n".join(known))
     names = ["linear", "proxies_linear"]
     options = {"networks": 100, "sizes": (20,), "trials": 1}
     result = budgets(names, proxies=["table:scores.csv"], **options)
     assert result.networks == 70
     assert {row["predictor"]: row["proxy_seconds"] for row in result.rows}["proxies_linear"] == 0
     assert budgets(["linear"], proxies=["table:scores.csv"], **options).networks == 100
+    assert budgets(["naswot"], scores="known.csv", **options).networks == 49
+    assert budgets(["zen", "linear"], scores="known.csv", **options).networks == 100
 
 
 def test_all_usual_predictors_and_why_others_are_left_out(monkeypatch):
