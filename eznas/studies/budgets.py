@@ -98,12 +98,12 @@ def budgets(
     are not in a file of scores which a predictor reads (`scores`, or a feature `table:FILE.csv`).
     In each trial the predictors are fitted to the first of them in random order, as many as each of
     `sizes` says (none: those of `SIZES` that there are networks for), and tested on `TESTED`
-    others. `split_by`
-    "components": fitted to the search part and tested on the held-out part, which share no
-    component; "networks": both by lot. `proxies`, `champion` and `target`: see
-    `eznas.predictors.load`. `scores`: a CSV file of scores that are known, see `Measurements`
-    (their proxies are timed all the same). `seed` of the networks, the trials, the initialisations
-    and the regressors. The rest is as in `correlate`.
+    others. `split_by` "components": fitted to the search part and tested on the held-out part,
+    which share no component; "networks": both by lot.
+
+    `proxies`, `champion` and `target`: see `eznas.predictors.load`. `scores`: a CSV file of scores
+    that are known, see `Measurements` (their proxies are timed all the same). `seed` of the
+    networks, the trials, the initialisations and the regressors. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
