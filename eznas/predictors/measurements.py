@@ -89,6 +89,14 @@ class Measurements:
             self._tables[file] = read_published(file, self.space)
         return self._tables[file]
 
+    def published_for(self, proxies: Sequence[str]) -> tuple[str, ...] | None:
+        """The networks in the file of published scores, None where no score of these proxies is
+        taken from it."""
+        if not any(self._published_columns(proxy, ()) for proxy in proxies):
+            return None
+        assert self._published is not None
+        return self._published.architectures
+
     def _rows(self, architectures: Sequence[str]) -> list[int]:
         """The row of each architecture; a text that is new gets that of its canonical spelling."""
         for text in architectures:

@@ -12,7 +12,8 @@ _METRICS = (
     "MAE: mean absolute error in percent;\nsparse tau: of predictions rounded to 1 %; P@10: share "
     "of the 10 best by prediction that are the 10 best; regret @1: accuracy that\ntraining the "
     "first-ranked network loses, in points; labels: networks fitted to, and those whose accuracies "
-    "a discovered formula\nhas seen of this space; query: what a further network costs."
+    "a discovered formula\nhas seen of this space; query: what a further network costs, where in "
+    "epochs, proxies cost nothing."
 )
 _MAPS = (
     "The predictor with the highest mean tau among those that need at most so many trained "

@@ -31,14 +31,13 @@ def winner_map(path: Path, maps: Sequence[Mapping[str, Any]]) -> None:
     written."""
     check(path)
     names = list(dict.fromkeys(name for winners in maps for name in winner_names(winners)))
-    figure = new_figure(7.2 * len(maps), 6.5 + 0.18 * (len(names) / _LEGEND + 1))
+    figure = new_figure(7.2 * len(maps), 6.5 + 0.22 * (len(names) / _LEGEND + 1))
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, winners in zip(panels, maps, strict=True):
         _panel(axes, winners, names)
     handles = [_patch(names.index(name), name) for name in names]
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=_LEGEND, fontsize=7, frameon=False
-    )
+    form: dict[str, Any] = {"ncols": _LEGEND, "fontsize": 7, "handlelength": 4, "handleheight": 1.6}
+    figure.legend(handles=handles, loc="outside lower center", frameon=False, **form)
     save(path, figure)
 
 
@@ -58,7 +57,7 @@ def _panel(axes: "Axes", winners: Mapping[str, Any], names: Sequence[str]) -> No
             continue
         y, x = divmod(index, columns)
         number = names.index(cell["winner"])
-        axes.add_patch(Rectangle((x, y), 1, 1, edgecolor="white", **_look(number)))
+        axes.add_patch(Rectangle((x, y), 1, 1, **_look(number)))
         axes.text(
             x + 0.5, y + 0.5, bare(cell["tau"]), ha="center", va="center", fontsize=6, color=INK
         )
@@ -68,6 +67,7 @@ def _look(number: int) -> dict[str, Any]:
     """The colour and hatching of a winner by its number."""
     return {
         "facecolor": cycle(COLOURS[:6], number),
+        "edgecolor": "white",  # of the hatching too
         "alpha": 0.55,
         "hatch": cycle(_HATCHES, number // 6),
     }

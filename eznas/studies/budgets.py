@@ -95,14 +95,15 @@ def budgets(
 
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool, without those that
-    a table of scores lacks which a predictor reads (`table:FILE.csv`); in each trial the
-    predictors are fitted to the first of them in random order, as many as each of `sizes` says
-    (none: those of `SIZES` that there are networks for), and tested on `TESTED` others. `split_by`
-    "components": fitted to the search part and tested on the held-out part, which share no
-    component; "networks": both by lot. `proxies`, `champion` and `target`: see
-    `eznas.predictors.load`. `scores`: a CSV file of scores that are known, see `Measurements`
-    (their proxies are timed all the same). `seed` of the networks, the trials, the initialisations
-    and the regressors. The rest is as in `correlate`.
+    are not in a file of scores which a predictor reads (`scores`, or a feature `table:FILE.csv`).
+    In each trial the predictors are fitted to the first of them in random order, as many as each of
+    `sizes` says (none: those of `SIZES` that there are networks for), and tested on `TESTED`
+    others. `split_by` "components": fitted to the search part and tested on the held-out part,
+    which share no component; "networks": both by lot.
+
+    `proxies`, `champion` and `target`: see `eznas.predictors.load`. `scores`: a CSV file of scores
+    that are known, see `Measurements` (their proxies are timed all the same). `seed` of the
+    networks, the trials, the initialisations and the regressors. The rest is as in `correlate`.
 
     Raises `InputError` for an argument that cannot be used, too few networks, and where a network
     cannot be measured.
@@ -119,7 +120,7 @@ def budgets(
     jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
     pool = _in_tables(pool, jobs, measurements)
     plan = _plan(pool, split_by, sizes, trials, seed)
-    needed = list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
+    needed = _proxies(jobs)
     measurements.scores(needed, pool.architectures)  # of all networks at once
     rows = run(jobs, plan, curves, workers, phases)
     price = Price.of(space, dataset, curves)
@@ -135,11 +136,18 @@ def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: i
 
 
 def _in_tables(pool: Benchmark, jobs: Sequence[Job], measurements: Measurements) -> Benchmark:
-    """The networks that stand in every table of scores that some predictor reads."""
+    """The networks that stand in every file of scores that some predictor reads."""
     texts = dict.fromkeys(text for job in jobs for text in job.predictor.features)
-    tables = [set(measurements.table(file).architectures) for t in texts if (file := table_of(t))]
-    indices = [i for i, a in enumerate(pool.architectures) if all(a in t for t in tables)]
-    return pool.subset(np.array(indices, dtype=np.int64), pool.name) if tables else pool
+    files = [measurements.table(file).architectures for t in texts if (file := table_of(t))]
+    published = measurements.published_for(_proxies(jobs))
+    known = [set(networks) for networks in (*files, published) if networks is not None]
+    indices = [i for i, a in enumerate(pool.architectures) if all(a in k for k in known)]
+    return pool.subset(np.array(indices, dtype=np.int64), pool.name) if known else pool
+
+
+def _proxies(jobs: Sequence[Job]) -> list[str]:
+    """Every proxy that some job needs, once."""
+    return list(dict.fromkeys(p for job in jobs for p in job.predictor.requires.proxies))
 
 
 def _plan(pool: Benchmark, split_by: str, sizes: Sequence[int], trials: int, seed: int) -> Plan:

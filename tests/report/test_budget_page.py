@@ -24,7 +24,7 @@ def test_what_was_studied_and_how():
     text = page()
     assert (
         "8 predictors of validation accuracy on cifar10, nasbench201: tested on 200 of 1,000 "
-        "networks, 30 trials, split by components." in text
+        "networks, 30 trials, split by components, fitted to normal scores." in text
     )
     assert "```sh\neznas budgets --trials 30\n```" in text
     assert "`gin` (a fit takes seconds: name it to have it tried)" in text

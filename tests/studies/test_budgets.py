@@ -14,8 +14,8 @@ from eznas.benchmarks.splits import components
 from eznas.benchmarks.store import Origin
 from eznas.errors import InputError
 from eznas.predictors import measurements
-from eznas.predictors.named import PREDICTORS
-from eznas.proxies.classics import CLASSICS
+from eznas.predictors.named import CHAMPION, PREDICTORS
+from eznas.proxies.loading import NAMES
 from eznas.proxies.measured import Scored
 from eznas.spaces import SPACES
 from eznas.studies import budgets as module
@@ -133,20 +133,24 @@ def test_champion_and_proxies_take_their_places():
     assert all(cell["winner"] is None for cell in counted["cells"])
 
 
-def test_networks_that_a_table_of_scores_lacks_are_left_out(tmp_path):
+def test_networks_that_a_file_of_scores_lacks_are_left_out(tmp_path):
     pool = module._pool("nasbench201", "cifar10", "all", 100, 0).architectures
     lines = ["architecture,mine", *(f"{a},{i}" for i, a in enumerate(pool[:70]))]
     (tmp_path / "scores.csv").write_text("\n".join(lines))
+    known = ["architecture,naswot", *lines[1:50]]
+    (tmp_path / "known.csv").write_text("\n".join(known))
     names = ["linear", "proxies_linear"]
     options = {"networks": 100, "sizes": (20,), "trials": 1}
     result = budgets(names, proxies=["table:scores.csv"], **options)
     assert result.networks == 70
     assert {row["predictor"]: row["proxy_seconds"] for row in result.rows}["proxies_linear"] == 0
     assert budgets(["linear"], proxies=["table:scores.csv"], **options).networks == 100
+    assert budgets(["naswot"], scores="known.csv", **options).networks == 49
+    assert budgets(["zen", "linear"], scores="known.csv", **options).networks == 100
 
 
 def test_all_usual_predictors_and_why_others_are_left_out(monkeypatch):
-    shown = [n for n in PREDICTORS if n not in CLASSICS or n in ("params", "grasp")]
+    shown = [n for n in PREDICTORS if n not in NAMES or n in ("params", "grasp", CHAMPION)]
     some = {name: PREDICTORS[name] for name in shown if "boost" not in name and "trees" not in name}
     monkeypatch.setattr(module, "PREDICTORS", some)
     result = budgets(networks=60, sizes=(8,), trials=1)
