@@ -47,7 +47,7 @@ class Averaged(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _error(self, x: Floats, y: Floats) -> float:
         """The mean squared error of trees on networks that they were not fitted to."""
         trees = ExtraTreesRegressor(
-            100, max_features=0.3, bootstrap=True, oob_score=True, random_state=self.seed
+            60, max_features=0.3, bootstrap=True, oob_score=True, random_state=self.seed
         )
         predictions: Floats = trees.fit(x, y).oob_prediction_
         return max(float(((y - predictions) ** 2).mean()), 1e-12)

@@ -25,7 +25,12 @@ PROXIES = (  # those that say something of their own and take less than a second
 )
 
 
-AROUND = {"residual": Residual, "averaged": Averaged}  # what may stand around a regressor
+def _averaged(trees: Any) -> Averaged:
+    """A third of the trees for each group of columns: there are several groups."""
+    return Averaged(trees.set_params(n_estimators=trees.n_estimators // 3))
+
+
+AROUND: dict[str, Any] = {"residual": Residual, "averaged": _averaged}  # around a regressor
 
 
 @dataclass(frozen=True)
