@@ -77,6 +77,14 @@ Sampled = Annotated[
         show_default="1000, or 100 where proxies are measured",
     ),
 ]
+TotalEpochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Epochs of the whole training, at whose end the accuracy is predicted.",
+        show_default="the last in TRAIN.csv",
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(min=1, help="Read curves up to this epoch.", show_default="as far as they go"),
@@ -139,6 +147,7 @@ def predict(
     champion: Champion = None,
     scores: Scores = None,
     epochs: Epochs = None,
+    total_epochs: TotalEpochs = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of sample, measuring and fit.")
     ] = 0,
@@ -156,6 +165,7 @@ def predict(
             dataset=dataset,
             sample=sample,
             epochs=epochs,
+            total_epochs=total_epochs,
             seed=seed,
             watcher=progress,
             **_places(proxies, champion, scores),

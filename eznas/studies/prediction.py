@@ -37,6 +37,7 @@ def predict(
     champion: str = CHAMPION,
     scores: str | None = None,
     epochs: int | None = None,
+    total_epochs: int | None = None,
     seed: int = 0,
     images: str | None = None,
     raw: int = 0,
@@ -57,12 +58,11 @@ def predict(
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
-    ones of the space; `epochs`: read them up to this one. `dataset` says at which input size
-    proxies are measured; `scores`: a CSV file of scores that are known, as `Measurements` takes it;
-    the rest is as in `correlate`.
+    ones of the space; `epochs`: read them up to this one; `total_epochs` of the whole training: the
+    last in `train` unless given. `dataset` says at which input size proxies are measured; `scores`:
+    a CSV file of scores that are known, as `Measurements` takes it; the rest is as in `correlate`.
 
-    Raises `InputError` for an argument or a file that cannot be used, and where a network cannot be
-    measured.
+    Raises `InputError` for what cannot be used, and where a network cannot be measured.
     """
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, watcher, scores)
@@ -74,7 +74,7 @@ def predict(
     names = _candidates(measurements.space, candidates, sample, usual, architectures, seed)
     curves = None
     if loaded.requires.curve:
-        curves = _curves(train, candidates, measurements)
+        curves = _curves(train, candidates, measurements, total_epochs)
         _check_known(names, curves, train)
         last = int(curves.epochs[-1])
         loaded.set_params(epochs=min(epochs or last, last))
@@ -145,11 +145,13 @@ def _spellings(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((reader.line_num, row[column]) for row in reader)
 
 
-def _curves(train: str, candidates: str | None, measurements: Measurements) -> Curves:
+def _curves(
+    train: str, candidates: str | None, measurements: Measurements, total_epochs: int | None
+) -> Curves:
     """The curves in the files, or else the published ones of the space."""
     space = measurements.space
     if has_curves(train):
-        curves = read_curves(train, space)
+        curves = read_curves(train, space, total_epochs=total_epochs)
         if candidates is not None and has_curves(candidates):
             return joined(curves, read_curves(candidates, space, with_accuracy=False))
         return curves

@@ -97,14 +97,14 @@ def _costs(predictor: Predictor, seconds: Mapping[str, float], space: str) -> Ro
 
 
 def _labels(proxies: Sequence[str], space: str) -> int | None:
-    """Networks of the space whose accuracies the proxies' searches have seen, taken to be the same
-    networks where there are several such proxies; None: not known."""
+    """Networks of the space whose accuracies the proxies' searches have seen, at most: searches may
+    have seen the same ones; None: not known."""
     # Published proxies and statistics have seen none, and describing them takes a while.
     others = [p for p in proxies if p not in CLASSICS and p not in CATALOGUE]
     seen = [describe(proxy).labels for proxy in others]
     if any(labels is None for labels in seen):
         return None
-    return max((labels.get(space, 0) for labels in seen if labels is not None), default=0)
+    return sum(labels.get(space, 0) for labels in seen if labels is not None)
 
 
 def _regressor_name(predictor: Predictor) -> str:
