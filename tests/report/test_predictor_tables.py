@@ -21,7 +21,7 @@ def test_all_predictors_with_their_sources():
     assert all(name in text for name in PREDICTORS)
     names = column(text, "predictor")
     assert all(name in names for name in PREDICTORS if name not in NAMES_OF_PROXIES)
-    assert "line+extra_trees" in column(text, "regressor")
+    assert "residualofextra_trees" in column(text, "regressor")
     assert "thechampionhasseenlabels" in column(text, "source and note")
 
 
