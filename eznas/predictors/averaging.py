@@ -18,8 +18,8 @@ class Averaged(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """The weighted mean of one regressor fitted to each group of columns and to all together.
 
     A group's weight falls with its squared error on networks that trees were not fitted to (out of
-    the bag). So a group that says little, or nothing yet with few labels, does no harm, which it
-    does among the columns of a single regressor. `groups`: numbers of columns, in order.
+    the bag). So a group that says little, or nothing yet with few labels, does less harm than among
+    the columns of a single regressor. `groups`: numbers of columns, in order.
     """
 
     def __init__(self, regressor: Any = None, groups: Sequence[int] = (), seed: int = 0) -> None:

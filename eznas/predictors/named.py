@@ -27,7 +27,8 @@ PROXIES = (  # those that say something of their own and take less than a second
 
 def _averaged(trees: Any) -> Averaged:
     """A third of the trees for each group of columns: there are several groups."""
-    return Averaged(trees.set_params(n_estimators=trees.n_estimators // 3))
+    fewer = trees.set_params(n_estimators=trees.n_estimators // 3)
+    return Averaged(fewer, seed=trees.random_state)
 
 
 AROUND: dict[str, Any] = {"residual": Residual, "averaged": _averaged}  # around a regressor
