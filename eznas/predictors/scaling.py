@@ -46,10 +46,16 @@ def _scaled(column: Floats, scores: Floats, normal: Floats) -> Floats:
         return np.zeros(len(column))
     finite = np.where(np.isfinite(column), column, scores[0])
     inside = np.clip(finite, scores[0], scores[-1])
-    # Divided before the difference is taken: scores may be as large as floats can be.
-    half = scores[-1] / 2 - scores[0] / 2
-    beyond = np.arcsinh(np.clip(finite / half - inside / half, -1e300, 1e300))
-    scaled = np.interp(inside, scores, normal) + beyond
+    # In units of half the range, divided before any difference is taken: scores may be as large and
+    # as close together as floats can be.
+    half = max(scores[-1] / 2 - scores[0] / 2, np.finfo(np.float64).tiny)
+    with np.errstate(over="ignore"):
+        beyond = np.arcsinh(np.clip(finite / half - inside / half, -1e300, 1e300))
+    right = np.clip(np.searchsorted(scores, inside), 1, len(scores) - 1)
+    low, high = scores[right - 1] / half, scores[right] / half
+    # Not by np.interp: its slopes overflow where two scores are closer than the least float.
+    share = (inside / half - low) / np.maximum(high - low, np.finfo(np.float64).smallest_subnormal)
+    scaled = (1 - share) * normal[right - 1] + share * normal[right] + beyond
     scaled = np.where(np.isnan(column), 0.0, scaled)
     scaled = np.where(column == -np.inf, normal[0] - _BELOW, scaled)
     return np.where(column == np.inf, normal[-1] + _BELOW, scaled)

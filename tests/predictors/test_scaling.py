@@ -54,6 +54,13 @@ def test_no_columns():
     assert ScoreScaler().fit(np.empty((3, 0))).transform(np.empty((2, 0))).shape == (2, 0)
 
 
+@pytest.mark.parametrize("least", [6e-214, 5e-324])
+def test_scores_far_beyond_a_narrow_range_are_cut_and_not_overflown(least):
+    values = scaled([0.0, least], [-1e300, 0.0, least, 5e94, 1e308])[:, 0]
+    assert np.isfinite(values).all()
+    assert (np.diff(values) >= 0).all()
+
+
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
