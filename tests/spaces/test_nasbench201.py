@@ -285,7 +285,10 @@ SHAPE = r"is not of the form \|op~0\|\+\|op~0\|op~1\|\+\|op~0\|op~1\|op~2\|"
             MIXED.replace("skip_connect~2", "skip_connect~1"),
             "edge 3<-2: found 'skip_connect~1', .*; nearest is 'skip_connect~2'",
         ),
-        ("12804", "'12804': an index counts in the order of the official file, .* expected the str"),
+        (
+            "12804",
+            "'12804': an index counts in the order of the official file, .* expected the str",
+        ),
         ("430145", SHAPE),
         ("(4, 0, 3, 1, 4)", SHAPE),
         ("4, 0, 3, 1, 4, 3", SHAPE),
