@@ -89,8 +89,9 @@ class Published:
 def read_published(path: str | Path, space: Space) -> Published:
     """The published scores of a file; of a network in several rows the means of its scores.
 
-    `InputError` names file and line where there is no column of architectures, an architecture is
-    not of the space, or a score is not a number; and the file where it has no rows or cannot be
+    `InputError` names file and line where there is no column of architectures or two, any column
+    stands there twice, a row has another number of cells than the header, an architecture is not of
+    the space, or a score is not a number; and the file where it has no rows or cannot be
     read.
     """
     file = Path(path)
@@ -106,10 +107,9 @@ def read_published(path: str | Path, space: Space) -> Published:
             )
         columns = [name for name in header if name not in UNSCORED]
         for line, row in table:
-            where = f"{file}:{line}"
-            with located(where):
+            with located(f"{file}:{line}"):
                 architectures.append(space.canonical(row[key]))
-            rows.append([_score(row[column], where) for column in columns])
+                rows.append([_score(row[column], column) for column in columns])
     if not rows:
         raise InputError(f"{file}: no rows; expected at least one below the header")
     network_of = {a: i for i, a in enumerate(dict.fromkeys(architectures))}
@@ -130,11 +130,9 @@ def _means(rows: NDArray[np.float64], network_of_row: NDArray[np.int64]) -> NDAr
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
-def _score(text: str, where: str) -> float:
-    value = finite_number(text)
-    if value is None and not _FAILURE.fullmatch(text):
-        raise InputError(f"{where}: expected a number as score, found {text!r}")
-    return math.nan if value in (None, FAILED) else value
+def _score(text: str, column: str) -> float:
+    value = math.nan if _FAILURE.fullmatch(text) else finite_number(text, column)
+    return math.nan if value == FAILED else value
 
 
 _FAILURE = re.compile("[+-]?(nan|inf|infinity)", re.IGNORECASE)

@@ -81,7 +81,7 @@ def folder() -> Path:
         return Path(named)
     try:
         return Path(pooch.os_cache("eznas"))
-    except RuntimeError:  # of pathlib; a bare user id in a container has none
+    except RuntimeError:  # where a bare user id, as in a container, has no home
         raise InputError(f"no home folder for data: set {FOLDER} to a folder") from None
 
 

@@ -1,7 +1,6 @@
 """The application that commands register with, and how they print."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ err = Console(stderr=True)
 def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:
     """Print the content as one JSON object, or have `show` print it for people."""
     if as_json:
-        sys.stdout.write(json.dumps(plain(content), allow_nan=False) + "\n")
+        # Flushed here, where a reader that is gone and a disk that is full are dealt with.
+        print(json.dumps(plain(content), allow_nan=False), flush=True)
     else:
         show(content)
 

@@ -204,8 +204,8 @@ def check_cache_folder() -> Check:
     name, remedy = "cache folder", f"set {FOLDER} to a folder that you may write to"
     try:
         return _check_folder(name, folder(), remedy)
-    except InputError:
-        return Check(name, "fault", "the user has no home folder", remedy)
+    except InputError as error:
+        return Check(name, "fault", str(error), remedy)
 
 
 def _check_folder(name: str, path: Path, remedy: str) -> Check:

@@ -22,7 +22,8 @@ ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
 OBJECT_STORE = 100 << 20  # bytes of shared memory for Ray: only numbers pass through it
 HUNG = 1800.0  # seconds on one call after which a worker counts as hung
 _TRIAL_TIMEOUT = 120  # seconds for tasks that only import what workers import
-_PORT_TIMEOUT = 5  # seconds to reach the port of a cluster, and for its CPUs to be free
+_PORT_TIMEOUT = 5  # seconds to reach the port of a cluster
+_RELEASE = 5  # seconds for workers of others that are ending to leave their CPUs
 
 
 class Worker:
@@ -43,7 +44,7 @@ class RayExecutor:
 
     An actor that dies, or takes longer than `call_timeout` seconds for one call, is replaced by one
     with a fresh state, and its job learns of it (see `Job.finish`). Raises `InputError` if the
-    cluster that RAY_ADDRESS names cannot be joined, or has too few CPUs.
+    cluster that RAY_ADDRESS names cannot be joined, or has too few free CPUs.
     """
 
     def __init__(
@@ -199,11 +200,11 @@ def _join_or_start(worker_count: int) -> bool:
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
         cpus = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
-        free = _free_cpus(worker_count)
+        free = _free_cpus(worker_count) if cpus >= worker_count else cpus
         if free < worker_count:  # the actors beyond that would wait without a word
             ray.shutdown()
             raise InputError(
-                f"Ray cluster {address!r}: {free} of {cpus} CPUs are free, expected "
+                f"Ray cluster {address!r}: {free} of its {cpus} CPUs can be had, expected "
                 f"{worker_count}, one for each worker"
             )
         return True
@@ -219,11 +220,11 @@ def _join_or_start(worker_count: int) -> bool:
 
 
 def _free_cpus(wanted: int) -> int:
-    """CPUs of the joined cluster that nobody holds, looked at for some seconds while there are
-    fewer than wanted: the first looks of a new process see none, and others may be just ending."""
+    """CPUs of the joined cluster that nobody holds, after at most `_RELEASE` seconds in which they
+    may become as many as wanted."""
     import ray
 
-    deadline = time.monotonic() + _PORT_TIMEOUT
+    deadline = time.monotonic() + _RELEASE
     while True:
         free = int(ray.available_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
         if free >= wanted or time.monotonic() > deadline:

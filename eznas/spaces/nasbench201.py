@@ -113,13 +113,13 @@ def operations(architecture: str) -> tuple[str, ...]:
     (`(4, 0, 3, 1, 4, 3)`), which count operations and edges in orders of their own.
     """
     stripped = architecture.strip()
+    if stripped in _known():
+        return _known()[stripped]
     if _DIGITS.fullmatch(stripped):
         return tuple(OPERATIONS[int(digit)] for digit in stripped)
     if numbers := _TUPLE.fullmatch(stripped):
         return tuple(_NASLIB_OPERATIONS[int(numbers[place + 1])] for place in _NASLIB_PLACES)
-    if stripped not in _known():
-        raise _complaint(stripped)
-    return _known()[stripped]
+    raise _complaint(stripped)
 
 
 def text(operations: Sequence[str]) -> str:
@@ -202,13 +202,12 @@ def _known() -> dict[str, tuple[str, ...]]:
 def _complaint(text: str) -> InputError:
     """The error for a text that is no architecture; it names the first edge that is wrong."""
     shown = repr(shortened(text, 120))
-    match = _SHAPE.fullmatch(text)
-    if text.isdecimal() and len(text) < 6:
+    if text.isdecimal() and len(text) < len(EDGES):
         return InputError(
             f"NAS-Bench-201 architecture {shown}: an index counts in the order of the official "
-            f"file, which is not known here; expected the string that this file has under it, of "
-            f"the form {FORM}"
+            f"file, which is not known here; expected that file's string, of the form {FORM}"
         )
+    match = _SHAPE.fullmatch(text)
     if match is None:
         return InputError(
             f"NAS-Bench-201 architecture {shown} is not of the form {FORM}, op {_OPS}"

@@ -142,7 +142,7 @@ def _spellings(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and texts: those of the column architecture, or else all lines."""
     with csv_text(path) as file:
         lines = list(file)
-        header = [name.strip() for name in next(csv.reader(lines), [])]
+        header = [name.strip() for name in next(csv.reader(lines, skipinitialspace=True), [])]
         column = column_of(header, COLUMNS["architecture"], path)
         if column is None:
             yield from enumerate(lines, 1)

@@ -56,7 +56,7 @@ def test_output_that_a_full_disk_does_not_take_is_one_line(arguments):
             [sys.executable, "-m", "eznas", *arguments], stdout=full, stderr=subprocess.PIPE
         )
     assert process.returncode == 2
-    assert process.stderr == b"eznas: cannot write: No space left on device\n"
+    assert process.stderr == b"eznas: output: cannot write: No space left on device\n"
 
 
 def test_proxies_lists_formulas():

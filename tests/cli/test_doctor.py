@@ -127,12 +127,13 @@ def homeless(monkeypatch):
 @pytest.mark.usefixtures("homeless")
 def test_without_a_home_folder_the_cache_folder_is_at_fault():
     check = check_cache_folder()
-    assert (check.state, check.found) == ("fault", "the user has no home folder")
+    problem = f"no home folder for data: set {FOLDER} to a folder"
+    assert (check.state, check.found) == ("fault", problem)
     assert FOLDER in check.remedy
     assert check_imported_tables().state == "note"
     outcome = call("data", "list")
     assert outcome.code == 2
-    assert outcome.err == f"eznas: no home folder for data: set {FOLDER} to a folder\n"
+    assert outcome.err == f"eznas: {problem}\n"
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):

@@ -159,8 +159,8 @@ def test_a_cluster_whose_cpus_others_hold_is_refused(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "ray", cluster)
     monkeypatch.setenv(ray_module.ADDRESS, "auto")
-    monkeypatch.setattr(ray_module, "_PORT_TIMEOUT", 0)
-    expected = "^Ray cluster 'auto': 1 of 4 CPUs are free, expected 2, one for each worker$"
+    monkeypatch.setattr(ray_module, "_RELEASE", 0)
+    expected = "^Ray cluster 'auto': 1 of its 4 CPUs can be had, expected 2, one for each worker$"
     with pytest.raises(InputError, match=expected):
         start(make_evaluator, 2)
 

@@ -249,6 +249,10 @@ def test_canonical_takes_surrounding_blanks():
 
 
 def test_digits_of_the_tables_are_read():
+    by_hand = (
+        "|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    )
+    assert nasbench201.SPACE.canonical("430143") == by_hand
     for architecture in nasbench201.SPACE.architectures()[::31]:
         digits = nasbench201.table_key(architecture)
         assert nasbench201.SPACE.canonical(digits) == architecture
@@ -287,7 +291,7 @@ SHAPE = r"is not of the form \|op~0\|\+\|op~0\|op~1\|\+\|op~0\|op~1\|op~2\|"
         ),
         (
             "12804",
-            "'12804': an index counts in the order of the official file, .* expected the str",
+            "'12804': an index counts in the order of the official file, .* expected that file's",
         ),
         ("430145", SHAPE),
         ("(4, 0, 3, 1, 4)", SHAPE),

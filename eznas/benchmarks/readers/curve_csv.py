@@ -14,12 +14,11 @@ import numpy as np
 
 from eznas.benchmarks.curves import Curves
 from eznas.benchmarks.readers.entries import located
-from eznas.benchmarks.readers.plain_csv import csv_text, finite_number, table_rows
+from eznas.benchmarks.readers.plain_csv import Rows, csv_text, finite_number, table_rows
 from eznas.errors import InputError
 from eznas.spaces import Space
 
 Row = Mapping[str, str]
-Rows = Iterator[tuple[int, dict[str, str]]]  # line number, and text by column
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,8 @@ def read_curves(
     training: the last epoch in the file unless given. `with_accuracy`: whether there is a column
     `accuracy`; without it, the last accuracy known takes its place.
 
-    `InputError` names file and line where a column is missing, an architecture is not of the space
+    `InputError` names file and line where a column is missing or stands there twice, a row has
+    another number of cells than the header, an architecture is not of the space
     or stands in an earlier line, or a number is missing or is not finite (of an accuracy: not from
     0 to 100); and the file where it has no rows or cannot be read.
     """
@@ -195,24 +195,20 @@ def _numbers(row: Row, layout: Layout, columns: Mapping[str, Mapping[int, str]])
     end."""
     for key, of_epoch in columns.items():
         for column in of_epoch.values():
-            yield _percent(row, column, layout.scale) if key == "accuracy" else _number(row, column)
+            yield (
+                _percent(row, column, layout.scale)
+                if key == "accuracy"
+                else finite_number(row[column], column)
+            )
     if layout.accuracy:
         yield _percent(row, layout.accuracy, layout.scale)
 
 
 def _percent(row: Row, column: str, scale: float) -> float:
-    value = _number(row, column)
+    value = finite_number(row[column], column)
     if not 0 <= value <= scale:
         raise InputError(f"expected an accuracy from 0 to {scale:g} as {column}, found {value}")
     return value * 100 / scale
-
-
-def _number(row: Row, column: str) -> float:
-    value = finite_number(row[column])
-    if value is None:
-        shown = repr(row[column]) if row[column] else "nothing"
-        raise InputError(f"expected a finite number as {column}, found {shown}")
-    return value
 
 
 def _shown(header: Sequence[str]) -> str:

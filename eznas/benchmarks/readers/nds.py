@@ -85,12 +85,12 @@ def _from_archive(path: Path, space: Space) -> Any:
             members = [m for m in archive.namelist() if m.rpartition("/")[2] == file_name]
             if len(members) != 1:
                 raise InputError(f"{path}: expected one file {file_name}, found {len(members)}")
-            return parse_json(archive.read(members[0]))
+            content = archive.read(members[0])
     # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression
     # that it does not know.
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    except InputError:
-        raise
+    try:
+        return parse_json(content)
     except ValueError as error:
         raise InputError(f"{path}: {file_name}: damaged: {error}") from None

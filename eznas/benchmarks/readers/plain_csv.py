@@ -18,6 +18,8 @@ from eznas.benchmarks.readers.entries import Runs, located
 from eznas.errors import InputError
 from eznas.spaces import Space
 
+Rows = Iterator[tuple[int, dict[str, str]]]  # line number, and text by column
+
 COLUMNS = {  # what a column holds -> its possible names, the second ones NASLib's
     "architecture": ("architecture", "arch"),
     "accuracy": ("accuracy", "val_accuracy"),
@@ -46,10 +48,10 @@ def read_runs(path: Path, space: Space) -> dict[str, Runs]:
     """
     runs_of: dict[str, Runs] = {}
     for line, text, number in _accuracies(path):
-        where = f"{path}:{line}"
-        with located(where):
+        with located(f"{path}:{line}"):
             architecture = space.canonical(text)
-        accuracy, runs = _accuracy(number, where), runs_of.get(architecture, ())
+            accuracy = finite_number(number, "accuracy")
+        runs = runs_of.get(architecture, ())
         runs_of[architecture] = runs if accuracy in runs else (*runs, accuracy)
     if not runs_of:
         raise InputError(f"{path}: no rows; expected at least one below the header")
@@ -73,14 +75,12 @@ def csv_text(path: Path) -> Iterator[TextIO]:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from None
 
 
-def table_rows(
-    lines: Iterable[str], path: Path
-) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+def table_rows(lines: Iterable[str], path: Path) -> tuple[list[str], Rows]:
     """The header of a CSV table, and its rows: line number, and text by column.
 
-    Empty lines are skipped. `InputError`, which names the file and the line, where the header has a
-    name twice and where a row has more or fewer cells than the header: what stands in which column
-    would be a guess. `csv.Error` for quotes that do not match.
+    Lines of empty cells are skipped. `InputError`, which names the file and the line, where the
+    header has a name twice and where a row has more or fewer cells than the header: what stands in
+    which column would be a guess. `csv.Error` for quotes that do not match.
     """
     reader = csv.reader(lines, skipinitialspace=True, strict=True)
     header = [name.strip() for name in next(reader, [])]
@@ -88,7 +88,7 @@ def table_rows(
     if twice is not None:
         raise InputError(f"{path}:1: column {twice} {header.count(twice)} times; expected it once")
 
-    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+    def rows() -> Rows:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) != len(header):
@@ -110,24 +110,21 @@ def column_of(header: Sequence[str], names: Sequence[str], path: Path) -> str | 
     return columns[0] if columns else None
 
 
-def finite_number(text: str) -> float | None:
-    """The number that a text is in plain notation (`-1.5`, `2e-3`), None where it is none.
+def finite_number(text: str, column: str) -> float:
+    """The number that the text of a cell is in plain notation (`-1.5`, `2e-3`).
 
-    Python's `float` would take `1_000`, digits of other scripts and `nan` as well.
+    `InputError`, which names the column, for anything else that Python's `float` takes: `1_000`,
+    digits of other scripts, `nan`.
     """
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
-    return value if math.isfinite(value) else None
+    if not math.isfinite(value):
+        raise InputError(
+            f"expected a finite number as {column}, found {repr(text) if text else 'nothing'}"
+        )
+    return value
 
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-def _accuracy(text: str, where: str) -> float:
-    value = finite_number(text)
-    if value is None:
-        shown = repr(text) if text else "nothing"
-        raise InputError(f"{where}: expected a finite number as accuracy, found {shown}")
-    return value
 
 
 def _accuracies(path: Path) -> Iterator[tuple[int, str, str]]:
