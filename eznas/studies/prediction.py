@@ -16,11 +16,12 @@ from eznas.benchmarks.readers.plain_csv import COLUMNS, csv_text, read_accuracie
 from eznas.errors import InputError
 from eznas.evaluation.executors import Phases
 from eznas.predictors.measurements import Measurements
-from eznas.predictors.named import CHAMPION, PROXIES, load
+from eznas.predictors.named import CHAMPION, PROXIES, check_used, load
 from eznas.proxies.measured import ScoringSettings
 from eznas.proxies.proxy import ranked
 from eznas.spaces import Space
 from eznas.studies.known_curves import curves_of
+from eznas.studies.known_scores import networks_with_scores
 
 SAMPLED, MEASURED = 1000, 100  # networks that are predicted where none are named; with proxies
 
@@ -54,7 +55,8 @@ def predict(
     places that it keeps for them. `train`: a CSV file with the columns architecture and accuracy,
     to fit to. `candidates`: a file with an architecture a line, or a CSV file with a column
     architecture; without it, `sample` networks of the space that are not in `train` (by default
-    1000, 100 where proxies are measured on them, or all of a smaller space).
+    1000, 100 where proxies are measured on them, or all of a smaller space). Where the predictor
+    reads a file of scores, the sample is of the networks in it.
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
@@ -62,16 +64,24 @@ def predict(
     last in `train` unless given. `dataset` says at which input size proxies are measured; `scores`:
     a CSV file of scores that are known, as `Measurements` takes it; the rest is as in `correlate`.
 
-    Raises `InputError` for what cannot be used, and where a network cannot be measured.
+    Raises `InputError` for what cannot be used (also a keyword that this predictor does not read),
+    for a network that is not in a file of scores which it reads, and where a network cannot be
+    measured.
     """
+    check_used(predictor, proxies, champion)
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, watcher, scores)
     loaded = load(
         predictor, measurements, proxies=proxies, champion=champion, epochs=epochs, seed=seed
     )
+    if not loaded.requires.curve and (epochs or total_epochs):
+        raise InputError(f"predictor {predictor}: reads no learning curves, expected no epochs")
     architectures, accuracies = read_accuracies(train, measurements.space)
     usual = MEASURED if loaded.requires.proxies else SAMPLED
-    names = _candidates(measurements.space, candidates, sample, usual, architectures, seed)
+    scored = networks_with_scores([loaded], measurements)
+    if scored is not None and loaded.requires.labels:
+        _check_scored(architectures, scored, train)
+    names = _candidates(measurements.space, candidates, sample, usual, architectures, scored, seed)
     curves = None
     if loaded.requires.curve:
         curves = _curves(train, candidates, measurements, total_epochs)
@@ -93,22 +103,29 @@ def _candidates(
     sample: int | None,
     usual: int,
     known: Sequence[str],
+    scored: frozenset[str] | None,
     seed: int,
 ) -> list[str]:
     """The networks to predict, in canonical spelling, each once: those of the file, or a sample, of
-    the `usual` size unless another is given."""
+    the `usual` size unless another is given; all among those `scored`, where these are not all."""
     if file is not None and sample is not None:
         raise InputError(f"{file} and a sample of {sample}: expected one of the two")
     if file is not None:
-        return _read(Path(file), space)
+        names = _read(Path(file), space)
+        if scored is not None:
+            _check_scored(names, scored, file)
+        return names
     if sample is not None and sample < 1:
         raise InputError(f"sample {sample}: expected 1 or more networks")
     fitted, wanted = set(known), sample or usual
-    others = [a for a in _drawn(space, wanted + len(fitted), seed) if a not in fitted]
+    if scored is None:
+        drawn = _drawn(space, wanted + len(fitted), seed)
+    else:
+        drawn = _mixed(sorted(scored), seed)
+    others = [a for a in drawn if a not in fitted]
     if not others or len(others) < (sample or 0):
-        raise InputError(
-            f"sample {wanted}: space {space.name} has {len(others)} networks that are not fitted to"
-        )
+        among = f"space {space.name} has" if scored is None else "the files of scores have"
+        raise InputError(f"sample {wanted}: {among} {len(others)} networks that are not fitted to")
     return others[:wanted]
 
 
@@ -116,8 +133,24 @@ def _drawn(space: Space, count: int, seed: int) -> Sequence[str]:
     """At least `count` architectures in random order, or all of a small space."""
     if math.prod(map(len, space.positions)) > 10 * count:
         return space.sample(count, seed)
-    everything = space.architectures()
-    return [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
+    return _mixed(space.architectures(), seed)
+
+
+def _mixed(architectures: Sequence[str], seed: int) -> list[str]:
+    """All of them, in random order."""
+    order = np.random.default_rng(seed).permutation(len(architectures))
+    return [architectures[i] for i in order]
+
+
+def _check_scored(architectures: Sequence[str], scored: frozenset[str], file: str) -> None:
+    """`InputError` where networks of a file have no row in the files of scores: what a predictor
+    made of nothing would look like a prediction."""
+    missing = [a for a in architectures if a not in scored]
+    if missing:
+        raise InputError(
+            f"{file}: {len(missing)} of {len(architectures)} networks are not in the file of scores"
+            f", expected all; the first is {missing[0]}"
+        )
 
 
 def _read(path: Path, space: Space) -> list[str]:
