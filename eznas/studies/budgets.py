@@ -101,8 +101,8 @@ def budgets(
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool, without those that
     are not in a file of scores which a predictor reads (`scores`, or a feature `table:FILE.csv`).
-    `accuracy`: a CSV file whose networks and accuracies (in percent) take the place of the space's;
-    learning curves that stand in it are read as `eznas.studies.prediction.predict` reads them.
+    `accuracy`: a CSV file of networks and accuracies in percent in place of the space's, with their
+    learning curves where it has any, in columns as `eznas.studies.prediction.predict` reads them.
     In each trial the predictors are fitted to the first of them in random order, as many as each of
     `sizes` says (none: those of `SIZES` that there are networks for), and tested on `TESTED`
     others. `split_by` "components": fitted to the search part and tested on the held-out part,
@@ -112,8 +112,7 @@ def budgets(
     that are known, see `Measurements` (their proxies are timed all the same). `seed` of the
     networks, the trials, the initialisations and the regressors. The rest is as in `correlate`.
 
-    Raises `InputError` for an argument that cannot be used, too few networks, and where a network
-    cannot be measured.
+    Raises `InputError` for what cannot be used, and where a network cannot be measured.
     """
     phases = watcher or NoPhases()
     pool = _pool(space, dataset, accuracy, set_name, networks, seed)
@@ -127,11 +126,10 @@ def budgets(
     jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
     pool = _in_tables(pool, jobs, measurements)
     plan = _plan(pool, split_by, sizes, trials, seed)
-    needed = _proxies(jobs)
-    measurements.scores(needed, pool.architectures)  # of all networks at once
+    measurements.scores(_proxies(jobs), pool.architectures)  # of all networks at once
     rows = run(jobs, plan, curves, workers, phases)
     price = Price.of(space, dataset, curves)
-    seconds = proxy_seconds(needed, pool, settings, phases)
+    seconds = proxy_seconds(_proxies(jobs), pool, settings, phases)
     add_costs(rows, jobs, seconds, price.epoch_seconds, space)
     return _result(plan, {"split": split_by, "target": target}, rows, price, left_out)
 

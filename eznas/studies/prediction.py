@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,8 @@ def predict(
     `predictor`: a text as `eznas.predictors.load` takes it, with `proxies` and `champion` in the
     places that it keeps for them. `train`: a CSV file with the columns architecture and accuracy,
     to fit to. `candidates`: a file with an architecture a line, or a CSV file with a column
-    architecture; without it, `sample` networks of the space that are not in `train` (by default
-    1000, 100 where proxies are measured on them, or all of a smaller space). Where the predictor
-    reads a file of scores, the sample is of the networks in it.
+    architecture; without it, `sample` networks of the space (of a file of scores, where one is
+    read) that are not in `train` (by default 1000, 100 where proxies are measured, or all).
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
@@ -64,22 +64,18 @@ def predict(
     last in `train` unless given. `dataset` says at which input size proxies are measured; `scores`:
     a CSV file of scores that are known, as `Measurements` takes it; the rest is as in `correlate`.
 
-    Raises `InputError` for what cannot be used (also a keyword that this predictor does not read),
-    for a network that is not in a file of scores which it reads, and where a network cannot be
-    measured.
+    Raises `InputError` for what cannot be used, also a keyword that this predictor does not read;
+    for a network that a file of scores lacks, and where one cannot be measured.
     """
     check_used(predictor, proxies, champion)
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, watcher, scores)
-    loaded = load(
-        predictor, measurements, proxies=proxies, champion=champion, epochs=epochs, seed=seed
-    )
-    if not loaded.requires.curve and (epochs or total_epochs):
-        raise InputError(f"predictor {predictor}: reads no learning curves, expected no epochs")
+    load_seeded = partial(load, epochs=epochs, seed=seed)
+    loaded = load_seeded(predictor, measurements, proxies=proxies, champion=champion)
     architectures, accuracies = read_accuracies(train, measurements.space)
     usual = MEASURED if loaded.requires.proxies else SAMPLED
     scored = networks_with_scores([loaded], measurements)
-    if scored is not None and loaded.requires.labels:
+    if loaded.requires.labels:
         _check_scored(architectures, scored, train)
     names = _candidates(measurements.space, candidates, sample, usual, architectures, scored, seed)
     curves = None
@@ -88,12 +84,17 @@ def predict(
         _check_known(names, curves, train)
         last = int(curves.epochs[-1])
         loaded.set_params(epochs=min(epochs or last, last))
-    loaded.fit(architectures, accuracies, curves)
-    predictions = np.asarray(loaded.predict(names), dtype=float)
-    finite = np.isfinite(predictions)
+    elif epochs or total_epochs:
+        raise InputError(f"predictor {predictor}: reads no learning curves, expected no epochs")
+    return _rows(names, loaded.fit(architectures, accuracies, curves).predict(names))
+
+
+def _rows(names: Sequence[str], predictions: Sequence[float]) -> list[dict[str, Any]]:
+    """Architectures with their predictions, the best first; None for one that is not finite."""
+    values = [float(value) for value in predictions]
     return [
-        {"architecture": names[i], "prediction": float(predictions[i]) if finite[i] else None}
-        for i in ranked(predictions.tolist())
+        {"architecture": names[i], "prediction": values[i] if math.isfinite(values[i]) else None}
+        for i in ranked(values)
     ]
 
 
@@ -112,8 +113,7 @@ def _candidates(
         raise InputError(f"{file} and a sample of {sample}: expected one of the two")
     if file is not None:
         names = _read(Path(file), space)
-        if scored is not None:
-            _check_scored(names, scored, file)
+        _check_scored(names, scored, file)
         return names
     if sample is not None and sample < 1:
         raise InputError(f"sample {sample}: expected 1 or more networks")
@@ -142,10 +142,10 @@ def _mixed(architectures: Sequence[str], seed: int) -> list[str]:
     return [architectures[i] for i in order]
 
 
-def _check_scored(architectures: Sequence[str], scored: frozenset[str], file: str) -> None:
+def _check_scored(architectures: Sequence[str], scored: frozenset[str] | None, file: str) -> None:
     """`InputError` where networks of a file have no row in the files of scores: what a predictor
     made of nothing would look like a prediction."""
-    missing = [a for a in architectures if a not in scored]
+    missing = [] if scored is None else [a for a in architectures if a not in scored]
     if missing:
         raise InputError(
             f"{file}: {len(missing)} of {len(architectures)} networks are not in the file of scores"
