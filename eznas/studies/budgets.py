@@ -17,7 +17,7 @@ from eznas.benchmarks import Benchmark
 from eznas.benchmarks.curves import Curves
 from eznas.benchmarks.loading import PACKAGED, from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.readers.curve_csv import has_curves, read_curves
+from eznas.benchmarks.readers.curve_csv import check_percent, has_curves, read_curves
 from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError, unknown
@@ -152,6 +152,7 @@ def _pool(
     if space not in SPACES:
         raise unknown("space", space, SPACES)
     pool = from_accuracy_file(space, accuracy, [dataset or SPACES[space].datasets[0]])
+    check_percent(accuracy, next(iter(pool.accuracies.values())))
     return named_set(pool, set_name, networks, seed)
 
 

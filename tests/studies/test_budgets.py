@@ -178,6 +178,13 @@ def test_held_out_networks_of_a_users_are_those_of_the_whole_space(tmp_path):
     trained, tested = module._parts(pool, "components")
     assert {pool.architectures[i] for i in tested} == held_out & set(networks)
     assert len(trained) + len(tested) == 60
+    (tmp_path / "fractions.csv").write_text(
+        "\n".join(["architecture,accuracy", *(f"{a},0.{i:02}" for i, a in enumerate(networks))])
+    )
+    with pytest.raises(
+        InputError, match=r"fractions.csv: expected accuracies in percent, the high"
+    ):
+        budgets(["linear"], accuracy=str(tmp_path / "fractions.csv"))
 
 
 def test_all_usual_predictors_and_why_others_are_left_out(monkeypatch):

@@ -83,18 +83,19 @@ def read_curves(
         dataset=dataset or space.datasets[0],
         total_epochs=total_epochs,
     )
-    _check_percent(file, curves)
+    points = curves.values.get("accuracy", np.empty(0))
+    check_percent(file, np.append(curves.accuracies, points))
     return curves
 
 
-def _check_percent(file: Path, curves: Curves) -> None:
-    """`InputError` where the accuracies of a file must be fractions."""
-    accuracies = [curves.accuracies, curves.values.get("accuracy", np.empty(0)).ravel()]
-    known = [a for a in np.concatenate(accuracies) if not math.isnan(a)]
-    if known and max(known) <= 1:
+def check_percent(file: str | Path, accuracies: Floats) -> None:
+    """`InputError` where the accuracies of a file, float64 [any] with NaN for what is not known,
+    are surely fractions: none is above 1."""
+    highest = np.fmax.reduce(accuracies, initial=np.nan)
+    if highest <= 1:
         raise InputError(
-            f"{file}: expected accuracies in percent, the highest is {max(known):g}: these look "
-            "like fractions"
+            f"{file}: expected accuracies in percent, the highest is {highest:g}: these look like "
+            "fractions"
         )
 
 
