@@ -5,8 +5,8 @@ a file covers several data sets. A score of -1e8 or an infinite one marks a fail
 can be read as they are: their `flops` and `params` count millions, which changes no rank.
 """
 
-import csv
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.benchmarks.readers.entries import located
-from eznas.benchmarks.readers.plain_csv import COLUMNS, csv_text
+from eznas.benchmarks.readers.plain_csv import (
+    COLUMNS,
+    column_of,
+    csv_text,
+    finite_number,
+    table_rows,
+)
 from eznas.errors import InputError
 from eznas.spaces import Space
 
@@ -91,17 +97,16 @@ def read_published(path: str | Path, space: Space) -> Published:
     architectures: list[str] = []
     rows: list[list[float]] = []
     with csv_text(file) as text:
-        reader = csv.DictReader(text, restval="")
-        header = reader.fieldnames or ()
-        key = next((name for name in ARCHITECTURE if name in header), None)
+        header, table = table_rows(text, file)
+        key = column_of(header, ARCHITECTURE, file)
         if key is None:
             raise InputError(
                 f"{file}:1: no column architecture; expected {' or '.join(ARCHITECTURE)}, "
                 f"found {','.join(header) or 'nothing'}"
             )
         columns = [name for name in header if name not in UNSCORED]
-        for row in reader:
-            where = f"{file}:{reader.line_num}"
+        for line, row in table:
+            where = f"{file}:{line}"
             with located(where):
                 architectures.append(space.canonical(row[key]))
             rows.append([_score(row[column], where) for column in columns])
@@ -126,8 +131,10 @@ def _means(rows: NDArray[np.float64], network_of_row: NDArray[np.int64]) -> NDAr
 
 
 def _score(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(f"{where}: expected a number as score, found {text!r}") from None
-    return value if math.isfinite(value) and value != FAILED else math.nan
+    value = finite_number(text)
+    if value is None and not _FAILURE.fullmatch(text):
+        raise InputError(f"{where}: expected a number as score, found {text!r}")
+    return math.nan if value in (None, FAILED) else value
+
+
+_FAILURE = re.compile("[+-]?(nan|inf|infinity)", re.IGNORECASE)

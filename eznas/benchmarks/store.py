@@ -73,8 +73,16 @@ class Stored:
 
 
 def folder() -> Path:
-    """The folder of stored tables: that of the variable `EZNAS_DATA`, else the user's cache."""
-    return Path(os.environ.get(FOLDER) or pooch.os_cache("eznas"))
+    """The folder of stored tables: that of the variable `EZNAS_DATA`, else the user's cache.
+
+    Raises `InputError` where the variable is not set and the user has no home folder.
+    """
+    if named := os.environ.get(FOLDER):
+        return Path(named)
+    try:
+        return Path(pooch.os_cache("eznas"))
+    except RuntimeError:  # of pathlib; a bare user id in a container has none
+        raise InputError(f"no home folder for data: set {FOLDER} to a folder") from None
 
 
 def path_of(space: str) -> Path:

@@ -180,7 +180,10 @@ def check_packaged_table() -> Check:
 
 def check_imported_tables() -> Check:
     """Whether the ground truth of other spaces can be read, and how to get missing tables."""
-    rows = [row for row in tables() if row["here"] != "packaged"]
+    try:
+        rows = [row for row in tables() if row["here"] != "packaged"]
+    except InputError as error:
+        return Check("imported tables", "note", str(error))
     damaged = [row for row in rows if row["here"] == "damaged"]
     if damaged:
         problems = "; ".join(row["problem"] for row in damaged)
@@ -198,8 +201,11 @@ def check_runs_folder() -> Check:
 
 def check_cache_folder() -> Check:
     """Whether ground truth can be imported."""
-    remedy = f"set {FOLDER} to a folder that you may write to"
-    return _check_folder("cache folder", folder(), remedy)
+    name, remedy = "cache folder", f"set {FOLDER} to a folder that you may write to"
+    try:
+        return _check_folder(name, folder(), remedy)
+    except InputError:
+        return Check(name, "fault", "the user has no home folder", remedy)
 
 
 def _check_folder(name: str, path: Path, remedy: str) -> Check:

@@ -1,5 +1,7 @@
 """The entry point: bad input is one line on the error stream and exit code 2."""
 
+import errno
+import os
 import re
 import sys
 
@@ -9,6 +11,7 @@ from eznas.cli.app import app, err
 from eznas.errors import InputError, one_line
 from eznas.system.machine import keep_pages
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # a disk that takes no more
 INTERRUPTED = 130  # the exit code for Ctrl-C
 _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
@@ -20,6 +23,7 @@ def main() -> None:
         # A blank before a formula that begins with a minus keeps it from being read as an option.
         arguments = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
         code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
@@ -27,6 +31,11 @@ def main() -> None:
         sys.exit(getattr(ending, "exit_code", getattr(ending, "code", 0)))
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _complain(f"cannot write: {error.strerror}")
+        os._exit(2)  # an orderly end would try again to write what was refused
     except Exception as error:
         if hasattr(error, "format_message"):  # wrong usage, which typer's parser found
             _complain(error.format_message())

@@ -22,7 +22,7 @@ ADDRESS = "RAY_ADDRESS"  # the environment variable that names a cluster
 OBJECT_STORE = 100 << 20  # bytes of shared memory for Ray: only numbers pass through it
 HUNG = 1800.0  # seconds on one call after which a worker counts as hung
 _TRIAL_TIMEOUT = 120  # seconds for tasks that only import what workers import
-_PORT_TIMEOUT = 5  # seconds to reach the port of a cluster
+_PORT_TIMEOUT = 5  # seconds to reach the port of a cluster, and for its CPUs to be free
 
 
 class Worker:
@@ -199,9 +199,13 @@ def _join_or_start(worker_count: int) -> bool:
         except (ConnectionError, ValueError) as error:
             raise InputError(f"Ray cluster {address!r}: cannot be joined: {error}") from None
         cpus = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
-        if cpus < worker_count:  # the actors beyond that would never start
+        free = _free_cpus(worker_count)
+        if free < worker_count:  # the actors beyond that would wait without a word
             ray.shutdown()
-            raise InputError(f"Ray cluster {address!r}: {cpus} CPUs for {worker_count} workers")
+            raise InputError(
+                f"Ray cluster {address!r}: {free} of {cpus} CPUs are free, expected "
+                f"{worker_count}, one for each worker"
+            )
         return True
     ray.init(
         address="local",
@@ -212,6 +216,19 @@ def _join_or_start(worker_count: int) -> bool:
         logging_level=logging.ERROR,
     )
     return True
+
+
+def _free_cpus(wanted: int) -> int:
+    """CPUs of the joined cluster that nobody holds, looked at for some seconds while there are
+    fewer than wanted: the first looks of a new process see none, and others may be just ending."""
+    import ray
+
+    deadline = time.monotonic() + _PORT_TIMEOUT
+    while True:
+        free = int(ray.available_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        if free >= wanted or time.monotonic() > deadline:
+            return free
+        time.sleep(0.2)
 
 
 def _check_reachable(address: str) -> None:

@@ -28,6 +28,11 @@ CELLS_PER_STAGE = 5
 _OPS = "one of " + ", ".join(OPERATIONS)
 _EDGE = r"([^|+]*)\|"
 _SHAPE = re.compile(rf"\|{_EDGE}\+\|{_EDGE * 2}\+\|{_EDGE * 3}")
+_DIGITS = re.compile("[0-4]{6}")  # no index of the official files has six digits
+_TUPLE = re.compile(r"[(\[] *([0-4])" + r" *, *([0-4])" * 5 + r" *[)\]]")
+# NASLib's numbers for operations, and for each edge in the order of `EDGES` its place there.
+_NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+_NASLIB_PLACES = (0, 1, 3, 2, 4, 5)
 
 
 def build(architecture: str, classes: int = 10) -> nn.Module:
@@ -101,8 +106,17 @@ def table_key(architecture: str) -> str:
 
 
 def operations(architecture: str) -> tuple[str, ...]:
-    """The operation of each edge, in the order of `EDGES`."""
+    """The operation of each edge, in the order of `EDGES`.
+
+    Beside the string, two notations are read that cannot be mistaken for another: the six digits of
+    the published tables (`430143`, as `table_key` gives them) and NASLib's six numbers in brackets
+    (`(4, 0, 3, 1, 4, 3)`), which count operations and edges in orders of their own.
+    """
     stripped = architecture.strip()
+    if _DIGITS.fullmatch(stripped):
+        return tuple(OPERATIONS[int(digit)] for digit in stripped)
+    if numbers := _TUPLE.fullmatch(stripped):
+        return tuple(_NASLIB_OPERATIONS[int(numbers[place + 1])] for place in _NASLIB_PLACES)
     if stripped not in _known():
         raise _complaint(stripped)
     return _known()[stripped]
@@ -189,6 +203,12 @@ def _complaint(text: str) -> InputError:
     """The error for a text that is no architecture; it names the first edge that is wrong."""
     shown = repr(shortened(text, 120))
     match = _SHAPE.fullmatch(text)
+    if text.isdecimal() and len(text) < 6:
+        return InputError(
+            f"NAS-Bench-201 architecture {shown}: an index counts in the order of the official "
+            f"file, which is not known here; expected the string that this file has under it, of "
+            f"the form {FORM}"
+        )
     if match is None:
         return InputError(
             f"NAS-Bench-201 architecture {shown} is not of the form {FORM}, op {_OPS}"

@@ -13,7 +13,13 @@ import numpy as np
 from eznas.benchmarks.curves import Curves
 from eznas.benchmarks.readers.curve_csv import has_curves, read_curves
 from eznas.benchmarks.readers.entries import located
-from eznas.benchmarks.readers.plain_csv import COLUMNS, csv_text, read_accuracies
+from eznas.benchmarks.readers.plain_csv import (
+    COLUMNS,
+    column_of,
+    csv_text,
+    read_accuracies,
+    table_rows,
+)
 from eznas.errors import InputError
 from eznas.evaluation.executors import Phases
 from eznas.predictors.measurements import Measurements
@@ -168,14 +174,13 @@ def _read(path: Path, space: Space) -> list[str]:
 def _spellings(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and texts: those of the column architecture, or else all lines."""
     with csv_text(path) as file:
-        lines = file.read().splitlines()
-        reader = csv.DictReader(lines, restval="", skipinitialspace=True)
-        header = reader.fieldnames or ()
-        column = next((name for name in COLUMNS["architecture"] if name in header), None)
+        lines = list(file)
+        header = [name.strip() for name in next(csv.reader(lines), [])]
+        column = column_of(header, COLUMNS["architecture"], path)
         if column is None:
             yield from enumerate(lines, 1)
         else:
-            yield from ((reader.line_num, row[column]) for row in reader)
+            yield from ((line, row[column]) for line, row in table_rows(lines, path)[1])
 
 
 def _curves(

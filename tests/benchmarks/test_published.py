@@ -134,7 +134,11 @@ def test_architectures_are_canonical(tmp_path):
         (HEADER, r": no rows"),
         (HEADER + f"{FIRST},1\n{SECOND},high\n", r":3: expected a number as score, found 'high'"),
         (HEADER + f"{FIRST},\n", r":2: expected a number as score, found ''"),
-        (HEADER + f"{FIRST}\n", r":2: expected a number as score, found ''"),
+        (HEADER + f"{FIRST}\n", r":2: 1 cells, expected 2 as in the header"),
+        (HEADER + f"{FIRST},1,5\n", r":2: 3 cells, expected 2 as in the header"),
+        (HEADER + f"{FIRST},1_0\n", r":2: expected a number as score, found '1_0'"),
+        ("architecture,naswot,naswot\n", r":1: column naswot 2 times; expected it once"),
+        ("arch,architecture,zen\n", r":1: columns architecture and arch; expected one of them"),
         (HEADER + f"{FIRST},1\n\nresnet,1\n", r":4: .*architecture 'resnet' is not of the form"),
     ],
 )

@@ -48,6 +48,17 @@ def test_a_process_of_its_own_gives_the_same():
     assert bad == (2, "", "eznas: unknown proxy 'prams'; did you mean 'params'?\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["proxies"], ["proxies", "--json"]])
+def test_output_that_a_full_disk_does_not_take_is_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "eznas", *arguments], stdout=full, stderr=subprocess.PIPE
+        )
+    assert process.returncode == 2
+    assert process.stderr == b"eznas: cannot write: No space left on device\n"
+
+
 def test_proxies_lists_formulas():
     rows = answer("proxies")["proxies"]
     assert [list(r) for r in rows] == [["proxy", "formula", "source", "note"]] * len(rows)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from eznas.benchmarks.store import FOLDER
 from eznas.cli import doctor
-from eznas.cli.checks import Check
+from eznas.cli.checks import Check, check_cache_folder, check_imported_tables
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.system import machine
 from tests.cli.calls import answer, call, listing
@@ -109,6 +110,29 @@ def test_a_damaged_machine(tmp_path):
         assert checks[name].state == state, checks[name]
         assert checks[name].found.startswith(found)
         assert checks[name].remedy
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user without an entry in the list of users, as containers have them."""
+
+    def nobody(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in (FOLDER, "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_folder_the_cache_folder_is_at_fault():
+    check = check_cache_folder()
+    assert (check.state, check.found) == ("fault", "the user has no home folder")
+    assert FOLDER in check.remedy
+    assert check_imported_tables().state == "note"
+    outcome = call("data", "list")
+    assert outcome.code == 2
+    assert outcome.err == f"eznas: no home folder for data: set {FOLDER} to a folder\n"
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):

@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,6 +147,22 @@ def test_a_fault_of_our_own_in_trying_ray_is_raised(monkeypatch):
     monkeypatch.setattr(ray_module, "_start_ray", lambda count: {}["bug"])
     with pytest.raises(KeyError, match="bug"):
         try_ray(2)
+
+
+def test_a_cluster_whose_cpus_others_hold_is_refused(monkeypatch):
+    cluster = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda **settings: None,
+        shutdown=lambda: None,
+        cluster_resources=lambda: {"CPU": 4.0},
+        available_resources=lambda: {"CPU": 1.0},
+    )
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    monkeypatch.setenv(ray_module.ADDRESS, "auto")
+    monkeypatch.setattr(ray_module, "_PORT_TIMEOUT", 0)
+    expected = "^Ray cluster 'auto': 1 of 4 CPUs are free, expected 2, one for each worker$"
+    with pytest.raises(InputError, match=expected):
+        start(make_evaluator, 2)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999"])

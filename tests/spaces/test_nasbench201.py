@@ -248,6 +248,22 @@ def test_canonical_takes_surrounding_blanks():
     assert nasbench201.SPACE.canonical(f"  {MIXED}\n") == MIXED
 
 
+def test_digits_of_the_tables_are_read():
+    for architecture in nasbench201.SPACE.architectures()[::31]:
+        digits = nasbench201.table_key(architecture)
+        assert nasbench201.SPACE.canonical(digits) == architecture
+
+
+NASLIB = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+
+
+@pytest.mark.parametrize("text", ["(4, 0, 3, 1, 4, 3)", "[4,0,3,1,4,3]", " ( 4,0, 3,1,4 ,3 ) "])
+def test_numbers_of_naslib_are_read(text):
+    """NASLib's edges: 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2; its operations: skip, none, 3x3, 1x1,
+    pool."""
+    assert nasbench201.SPACE.canonical(text) == NASLIB
+
+
 SHAPE = r"is not of the form \|op~0\|\+\|op~0\|op~1\|\+\|op~0\|op~1\|op~2\|"
 
 
@@ -269,6 +285,13 @@ SHAPE = r"is not of the form \|op~0\|\+\|op~0\|op~1\|\+\|op~0\|op~1\|op~2\|"
             MIXED.replace("skip_connect~2", "skip_connect~1"),
             "edge 3<-2: found 'skip_connect~1', .*; nearest is 'skip_connect~2'",
         ),
+        (
+            "12804",
+            "'12804': an index counts in the order of the official file, .* expected the str",
+        ),
+        ("430145", SHAPE),
+        ("(4, 0, 3, 1, 4)", SHAPE),
+        ("4, 0, 3, 1, 4, 3", SHAPE),
         ("|none~0|" * 1000, r"architecture '\|none~0\|.{109}\.\.\.' is not"),
     ],
 )

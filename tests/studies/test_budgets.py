@@ -181,9 +181,7 @@ def test_held_out_networks_of_a_users_are_those_of_the_whole_space(tmp_path):
     (tmp_path / "fractions.csv").write_text(
         "\n".join(["architecture,accuracy", *(f"{a},0.{i:02}" for i, a in enumerate(networks))])
     )
-    with pytest.raises(
-        InputError, match=r"fractions.csv: expected accuracies in percent"
-    ):
+    with pytest.raises(InputError, match=r"fractions.csv: expected accuracies in percent"):
         budgets(["linear"], accuracy=str(tmp_path / "fractions.csv"))
 
 

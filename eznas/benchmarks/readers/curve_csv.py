@@ -4,8 +4,6 @@ A file has a row for each network and a column for each epoch. Which columns hol
 `Layout`; the rest is the same for all files.
 """
 
-import csv
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +14,12 @@ import numpy as np
 
 from eznas.benchmarks.curves import Curves, Floats
 from eznas.benchmarks.readers.entries import located
-from eznas.benchmarks.readers.plain_csv import csv_text
+from eznas.benchmarks.readers.plain_csv import csv_text, finite_number, table_rows
 from eznas.errors import InputError
 from eznas.spaces import Space
 
 Row = Mapping[str, str]
+Rows = Iterator[tuple[int, dict[str, str]]]  # line number, and text by column
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def has_curves(path: str | Path) -> bool:
     """Whether a CSV file has columns of learning curves as `read_curves` takes them; `InputError`
     names the file where it cannot be read."""
     with csv_text(Path(path)) as file:
-        header = csv.DictReader(file, skipinitialspace=True).fieldnames or ()
+        header, _ = table_rows(file, Path(path))
     return any(_epochs(header, pattern, OWN) for pattern in OWN.points.values())
 
 
@@ -121,11 +120,9 @@ def read_layout(
 
     network_of: the network of a row; raises `InputError` where that is not one.
     """
-    with _reader(path, layout) as reader:
-        columns = _columns(reader.fieldnames or (), layout, f"{path}:1")
-        numbers_of = _read_rows(
-            path, reader, network_of, lambda row: _numbers(row, layout, columns)
-        )
+    with _table(path, layout) as (header, rows):
+        columns = _columns(header, layout, f"{path}:1")
+        numbers_of = _read_rows(path, rows, network_of, lambda row: _numbers(row, layout, columns))
     if layout.accuracy == "" and "accuracy" not in columns:
         raise InputError(f"{path}:1: expected columns {layout.points['accuracy'].format(1)}, ...")
     if not numbers_of:
@@ -159,35 +156,34 @@ def _last(table: Floats, values: Mapping[str, Floats], layout: Layout) -> Floats
 
 def _read_rows(
     path: Path,
-    reader: "csv.DictReader[str]",
+    rows: Rows,
     network_of: Callable[[Row], str],
     numbers: Callable[[Row], Iterator[float]],
 ) -> dict[str, list[float]]:
     """Network -> the numbers of its row, in file order."""
     line_of: dict[str, int] = {}
     numbers_of: dict[str, list[float]] = {}
-    for row in reader:
-        with located(f"{path}:{reader.line_num}"):
+    for line, row in rows:
+        with located(f"{path}:{line}"):
             network = network_of(row)
             if network in line_of:
                 raise InputError(f"network {network} was already read, line {line_of[network]}")
             numbers_of[network] = [*numbers(row)]
-        line_of[network] = reader.line_num
+        line_of[network] = line
     return numbers_of
 
 
 @contextmanager
-def _reader(path: Path, layout: Layout) -> Iterator["csv.DictReader[str]"]:
-    """A reader of the rows of a file whose header has the required columns."""
+def _table(path: Path, layout: Layout) -> Iterator[tuple[list[str], Rows]]:
+    """The header and the rows of a file whose header has the required columns."""
     with csv_text(path) as file:
-        reader = csv.DictReader(file, restval="", skipinitialspace=True)
-        header = reader.fieldnames or ()
+        header, rows = table_rows(file, path)
         required = [*layout.required, *([layout.accuracy] if layout.accuracy else [])]
         if missing := [name for name in required if name not in header]:
             raise InputError(
                 f"{path}:1: no column {' or '.join(missing)}; found {_shown(header) or 'nothing'}"
             )
-        yield reader
+        yield header, rows
 
 
 def _columns(header: Sequence[str], layout: Layout, where: str) -> dict[str, dict[int, str]]:
@@ -236,14 +232,10 @@ def _percent(row: Row, column: str, scale: float) -> float:
 
 
 def _number(row: Row, column: str) -> float:
-    text = row[column].strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        found = repr(text) if text else "nothing"
-        raise InputError(f"expected a finite number as {column}, found {found}")
+    value = finite_number(row[column])
+    if value is None:
+        shown = repr(row[column]) if row[column] else "nothing"
+        raise InputError(f"expected a finite number as {column}, found {shown}")
     return value
 
 

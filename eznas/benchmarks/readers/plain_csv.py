@@ -3,8 +3,9 @@
 import csv
 import gzip
 import math
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -39,11 +40,12 @@ def read_runs(path: Path, space: Space) -> dict[str, Runs]:
     The first line is a header with the columns `architecture` and `accuracy`; others are ignored.
     Another accuracy for an architecture of an earlier row is a further run; an equal one is the
     same run, as samples of tables may repeat rows. `InputError` names file and line where there is
-    no such column, an architecture is not of the space, or an accuracy is not a finite number; and
-    the file where it has no rows or cannot be read.
+    no such column or two of them, a row has another number of cells than the header, an
+    architecture is not of the space, or an accuracy is not a finite number; and the file where it
+    has no rows or cannot be read.
     """
     runs_of: dict[str, Runs] = {}
-    for line, text, number in _rows(path):
+    for line, text, number in _accuracies(path):
         where = f"{path}:{line}"
         with located(where):
             architecture = space.canonical(text)
@@ -71,29 +73,75 @@ def csv_text(path: Path) -> Iterator[TextIO]:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from None
 
 
+def table_rows(
+    lines: Iterable[str], path: Path
+) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The header of a CSV table, and its rows: line number, and text by column.
+
+    Empty lines are skipped. `InputError`, which names the file and the line, where the header has a
+    name twice and where a row has more or fewer cells than the header: what stands in which column
+    would be a guess. `csv.Error` for quotes that do not match.
+    """
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    header = [name.strip() for name in next(reader, [])]
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}:1: column {twice} {header.count(twice)} times; expected it once")
+
+    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                if len(cells) != len(header):
+                    raise InputError(
+                        f"{path}:{reader.line_num}: {len(cells)} cells, expected {len(header)} as "
+                        "in the header (a comma in a number is read as the end of its cell)"
+                    )
+                stripped = (cell.strip() for cell in cells)
+                yield reader.line_num, dict(zip(header, stripped, strict=True))
+
+    return header, rows()
+
+
+def column_of(header: Sequence[str], names: Sequence[str], path: Path) -> str | None:
+    """The one of some names that is in a header, None where none is; `InputError` for several."""
+    columns = [name for name in names if name in header]
+    if len(columns) > 1:
+        raise InputError(f"{path}:1: columns {' and '.join(columns)}; expected one of them")
+    return columns[0] if columns else None
+
+
+def finite_number(text: str) -> float | None:
+    """The number that a text is in plain notation (`-1.5`, `2e-3`), None where it is none.
+
+    Python's `float` would take `1_000`, digits of other scripts and `nan` as well.
+    """
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return value if math.isfinite(value) else None
+
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
 def _accuracy(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = finite_number(text)
+    if value is None:
         shown = repr(text) if text else "nothing"
         raise InputError(f"{where}: expected a finite number as accuracy, found {shown}")
     return value
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+def _accuracies(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, architecture and accuracy of each row, as text."""
     with csv_text(path) as file:
-        reader = csv.DictReader(file, restval="", skipinitialspace=True)
-        architecture, accuracy = _columns(path, reader.fieldnames or ())
-        for row in reader:
-            yield reader.line_num, row[architecture].strip(), row[accuracy].strip()
+        header, rows = table_rows(file, path)
+        architecture, accuracy = _columns(path, header)
+        for line, row in rows:
+            yield line, row[architecture], row[accuracy]
 
 
 def _columns(path: Path, header: Sequence[str]) -> list[str]:
     """The names that the columns of `COLUMNS` have in this header."""
-    name_of = {what: next((n for n in names if n in header), "") for what, names in COLUMNS.items()}
+    name_of = {what: column_of(header, names, path) or "" for what, names in COLUMNS.items()}
     missing = [what for what, name in name_of.items() if not name]
     if missing:
         raise InputError(

@@ -60,7 +60,7 @@ def test_one_kind_of_curve_is_enough(tmp_path):
             r":3: network 0+ was already read, line 2",
         ),
         (HEADER + "00000000,9,1,\n", r":2: expected a finite number as accuracy_3, found nothing"),
-        (HEADER + "00000000,9,1\n", r":2: expected a finite number as accuracy_3, found nothing"),
+        (HEADER + "00000000,9,1\n", r":2: 3 cells, expected 4 as in the header"),
         (HEADER + "00000000,9,nan,2\n", r":2: expected a finite .* accuracy_1, found 'nan'"),
         (HEADER + "00000000,,1,2\n", r":2: expected a finite number as accuracy, found nothing"),
         (HEADER + "00000000,9,1,101\n", r":2: expected an accuracy from 0 to 100 as accuracy_3"),

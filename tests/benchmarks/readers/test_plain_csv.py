@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eznas.benchmarks.readers.plain_csv import read_accuracies, read_runs
+from eznas.benchmarks.readers.plain_csv import finite_number, read_accuracies, read_runs
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
@@ -46,7 +46,17 @@ HEADER = "architecture,accuracy\n"
         (HEADER + f"{FIRST},nan\n", r":2: expected a finite number.*found 'nan'"),
         (HEADER + f"{FIRST},-inf\n", r":2: expected a finite number.*found '-inf'"),
         (HEADER + f"{FIRST},\n", r":2: expected a finite number.*found nothing"),
-        (HEADER + f"{FIRST}\n", r":2: expected a finite number.*found nothing"),
+        (HEADER + f"{FIRST}\n", r":2: 1 cells, expected 2 as in the header"),
+        (HEADER + f"{FIRST},91,62\n", r":2: 3 cells, expected 2 as in the header"),
+        (HEADER + f'{FIRST},"91,62"\n', r":2: expected a finite number.*found '91,62'"),
+        (HEADER + f"{FIRST},9_1\n", r":2: expected a finite number.*found '9_1'"),
+        (HEADER + f"{FIRST},\uff19\uff11\n", r":2: expected a finite number.*found"),
+        (HEADER + f'"{FIRST},91\n', r": not a CSV file in UTF-8: unexpected end of data"),
+        ("architecture,accuracy,accuracy\n", r":1: column accuracy 2 times; expected it once"),
+        (
+            "architecture,accuracy,val_accuracy\n",
+            r":1: columns accuracy and val_accuracy; expected one of them",
+        ),
         (HEADER + "resnet,1\n", r":2: .*architecture 'resnet' is not of the form"),
         (HEADER + ",1\n", r":2: .*architecture '' is not of the form"),
     ],
@@ -55,6 +65,18 @@ def test_errors_name_file_and_line(tmp_path, text, message):
     with pytest.raises(InputError, match=r"mine\.csv" + message) as raised:
         read(tmp_path, text)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["91", "+91", "91.", ".5", "-1.5e-3", "2E+2", "0"])
+def test_numbers_in_plain_notation(text):
+    assert finite_number(text) == float(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "e5", "1_0", "nan", "inf", "1e999", "0x1f", "1,5", "91 %", "1 0", "1.2.3"]
+)
+def test_other_texts_are_no_numbers(text):
+    assert finite_number(text) is None
 
 
 def test_several_runs_become_their_mean(tmp_path):
