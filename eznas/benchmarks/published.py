@@ -89,9 +89,9 @@ class Published:
 def read_published(path: str | Path, space: Space) -> Published:
     """The published scores of a file; of a network in several rows the means of its scores.
 
-    `InputError` names file and line where there is no column of architectures, an architecture is
-    not of the space, or a score is not a number; and the file where it has no rows or cannot be
-    read.
+    `InputError` names file and line where there is no column of architectures or none of scores, an
+    architecture is not of the space, or a score is not a number; and the file where it has no rows
+    or cannot be read.
     """
     file = Path(path)
     architectures: list[str] = []
@@ -105,6 +105,8 @@ def read_published(path: str | Path, space: Space) -> Published:
                 f"found {','.join(header) or 'nothing'}"
             )
         columns = [name for name in header if name not in UNSCORED]
+        if not columns:
+            raise InputError(f"{file}:1: no column of scores, found {','.join(header)}")
         for line, row in table:
             where = f"{file}:{line}"
             with located(where):
