@@ -1,6 +1,8 @@
 """Genetic programming that discovers zero-cost proxies: formulas that rank untrained networks."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
@@ -20,9 +22,19 @@ from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
 
+if TYPE_CHECKING:
+    from eznas.studies.budgets import Budgets, budgets
+    from eznas.studies.prediction import predict
+
 __version__ = version("eznas")
+_LATER = {  # imported when asked for: half a second, for scikit-learn
+    "Budgets": "eznas.studies.budgets",
+    "budgets": "eznas.studies.budgets",
+    "predict": "eznas.studies.prediction",
+}
 __all__ = [
     "SPACES",
+    "Budgets",
     "Callback",
     "Combination",
     "Config",
@@ -32,6 +44,7 @@ __all__ = [
     "Result",
     "SearchResult",
     "agreement",
+    "budgets",
     "combine",
     "compare_searches",
     "correlate",
@@ -40,8 +53,16 @@ __all__ = [
     "export",
     "features",
     "load",
+    "predict",
     "proxies",
     "resume",
     "score",
     "search_architectures",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of `_LATER`."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'eznas' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import eznas
 from eznas.proxies.classics import CLASSICS
 
@@ -43,3 +45,11 @@ def test_importing_does_not_load_the_command_line():
     """Nor Ray, which takes seconds to import."""
     code = "import sys, eznas; print({'typer', 'eznas.cli', 'ray'} & set(sys.modules))"
     assert run("-c", code).stdout == "set()\n"
+
+
+def test_predictors_are_imported_when_they_are_asked_for():
+    code = "import sys, eznas; print('sklearn' in sys.modules, eznas.predict.__name__)"
+    assert run("-c", code).stdout == "False predict\n"
+    assert {"predict", "budgets", "Budgets"} <= set(eznas.__all__)
+    with pytest.raises(AttributeError, match="'eznas' has no attribute 'predicts'"):
+        _ = eznas.predicts

@@ -42,7 +42,7 @@ class Curves:
     `values`: what was measured after them, each float64 [networks, points]: "accuracy" in percent,
     "train_loss" (the mean over the batches of an epoch), or both.
     `accuracies`: float64 [networks], in percent, the accuracy that is to be predicted: that at the
-    end of the whole training, unless its row of `CURVES` says otherwise.
+    end of the whole training, unless its row of `CURVES` says otherwise; NaN: not known.
     `total_epochs`: of the whole training.
 
     The arrays are made read-only. Raises `InputError` where shapes, epochs or numbers are not so.
@@ -102,7 +102,7 @@ def _problems(curves: Curves) -> Iterator[str]:
         yield f"expected values [networks, points], {list(shape)}"
     if curves.accuracies.shape != shape[:1]:
         yield f"expected {shape[0]} accuracies, one for each network"
-    arrays = (curves.accuracies, *curves.values.values())
+    arrays = (curves.accuracies[~np.isnan(curves.accuracies)], *curves.values.values())
     if not all(array.dtype == np.float64 and np.isfinite(array).all() for array in arrays):
         yield "expected finite numbers (float64)"
     percentages = [curves.accuracies, *(v for k, v in curves.values.items() if k == "accuracy")]

@@ -89,10 +89,10 @@ class Published:
 def read_published(path: str | Path, space: Space) -> Published:
     """The published scores of a file; of a network in several rows the means of its scores.
 
-    `InputError` names file and line where there is no column of architectures or two, any column
-    stands there twice, a row has another number of cells than the header, an architecture is not of
-    the space, or a score is not a number; and the file where it has no rows or cannot be
-    read.
+    `InputError` names file and line where there is no column of architectures or two, none of
+    scores, any column stands there twice, a row has another number of cells than the header, an
+    architecture is not of the space, or a score is not a number; and the file where it has no rows
+    or cannot be read.
     """
     file = Path(path)
     architectures: list[str] = []
@@ -106,6 +106,8 @@ def read_published(path: str | Path, space: Space) -> Published:
                 f"found {','.join(header) or 'nothing'}"
             )
         columns = [name for name in header if name not in UNSCORED]
+        if not columns:
+            raise InputError(f"{file}:1: no column of scores, found {','.join(header)}")
         for line, row in table:
             with located(f"{file}:{line}"):
                 architectures.append(space.canonical(row[key]))

@@ -59,6 +59,15 @@ Scores = Annotated[
         show_default="measure all",
     ),
 ]
+Accuracy = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Take the networks and accuracies of this file, which has the columns "
+        "architecture,accuracy.",
+        show_default="those of the benchmark",
+    ),
+]
 Networks = Annotated[
     str, typer.Option(help="How many networks: a number, 'up to' a number, or 'all'.")
 ]

@@ -1,5 +1,6 @@
 """Commands around predictors: list them, predict accuracies, compare them by budget."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
     SAMPLE_OPTIONS,
+    Accuracy,
     AsJson,
     Plot,
     Scores,
@@ -178,8 +180,20 @@ def predict(
         out.print(tables.prediction_table(found, title, SHOWN))
         if len(found) > SHOWN:
             line(f"the first {SHOWN}; --json gives all")
+        for note in _notes([row["prediction"] for row in found]):
+            line(note)
 
     emit({"predictions": rows}, as_json, show)
+
+
+def _notes(predictions: list[float | None]) -> Iterator[str]:
+    """What could be taken for a result and is none."""
+    known = [p for p in predictions if p is not None]
+    if len(known) < len(predictions):
+        without = len(predictions) - len(known)
+        yield f"without a prediction: {without}, whose score is lowest or undefined"
+    if len(known) > 1 and min(known) == max(known):
+        yield "all predictions are equal: from these features, the predictor learnt nothing"
 
 
 @app.command()
@@ -188,6 +202,7 @@ def budgets(
     sample: dict[str, Any],
     measurement: dict[str, Any],
     names: PredictorTexts = None,
+    accuracy: Accuracy = None,
     set_name: SetName = "all",
     sizes: Sizes = None,
     trials: Annotated[
@@ -216,6 +231,7 @@ def budgets(
         result = compare(
             names or (),
             dataset=next(iter(chosen), ""),
+            accuracy=None if accuracy is None else str(accuracy),
             set_name=set_name,
             trials=trials,
             split_by=split,

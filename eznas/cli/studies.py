@@ -17,6 +17,7 @@ from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     PROXY_HELP,
     SAMPLE_OPTIONS,
+    Accuracy,
     AsJson,
     Initialisations,
     Networks,
@@ -108,15 +109,7 @@ def correlate(
         list[str],
         typer.Argument(metavar="PROXY", help=f"{PROXY_HELP} `classics`: all published proxies."),
     ],
-    accuracy: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Take the networks and accuracies of this file, which has the columns "
-            "architecture,accuracy.",
-            show_default="those of the benchmark",
-        ),
-    ] = None,
+    accuracy: Accuracy = None,
     set_name: SetName = "all",
     initialisations: Initialisations = 1,
     against: Against = None,

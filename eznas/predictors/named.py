@@ -6,7 +6,7 @@ from typing import Any
 
 from eznas.errors import InputError, unknown
 from eznas.predictors.averaging import Averaged
-from eznas.predictors.base import Predictor
+from eznas.predictors.base import TARGETS, Predictor
 from eznas.predictors.curves import SUMMARIES
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.regressors import REGRESSORS, Residual, regressor
@@ -31,6 +31,8 @@ def _averaged(trees: Any) -> Averaged:
     return Averaged(fewer, seed=trees.random_state)
 
 
+# Texts of features that are not proxies.
+FEATURES = ("encoding", "graph", "paths", "proxies", "champion", "curve", *SUMMARIES)
 AROUND: dict[str, Any] = {"residual": Residual, "averaged": _averaged}  # around a regressor
 
 
@@ -140,7 +142,9 @@ def load(
     as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
     library is missing.
     """
-    row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
+    if target not in TARGETS:
+        raise unknown("target", target, TARGETS)
+    row = _row_of(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
     stand_in = proxies[0] if single else f"proxies:{','.join(proxies)}"
     places = {"proxies": stand_in, "champion": champion}
@@ -154,8 +158,37 @@ def load(
     )
     for proxy in predictor.requires.proxies:
         if proxy not in NAMES and proxy not in CATALOGUE:
-            load_proxy(proxy)  # raises where it is none, before others are measured
+            _check_proxy(proxy, row.features)  # before others are measured
     return predictor
+
+
+def check_used(name: str, proxies: Sequence[str], champion: str) -> None:
+    """`InputError` where `proxies` or a `champion` other than the usual ones have no place among
+    the features of the predictor of this name, so that they would silently be left aside."""
+    features = _row_of(name).features
+    for place, usual in (
+        ("proxies", tuple(proxies) == PROXIES),
+        ("champion", champion == CHAMPION),
+    ):
+        if not usual and place not in features:
+            raise InputError(
+                f"predictor {name}: has no feature {place}, in whose place others could be taken; "
+                f"its features: {', '.join(features)}"
+            )
+
+
+def _row_of(name: str) -> NamedPredictor:
+    return PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
+
+
+def _check_proxy(text: str, features: Sequence[str]) -> None:
+    """`InputError` for a text that is no proxy; a word among the features may mean any feature."""
+    try:
+        load_proxy(text)
+    except InputError:
+        if text not in features or not text.replace("-", "_").isidentifier():
+            raise
+        raise unknown("feature", text, [*FEATURES, *NAMES]) from None
 
 
 def list_predictors() -> list[dict[str, str]]:
@@ -181,6 +214,8 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind not in REGRESSORS:
         raise unknown("regressor", behind, REGRESSORS)
     features = tuple(part.strip() for part in rest[:-1].split(";"))
+    if not all(features):
+        raise InputError(f"predictor {text!r}: expected {behind}[FEATURE; FEATURE; ...]")
     if behind == "gin" and features != ("graph",):
         raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)

@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.curves import Curves
+from eznas.benchmarks.loading import PACKAGED, from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.readers.curve_csv import check_percent, has_curves, read_curves
 from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
-from eznas.errors import InputError
+from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import NoPhases, Phases
 from eznas.predictors.base import TARGETS, Predictor
-from eznas.predictors.features import table_of
 from eznas.predictors.measurements import Measurements
 from eznas.predictors.named import CHAMPION, PREDICTORS, PROXIES, load
 from eznas.proxies.measured import ScoringSettings
+from eznas.spaces import SPACES
 from eznas.studies.known_curves import curves_of
+from eznas.studies.known_scores import networks_with_scores
 from eznas.studies.prices import Price, add_costs, proxy_seconds
 from eznas.studies.trials import TESTED, Job, Plan, run
 from eznas.studies.winners import Map, winners
@@ -43,7 +46,8 @@ class Budgets:
     `rows`: one for each predictor, number of training networks and epoch: predictor, features,
     regressor, training (networks fitted to), champion_labels (networks of this space that the
     search behind a discovered formula in it has seen; None: not known), epochs, the means over
-    trials of `PREDICTION_METRICS` (NaN: undefined in some trial), tau_error (its standard error),
+    trials of `PREDICTION_METRICS` (NaN: undefined in some trial; networks without a prediction rank
+    last, and equal predictions have a tau of 0), tau_error (its standard error),
     taus of the trials, fit_seconds, proxy_seconds and predict_seconds a network, query (what a
     network costs, in `unit`; see `eznas.studies.prices.add_costs`);
     `maps`: the winners, see `eznas.studies.winners`, with champions' labels free and counted;
@@ -73,6 +77,7 @@ def budgets(
     *,
     space: str = "nasbench201",
     dataset: str = "",
+    accuracy: str | None = None,
     set_name: str = "all",
     networks: int | None = AtMost(1000),
     sizes: Sequence[int] = (),
@@ -96,6 +101,8 @@ def budgets(
     `predictors`: texts as `eznas.predictors.load` takes them (none: all named ones that fit within
     a second and need no more than there is). `networks` of the set are the pool, without those that
     are not in a file of scores which a predictor reads (`scores`, or a feature `table:FILE.csv`).
+    `accuracy`: a CSV file of networks and accuracies in percent in place of the space's, with their
+    learning curves where it has any, in columns as `eznas.studies.prediction.predict` reads them.
     In each trial the predictors are fitted to the first of them in random order, as many as each of
     `sizes` says (none: those of `SIZES` that there are networks for), and tested on `TESTED`
     others. `split_by` "components": fitted to the search part and tested on the held-out part,
@@ -105,44 +112,64 @@ def budgets(
     that are known, see `Measurements` (their proxies are timed all the same). `seed` of the
     networks, the trials, the initialisations and the regressors. The rest is as in `correlate`.
 
-    Raises `InputError` for an argument that cannot be used, too few networks, and where a network
-    cannot be measured.
+    Raises `InputError` for what cannot be used, and where a network cannot be measured.
     """
     phases = watcher or NoPhases()
-    pool = _pool(space, dataset, set_name, networks, seed)
+    pool = _pool(space, dataset, accuracy, set_name, networks, seed)
     [dataset] = pool.datasets
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, phases, scores)
-    curves = curves_of(space, dataset)
+    curves = _curves(space, dataset, accuracy)
     left_out = {} if predictors else _left_out(curves, measurements)
     names = [name for name in predictors or PREDICTORS if name not in left_out]
     load_named = partial(load, proxies=proxies, champion=champion, target=target, seed=seed)
     jobs = [*_jobs({name: load_named(name, measurements) for name in names}, curves)]
     pool = _in_tables(pool, jobs, measurements)
     plan = _plan(pool, split_by, sizes, trials, seed)
-    needed = _proxies(jobs)
-    measurements.scores(needed, pool.architectures)  # of all networks at once
+    measurements.scores(_proxies(jobs), pool.architectures)  # of all networks at once
     rows = run(jobs, plan, curves, workers, phases)
     price = Price.of(space, dataset, curves)
-    seconds = proxy_seconds(needed, pool, settings, phases)
+    seconds = proxy_seconds(_proxies(jobs), pool, settings, phases)
     add_costs(rows, jobs, seconds, price.epoch_seconds, space)
     return _result(plan, {"split": split_by, "target": target}, rows, price, left_out)
 
 
-def _pool(space: str, dataset: str, set_name: str, networks: int | None, seed: int) -> Benchmark:
-    """The networks of a set with their accuracies on one data set, by default the first."""
-    first = dataset or next(iter(load_benchmark(space).datasets))
-    return named_set(load_benchmark(space, [first]), set_name, networks, seed)
+def _pool(
+    space: str,
+    dataset: str,
+    accuracy: str | None,
+    set_name: str,
+    networks: int | None,
+    seed: int,
+) -> Benchmark:
+    """The networks of a set with their accuracies on one data set, by default the first: those of
+    an accuracy file where there is one."""
+    if accuracy is None:
+        first = dataset or next(iter(load_benchmark(space).datasets))
+        return named_set(load_benchmark(space, [first]), set_name, networks, seed)
+    if set_name != "all":
+        raise InputError(f"set {set_name!r}: expected 'all' with an accuracy file")
+    if space not in SPACES:
+        raise unknown("space", space, SPACES)
+    pool = from_accuracy_file(space, accuracy, [dataset or SPACES[space].datasets[0]])
+    check_percent(accuracy, next(iter(pool.accuracies.values())))
+    return named_set(pool, set_name, networks, seed)
+
+
+def _curves(space: str, dataset: str, accuracy: str | None) -> Curves | None:
+    """The learning curves in an accuracy file, or else those that were imported; None: none."""
+    if accuracy is not None and has_curves(accuracy):
+        return read_curves(accuracy, SPACES[space])
+    return curves_of(space, dataset)
 
 
 def _in_tables(pool: Benchmark, jobs: Sequence[Job], measurements: Measurements) -> Benchmark:
     """The networks that stand in every file of scores that some predictor reads."""
-    texts = dict.fromkeys(text for job in jobs for text in job.predictor.features)
-    files = [measurements.table(file).architectures for t in texts if (file := table_of(t))]
-    published = measurements.published_for(_proxies(jobs))
-    known = [set(networks) for networks in (*files, published) if networks is not None]
-    indices = [i for i, a in enumerate(pool.architectures) if all(a in k for k in known)]
-    return pool.subset(np.array(indices, dtype=np.int64), pool.name) if known else pool
+    known = networks_with_scores([job.predictor for job in jobs], measurements)
+    if known is None:
+        return pool
+    indices = [i for i, a in enumerate(pool.architectures) if a in known]
+    return pool.subset(np.array(indices, dtype=np.int64), pool.name)
 
 
 def _proxies(jobs: Sequence[Job]) -> list[str]:
@@ -207,7 +234,9 @@ def _parts(pool: Benchmark, split_by: str) -> tuple[NDArray[np.int64], NDArray[n
         return everything, everything
     if split_by != "components":
         raise InputError(f"split {split_by!r}: expected components or networks")
-    whole = load_benchmark(pool.space, list(pool.datasets))
+    # Of a user's networks, those that are held out in the whole space, where that is known.
+    is_whole = pool.kind == "given" and pool.space not in PACKAGED
+    whole = pool if is_whole else load_benchmark(pool.space, list(pool.datasets))
     held_out = {whole.architectures[i] for i in split(whole.components).held_out}
     is_held_out = np.array([a in held_out for a in pool.architectures])
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)

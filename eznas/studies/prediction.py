@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from eznas.benchmarks.readers.plain_csv import (
 from eznas.errors import InputError
 from eznas.evaluation.executors import Phases
 from eznas.predictors.measurements import Measurements
-from eznas.predictors.named import CHAMPION, PROXIES, load
+from eznas.predictors.named import CHAMPION, PROXIES, check_used, load
 from eznas.proxies.measured import ScoringSettings
 from eznas.proxies.proxy import ranked
 from eznas.spaces import Space
 from eznas.studies.known_curves import curves_of
+from eznas.studies.known_scores import networks_with_scores
 
 SAMPLED, MEASURED = 1000, 100  # networks that are predicted where none are named; with proxies
 
@@ -59,8 +61,8 @@ def predict(
     `predictor`: a text as `eznas.predictors.load` takes it, with `proxies` and `champion` in the
     places that it keeps for them. `train`: a CSV file with the columns architecture and accuracy,
     to fit to. `candidates`: a file with an architecture a line, or a CSV file with a column
-    architecture; without it, `sample` networks of the space that are not in `train` (by default
-    1000, 100 where proxies are measured on them, or all of a smaller space).
+    architecture; without it, `sample` networks of the space (of a file of scores, where one is
+    read) that are not in `train` (by default 1000, 100 where proxies are measured, or all).
 
     A predictor that reads learning curves finds them in columns accuracy_1, accuracy_2, ... or
     loss_1, loss_2, ... of both files (candidates' may end earlier), or else takes the published
@@ -68,28 +70,37 @@ def predict(
     last in `train` unless given. `dataset` says at which input size proxies are measured; `scores`:
     a CSV file of scores that are known, as `Measurements` takes it; the rest is as in `correlate`.
 
-    Raises `InputError` for what cannot be used, and where a network cannot be measured.
+    Raises `InputError` for what cannot be used, also a keyword that this predictor does not read;
+    for a network that a file of scores lacks, and where one cannot be measured.
     """
+    check_used(predictor, proxies, champion)
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     measurements = Measurements(space, dataset, settings, watcher, scores)
-    loaded = load(
-        predictor, measurements, proxies=proxies, champion=champion, epochs=epochs, seed=seed
-    )
+    load_seeded = partial(load, epochs=epochs, seed=seed)
+    loaded = load_seeded(predictor, measurements, proxies=proxies, champion=champion)
     architectures, accuracies = read_accuracies(train, measurements.space)
     usual = MEASURED if loaded.requires.proxies else SAMPLED
-    names = _candidates(measurements.space, candidates, sample, usual, architectures, seed)
+    scored = networks_with_scores([loaded], measurements)
+    if loaded.requires.labels:
+        _check_scored(architectures, scored, train)
+    names = _candidates(measurements.space, candidates, sample, usual, architectures, scored, seed)
     curves = None
     if loaded.requires.curve:
         curves = _curves(train, candidates, measurements, total_epochs)
         _check_known(names, curves, train)
         last = int(curves.epochs[-1])
         loaded.set_params(epochs=min(epochs or last, last))
-    loaded.fit(architectures, accuracies, curves)
-    predictions = np.asarray(loaded.predict(names), dtype=float)
-    finite = np.isfinite(predictions)
+    elif epochs or total_epochs:
+        raise InputError(f"predictor {predictor}: reads no learning curves, expected no epochs")
+    return _rows(names, loaded.fit(architectures, accuracies, curves).predict(names))
+
+
+def _rows(names: Sequence[str], predictions: Sequence[float]) -> list[dict[str, Any]]:
+    """Architectures with their predictions, the best first; None for one that is not finite."""
+    values = [float(value) for value in predictions]
     return [
-        {"architecture": names[i], "prediction": float(predictions[i]) if finite[i] else None}
-        for i in ranked(predictions.tolist())
+        {"architecture": names[i], "prediction": values[i] if math.isfinite(values[i]) else None}
+        for i in ranked(values)
     ]
 
 
@@ -99,22 +110,28 @@ def _candidates(
     sample: int | None,
     usual: int,
     known: Sequence[str],
+    scored: frozenset[str] | None,
     seed: int,
 ) -> list[str]:
     """The networks to predict, in canonical spelling, each once: those of the file, or a sample, of
-    the `usual` size unless another is given."""
+    the `usual` size unless another is given; all among those `scored`, where these are not all."""
     if file is not None and sample is not None:
         raise InputError(f"{file} and a sample of {sample}: expected one of the two")
     if file is not None:
-        return _read(Path(file), space)
+        names = _read(Path(file), space)
+        _check_scored(names, scored, file)
+        return names
     if sample is not None and sample < 1:
         raise InputError(f"sample {sample}: expected 1 or more networks")
     fitted, wanted = set(known), sample or usual
-    others = [a for a in _drawn(space, wanted + len(fitted), seed) if a not in fitted]
+    if scored is None:
+        drawn = _drawn(space, wanted + len(fitted), seed)
+    else:
+        drawn = _mixed(sorted(scored), seed)
+    others = [a for a in drawn if a not in fitted]
     if not others or len(others) < (sample or 0):
-        raise InputError(
-            f"sample {wanted}: space {space.name} has {len(others)} networks that are not fitted to"
-        )
+        among = f"space {space.name} has" if scored is None else "the files of scores have"
+        raise InputError(f"sample {wanted}: {among} {len(others)} networks that are not fitted to")
     return others[:wanted]
 
 
@@ -122,8 +139,24 @@ def _drawn(space: Space, count: int, seed: int) -> Sequence[str]:
     """At least `count` architectures in random order, or all of a small space."""
     if math.prod(map(len, space.positions)) > 10 * count:
         return space.sample(count, seed)
-    everything = space.architectures()
-    return [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
+    return _mixed(space.architectures(), seed)
+
+
+def _mixed(architectures: Sequence[str], seed: int) -> list[str]:
+    """All of them, in random order."""
+    order = np.random.default_rng(seed).permutation(len(architectures))
+    return [architectures[i] for i in order]
+
+
+def _check_scored(architectures: Sequence[str], scored: frozenset[str] | None, file: str) -> None:
+    """`InputError` where networks of a file have no row in the files of scores: what a predictor
+    made of nothing would look like a prediction."""
+    missing = [] if scored is None else [a for a in architectures if a not in scored]
+    if missing:
+        raise InputError(
+            f"{file}: {len(missing)} of {len(architectures)} networks are not in the file of scores"
+            f", expected all; the first is {missing[0]}"
+        )
 
 
 def _read(path: Path, space: Space) -> list[str]:

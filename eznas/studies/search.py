@@ -142,14 +142,16 @@ def _completed(
     if not {"predictor", "scores"} & set(row.needs):
         return settings
     from eznas.predictors.measurements import Measurements  # slow to import
-    from eznas.predictors.named import PROXIES
+    from eznas.predictors.named import CHAMPION, PROXIES, check_used
     from eznas.predictors.named import load as load_predictor
 
     announced = _Announced(callback)
     measurements = Measurements(task.space.name, task.dataset, scoring, announced, scores)
     settings = replace(settings, scores=measurements.scores)
     if "predictor" in row.needs and isinstance(predictor, str):
-        predictor = load_predictor(predictor, measurements, proxies=settings.proxies or PROXIES)
+        proxies = settings.proxies or PROXIES
+        check_used(predictor, proxies, CHAMPION)
+        predictor = load_predictor(predictor, measurements, proxies=proxies)
     return settings if isinstance(predictor, str) else replace(settings, predictor=predictor)
 
 

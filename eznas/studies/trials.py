@@ -17,6 +17,7 @@ from eznas.predictors.base import Predictor
 
 TESTED = 200  # networks, in each trial
 
+Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 
@@ -63,7 +64,8 @@ def run(
     jobs: Sequence[Job], plan: Plan, curves: Curves | None, workers: int, phases: Phases
 ) -> list[Row]:
     """A row for each job and number of training networks, means over the trials; see
-    `eznas.studies.budgets.Budgets`. A mean is NaN where it is undefined in some trial.
+    `eznas.studies.budgets.Budgets`. A mean is NaN where it is undefined in some trial (see
+    `_metrics` for when that is).
 
     Raises `InputError` where a predictor cannot be fitted.
     """
@@ -112,10 +114,26 @@ def _row(
         "features": list(predictor.features),
         "training": len(fitted),
         "epochs": predictor.epochs or 0,
-        **prediction_metrics(predictions, accuracies[tested], predictor.in_percent),
+        **_metrics(predictions, accuracies[tested], predictor.in_percent),
         "fit_seconds": (middle - start) if predictor.requires.labels else 0.0,
         "predict_seconds": (end - middle) / len(tested),
     }
+
+
+def _metrics(predictions: Floats, accuracies: Floats, in_percent: bool) -> dict[str, float]:
+    """`prediction_metrics` of predictions [networks], with two conventions so that a single trial
+    does not leave a mean undefined: a network without a prediction (NaN) ranks last, as in a
+    search, and predictions that are all equal, or become so when rounded, have a tau of 0."""
+    missing = np.isnan(predictions)
+    if missing.all():
+        return prediction_metrics(predictions, accuracies, in_percent)
+    ranked = np.where(missing, -np.inf, predictions)
+    metrics = prediction_metrics(ranked, accuracies, in_percent and not missing.any())
+    ranks = [key for key in metrics if key in ("rho", "tau", "top10_tau")]
+    ranks += [key for key in metrics if key.startswith("sparse_tau") and in_percent]
+    if np.ptp(accuracies):
+        metrics |= {key: 0.0 for key in ranks if np.isnan(metrics[key])}
+    return metrics
 
 
 def _mean(rows: Sequence[Row]) -> Row:

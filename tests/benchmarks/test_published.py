@@ -131,6 +131,7 @@ def test_architectures_are_canonical(tmp_path):
     [
         ("", r":1: no column architecture"),
         ("network,naswot\n", r":1: no column architecture"),
+        ("architecture,index\n", r":1: no column of scores, found architecture,index"),
         (HEADER, r": no rows"),
         (
             HEADER + f"{FIRST},1\n{SECOND},high\n",

@@ -87,6 +87,16 @@ def test_lowest_scores_are_null():
     assert " - │" in call(*command).out
 
 
+def test_what_looks_like_a_result_and_is_none_is_said():
+    Path("alike.csv").write_text(
+        "architecture,naswot\n" + "".join(f"{a},nan\n" for a in (*FITTED, *OTHERS))
+    )
+    options = ("train.csv", "others.txt", "--scores", "alike.csv")
+    assert "all predictions are equal" in call("predict", "linear[naswot]", *options).out
+    assert "without a prediction: 3, whose score" in call("predict", "naswot", *options).out
+    assert "all predictions" not in call("predict", "linear", *options[:2]).out
+
+
 def test_budgets_answer():
     content = answer("budgets", "linear", "nusvr", *STUDY)
     assert (content["space"], content["dataset"], content["networks"]) == (
@@ -141,7 +151,10 @@ def test_predictors_that_are_left_out_are_said(monkeypatch):
         ("predict linaer train.csv", "unknown predictor 'linaer'; did you mean 'linear'?"),
         ("predict sum_layers(wieght) train.csv", "did you mean 'weight'?"),
         ("predict tree[encoding] train.csv", "unknown regressor 'tree'"),
-        ("predict linear[zenn] train.csv --sample 2", "unknown proxy 'zenn'; did you mean 'zen'?"),
+        (
+            "predict linear[zenn] train.csv --sample 2",
+            "unknown feature 'zenn'; did you mean",
+        ),
         ("predict linear none.csv", "none.csv: cannot be read"),
         ("predict linear header.csv", "header.csv:1: no column architecture"),
         ("predict linear letters.csv", "letters.csv:2: expected a finite number"),
@@ -160,6 +173,13 @@ def test_predictors_that_are_left_out_are_said(monkeypatch):
         ("predict last_value train.csv", "train.csv: expected columns accuracy_1"),
         ("predict last_value train-with-curves.csv others.txt", "has none: expected a file"),
         ("predict last_value train-with-curves.csv --epochs 0", "--epochs"),
+        ("predict linear[encodin] train.csv", "unknown feature 'encodin'; did you mean 'encoding'"),
+        ("predict linear[encoding;] train.csv", "expected linear[FEATURE; FEATURE; ...]"),
+        ("predict linear train.csv --epochs 3", "linear: reads no learning curves"),
+        ("predict linear train.csv --proxies params", "linear: has no feature proxies"),
+        ("predict proxies_linear train.csv --champion params", "has no feature champion"),
+        ("budgets linear --target accuracy", "unknown target 'accuracy'"),
+        ("budgets linear --accuracy none.csv", "none.csv: cannot be read"),
         ("budgets linaer", "unknown predictor 'linaer'"),
         ("budgets linear --sizes 5,x", "sizes '5,x': expected numbers of networks"),
         ("budgets linear --sizes 0", "sizes '0': expected numbers"),

@@ -10,7 +10,7 @@ import pytest
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.curves import Curves, store_curves
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.splits import components
+from eznas.benchmarks.splits import components, split
 from eznas.benchmarks.store import Origin
 from eznas.errors import InputError
 from eznas.predictors import measurements
@@ -92,7 +92,7 @@ def test_rows_of_a_small_study():
 
 
 def test_networks_of_one_component_are_on_one_side():
-    pool = module._pool("nasbench201", "cifar10", "all", 300, 0)
+    pool = module._pool("nasbench201", "cifar10", None, "all", 300, 0)
     trained, tested = module._parts(pool, "components")
     assert sorted([*trained, *tested]) == list(range(300))
     sides = [set(pool.components[part].tolist()) for part in (trained, tested)]
@@ -134,7 +134,7 @@ def test_champion_and_proxies_take_their_places():
 
 
 def test_networks_that_a_file_of_scores_lacks_are_left_out(tmp_path):
-    pool = module._pool("nasbench201", "cifar10", "all", 100, 0).architectures
+    pool = module._pool("nasbench201", "cifar10", None, "all", 100, 0).architectures
     lines = ["architecture,mine", *(f"{a},{i}" for i, a in enumerate(pool[:70]))]
     (tmp_path / "scores.csv").write_text("\n".join(lines))
     known = ["architecture,naswot", *lines[1:50]]
@@ -147,6 +147,42 @@ def test_networks_that_a_file_of_scores_lacks_are_left_out(tmp_path):
     assert budgets(["linear"], proxies=["table:scores.csv"], **options).networks == 100
     assert budgets(["naswot"], scores="known.csv", **options).networks == 49
     assert budgets(["zen", "linear"], scores="known.csv", **options).networks == 100
+
+
+@pytest.mark.parametrize("space", ["nasbench201", "nasbench-macro"])
+def test_a_users_own_networks_with_their_curves(tmp_path, space):
+    networks = SPACES[space].sample(80, seed=0)
+    final = dict(
+        zip(networks, np.random.default_rng(0).permutation(np.arange(10.0, 90)), strict=True)
+    )
+    header = "architecture,accuracy," + ",".join(f"accuracy_{e}" for e in range(1, 5))
+    rows = [f"{a},{y}," + ",".join(str(y * e / 4) for e in range(1, 5)) for a, y in final.items()]
+    (tmp_path / "mine.csv").write_text("\n".join([header, *rows]))
+    options = {"space": space, "accuracy": str(tmp_path / "mine.csv"), "sizes": (9,), "trials": 2}
+    result = budgets(["last_value", "linear"], **options)
+    assert (result.networks, result.accuracy, result.dataset) == (80, "given", "cifar10")
+    curve, encoding = result.rows
+    assert (curve["epochs"], curve["tau"]) == (3, 1)
+    assert encoding["tau"] < 0.7
+    assert budgets(["linear"], **options, split_by="components", networks=40).networks == 40
+
+
+def test_held_out_networks_of_a_users_are_those_of_the_whole_space(tmp_path):
+    whole = load_benchmark("nasbench201", ["cifar10"])
+    held_out = {whole.architectures[i] for i in split(whole.components).held_out}
+    networks = SPACES["nasbench201"].sample(60, seed=0)
+    (tmp_path / "mine.csv").write_text(
+        "\n".join(["architecture,accuracy", *(f"{a},{i}" for i, a in enumerate(networks))])
+    )
+    pool = module._pool("nasbench201", "", str(tmp_path / "mine.csv"), "all", None, 0)
+    trained, tested = module._parts(pool, "components")
+    assert {pool.architectures[i] for i in tested} == held_out & set(networks)
+    assert len(trained) + len(tested) == 60
+    (tmp_path / "fractions.csv").write_text(
+        "\n".join(["architecture,accuracy", *(f"{a},0.{i:02}" for i, a in enumerate(networks))])
+    )
+    with pytest.raises(InputError, match=r"fractions.csv: expected accuracies in percent"):
+        budgets(["linear"], accuracy=str(tmp_path / "fractions.csv"))
 
 
 def test_all_usual_predictors_and_why_others_are_left_out(monkeypatch):
@@ -213,6 +249,10 @@ def test_curves_of_a_single_epoch_are_read_at_that_one(naap440):
         ({"sizes": (5, 5000)}, "size 5000: expected 1 to ..., the networks to fit to"),
         ({"sizes": (0,)}, "size 0: expected 1 to"),
         ({"trials": 0}, "trials 0: expected 1 or more"),
+        ({"target": "accuracy"}, "unknown target 'accuracy'"),
+        ({"accuracy": "none.csv"}, "none.csv: cannot be read"),
+        ({"accuracy": "none.csv", "set_name": "study"}, "set 'study': expected 'all' with an acc"),
+        ({"accuracy": "none.csv", "space": "nasbench"}, "unknown space 'nasbench'"),
         ({"proxies": ["prams"], "predictors": ["proxies_linear"]}, "unknown proxy 'prams'"),
         ({"champion": "nasbench201-b", "predictors": ["champion_trees"]}, "'nasbench201-a'"),
     ],

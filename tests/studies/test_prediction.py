@@ -159,6 +159,35 @@ def test_proxies_and_a_champion_take_their_places():
         predicted("champion_residual", "others.txt", champion="nasbench201-b")
 
 
+def test_files_of_scores_must_have_every_network(train):
+    """What is not in them would be predicted from nothing."""
+    header, scored = "architecture,naswot", [*FITTED, *OTHERS[:6]]
+    write("scores.csv", [header, *(f"{a},{accuracy(a)}" for a in scored)])
+    write("some.txt", OTHERS[:6])
+    write("others.txt", OTHERS)
+    reading = {"linear[table:scores.csv]": {}, "linear[naswot]": {"scores": "scores.csv"}}
+    for name, options in reading.items():
+        assert set(predicted(name, "some.txt", **options)) == set(OTHERS[:6])
+        assert set(predicted(name, **options)) == set(OTHERS[:6])  # the sample is of these
+        message = f"others.txt: 4 of 10 networks are not in the file of scores.*{OTHERS[6]}"
+        with pytest.raises(InputError, match=message):
+            predicted(name, "others.txt", **options)
+        with pytest.raises(InputError, match="sample 7: the files of scores have 6 networks"):
+            predicted(name, sample=7, **options)
+    write(train, labelled(NETWORKS))
+    with pytest.raises(InputError, match=r"train.csv: 4 of 40 networks are not in the file"):
+        predicted("linear[naswot]", "some.txt", scores="scores.csv")
+    assert len(predicted("linear", "others.txt", scores="scores.csv")) == len(OTHERS)
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"epochs": 2}, {"total_epochs": 9}, {"proxies": ["zen"]}, {"champion": "zen"}]
+)
+def test_what_a_predictor_does_not_read_is_not_silently_left_aside(keywords):
+    with pytest.raises(InputError, match="predictor linear: "):
+        predicted("linear", write("others.txt", OTHERS), **keywords)
+
+
 def test_seeds_change_what_is_drawn_at_random_alone():
     write("others.txt", OTHERS)
     for name, changes in (("extra_trees", True), ("random_forest", True), ("linear", False)):
@@ -194,6 +223,26 @@ def test_curves_stand_in_columns_of_both_files(train):
     whole = predicted("extrapolated", "others.csv")
     errors = [abs(value - (accuracy(a) - 40 / 9)) for a, value in whole.items()]
     assert max(errors) < abs(40 / 3 - 40 / 9)  # nearer to the end of the curves than the last value
+
+
+def test_losses_alone_are_enough_of_candidates(train):
+    curve_file(train, FITTED, (1, 2, 3), what="loss")
+    curve_file("others.csv", OTHERS, (1, 2), what="loss", accuracies=False)
+    values = predicted("sotl_e", "others.csv")
+    assert values == pytest.approx({a: -70 / accuracy(a) for a in OTHERS})
+    assert len(predicted("linear[sotl]", "others.csv")) == len(OTHERS)
+
+
+@pytest.mark.parametrize("which", ["train", "others"])
+def test_curves_in_fractions_are_not_taken_for_percent(train, which):
+    curve_file(train, FITTED, (50, 60))
+    curve_file("others.csv", OTHERS, (50, 60), accuracies=False)
+    with open(f"{which}.csv") as file:
+        header, *rows = [line.split(",") for line in file]
+    fractions = [[a, *(f"{float(v) / 100}" for v in values)] for a, *values in rows]
+    write(f"{which}.csv", [",".join(header).strip(), *map(",".join, fractions)])
+    with pytest.raises(InputError, match=rf"{which}.csv: expected accuracies in percent, the high"):
+        predicted("last_value", "others.csv")
 
 
 def test_curves_may_all_stand_in_one_file(train):

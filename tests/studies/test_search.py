@@ -5,6 +5,7 @@ import pytest
 
 import eznas
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.errors import InputError
 from eznas.search.costs import Cost
 from eznas.spaces import SPACES
 from eznas.studies import search as module
@@ -150,3 +151,8 @@ def test_the_same_seed_gives_the_same_result():
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_proxies_that_the_predictor_does_not_read_are_not_silently_left_aside():
+    with pytest.raises(InputError, match="predictor extra_trees: has no feature proxies"):
+        eznas.search_architectures("guided", queries=12, proxies=["params"])

@@ -115,13 +115,28 @@ def test_curves_are_read_up_to_the_epoch_of_a_job():
     assert late["mae"] < early["mae"]
 
 
-def test_an_undefined_trial_makes_the_mean_undefined():
-    """Few equal labels make equal predictions, which rank nothing."""
+def test_equal_predictions_rank_nothing():
+    """Few equal labels make equal predictions; the other trials' mean is not lost."""
     accuracies = np.where(EVERYTHING < 10, 70.0, ACCURACIES)
     pool = replace(POOL, accuracies={"cifar10": accuracies})
     [row] = rows_of([LINEAR], replace(plan(EVERYTHING[:10], sizes=(5,)), pool=pool))
-    assert math.isnan(row["tau"])
+    assert row["taus"] == [0, 0, 0]
+    assert (row["tau"], row["rho"], row["sparse_tau_1"]) == (0, 0, 0)
     assert row["mae"] == pytest.approx(np.abs(accuracies[100:] - 70).mean())
+
+
+def test_networks_without_a_prediction_rank_last():
+    scores = ACCURACIES.copy()
+    scores[100:110] = np.nan
+    measured = Measurements()
+    measured.add("zen", NETWORKS, scores)
+    job = Job("zen", Predictor(["zen"], None, measurements=measured))
+    [row] = rows_of([job], plan(trials=1))
+    lowest = np.where(np.isnan(scores), -1e9, scores)[100:]
+    assert row["tau"] == pytest.approx(stats.kendalltau(lowest, ACCURACIES[100:]).statistic)
+    measured.add("zen", NETWORKS, np.full(len(NETWORKS), np.nan))
+    [row] = rows_of([job], plan(trials=1))
+    assert math.isnan(row["tau"])
 
 
 def test_progress_counts_the_fits():

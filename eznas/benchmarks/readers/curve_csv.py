@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eznas.benchmarks.curves import Curves
+from eznas.benchmarks.curves import Curves, Floats
 from eznas.benchmarks.readers.entries import located
 from eznas.benchmarks.readers.plain_csv import Rows, csv_text, finite_number, table_rows
 from eznas.errors import InputError
@@ -28,14 +28,15 @@ class Layout:
     `required`: columns that a file must have, those that name the networks.
     `points`: what was measured ("accuracy", "train_loss") -> its columns, with {} for the epoch; a
     name without {} is the column of the epoch `single`.
-    `accuracy`: the column of the accuracy to be predicted; "" if it is that of the last epoch.
+    `accuracy`: the column of the accuracy to be predicted; "" if it is that of the last epoch, None
+    if it is not known.
     `scale`: an accuracy of 100 % in the file.
     `first`: the number in the file of the first epoch.
     """
 
     required: tuple[str, ...]
     points: Mapping[str, str]
-    accuracy: str = ""
+    accuracy: str | None = ""
     scale: float = 100
     first: int = 1
     single: int = 1
@@ -62,24 +63,39 @@ def read_curves(
     in percent) and, for the epochs that are known, `accuracy_1`, `accuracy_2`, ... in percent,
     `loss_1`, `loss_2`, ... (training loss), or both at the same epochs; others are ignored. Epochs
     may be left out. `dataset`: the first of the space unless given. `total_epochs` of the whole
-    training: the last epoch in the file unless given. `with_accuracy`: whether there is a column
-    `accuracy`; without it, the last accuracy known takes its place.
+    training: the last epoch in the file unless given. `with_accuracy`: whether the column
+    `accuracy` is read; without it, these accuracies are NaN.
 
     `InputError` names file and line where a column is missing or stands there twice, a row has
     another number of cells than the header, an architecture is not of the space
     or stands in an earlier line, or a number is missing or is not finite (of an accuracy: not from
-    0 to 100); and the file where it has no rows or cannot be read.
+    0 to 100); and the file where no accuracy is above 1 (fractions), it has no rows or cannot be
+    read.
     """
     file = Path(path)
-    return read_layout(
+    curves = read_layout(
         file,
-        OWN if with_accuracy else replace(OWN, accuracy=""),
+        OWN if with_accuracy else replace(OWN, accuracy=None),
         lambda row: space.canonical(row["architecture"]),
         name=file.name,
         space=space.name,
         dataset=dataset or space.datasets[0],
         total_epochs=total_epochs,
     )
+    points = curves.values.get("accuracy", np.empty(0))
+    check_percent(file, np.append(curves.accuracies, points))
+    return curves
+
+
+def check_percent(file: str | Path, accuracies: Floats) -> None:
+    """`InputError` where the accuracies of a file, float64 [any] with NaN for what is not known,
+    are surely fractions: none is above 1."""
+    highest = np.fmax.reduce(accuracies, initial=np.nan)
+    if highest <= 1:
+        raise InputError(
+            f"{file}: expected accuracies in percent, the highest is {highest:g}: these look like "
+            "fractions"
+        )
 
 
 def has_curves(path: str | Path) -> bool:
@@ -107,7 +123,7 @@ def read_layout(
     with _table(path, layout) as (header, rows):
         columns = _columns(header, layout, f"{path}:1")
         numbers_of = _read_rows(path, rows, network_of, lambda row: _numbers(row, layout, columns))
-    if not layout.accuracy and "accuracy" not in columns:
+    if layout.accuracy == "" and "accuracy" not in columns:
         raise InputError(f"{path}:1: expected columns {layout.points['accuracy'].format(1)}, ...")
     if not numbers_of:
         raise InputError(f"{path}: no rows; expected at least one below the header")
@@ -125,9 +141,17 @@ def read_layout(
             architectures=tuple(numbers_of),
             epochs=epochs,
             values=values,
-            accuracies=table[:, -1] if layout.accuracy else values["accuracy"][:, -1],
+            accuracies=_last(table, values, layout),
             total_epochs=int(epochs[-1]) if total_epochs is None else total_epochs,
         )
+
+
+def _last(table: Floats, values: Mapping[str, Floats], layout: Layout) -> Floats:
+    """The accuracies that are to be predicted, float64 [networks]."""
+    if layout.accuracy is None:
+        return np.full(len(table), np.nan)
+    last: Floats = table[:, -1] if layout.accuracy else values["accuracy"][:, -1]
+    return last
 
 
 def _read_rows(
