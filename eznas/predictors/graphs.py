@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eznas.errors import InputError
 from eznas.spaces.base import Space
@@ -12,6 +14,7 @@ from eznas.spaces.nasbench101 import VERTICES
 from eznas.spaces.nasbench201 import EDGES
 
 Floats = NDArray[np.float64]
+Columns = TypeVar("Columns", Floats, Tensor)
 
 
 def flattened(space: Space) -> Callable[[str], Floats]:
@@ -37,9 +40,9 @@ def flattened(space: Space) -> Callable[[str], Floats]:
     return flat
 
 
-def unflattened(columns: Floats) -> tuple[Floats, Floats]:
+def unflattened(columns: Columns) -> tuple[Columns, Columns]:
     """Adjacency [networks, N, N] and operations [networks, N, operations] from the columns
-    [networks, columns] that `flattened` gives."""
+    [networks, columns] that `flattened` gives, an array or a tensor."""
     nodes = int(columns[0, 0])
     adjacency = columns[:, 1 : 1 + nodes**2].reshape(-1, nodes, nodes)
     return adjacency, columns[:, 1 + nodes**2 :].reshape(len(columns), nodes, -1)
