@@ -6,6 +6,7 @@ from typing import Any
 
 from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.metrics import METRICS, verdict
+from eznas.report.autoencoding import described_autoencoding, tables_of_autoencoding
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
@@ -263,6 +264,7 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),
     "features": (_described_features, _features_tables),
+    "exact": (described_autoencoding, tables_of_autoencoding),
     "rates": (_described_speed, _speed_tables),
     "rows": (_described_correlation, _correlation_tables),
 }

@@ -1,5 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
+from eznas.report.autoencoding import autoencoding_table
 from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
 from eznas.report.listing_tables import (
     check_table,
@@ -37,6 +38,7 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "autoencoding_table",
     "best_line",
     "budget_table",
     "check_table",

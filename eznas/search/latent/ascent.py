@@ -85,9 +85,7 @@ def ascend(
     paths = [latents.detach().clone()]
     look(paths[0], 0)
     for step in range(1, steps + 1):
-        optimiser.zero_grad()
-        with torch.enable_grad():
-            _scores(objective, latents, f"step {step}").sum().backward()  # type: ignore[no-untyped-call]
+        latents.grad = _slope(objective, latents, step)
         optimiser.step()
         with torch.no_grad():
             stays = torch.tensor([s is not None for s in stopped])[:, None]
@@ -97,6 +95,18 @@ def ascend(
         if progress is not None:
             progress(step, steps)
     return Ascent(_visits(autoencoder, objective, first), torch.stack(paths), tuple(stopped))
+
+
+def _slope(objective: Objective, latents: Tensor, step: int) -> Tensor:
+    """The gradient of the objective, [starts, latent]."""
+    with torch.enable_grad():
+        scores = _scores(objective, latents, f"step {step}")
+        if not scores.requires_grad:
+            raise InputError(f"objective at step {step}: gave scores that cannot be differentiated")
+        (slope,) = torch.autograd.grad(scores.sum(), latents)
+    if not slope.isfinite().all():
+        raise InputError(f"objective at step {step}: has a slope that is not finite")
+    return slope
 
 
 def _visits(

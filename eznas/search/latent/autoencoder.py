@@ -23,7 +23,7 @@ ENCODERS = ("choices", "graph")
 BATCH, RATE = 128, 2e-3
 KL_WEIGHT = 0.005
 _AT_ONCE = 4096  # architectures encoded or latents decoded at a time
-_PARTS = ("low", "high")  # of the state, beside the network's
+_ENDS = ("low", "high")  # of the box, in the state
 
 
 class Autoencoder:
@@ -80,10 +80,12 @@ class Autoencoder:
         The loss is the cross-entropy of every choice plus `KL_WEIGHT` times the divergence of the
         latent from a standard normal: with weight 1, latents of short one-hot codes would carry
         nothing. `epochs`: such that there are as many steps as `default_sizes` says, unless given.
-        Raises `InputError` for no architectures.
+        Raises `InputError` for no architectures and fewer than 1 epoch.
         """
         if not architectures:
             raise InputError("no architectures to fit the autoencoder to")
+        if epochs is not None and epochs < 1:
+            raise InputError(f"{epochs} epochs: expected at least 1")
         columns = self._positions.columns(architectures)
         inputs = self._inputs(architectures, columns)
         batches = math.ceil(len(inputs) / BATCH)
@@ -91,7 +93,7 @@ class Autoencoder:
         self._network, self.losses = self._untrained(), []
         generator = torch.Generator().manual_seed(self.seed)
         optimiser = torch.optim.Adam(self._network.parameters(), lr=RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(epochs * batches, 1))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
         for epoch in range(epochs):
             total = 0.0
             for rows in torch.split(torch.randperm(len(inputs), generator=generator), BATCH):
@@ -147,8 +149,7 @@ class Autoencoder:
     def state(self) -> dict[str, Tensor]:
         """What `fit` learned: the network's tensors by name, and the box's `low` and `high`, each
         [latent]. Raises `InputError` before `fit`."""
-        low, high = self.box
-        return {**self._network.state_dict(), "low": low, "high": high}
+        return {**self._network.state_dict(), **dict(zip(_ENDS, self.box, strict=True))}
 
     @property
     def box(self) -> tuple[Tensor, Tensor]:
@@ -165,15 +166,16 @@ class Autoencoder:
         """The autoencoder that `state` and `config` came from; raises `InputError` where they do
         not fit each other or the space."""
         restored = cls(space, **config)
-        tensors = {key: value for key, value in state.items() if key not in _PARTS}
+        tensors = {key: value for key, value in state.items() if key not in _ENDS}
         try:
             restored._network.load_state_dict(tensors)
-            restored._box = state["low"].clone(), state["high"].clone()
+            low, high = (state[end].expand(restored.latent).clone() for end in _ENDS)
         except (KeyError, RuntimeError):
             described = f"{restored.encoder}, latent {restored.latent}, width {restored.width}"
             raise InputError(
                 f"state of an autoencoder: does not fit space {space.name} ({described})"
             ) from None
+        restored._box = low, high
         restored._network.requires_grad_(False)
         return restored
 
