@@ -22,6 +22,7 @@ Progress = Callable[[int, int], None]  # epochs done, epochs in all
 ENCODERS = ("choices", "graph")
 BATCH, RATE = 128, 2e-3
 KL_WEIGHT = 0.005
+TUNED_RATE = 1e-3
 _AT_ONCE = 4096  # architectures encoded or latents decoded at a time
 _ENDS = ("low", "high")  # of the box, in the state
 
@@ -107,9 +108,50 @@ class Autoencoder:
             if progress is not None:
                 progress(epoch + 1, epochs)
         self._network.requires_grad_(False)
-        means = self._means(inputs)
-        self._box = means.amin(0), means.amax(0)
+        self._box = _box_of(self._means(inputs))
         return self
+
+    def tuned(
+        self,
+        architectures: Sequence[str],
+        labelled: Sequence[str],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        parameters: Sequence[Tensor],
+        *,
+        steps: int,
+        progress: Progress | None = None,
+    ) -> "Autoencoder":
+        """A copy that went on learning to decode `architectures` while it lowered a loss of the
+        latents of others.
+
+        `loss`: from the means of the latents [rows, latent] of some of the `labelled` architectures
+        and their numbers [rows] to a scalar; `parameters` of it that are changed too. Trained for
+        the loss alone, an encoder moves away from what its decoder knows, and hardly anything is
+        decoded exactly any more.
+        """
+        copy = Autoencoder.from_state(self.space, self.state(), self.config)
+        columns, known = (self._positions.columns(a) for a in (architectures, labelled))
+        inputs, known_inputs = self._inputs(architectures, columns), self._inputs(labelled, known)
+        copy._network.requires_grad_(True)
+        for tensor in parameters:
+            tensor.requires_grad_()
+        optimiser = torch.optim.Adam([*copy._network.parameters(), *parameters], lr=TUNED_RATE)
+        generator = torch.Generator().manual_seed(self.seed)
+        for step in range(1, steps + 1):
+            rows = torch.randint(len(inputs), (BATCH,), generator=generator)
+            some = torch.randint(len(known), (BATCH,), generator=generator)
+            optimiser.zero_grad()
+            decoding = copy._loss(inputs[rows], columns[rows], generator)
+            (decoding + loss(copy._network(known_inputs[some])[0], some)).backward()
+            optimiser.step()
+            if progress is not None:
+                progress(step, steps)
+        copy._network.requires_grad_(False)
+        for tensor in parameters:
+            tensor.requires_grad_(False)
+            tensor.grad = None
+        copy._box = _box_of(copy._means(inputs))
+        return copy
 
     def encode(self, architectures: Sequence[str]) -> Tensor:
         """The means of the latents, float32 [architectures, latent], without gradient."""
@@ -208,3 +250,8 @@ class Autoencoder:
         logits = self._network.decoder(drawn(mean, log_variance, generator))
         error = self._positions.cross_entropy(logits, columns)
         return (error + KL_WEIGHT * divergence(mean, log_variance)).mean()
+
+
+def _box_of(means: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and highest of means [n, latent], each [latent]."""
+    return means.amin(0), means.amax(0)
