@@ -57,7 +57,7 @@ def autoencoding(
 
 def _row(model: Autoencoder, epochs: int | None, phases: Phases) -> dict[str, Any]:
     """One autoencoder, trained and tested; see `autoencoding`."""
-    fitted, held_out = _parts(model.space, model.seed)
+    fitted, held_out = _parts(model.space, model.seed, phases)
     progress = phases.phase(f"training on {model.space.name}, seed {model.seed}", len(fitted))
     before = time.perf_counter()
     model.fit(fitted, epochs=epochs, progress=progress)
@@ -77,10 +77,11 @@ def _row(model: Autoencoder, epochs: int | None, phases: Phases) -> dict[str, An
     }
 
 
-def _parts(space: Space, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _parts(space: Space, seed: int, phases: Phases) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Architectures to train on, and others to test on."""
-    wanted = default_sizes(space).samples
-    sample = training_sample(space, wanted + HELD_OUT, seed)
+    wanted = default_sizes(space).samples + HELD_OUT
+    progress = phases.phase(f"drawing architectures of {space.name}, seed {seed}", wanted)
+    sample = training_sample(space, wanted, seed, progress)
     held_out = min(HELD_OUT, len(sample) // 10)
     if not held_out:
         raise InputError(f"space {space.name}: {len(sample)} architectures, expected 10 or more")

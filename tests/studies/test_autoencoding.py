@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_row(rows):
 
 
 def test_held_out_architectures_are_not_trained_on():
-    fitted, held_out = module._parts(module.SPACES["naap440"], seed=0)
+    fitted, held_out = module._parts(module.SPACES["naap440"], 0, Watcher())
     assert len(held_out) == 44
     assert not set(fitted) & set(held_out)
     assert set(fitted) | set(held_out) == set(module.SPACES["naap440"].architectures())
@@ -52,7 +52,10 @@ def test_held_out_architectures_are_not_trained_on():
 def test_work_is_announced():
     watcher = Watcher()
     autoencoding(["naap440"], epochs=1, watcher=watcher)
-    assert watcher.phases == [("training on naap440, seed 0", 396)]
+    assert watcher.phases == [
+        ("drawing architectures of naap440, seed 0", 22_000),
+        ("training on naap440, seed 0", 396),
+    ]
 
 
 def test_table_and_page(rows):

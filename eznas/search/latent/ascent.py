@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from eznas.errors import InputError
+from eznas.evaluation.executors import Progress
 from eznas.search.latent.autoencoder import Autoencoder
 
 Objective = Callable[[Tensor], Tensor]  # latents [n, latent] -> scores [n], larger is better
-Progress = Callable[[int, int], None]  # steps done, steps in all
 Box = tuple[Tensor, Tensor]
 
 

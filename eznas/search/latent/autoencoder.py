@@ -2,7 +2,7 @@
 back."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from eznas.errors import InputError, unknown
+from eznas.evaluation.executors import Progress
 from eznas.predictors.graphs import flattened
 from eznas.predictors.neural import seeded
 from eznas.search.latent.networks import VAE, GraphEncoder, choice_encoder, divergence, drawn
 from eznas.search.latent.positions import Positions
 from eznas.search.latent.samples import default_sizes
 from eznas.spaces import Space
-
-Progress = Callable[[int, int], None]  # epochs done, epochs in all
 
 ENCODERS = ("choices", "graph")
 BATCH, RATE = 128, 2e-3

@@ -40,20 +40,23 @@ class GraphEncoder(nn.Module):
     """A graph isomorphism network over the flat graphs of `eznas.predictors.graphs`, [n, columns],
     to [n, width].
 
-    The states of all nodes are read one beside the other: their mean would not say which of two
-    equal branches comes first, and so not the architecture's text.
+    A text says in which order nodes come. So a node knows its place beside its operation, and the
+    states of all nodes are read one beside the other: without that, two nodes of one operation
+    could not be kept apart.
     """
 
     def __init__(self, columns: Tensor, width: int, hidden: int) -> None:
         """`columns`: the graph of any architecture of the space, [1, columns]."""
         super().__init__()
         nodes, operations = unflattened(columns)[1].shape[1:]
-        self.layers = GraphLayers(operations, hidden, GRAPH_LAYERS)
+        self.layers = GraphLayers(operations + nodes, hidden, GRAPH_LAYERS)
         self.together = nn.Sequential(nn.Linear(nodes * hidden, width), nn.ReLU())
 
     def forward(self, columns: Tensor) -> Tensor:
         """[n, width] from [n, columns]."""
-        states = self.layers(*unflattened(columns))
+        adjacency, operations = unflattened(columns)
+        places = torch.eye(operations.shape[1]).expand(len(columns), -1, -1)
+        states = self.layers(adjacency, torch.cat([operations, places], -1))
         together: Tensor = self.together(states.flatten(1))
         return together
 

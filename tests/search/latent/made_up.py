@@ -37,6 +37,27 @@ def _no_network(architecture, classes=10):
 PICKY = Space("picky", (SIZES, SIDES, SIDES), _choices, _text, _no_network)
 
 
+LETTERS = ("a", "b", "c")
+
+
+def _switch_choices(architecture):
+    if architecture == "off":
+        return ("off", "a", "a", "a")
+    if len(architecture) != 3 or not set(architecture) <= set(LETTERS):
+        raise InputError(f"architecture {architecture!r}: expected off or three letters")
+    return ("on", *architecture)
+
+
+def _switch_text(choices):
+    switch, *letters = choices
+    return "off" if switch == "off" else "".join(letters)
+
+
+# Half of all combinations of choices are spellings of one of its 28 architectures.
+SWITCH_POSITIONS = (("on", "off"), *[LETTERS] * 3)
+SWITCH = Space("switch", SWITCH_POSITIONS, _switch_choices, _switch_text, _no_network)
+
+
 @functools.cache
 def fitted(space=WIDTHS, epochs=500):
     """An autoencoder of all architectures of a small space; tests share it."""
