@@ -40,7 +40,7 @@ def latent_plot(
         axes.plot(
             *routes[0].T, "o", color="white", markeredgecolor=INK, markersize=4, label="start"
         )
-        axes.plot(*goals.T, "*", color=MARK, markeredgecolor=INK, markersize=9, label="answer")
+        axes.plot(*goals.T, "*", color=MARK, mec=INK, markersize=9, label="answer")
         axes.set_title(shorten(name, 40, 2), fontsize=10, **TEXT)
         axes.set_xlabel("first principal component of the latent", fontsize=9, **TEXT)
         bar = figure.colorbar(drawn, ax=axes, ticks=[0, 0.5, 1])

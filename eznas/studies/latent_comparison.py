@@ -45,6 +45,7 @@ def latent_compare(
     train: int = 1000,
     starts: int = 64,
     steps: int = 150,
+    rounds: int = 5,
     top: int = 10,
     seed: int = 0,
     encoder: str = "choices",
@@ -76,8 +77,8 @@ def latent_compare(
     """
     phases = watcher or NoPhases()
     options = Options(
-        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, top, seed),
-        *(encoder, joint),
+        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
+        *(seed, encoder, joint),
     )
     if repeats < 2:
         raise InputError(f"repeats {repeats}: expected 2 or more")
@@ -200,9 +201,9 @@ def _predicted_tau(
         return np.nan
     component = components(problem.space, networks)
     number = {network: i for i, network in enumerate(networks)}
-    used = [number[network] for network in {*problem.train, *labelled}]
+    used = [number[network] for network in {*search.answer.measured, *labelled}]
     others = np.flatnonzero(~np.isin(component, component[used]))
-    predicted = search.estimator.unified([networks[i] for i in others])
+    predicted = search.estimator.unified([networks[i] for i in others.tolist()])
     return kendall(predicted, unified[others])
 
 

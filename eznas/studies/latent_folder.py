@@ -10,7 +10,7 @@ answer.json               what `eznas search latent --json` prints
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from eznas.errors import InputError
 from eznas.search.latent.autoencoder import Autoencoder
 from eznas.search.latent.estimator import MultiProxy
-from eznas.search.latent.methods import Found
+from eznas.search.latent.methods import Answer
 from eznas.spaces import Space
 from eznas.system.files import plain, write_whole
 from eznas.system.folder import RunFolder, locked, make_folder
@@ -73,19 +73,20 @@ class LatentFolder:
             write_tensors(path, autoencoder.state())
         return Autoencoder.from_state(space, read_tensors(path), self._folder.read(config))
 
-    def keep(self, estimator: MultiProxy, visited: Sequence[Found]) -> None:
+    def keep(self, estimator: MultiProxy, answer: Answer) -> None:
         """Write the heads, their taus, and every network visited."""
         path = self._folder.path
         if estimator.joint:
             write_tensors(path / "joint.safetensors", estimator.autoencoder_.state())
         write_tensors(path / HEAD_WEIGHTS, estimator.heads_.state())
-        taus, unified = estimator.held_out_taus()
+        taus, unified = answer.taus
+        assert taus is not None
         by_proxy = dict(zip(estimator.proxies, taus.tolist(), strict=True))
         networks = len(estimator.held_out_)
         self._folder.write(HEADS, {"networks": networks, "unified": unified, "heads": by_proxy})
         lines = [
             json.dumps({"architecture": v.architecture, "predicted": v.predicted, "step": v.step})
-            for v in visited
+            for v in answer.visited
         ]
         write_whole(path / VISITED, "".join(f"{line}\n" for line in lines))
 

@@ -67,8 +67,8 @@ class LatentSearch:
 
     `architectures`: the answer, best first by measured unified score; `accuracies` of these where
     they are known, else None, with their `kind`; `proxies` and `weights` of the unified score;
-    `head_taus` and `unified_tau`: Kendall's tau of predicted and measured scores on networks that
-    were set aside (None without heads); `exact`: the share of the networks trained on that the
+    `head_taus` and `unified_tau`: Kendall's tau of predicted and measured scores on random networks
+    that were set aside (None without heads); `exact`: the share of the networks trained on that the
     autoencoder decodes to themselves; `measured` and `visited`: how many networks; `seconds`.
     """
 
@@ -101,6 +101,7 @@ def latent_search(
     train: int = 1000,
     starts: int = 64,
     steps: int = 150,
+    rounds: int = 5,
     top: int = 10,
     seed: int = 0,
     encoder: str = "choices",
@@ -117,10 +118,13 @@ def latent_search(
 ) -> LatentSearch:
     """Search a space for the networks whose weighted sum of proxies, the unified score, is highest.
 
-    `train` random networks are measured; heads learn the scores of the proxies from the latents of
-    an autoencoder; `starts` latents go `steps` steps uphill; and of all networks that they come
-    through, the `top` best predicted are measured and answered in that order. `method`: another of
-    `METHODS` looks for the same, measuring as many networks ("exhaustive": all of the space).
+    Random networks are measured; heads learn the scores of the proxies from the latents of an
+    autoencoder; `starts` latents go `steps` steps uphill; and of all networks that they come
+    through, the best predicted are measured. The `top` best of all that was measured are the
+    answer. `train` + `top` networks are measured in all: with 1 of `rounds`, as published, `train`
+    random ones and `top` in the end; with more, half of `train` at random and the others in equal
+    shares after each ascent, from which the heads go on learning. `method`: another of `METHODS`
+    looks for the same, measuring as many networks ("exhaustive": all of the space).
 
     `proxies`: texts as `eznas.load` takes them. `weights`: a name of `WAYS` ("ridge" and "tpe" fit
     them to accuracies, "terms" makes a proxy of each term of one formula and keeps its constants),
@@ -139,8 +143,8 @@ def latent_search(
     """
     begin, phases = time.perf_counter(), watcher or NoPhases()
     options = Options(
-        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, top, seed),
-        *(encoder, joint),
+        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
+        *(seed, encoder, joint),
     )
     check(options, method)
     if encoder not in ENCODERS:
@@ -190,7 +194,7 @@ def searched(
         estimator = _estimator(options, setting, problem, autoencoder, phases)
         answer = latent(problem, estimator, phases)
         if folder is not None:
-            folder.keep(estimator, answer.visited)
+            folder.keep(estimator, answer)
     result = _result(method, options, setting, problem, answer, estimator)
     return Searched(result, answer, estimator)
 
@@ -204,7 +208,7 @@ def _estimator(
 ) -> MultiProxy:
     estimator = MultiProxy(
         setting.proxies,
-        problem.unified.weights.values,
+        problem.unified.weights.values.tolist(),
         autoencoder=autoencoder,
         measurements=setting.measurements,
         constants=setting.constants,
@@ -223,22 +227,30 @@ def _result(
     answer: Answer,
     estimator: MultiProxy | None,
 ) -> LatentSearch:
-    taus = (None, None) if estimator is None else estimator.held_out_taus()
-    labelled, _ = labelled_networks(options, setting) if _is_fitted(problem) else ([], [])
-    accuracies = tuple(setting.known.get(found.architecture) for found in answer.best)
+    fitted_weights = problem.unified.weights.deviations is not None
+    labelled, _ = labelled_networks(options, setting) if fitted_weights else ([], [])
+    taus, exact, landscape = (None, None), None, None
+    if estimator is not None:
+        taus, exact = answer.taus, estimator.autoencoder_.exactness(problem.train)
+        landscape = _landscape(setting, problem, answer, estimator)
     return LatentSearch(
-        *(method, options.space, setting.measurements.dataset, options.seed, answer.best),
-        *(accuracies, setting.kind, setting.proxies, problem.unified.weights, *taus),
-        exact=estimator and estimator.autoencoder_.exactness(problem.train),
+        method=method,
+        space=options.space,
+        dataset=setting.measurements.dataset,
+        seed=options.seed,
+        architectures=answer.best,
+        accuracies=tuple(setting.known.get(found.architecture) for found in answer.best),
+        kind=setting.kind,
+        proxies=setting.proxies,
+        weights=problem.unified.weights,
+        head_taus=taus[0],
+        unified_tau=taus[1],
+        exact=exact,
         measured=len(answer.measured | set(labelled)),
         visited=len(answer.visited) or len(answer.measured),
         seconds=0.0,
-        landscape=estimator and _landscape(setting, problem, answer, estimator),
+        landscape=landscape,
     )
-
-
-def _is_fitted(problem: Problem) -> bool:
-    return problem.unified.weights.deviations is not None
 
 
 def _landscape(
@@ -249,12 +261,12 @@ def _landscape(
     latents = encode(problem.train).double().numpy()
     mean = latents.mean(0)
     axes = np.linalg.svd(latents - mean, full_matrices=False)[2][:2].T
-    assert answer.ascent is not None
+    assert answer.paths is not None
     return Landscape(
         points=(latents - mean) @ axes,
         unified=problem.unified(problem.train),
         accuracies=np.array([setting.known.get(a, np.nan) for a in problem.train]),
-        paths=(answer.ascent.paths.double().numpy() - mean) @ axes,
+        paths=(answer.paths.double().numpy() - mean) @ axes,
         answers=(encode([f.architecture for f in answer.best]).double().numpy() - mean) @ axes,
     )
 

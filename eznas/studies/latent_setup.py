@@ -39,6 +39,7 @@ class Options:
     train: int = 1000
     starts: int = 64
     steps: int = 150
+    rounds: int = 5
     top: int = 10
     seed: int = 0
     encoder: str = "choices"
@@ -77,7 +78,7 @@ def check(options: Options, method: str) -> None:
         raise InputError("no proxies: expected one or more")
     if len(set(options.proxies)) < len(options.proxies):
         raise InputError(f"proxies {', '.join(options.proxies)}: expected each of them once")
-    for name, least in (("train", 20), ("starts", 1), ("steps", 0), ("top", 1)):
+    for name, least in (("train", 40), ("rounds", 1), ("starts", 1), ("steps", 0), ("top", 1)):
         if getattr(options, name) < least:
             raise InputError(f"{name} {getattr(options, name)}: expected {least} or more")
     if isinstance(options.way, str) and ways.needs_labels(options.way) and not options.labels:
@@ -119,7 +120,8 @@ def with_heads(setting: Setting, options: Options) -> Setting:
 def problem_of(options: Options, setting: Setting, phases: Phases) -> Problem:
     """The networks of one seed, measured, and the unified score by their quantiles. Raises
     `InputError` for labels that are too few, and where a network cannot be measured."""
-    train = random_networks(setting.space, options.train, options.seed)
+    count = options.train if options.rounds == 1 else options.train // 2
+    train = random_networks(setting.space, count, options.seed)
     measured = setting.measurements.scores(setting.proxies, train)
     scale = NormalScale() if setting.constants is None else TermScale(setting.constants)
     fitted_scale = scale.fit(measured)
@@ -127,9 +129,9 @@ def problem_of(options: Options, setting: Setting, phases: Phases) -> Problem:
     unified = UnifiedScore(setting.proxies, fitted_scale, equal, setting.measurements)
     weights = _weights(options, setting, unified, phases)
     unified = UnifiedScore(setting.proxies, fitted_scale, weights, setting.measurements)
-    return Problem(
-        *(setting.space, unified, train, options.top, options.seed, options.starts, options.steps)
-    )
+    ascents = (options.starts, options.steps, options.rounds)
+    cost = options.train + options.top
+    return Problem(setting.space, unified, train, cost, options.top, options.seed, *ascents)
 
 
 def labelled_networks(options: Options, setting: Setting) -> tuple[list[str], list[float]]:

@@ -2,7 +2,7 @@
 back."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,10 +123,10 @@ class Autoencoder:
         """A copy that went on learning to decode `architectures` while it lowered a loss of the
         latents of others.
 
-        `loss`: from the means of the latents [rows, latent] of some of the `labelled` architectures
-        and their numbers [rows] to a scalar; `parameters` of it that are changed too. Trained for
-        the loss alone, an encoder moves away from what its decoder knows, and hardly anything is
-        decoded exactly any more.
+        `loss`: from the `soft_choices` [rows, options] at the latents of some of the `labelled`
+        architectures and their numbers [rows] to a scalar; `parameters` of it that are changed too.
+        Trained for the loss alone, an encoder moves away from what its decoder knows, and hardly
+        anything is decoded exactly any more.
         """
         copy = Autoencoder.from_state(self.space, self.state(), self.config)
         columns, known = (self._positions.columns(a) for a in (architectures, labelled))
@@ -141,7 +141,8 @@ class Autoencoder:
             some = torch.randint(len(known), (BATCH,), generator=generator)
             optimiser.zero_grad()
             decoding = copy._loss(inputs[rows], columns[rows], generator)
-            (decoding + loss(copy._network(known_inputs[some])[0], some)).backward()
+            choices = copy.soft_choices(copy._network(known_inputs[some])[0])
+            (decoding + loss(choices, some)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             if progress is not None:
                 progress(step, steps)
@@ -166,6 +167,11 @@ class Autoencoder:
             for some in torch.split(latents, _AT_ONCE):
                 texts += self._positions.texts(self._network.decoder(some))
         return texts
+
+    def soft_choices(self, latents: Tensor) -> Tensor:
+        """The probability of every option at its position, float32 [n, options], at latents
+        [n, latent], with a gradient where these have one."""
+        return self._positions.probabilities(self._network.decoder(latents))
 
     def exactness(self, architectures: Sequence[str]) -> float:
         """The share of architectures that are encoded and decoded to exactly themselves."""

@@ -1,12 +1,13 @@
 """Methods that look for the architectures of the highest unified score, for an equal number of
 networks measured."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eznas.errors import InputError
 from eznas.evaluation.executors import Phases
@@ -29,71 +30,87 @@ Floats = NDArray[np.float64]
 class Found:
     """An architecture of the answer, by its measured unified score.
 
-    `predicted`: by the heads, None without them; `step`: at which the ascent came to it, or how
-    many networks had been measured before it."""
+    `predicted`: by the heads, None without them; `step`: of all steps of the ascents, the one at
+    which they came to it (None: never, it is one of the random networks), or how many networks had
+    been measured before it."""
 
     architecture: str
     predicted: float | None
     measured: float
-    step: int
+    step: int | None
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a method found: the best networks, best first; every network measured on the way, and
-    all visited by prediction, best predicted first, with the `ascent` that went through them."""
+    """What a method found: the `best` of all networks `measured`, best first; the networks
+    `visited` by ascents, best predicted first, `paths` [steps + 1, starts, latent] of the first of
+    these; and `taus`, `MultiProxy.held_out_taus` of the heads that it followed."""
 
     best: tuple[Found, ...]
     measured: frozenset[str]
     visited: tuple[Found, ...] = ()
-    ascent: Ascent | None = field(default=None)
+    paths: Tensor | None = None
+    taus: tuple[Floats, float] | tuple[None, None] = (None, None)
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is searched for what: `train`, networks that are measured beforehand and that the
-    unified score is scaled by, `top`, how many networks are measured in the end and answered, and
-    the settings of an ascent."""
+    """What is searched for what: `train`, random networks that are measured beforehand and that
+    the unified score is scaled by; `cost`, how many networks a method may measure, these included;
+    `top`, how many it answers; and the settings of ascents, of which there are `rounds`."""
 
     space: Space
     unified: UnifiedScore
     train: tuple[str, ...]
+    cost: int
     top: int
     seed: int
     starts: int = 64
     steps: int = 150
-
-    @property
-    def cost(self) -> int:
-        """How many networks every method may measure."""
-        return len(self.train) + self.top
+    rounds: int = 1
 
 
 def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
-    """Ascend the predicted unified score from the first of the networks trained on, and measure the
-    best predicted of all visited."""
-    autoencoder = estimator.autoencoder_
-    starts = autoencoder.encode(problem.train[: problem.starts])
-    ascent = ascend(
-        autoencoder,
-        estimator.objective,
-        starts,
-        steps=problem.steps,
-        progress=phases.phase(f"ascending from {len(starts)} networks", 0),
+    """Ascend the predicted unified score, and measure the best predicted of all that is visited.
+
+    The first ascent starts from random networks; each further one, with heads that have learned
+    from what was measured, from the best so far.
+    """
+    scores = dict(zip(problem.train, problem.unified(problem.train).tolist(), strict=True))
+    step_of: dict[str, int] = {}
+    first, taus = None, estimator.held_out_taus()
+    for ascents in range(problem.rounds):
+        if ascents:
+            estimator.set_params(warm_start=True).fit([*scores])
+        best = sorted(scores, key=lambda a: -scores[a])
+        starts = (best if ascents else problem.train)[: problem.starts]
+        title = f"ascent {ascents + 1} of {problem.rounds} from {len(starts)} networks"
+        ascent = ascend(
+            estimator.autoencoder_,
+            estimator.objective,
+            estimator.autoencoder_.encode(starts),
+            steps=problem.steps,
+            progress=phases.phase(title, 0),
+        )
+        first = first or ascent
+        for network, step in _networks(problem.space, ascent).items():
+            step_of.setdefault(network, ascents * problem.steps + step)
+        new = [a for a in _by_prediction([*step_of], estimator) if a not in scores]
+        share = (problem.cost - len(scores)) // (problem.rounds - ascents)
+        chosen = new[:share]
+        scores |= dict(zip(chosen, problem.unified(chosen).tolist(), strict=True))
+    best = sorted(scores, key=lambda a: -scores[a])[: problem.top]
+    pairs = zip(best, estimator.unified(best).tolist(), strict=True)
+    answer = tuple(Found(a, predicted, scores[a], step_of.get(a)) for a, predicted in pairs)
+    visited = _by_prediction([*step_of], estimator)
+    found = tuple(
+        Found(a, score, scores.get(a, math.nan), step_of[a]) for a, score in visited.items()
     )
-    visited = _as_networks(problem.space, ascent, estimator)
-    best = visited[: problem.top]
-    measured = problem.unified([visit.architecture for visit in best])
-    found = [
-        Found(v.architecture, v.predicted, float(score), v.step)
-        for v, score in zip(best, measured, strict=True)
-    ]
-    known = frozenset([*problem.train, *(v.architecture for v in best)])
-    return Answer(_ranked(found, problem.top), known, visited, ascent)
+    return Answer(answer, frozenset(scores), found, first and first.paths, taus)
 
 
 def random(problem: Problem) -> Answer:
-    """Measure random networks, those of the training first."""
+    """Measure random networks, those that the score is scaled by first."""
     networks = random_networks(problem.space, problem.cost, problem.seed)
     return _best_of(networks, problem.unified(networks), problem.top)
 
@@ -150,17 +167,20 @@ def can_be_listed(space: Space) -> bool:
     return combinations <= LISTED
 
 
-def _as_networks(space: Space, ascent: Ascent, estimator: MultiProxy) -> tuple[Found, ...]:
-    """The networks visited, each once with its own prediction, the best predicted first; they are
-    not measured yet (NaN)."""
+def _networks(space: Space, ascent: Ascent) -> dict[str, int]:
+    """The networks visited, each with the first step at which it was."""
     step_of: dict[str, int] = {}
     for visit in sorted(ascent.visited, key=lambda visit: visit.step):
         step_of.setdefault(space.live_cell(visit.architecture), visit.step)
-    with torch.no_grad():
-        predicted = estimator.unified([*step_of]) if step_of else np.empty(0)
-    pairs = zip(step_of.items(), predicted.tolist(), strict=True)
-    visits = [Found(network, score, float("nan"), step) for (network, step), score in pairs]
-    return tuple(sorted(visits, key=lambda visit: -float(visit.predicted or 0)))
+    return step_of
+
+
+def _by_prediction(networks: Sequence[str], estimator: MultiProxy) -> dict[str, float]:
+    """The predicted unified score of networks, the highest first."""
+    if not networks:
+        return {}
+    predicted = dict(zip(networks, estimator.unified(networks).tolist(), strict=True))
+    return dict(sorted(predicted.items(), key=lambda item: -item[1]))
 
 
 def _best_of(networks: Sequence[str], scores: Floats, top: int) -> Answer:

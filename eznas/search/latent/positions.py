@@ -52,6 +52,11 @@ class Positions:
         shares = self._apart(logits).logsumexp(-1)
         return (shares - logits.gather(1, columns)).sum(1)
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The softmax over the options of every position, [n, options], of logits [n, options]."""
+        shares = self._apart(logits).softmax(-1).flatten(1)
+        return shares[:, self._by_position.flatten() < self.options]
+
     def texts(self, logits: Tensor) -> list[str | None]:
         """The architecture of the most likely option at every position, canonical, for each row of
         logits [n, options]; None where these options make no network."""
