@@ -18,6 +18,8 @@ from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
+from eznas.studies.latent_comparison import latent_compare
+from eznas.studies.latent_search import LatentSearch, latent_search
 from eznas.studies.search import search_architectures
 
 __version__ = version("eznas")
@@ -28,6 +30,7 @@ __all__ = [
     "Config",
     "Correlation",
     "InputError",
+    "LatentSearch",
     "Proxy",
     "Result",
     "SearchResult",
@@ -39,6 +42,8 @@ __all__ = [
     "evolve",
     "export",
     "features",
+    "latent_compare",
+    "latent_search",
     "load",
     "proxies",
     "resume",

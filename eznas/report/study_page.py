@@ -9,6 +9,7 @@ from eznas.metrics import METRICS, verdict
 from eznas.report.autoencoding import described_autoencoding, tables_of_autoencoding
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
+from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
 from eznas.report.search_page import (
     described_comparison,
@@ -258,6 +259,7 @@ def _speed_tables(content: Content) -> Iterator[str]:
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
+    "latent_searches": (described_latent_comparison, tables_of_latent_comparison),
     "queried": (described_search, tables_of_search),
     "curves": (described_comparison, tables_of_comparison),
     "maps": (described_budgets, budget_tables),

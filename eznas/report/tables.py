@@ -2,6 +2,14 @@
 
 from eznas.report.autoencoding import autoencoding_table
 from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
+from eznas.report.latent_tables import (
+    answer_table,
+    latent_comparison_table,
+    latent_comparison_title,
+    latent_lines,
+    latent_title,
+    weight_table,
+)
 from eznas.report.listing_tables import (
     check_table,
     curve_table,
@@ -38,6 +46,7 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "answer_table",
     "autoencoding_table",
     "best_line",
     "budget_table",
@@ -53,6 +62,10 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "latent_comparison_table",
+    "latent_comparison_title",
+    "latent_lines",
+    "latent_title",
     "outcome_line",
     "prediction_table",
     "predictor_table",
@@ -63,6 +76,7 @@ __all__ = [
     "search_title",
     "source_lines",
     "speed_table",
+    "weight_table",
     "winner_table",
     "word_table",
     "yardstick_table",

@@ -229,9 +229,9 @@ def _result(
 ) -> LatentSearch:
     fitted_weights = problem.unified.weights.deviations is not None
     labelled, _ = labelled_networks(options, setting) if fitted_weights else ([], [])
-    taus, exact, landscape = (None, None), None, None
+    (head_taus, unified_tau), exact, landscape = answer.taus, None, None
     if estimator is not None:
-        taus, exact = answer.taus, estimator.autoencoder_.exactness(problem.train)
+        exact = estimator.autoencoder_.exactness(problem.train)
         landscape = _landscape(setting, problem, answer, estimator)
     return LatentSearch(
         method=method,
@@ -243,8 +243,8 @@ def _result(
         kind=setting.kind,
         proxies=setting.proxies,
         weights=problem.unified.weights,
-        head_taus=taus[0],
-        unified_tau=taus[1],
+        head_taus=head_taus,
+        unified_tau=unified_tau,
         exact=exact,
         measured=len(answer.measured | set(labelled)),
         visited=len(answer.visited) or len(answer.measured),

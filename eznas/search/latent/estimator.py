@@ -115,7 +115,7 @@ class MultiProxy(BaseEstimator):  # type: ignore[misc]
             self._new_heads(columns.shape[1])
             self._held_out_columns = columns[torch.from_numpy(aside)].numpy()
         steps = self.steps // 3 if again else self.steps
-        networks = [architectures[i] for i in learned]
+        networks = [architectures[i] for i in learned.tolist()]
         self._train(networks, columns[torch.from_numpy(learned)], steps, progress)
         return self
 
@@ -189,7 +189,7 @@ class MultiProxy(BaseEstimator):  # type: ignore[misc]
         component = components(self.autoencoder_.space, [*architectures])
         order = sample(np.arange(component.max() + 1), int(component.max()) + 1, self.seed)
         is_aside = np.isin(component, order[: int(self.held_out * len(order))])
-        return tuple(architectures[i] for i in np.flatnonzero(is_aside))
+        return tuple(architectures[i] for i in np.flatnonzero(is_aside).tolist())
 
     def _new_heads(self, columns: int) -> None:
         options = sum(map(len, self.autoencoder_.space.positions))

@@ -2,10 +2,11 @@
 networks measured."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,25 +75,24 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
     """Ascend the predicted unified score, and measure the best predicted of all that is visited.
 
     The first ascent starts from random networks; each further one, with heads that have learned
-    from what was measured, from the best so far.
+    from what was measured, half from the best so far and half from anywhere.
     """
     scores = dict(zip(problem.train, problem.unified(problem.train).tolist(), strict=True))
     step_of: dict[str, int] = {}
-    first, taus = None, estimator.held_out_taus()
+    paths, taus = None, estimator.held_out_taus()
     for ascents in range(problem.rounds):
         if ascents:
             estimator.set_params(warm_start=True).fit([*scores])
-        best = sorted(scores, key=lambda a: -scores[a])
-        starts = (best if ascents else problem.train)[: problem.starts]
+        starts = _starts(problem, estimator.autoencoder_, scores, ascents)
         title = f"ascent {ascents + 1} of {problem.rounds} from {len(starts)} networks"
         ascent = ascend(
             estimator.autoencoder_,
             estimator.objective,
-            estimator.autoencoder_.encode(starts),
+            starts,
             steps=problem.steps,
             progress=phases.phase(title, 0),
         )
-        first = first or ascent
+        paths = ascent.paths if paths is None else paths
         for network, step in _networks(problem.space, ascent).items():
             step_of.setdefault(network, ascents * problem.steps + step)
         new = [a for a in _by_prediction([*step_of], estimator) if a not in scores]
@@ -106,7 +106,7 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
     found = tuple(
         Found(a, score, scores.get(a, math.nan), step_of[a]) for a, score in visited.items()
     )
-    return Answer(answer, frozenset(scores), found, first and first.paths, taus)
+    return Answer(answer, frozenset(scores), found, paths, taus)
 
 
 def random(problem: Problem) -> Answer:
@@ -165,6 +165,17 @@ def can_be_listed(space: Space) -> bool:
     for options in space.positions:
         combinations *= len(options)
     return combinations <= LISTED
+
+
+def _starts(
+    problem: Problem, autoencoder: Autoencoder, scores: Mapping[str, float], ascents: int
+) -> Tensor:
+    """The latents [starts, latent] from which an ascent begins, after so many others."""
+    if not ascents:
+        return autoencoder.encode(problem.train[: problem.starts])
+    best = sorted(scores, key=lambda a: -scores[a])[: -(-problem.starts // 2)]
+    draws = autoencoder.draws(problem.starts - len(best), problem.seed + ascents)
+    return torch.cat([autoencoder.encode(best), draws])
 
 
 def _networks(space: Space, ascent: Ascent) -> dict[str, int]:
