@@ -67,6 +67,9 @@ class Autoencoder:
         self._box: tuple[Tensor, Tensor] | None = None
         self.losses: list[float] = []
 
+    def __sklearn_clone__(self) -> "Autoencoder":
+        return self  # copies of an estimator share what was learned without scores
+
     def fit(
         self,
         architectures: Sequence[str],

@@ -95,7 +95,7 @@ class MultiProxy(BaseEstimator):  # type: ignore[misc]
         self._check()
         self.measurements_ = self.measurements or Measurements()
         self.autoencoder_ = self.autoencoder or _fitted(self.measurements_, self.seed)
-        if self.autoencoder_.space is not self.measurements_.space:
+        if self.autoencoder_.space.name != self.measurements_.space.name:
             names = (self.autoencoder_.space.name, self.measurements_.space.name)
             raise InputError("autoencoder of {}, measurements of {}".format(*names))
         if scores is None:
