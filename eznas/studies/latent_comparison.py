@@ -90,8 +90,9 @@ def latent_compare(
     scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records)
     setting = setting_of(options, scoring, scores, phases)
     networks = all_networks(setting.space) if "exhaustive" in methods else ()
+    settings = {v.objective: with_heads(setting, v.options) for v in variants}
     trials = [
-        _trial(variants, seed + repeat, setting, networks, phases) for repeat in range(repeats)
+        _trial(variants, seed + repeat, settings, networks, phases) for repeat in range(repeats)
     ]
     return {
         **{key: getattr(options, key) for key in ("space", "seed", "train", "top")},
@@ -119,7 +120,8 @@ class _Variant:
     @property
     def objective(self) -> tuple[Any, ...]:
         """What its unified score is made of."""
-        return self.options.proxies, self.options.way
+        way = self.options.way
+        return self.options.proxies, way if isinstance(way, str) else tuple(way.items())
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,25 +150,26 @@ def _variants(options: Options, methods: Sequence[str], also: str | None) -> lis
 def _trial(
     variants: Sequence[_Variant],
     seed: int,
-    setting: Setting,
+    settings: Mapping[tuple[Any, ...], Setting],
     networks: Sequence[str],
     phases: Phases,
 ) -> list[_Outcome]:
     """The outcomes of all searches with one seed; they share the networks trained on, and the
     autoencoder."""
     encoder, problems = variants[0].options.encoder, dict[Any, Problem]()
-    autoencoder = autoencoder_for(setting.space, encoder, seed, phases)
+    space = settings[variants[0].objective].space
+    autoencoder = autoencoder_for(space, encoder, seed, phases)
     outcomes = []
     for variant in variants:
         options = replace(variant.options, seed=seed)
-        with_its_heads = with_heads(setting, options)
+        setting = settings[variant.objective]
         if variant.objective not in problems:
-            problems[variant.objective] = problem_of(options, with_its_heads, phases)
+            problems[variant.objective] = problem_of(options, setting, phases)
         problem = problems[variant.objective]
         search = searched(
-            variant.method, options, with_its_heads, problem, phases, autoencoder=autoencoder
+            variant.method, options, setting, problem, phases, autoencoder=autoencoder
         )
-        labelled, _ = labelled_networks(options, with_its_heads)
+        labelled, _ = labelled_networks(options, setting)
         outcomes.append(_outcome(search, problem, networks, labelled))
     return outcomes
 

@@ -10,6 +10,7 @@ import numpy as np
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import search_sample
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Phases
@@ -55,11 +56,15 @@ class Options:
 class Setting:
     """What stays the same when a search is repeated with other seeds.
 
-    `proxies`: those that are measured, with `constants` where they are a formula's terms; `known`:
-    the accuracies that are known, by network; `kind` of them, "" for none.
+    `scoring`, `scores` and `phases`: what `measurements` are made with. `proxies`: those that are
+    measured, with `constants` where they are a formula's terms; `known`: the accuracies that are
+    known, by network; `kind` of them, "" for none.
     """
 
     space: Space
+    scoring: ScoringSettings
+    scores: str | None
+    phases: Phases
     measurements: Measurements
     proxies: tuple[str, ...]
     constants: tuple[float, ...] | None
@@ -106,15 +111,34 @@ def setting_of(
         for architecture, accuracy in labelled.items():  # its own accuracy before a twin's
             known.setdefault(space.live_cell(architecture), accuracy)
         known |= {a: accuracy for a, accuracy in labelled.items() if a == space.live_cell(a)}
-    proxies, constants = _heads(options)
+        _check_labels(options, benchmark)
     kind = benchmark.kind if benchmark is not None else ""
-    return Setting(space, measurements, proxies, constants, benchmark, known, kind)
+    made_with = (scoring, scores, phases)
+    setting = Setting(space, *made_with, measurements, (), None, benchmark, known, kind)
+    return with_heads(setting, options)
 
 
 def with_heads(setting: Setting, options: Options) -> Setting:
-    """The setting with the proxies of other options of the same space."""
-    proxies, constants = _heads(options)
-    return replace(setting, proxies=proxies, constants=constants)
+    """The setting with the proxies of other options of the same space. The terms of a formula are
+    measured with its batches, unless others are set."""
+    if options.way != "terms":
+        return replace(setting, proxies=options.proxies, constants=None)
+    proxy = load(options.proxies[0])
+    terms, _ = weighted_terms(proxy.formula)
+    if [*terms] == [proxy.formula.canonical]:  # no sum
+        return replace(setting, proxies=options.proxies, constants=(1.0,))
+    scoring = replace(
+        setting.scoring,
+        raw=setting.scoring.raw or proxy.raw_batch,
+        sketch=setting.scoring.sketch or proxy.sketch_batch,
+    )
+    measurements = Measurements(
+        setting.space.name, setting.measurements.dataset, scoring, setting.phases, setting.scores
+    )
+    texts = tuple(term.text for term in terms)
+    return replace(
+        setting, measurements=measurements, proxies=texts, constants=tuple(terms.values())
+    )
 
 
 def problem_of(options: Options, setting: Setting, phases: Phases) -> Problem:
@@ -162,14 +186,6 @@ def _weights(
     return ways.fitted(str(way), columns, np.array(accuracies), options.seed, progress)
 
 
-def _heads(options: Options) -> tuple[tuple[str, ...], tuple[float, ...] | None]:
-    """The proxies that get a head each, with the constants of a formula whose terms they are."""
-    if options.way != "terms":
-        return options.proxies, None
-    terms, _ = weighted_terms(load(options.proxies[0]).formula)
-    return tuple(term.text for term in terms), tuple(terms.values())
-
-
 def _benchmark(options: Options) -> Benchmark | None:
     """The networks whose accuracies are known: those of a file or of the benchmark, None where
     the space has none here and none are needed."""
@@ -182,6 +198,15 @@ def _benchmark(options: Options) -> Benchmark | None:
     with suppress(InputError):
         return load_benchmark(options.space, datasets)
     return None
+
+
+def _check_labels(options: Options, benchmark: Benchmark) -> None:
+    available = len(split(benchmark.components).search)
+    if isinstance(options.labels, int) and options.labels > available:
+        raise InputError(
+            f"labels {options.labels}: expected a number up to {available}, the networks of the "
+            "benchmark's search part, or a file"
+        )
 
 
 def _accuracies(benchmark: Benchmark) -> list[float]:
