@@ -75,7 +75,9 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
     """Ascend the predicted unified score, and measure the best predicted of all that is visited.
 
     The first ascent starts from random networks; each further one, with heads that have learned
-    from what was measured, half from the best so far and half from anywhere.
+    from what was measured, half from the best so far and half from anywhere. As an ascent that
+    starts from the best leaves their surroundings at once, these are considered beside what it
+    visits: the networks that differ from the `top` best in one choice.
     """
     scores = dict(zip(problem.train, problem.unified(problem.train).tolist(), strict=True))
     step_of: dict[str, int] = {}
@@ -95,6 +97,9 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
         paths = ascent.paths if paths is None else paths
         for network, step in _networks(problem.space, ascent).items():
             step_of.setdefault(network, ascents * problem.steps + step)
+        if ascents:
+            for network in _around(problem, scores):
+                step_of.setdefault(network, (ascents + 1) * problem.steps)
         new = [a for a in _by_prediction([*step_of], estimator) if a not in scores]
         share = (problem.cost - len(scores)) // (problem.rounds - ascents)
         chosen = new[:share]
@@ -176,6 +181,13 @@ def _starts(
     best = sorted(scores, key=lambda a: -scores[a])[: -(-problem.starts // 2)]
     draws = autoencoder.draws(problem.starts - len(best), problem.seed + ascents)
     return torch.cat([autoencoder.encode(best), draws])
+
+
+def _around(problem: Problem, scores: Mapping[str, float]) -> list[str]:
+    """The networks that differ from the best so far in one choice."""
+    best = sorted(scores, key=lambda a: -scores[a])[: problem.top]
+    neighbours = (n for network in best for n in problem.space.neighbours(network))
+    return [*dict.fromkeys(map(problem.space.live_cell, neighbours))]
 
 
 def _networks(space: Space, ascent: Ascent) -> dict[str, int]:

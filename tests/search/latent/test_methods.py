@@ -39,7 +39,8 @@ def test_the_answer_is_the_best_of_what_was_measured(rounds):
     assert len(of.train) < len(asked) <= of.cost
     scores = np.sort(of.unified(sorted(asked)))[::-1]
     assert [found.measured for found in answer.best] == pytest.approx(scores[:10])
-    assert scores[0] > of.unified(of.train).max(), "the ascent found nothing better"
+    before = np.sort(of.unified(of.train))[::-1]
+    assert scores[:10].mean() > before[:10].mean() + 0.1, "the ascent found nothing better"
     assert all(f.step is None or 0 <= f.step <= 15 * rounds for f in answer.best)
     assert {f.architecture for f in answer.best if f.step is None} <= set(of.train)
     predicted = [found.predicted for found in answer.visited]
