@@ -19,7 +19,8 @@ from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
 from eznas.studies.latent_comparison import latent_compare
-from eznas.studies.latent_search import LatentSearch, latent_search
+from eznas.studies.latent_result import LatentSearch
+from eznas.studies.latent_search import latent_search
 from eznas.studies.search import search_architectures
 
 __version__ = version("eznas")

@@ -24,7 +24,8 @@ from eznas.search.latent.methods import METHODS
 from eznas.search.latent.weights import WAYS
 from eznas.studies.autoencoding import autoencoding
 from eznas.studies.latent_comparison import COMPARED, latent_compare
-from eznas.studies.latent_search import PROXIES, described, latent_search, plot
+from eznas.studies.latent_result import described, plot
+from eznas.studies.latent_search import PROXIES, latent_search
 from eznas.system.machine import cores
 
 AUTOENCODED = ("nasbench201", "nasbench101", "nasbench-macro", "nds-darts")
@@ -216,7 +217,7 @@ def autoencode(
 
 def _keywords(latent: dict[str, Any], measurement: dict[str, Any]) -> dict[str, Any]:
     """The keywords of a search for the options of a command."""
-    labels = latent["labels"] or ""
+    labels = latent["labels"] or "0"
     chosen = {
         "proxies": separated(latent["proxies"]),
         "labels": int(labels) if labels.isdecimal() else labels,

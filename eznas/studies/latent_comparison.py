@@ -63,39 +63,46 @@ def latent_compare(
     which the others are compared with in pairs of repeats.
 
     `also`: one more proxy; the ascent is made with it among the others too, and for it alone, by
-    its terms. Where "exhaustive" is among the methods, all networks are measured: then the answers'
-    percentiles are known, and what heads and unified score are worth on networks that they did not
-    learn from. The other arguments are those of `latent_search`.
+    its terms. Where "exhaustive" is among the methods, all networks are measured: then percentiles
+    are known, and what heads and unified score are worth on networks not learned from. The other
+    arguments are those of `latent_search`.
 
-    A dict with the keys space, dataset, accuracy, seed, repeats, train, top, weights, proxies and
-    `latent_searches`: for each search the mean over repeats, each with its interval, of `unified`
-    (the mean of its answer), `percentile` of that among all networks, and `answer_accuracy`; and of
-    the differences to the first, unless it has another unified score. Where all is measured, also
-    `heads` and `taus`.
+    A dict with what was searched, and `latent_searches`: for each search the mean over repeats,
+    with its interval, of `unified` (the mean of its answer), of the `percentile` of that among all
+    networks, of `answer_accuracy`, and of the differences to the first where both have one unified
+    score; where all is measured, also `heads` and `taus`.
 
     Raises `InputError` as `latent_search`, and for fewer than 2 repeats.
     """
-    phases = watcher or NoPhases()
     options = Options(
         *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
         *(seed, encoder, joint),
     )
     if repeats < 2:
         raise InputError(f"repeats {repeats}: expected 2 or more")
-    for method in methods:
-        check(options, method)
+    scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records)
     variants = _variants(options, methods, also)
+    return _compared(variants, repeats, scoring, scores, watcher or NoPhases())
+
+
+def _compared(
+    variants: Sequence["_Variant"],
+    repeats: int,
+    scoring: ScoringSettings,
+    scores: str | None,
+    phases: Phases,
+) -> Content:
     for variant in variants:
         check(variant.options, variant.method)
-    scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records)
+    options = variants[0].options
     setting = setting_of(options, scoring, scores, phases)
-    networks = all_networks(setting.space) if "exhaustive" in methods else ()
+    everything = any(variant.method == "exhaustive" for variant in variants)
+    networks = all_networks(setting.space) if everything else ()
     settings = {v.objective: with_heads(setting, v.options) for v in variants}
-    trials = [
-        _trial(variants, seed + repeat, settings, networks, phases) for repeat in range(repeats)
-    ]
+    seeds = range(options.seed, options.seed + repeats)
+    trials = [_trial(variants, seed, settings, networks, phases) for seed in seeds]
     return {
-        **{key: getattr(options, key) for key in ("space", "seed", "train", "top")},
+        **{key: getattr(options, key) for key in ("space", "seed", "train", "rounds", "top")},
         "dataset": setting.measurements.dataset,
         "accuracy": setting.kind or None,
         "repeats": repeats,

@@ -30,13 +30,13 @@ AUTOENCODER, HEAD_WEIGHTS = "autoencoder.safetensors", "heads.safetensors"
 
 
 class LatentFolder:
-    """The folder of a search; `open` makes it, or finds that of the same search."""
+    """The folder of a search; `begin` makes it, or finds that of the same search."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
 
     @staticmethod
-    def open(path: Path, config: Mapping[str, Any]) -> "LatentFolder":
+    def begin(path: Path, config: Mapping[str, Any]) -> "LatentFolder":
         """The folder of the search that `config` describes: a new one, or the one in which it
         began.
 

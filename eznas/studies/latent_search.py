@@ -9,27 +9,23 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import NoPhases, Phases
 from eznas.proxies.measured import ScoringSettings
-from eznas.report.latent_plot import latent_plot
-from eznas.search.latent.autoencoder import ENCODERS, Autoencoder
+from eznas.search.latent.autoencoder import Autoencoder
 from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import (
     BASELINES,
     Answer,
-    Found,
     Problem,
     autoencoder_for,
     latent,
 )
-from eznas.search.latent.weights import Weights
 from eznas.studies.latent_folder import LatentFolder
+from eznas.studies.latent_result import Landscape, LatentSearch, described
 from eznas.studies.latent_setup import (
     Options,
     Setting,
@@ -42,52 +38,6 @@ from eznas.studies.latent_setup import (
 Floats = NDArray[np.float64]
 
 PROXIES = ("live_params", "depth", "naswot", "logsynflow")  # fractions of a second a network
-DRAWN_PATHS = 12
-
-
-@dataclass(frozen=True, eq=False)
-class Landscape:
-    """The latent space seen from where architectures spread most (principal components).
-
-    `points` [networks, 2] of the networks trained on with their `unified` scores and `accuracies`
-    [networks] (NaN where unknown); `paths` [steps + 1, starts, 2] of the ascent and `answers`
-    [answers, 2].
-    """
-
-    points: Floats
-    unified: Floats
-    accuracies: Floats
-    paths: Floats
-    answers: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class LatentSearch:
-    """What a search by `eznas.latent_search` found.
-
-    `architectures`: the answer, best first by measured unified score; `accuracies` of these where
-    they are known, else None, with their `kind`; `proxies` and `weights` of the unified score;
-    `head_taus` and `unified_tau`: Kendall's tau of predicted and measured scores on random networks
-    that were set aside (None without heads); `exact`: the share of the networks trained on that the
-    autoencoder decodes to themselves; `measured` and `visited`: how many networks; `seconds`.
-    """
-
-    method: str
-    space: str
-    dataset: str
-    seed: int
-    architectures: tuple[Found, ...]
-    accuracies: tuple[float | None, ...]
-    kind: str
-    proxies: tuple[str, ...]
-    weights: Weights
-    head_taus: Floats | None
-    unified_tau: float | None
-    exact: float | None
-    measured: int
-    visited: int
-    seconds: float
-    landscape: Landscape | None = None
 
 
 def latent_search(
@@ -119,43 +69,47 @@ def latent_search(
     """Search a space for the networks whose weighted sum of proxies, the unified score, is highest.
 
     Random networks are measured; heads learn the scores of the proxies from the latents of an
-    autoencoder; `starts` latents go `steps` steps uphill; and of all networks that they come
-    through, the best predicted are measured. The `top` best of all that was measured are the
-    answer. `train` + `top` networks are measured in all: with 1 of `rounds`, as published, `train`
-    random ones and `top` in the end; with more, half of `train` at random and the others in equal
-    shares after each ascent, from which the heads go on learning. `method`: another of `METHODS`
-    looks for the same, measuring as many networks ("exhaustive": all of the space).
+    autoencoder; `starts` latents go `steps` steps uphill; of all networks that they come through,
+    the best predicted are measured. The answer is the `top` best of all `train` + `top` that were
+    measured: with 1 of `rounds`, as published, `train` random ones and `top` in the end; with more,
+    half of `train` at random, the others in equal shares after each ascent. `method`: another of
+    `METHODS` measures as many networks ("exhaustive": all).
 
-    `proxies`: texts as `eznas.load` takes them. `weights`: a name of `WAYS` ("ridge" and "tpe" fit
-    them to accuracies, "terms" makes a proxy of each term of one formula and keeps its constants),
-    or a weight by proxy; by default "ridge" with labels, else "equal". `labels`: a CSV file
-    architecture,accuracy, or so many networks of the benchmark's search part. `dataset`: the
-    space's first unless named. `encoder`: of `ENCODERS`; `joint`: train it with the heads.
-    `scores`: a CSV file of scores that are known, as `Measurements` takes it. `images` to
-    `records`: see `ScoringSettings`; initialisations are those of seed 0, whatever `seed` the
-    search has, so that what was measured serves all.
-
-    `save`: a folder for the search. What was measured is written there at once, and the same search
-    with the same folder goes on where it ended.
+    `proxies`: texts as `eznas.load` takes them. `weights`: a name of `WAYS` or a weight by proxy,
+    by default "ridge" with labels, else "equal". `labels`: a CSV file architecture,accuracy, or so
+    many networks of the benchmark's search part. `encoder`: of `ENCODERS`; `joint`: train it with
+    the heads. `scores`: a CSV file of known scores, as `Measurements` takes it. `images` to
+    `records`: see `ScoringSettings`; initialisations are those of seed 0. `save`: a folder; what
+    was measured is written there at once, and the same search goes on where it ended.
 
     Raises `InputError` for an argument that cannot be used, a folder that holds something else, and
     where a network cannot be measured.
     """
-    begin, phases = time.perf_counter(), watcher or NoPhases()
     options = Options(
         *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
         *(seed, encoder, joint),
     )
+    scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records or save)
+    return _saved(method, options, scoring, scores, save, watcher or NoPhases())
+
+
+def _saved(
+    method: str,
+    options: Options,
+    scoring: ScoringSettings,
+    scores: str | None,
+    save: str | None,
+    phases: Phases,
+) -> LatentSearch:
+    """A search in its folder, where it has one."""
+    begin = time.perf_counter()
     check(options, method)
-    if encoder not in ENCODERS:
-        raise unknown("encoder", encoder, ENCODERS)
     folder = None
     if save is not None:
-        measuring = {"images": images, "raw": raw, "sketch": sketch, "scores": scores}
-        folder = LatentFolder.open(Path(save), asdict(options) | {"method": method} | measuring)
-        records = records or save
+        measuring = {key: getattr(scoring, key) for key in ("images", "raw", "sketch")}
+        config = asdict(options) | {"method": method, "scores": scores} | measuring
+        folder = LatentFolder.begin(Path(save), config)
     with nullcontext() if folder is None else folder.locked():
-        scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records)
         setting = setting_of(options, scoring, scores, phases)
         problem = problem_of(options, setting, phases)
         search = searched(method, options, setting, problem, phases, folder)
@@ -269,45 +223,3 @@ def _landscape(
         paths=(answer.paths.double().numpy() - mean) @ axes,
         answers=(encode([f.architecture for f in answer.best]).double().numpy() - mean) @ axes,
     )
-
-
-def described(result: LatentSearch) -> dict[str, Any]:
-    """A result as JSON: what was searched, the answer with `accuracy` where it is known, weights
-    with their deviations, tau of every head, and counts."""
-    deviations = result.weights.deviations
-    rows = zip(result.architectures, result.accuracies, strict=True)
-    taus = [None] * len(result.proxies) if result.head_taus is None else result.head_taus.tolist()
-    return {
-        **{key: getattr(result, key) for key in ("method", "space", "dataset", "seed")},
-        "architectures": [asdict(found) | {"accuracy": accuracy} for found, accuracy in rows],
-        **{key: getattr(result, key) for key in ("measured", "visited", "seconds")},
-        "weights": result.weights.way,
-        "proxies": [
-            {"proxy": proxy, "weight": weight, "deviation": deviation, "tau": tau}
-            for proxy, weight, deviation, tau in zip(
-                result.proxies,
-                result.weights.values.tolist(),
-                [None] * len(taus) if deviations is None else deviations.tolist(),
-                taus,
-                strict=True,
-            )
-        ],
-        "tau": result.unified_tau,
-        "exact": result.exact,
-        "accuracy": result.kind or None,
-    }
-
-
-def plot(result: LatentSearch, file: str) -> list[str]:
-    """Draw the latent space with the paths of the ascent into a PNG file, and return its name in a
-    list. Raises `InputError` for a method without a latent space, and where it cannot be
-    written."""
-    landscape = result.landscape
-    if landscape is None:
-        raise InputError(f"plot: method {result.method} has no latent space to draw")
-    panels = {"unified score": landscape.unified}
-    if np.isfinite(landscape.accuracies).any():
-        panels[f"{result.kind} accuracy, {result.dataset}"] = landscape.accuracies
-    paths = landscape.paths[:, :DRAWN_PATHS]
-    latent_plot(Path(file), landscape.points, panels, paths, landscape.answers)
-    return [file]

@@ -19,6 +19,7 @@ from eznas.predictors.measurements import Measurements
 from eznas.proxies.loading import load
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent import weights as ways
+from eznas.search.latent.autoencoder import ENCODERS
 from eznas.search.latent.methods import METHODS, Problem
 from eznas.search.latent.scales import NormalScale, TermScale
 from eznas.search.latent.unified import UnifiedScore, random_networks
@@ -86,6 +87,8 @@ def check(options: Options, method: str) -> None:
     for name, least in (("train", 40), ("rounds", 1), ("starts", 1), ("steps", 0), ("top", 1)):
         if getattr(options, name) < least:
             raise InputError(f"{name} {getattr(options, name)}: expected {least} or more")
+    if options.encoder not in ENCODERS:
+        raise unknown("encoder", options.encoder, ENCODERS)
     if isinstance(options.way, str) and ways.needs_labels(options.way) and not options.labels:
         raise InputError(f"weights {options.way}: expected labels, networks with accuracies")
     if options.way == "terms" and len(options.proxies) != 1:
@@ -191,7 +194,7 @@ def _benchmark(options: Options) -> Benchmark | None:
     the space has none here and none are needed."""
     datasets: Sequence[str] = [options.dataset] if options.dataset else [""]
     datasets = [SPACES[options.space].datasets[0] if d == "" else d for d in datasets]
-    if isinstance(options.labels, str):
+    if options.labels and isinstance(options.labels, str):
         return from_accuracy_file(options.space, options.labels, datasets)
     if options.labels:
         return load_benchmark(options.space, datasets)

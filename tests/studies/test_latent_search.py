@@ -14,6 +14,7 @@ from eznas.proxies.loading import load
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent.methods import all_networks
 from eznas.studies import latent_search as study
+from eznas.studies.latent_result import described, plot
 from eznas.studies.latent_setup import Options, problem_of, setting_of
 from eznas.studies.saving import page_of
 from tests.search.latent.measured import SPACE, autoencoder, score
@@ -45,7 +46,7 @@ def small_autoencoder(monkeypatch):
 @pytest.mark.usefixtures("unmeasured")
 def test_the_answer_as_json(scores):
     result = eznas.latent_search(proxies=PROXIES, scores=scores, labels=50, **SHORT)
-    content = json.loads(json.dumps(study.described(result)))
+    content = json.loads(json.dumps(described(result)))
     assert {"architectures", "measured", "visited", "seconds"} <= set(content)
     assert len(content["architectures"]) == 10
     row = content["architectures"][0]
@@ -79,14 +80,14 @@ def test_other_methods_have_no_heads(scores, method, tmp_path):
     assert result.head_taus is None
     assert all(found.predicted is None for found in result.architectures)
     with pytest.raises(InputError, match=f"method {method} has no latent space to draw"):
-        study.plot(result, str(tmp_path / "plot.png"))
+        plot(result, str(tmp_path / "plot.png"))
 
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_picture(scores, tmp_path):
     result = eznas.latent_search(proxies=PROXIES, scores=scores, **SHORT)
     file = str(tmp_path / "latent.png")
-    assert study.plot(result, file) == [file]
+    assert plot(result, file) == [file]
     assert is_png(file)
     assert result.landscape.paths.shape == (11, 6, 2)
 
