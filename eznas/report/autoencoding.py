@@ -23,6 +23,7 @@ _COLUMNS = (  # heading, key, format
     ("new", "new", ".3f"),
     ("seconds", "seconds", ".0f"),
 )
+_SHOWN = ("seed", "exact", "valid", "unique", "new", "seconds")  # in a terminal
 _MEANING = (
     "exact: the share of held-out architectures that are encoded and decoded to exactly "
     "themselves; valid: the share of latents\ndrawn from the prior that are decoded to an "
@@ -35,11 +36,12 @@ def autoencoding_table(rows: Sequence[Row]) -> Table:
     """`rows` as `eznas.studies.autoencoding.autoencoding` returns them."""
     table = new_table("autoencoders of architectures")
     for heading in ("space", "encoder"):
-        table.add_column(heading, overflow="fold")
-    for heading, _, _ in _COLUMNS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    shown = [column for column in _COLUMNS if column[1] in _SHOWN]
+    for heading, _, _ in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        numbers = (markdown.formatted(row[key], form) for _, key, form in _COLUMNS)
+        numbers = (markdown.formatted(row[key], form) for _, key, form in shown)
         table.add_row(Text(row["space"]), row["encoder"], *numbers)
     return table
 

@@ -1,10 +1,12 @@
 """`eznas search latent`, `latent-compare` and `autoencode`: JSON, tables, folders and bad input."""
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 
+from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import all_networks
 from tests.cli.calls import answer, call, complaint
 from tests.search.latent.measured import SPACE, autoencoder, score
@@ -21,10 +23,12 @@ def scores(folder):
 
 
 @pytest.fixture(autouse=True)
-def small_autoencoder(monkeypatch):
+def small_networks(monkeypatch):
     for module in ("latent_search", "latent_comparison"):
         name = f"eznas.studies.{module}.autoencoder_for"
         monkeypatch.setattr(name, lambda *_: autoencoder())
+    heads = functools.partial(MultiProxy, steps=150)
+    monkeypatch.setattr("eznas.studies.latent_search.MultiProxy", heads)
 
 
 @pytest.mark.usefixtures("unmeasured")

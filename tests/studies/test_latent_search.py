@@ -1,5 +1,6 @@
 """`eznas.latent_search` and its comparison, on NAS-Bench-201 with scores from a file."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from eznas.evaluation.executors import NoPhases
 from eznas.predictors.measurements import Measurements
 from eznas.proxies.loading import load
 from eznas.proxies.measured import ScoringSettings
+from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import all_networks
 from eznas.studies import latent_search as study
 from eznas.studies.latent_result import described, plot
@@ -37,10 +39,12 @@ def scores(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def small_autoencoder(monkeypatch):
+def small_networks(monkeypatch):
     for module in ("latent_search", "latent_comparison"):
         name = f"eznas.studies.{module}.autoencoder_for"
         monkeypatch.setattr(name, lambda *_: autoencoder())
+    heads = functools.partial(MultiProxy, steps=150)
+    monkeypatch.setattr("eznas.studies.latent_search.MultiProxy", heads)
 
 
 @pytest.mark.usefixtures("unmeasured")
