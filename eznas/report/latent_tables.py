@@ -77,7 +77,8 @@ def latent_lines(content: Content) -> Iterator[str]:
     """What the answer is worth as far as it is known; `content` as in `latent_title`."""
     if content["tau"] is not None:
         yield (
-            f"predicted and measured unified score of networks set aside: tau {content['tau']:+.3f}"
+            f"predicted and measured unified score: tau {content['tau']:+.3f} on "
+            f"{content['aside']} networks set aside"
         )
     if content["exact"] is not None:
         yield f"decoded exactly: {100 * content['exact']:.1f} % of the networks trained on"

@@ -39,9 +39,10 @@ class LatentSearch:
 
     `architectures`: the answer, best first by measured unified score; `accuracies` of these where
     they are known, else None, with their `kind`; `proxies` and `weights` of the unified score;
-    `head_taus` and `unified_tau`: Kendall's tau of predicted and measured scores on random networks
-    that were set aside (None without heads); `exact`: the share of the networks trained on that the
-    autoencoder decodes to themselves; `measured` and `visited`: how many networks; `seconds`.
+    `head_taus` and `unified_tau`: Kendall's tau of predicted and measured scores on `aside`
+    random networks that were set aside (None without heads); `exact`: the share of the networks
+    trained on that the autoencoder decodes to themselves; `measured` and `visited`: how many
+    networks; `seconds`.
     """
 
     method: str
@@ -55,6 +56,7 @@ class LatentSearch:
     weights: Weights
     head_taus: Floats | None
     unified_tau: float | None
+    aside: int
     exact: float | None
     measured: int
     visited: int
@@ -84,6 +86,7 @@ def described(result: LatentSearch) -> dict[str, Any]:
             )
         ],
         "tau": result.unified_tau,
+        "aside": result.aside,
         "exact": result.exact,
         "accuracy": result.kind or None,
     }

@@ -199,6 +199,7 @@ def _result(
         weights=problem.unified.weights,
         head_taus=head_taus,
         unified_tau=unified_tau,
+        aside=0 if estimator is None else len(estimator.held_out_),
         exact=exact,
         measured=len(answer.measured | set(labelled)),
         visited=len(answer.visited) or len(answer.measured),
