@@ -20,6 +20,9 @@ from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
+from eznas.studies.latent_comparison import latent_compare
+from eznas.studies.latent_result import LatentSearch
+from eznas.studies.latent_search import latent_search
 from eznas.studies.search import search_architectures
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ __all__ = [
     "Config",
     "Correlation",
     "InputError",
+    "LatentSearch",
     "Proxy",
     "Result",
     "SearchResult",
@@ -52,6 +56,8 @@ __all__ = [
     "evolve",
     "export",
     "features",
+    "latent_compare",
+    "latent_search",
     "load",
     "predict",
     "proxies",

@@ -4,6 +4,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     data,
     doctor,
     guide,
+    latent,
     predictors,
     proxies,
     runs,

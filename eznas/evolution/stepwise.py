@@ -16,6 +16,7 @@ from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
 from eznas.formulas.expression import Expression, ValueTypeError
+from eznas.formulas.terms import weighted_terms
 from eznas.predictors.least_squares import (
     fitted_formula,
     forward_selection,
@@ -78,17 +79,7 @@ class StepwiseCandidates:
 
 def terms(formula: Expression) -> list[Expression]:
     """What a formula adds up, without signs, weights and duplicates."""
-    summands: dict[str, Expression] = {}
-    stack = [formula.canonical]
-    while stack:
-        node = stack.pop()
-        if node.name in ("add", "sub", "neg"):
-            stack += reversed(node.arguments)
-        elif node.name == "mul" and any(a.value is not None for a in node.arguments):
-            stack += [a for a in node.arguments if a.value is None]
-        elif node.statistics():
-            summands.setdefault(node.text, node)
-    return list(summands.values())
+    return [term for term in weighted_terms(formula)[0] if term.statistics()]
 
 
 def _with_next(x: Tensor, y: Tensor, columns: list[int]) -> list[int]:

@@ -2,16 +2,21 @@
 
 import itertools
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eznas.errors import InputError
+from eznas.spaces import nds_cells
 from eznas.spaces.base import Space
 from eznas.spaces.nasbench101 import VERTICES
 from eznas.spaces.nasbench201 import EDGES
 
 Floats = NDArray[np.float64]
+Columns = TypeVar("Columns", Floats, Tensor)
 
 
 def flattened(space: Space) -> Callable[[str], Floats]:
@@ -37,9 +42,9 @@ def flattened(space: Space) -> Callable[[str], Floats]:
     return flat
 
 
-def unflattened(columns: Floats) -> tuple[Floats, Floats]:
+def unflattened(columns: Columns) -> tuple[Columns, Columns]:
     """Adjacency [networks, N, N] and operations [networks, N, operations] from the columns
-    [networks, columns] that `flattened` gives."""
+    [networks, columns] that `flattened` gives, an array or a tensor."""
     nodes = int(columns[0, 0])
     adjacency = columns[:, 1 : 1 + nodes**2].reshape(-1, nodes, nodes)
     return adjacency, columns[:, 1 + nodes**2 :].reshape(len(columns), nodes, -1)
@@ -90,14 +95,51 @@ def _bits(choices: tuple[str, ...]) -> Floats:
     return matrix
 
 
+def _sizes_and_cells(choices: tuple[str, ...]) -> list[str]:
+    """The nodes of a network of NDS: width, depth, and of both cells the two inputs, the edges and
+    the output."""
+    width, depth, *rest = choices
+    half = len(rest) // 2
+    cells = [[_INPUT, _INPUT, *cell[::2], _OUTPUT] for cell in (rest[:half], rest[half:])]
+    return [width, depth, *cells[0], *cells[1]]
+
+
+def _cell_edges(row: nds_cells.CellSpace, choices: tuple[str, ...]) -> Floats:
+    """The edges of both cells of NDS as nodes: those into a node lead to those from it.
+
+    An edge of `none` stays, as the text has its source. Width and depth lead to all inputs.
+    """
+    edges = 2 * row.nodes  # of a cell
+    size = edges + 3
+    matrix = np.zeros((2 + 2 * size,) * 2)
+    for cell in range(2):
+        start = 2 + cell * size
+        numbers = choices[2 + 2 * cell * edges :][: 2 * edges]
+        sources = [int(source) for source in numbers[1::2]]
+        matrix[:2, [start, start + 1]] = 1.0
+        for edge, source in enumerate(sources):
+            matrix[_ends(start, source), start + 2 + edge] = 1.0
+        for node in row.outputs(tuple(zip(numbers[::2], sources, strict=True))):
+            matrix[_ends(start, node), start + 2 + edges] = 1.0
+    return matrix
+
+
+def _ends(start: int, source: int) -> list[int]:
+    """What gives a cell's source (0 and 1: its inputs): an input, or the two edges into a node."""
+    first = start + 2 + 2 * (source - 2)
+    return [start + source] if source < 2 else [first, first + 1]
+
+
 _CHAINS = ("nasbench-macro", "naap440", "nats-size")
 _ADJACENCY: dict[str, Callable[[tuple[str, ...]], Floats]] = {
     "nasbench201": _edges_as_nodes,
     "nasbench101": _bits,
     **dict.fromkeys(_CHAINS, _chain),
+    **{name: partial(_cell_edges, row) for name, row in nds_cells.ROWS.items()},
 }
 _OPERATIONS: dict[str, Callable[[tuple[str, ...]], list[str]]] = {
     "nasbench201": _with_ends,
     "nasbench101": _of_vertices,
     **dict.fromkeys(_CHAINS, _with_ends),
+    **dict.fromkeys(nds_cells.ROWS, _sizes_and_cells),
 }

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +105,7 @@ class GIN(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to columns [n, columns] and targets [n]."""
         adjacency, operations = map(_tensor, unflattened(x))
         targets = _tensor(y)
-        with _seeded(self.seed):
+        with seeded(self.seed):
             self.networks_ = [
                 _GraphNetwork(operations.shape[-1], self.hidden, self.layers)
                 for _ in range(self.members)
@@ -129,8 +128,10 @@ class GIN(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return _array(torch.stack(members))
 
 
-class _GraphNetwork(nn.Module):
-    """Adjacency [n, N, N] and operations [n, N, operations] to predictions [n]."""
+class GraphLayers(nn.Module):
+    """Adjacency [n, N, N] and operations [n, N, operations] to a state of each node, float32
+    [n, N, hidden]: in every layer a node reads itself and its neighbours along and against the
+    edges."""
 
     def __init__(self, operations: int, hidden: int, layers: int) -> None:
         super().__init__()
@@ -139,14 +140,26 @@ class _GraphNetwork(nn.Module):
             nn.Sequential(nn.Linear(3 * a, b), nn.ReLU(), nn.Linear(b, b), nn.ReLU())
             for a, b in itertools.pairwise(widths)
         )
-        self.head = nn.Linear(hidden, 1)
 
     def forward(self, adjacency: Tensor, operations: Tensor) -> Tensor:
+        """The states of nodes [n, N, hidden]."""
         values = operations
         for update in self.updates:
             along, against = adjacency.transpose(1, 2) @ values, adjacency @ values
             values = update(torch.cat([values, along, against], -1))
-        prediction: Tensor = self.head(values.mean(1))[:, 0]
+        return values
+
+
+class _GraphNetwork(nn.Module):
+    """Adjacency [n, N, N] and operations [n, N, operations] to predictions [n]."""
+
+    def __init__(self, operations: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.layers = GraphLayers(operations, hidden, layers)
+        self.head = nn.Linear(hidden, 1)
+
+    def forward(self, adjacency: Tensor, operations: Tensor) -> Tensor:
+        prediction: Tensor = self.head(self.layers(adjacency, operations).mean(1))[:, 0]
         return prediction
 
 
@@ -186,7 +199,7 @@ def _train(parameters: list[Tensor], loss: Callable[[], Tensor], epochs: int, ra
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[Any]:
+def seeded(seed: int) -> Iterator[None]:
     """torch's random state from a seed inside the context, as it was after it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -24,10 +24,10 @@ USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes
 def load(proxy: str) -> Proxy:
     """The proxy that a text names.
 
-    The text is one of `NAMES`, published or discovered; the name or folder of a run (its champion,
-    or the fittest formula so far if it has not finished); RUN#K (formula K of the run's archive,
-    from 1); a .json file; or a formula. Raises `InputError`, with the nearest known name, for any
-    other text.
+    The text is one of `NAMES`, published or discovered; the name or folder of a run, also after
+    `run:` (its champion, or the fittest formula so far if it has not finished); RUN#K (formula K of
+    the run's archive, from 1); a .json file; or a formula. Raises `InputError`, with the nearest
+    known name, for any other text.
     """
     return _loaded(proxy.strip())[0]
 
@@ -99,7 +99,7 @@ def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
 def _run(text: str) -> RunFolder | None:
     """The run that a text names, None if it names none. Raises `InputError` for RUN#K where there
     is no run RUN."""
-    name, mark, _ = text.partition("#")
+    name, mark, _ = text.removeprefix("run:").partition("#")
     if is_run(name):
         return RunFolder.find(name)
     if mark and "(" not in name:

@@ -6,8 +6,10 @@ from typing import Any
 
 from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.metrics import METRICS, verdict
+from eznas.report.autoencoding import described_autoencoding, tables_of_autoencoding
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
+from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
 from eznas.report.search_page import (
     described_comparison,
@@ -257,12 +259,14 @@ def _speed_tables(content: Content) -> Iterator[str]:
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
+    "latent_searches": (described_latent_comparison, tables_of_latent_comparison),
     "queried": (described_search, tables_of_search),
     "curves": (described_comparison, tables_of_comparison),
     "maps": (described_budgets, budget_tables),
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),
     "features": (_described_features, _features_tables),
+    "exact": (described_autoencoding, tables_of_autoencoding),
     "rates": (_described_speed, _speed_tables),
     "rows": (_described_correlation, _correlation_tables),
 }

@@ -1,6 +1,15 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
+from eznas.report.autoencoding import autoencoding_table
 from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
+from eznas.report.latent_tables import (
+    answer_table,
+    latent_comparison_table,
+    latent_comparison_title,
+    latent_lines,
+    latent_title,
+    weight_table,
+)
 from eznas.report.listing_tables import (
     check_table,
     curve_table,
@@ -37,6 +46,8 @@ from eznas.report.study_tables import (
 
 __all__ = [
     "agreement_table",
+    "answer_table",
+    "autoencoding_table",
     "best_line",
     "budget_table",
     "check_table",
@@ -51,6 +62,10 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "latent_comparison_table",
+    "latent_comparison_title",
+    "latent_lines",
+    "latent_title",
     "outcome_line",
     "prediction_table",
     "predictor_table",
@@ -61,6 +76,7 @@ __all__ = [
     "search_title",
     "source_lines",
     "speed_table",
+    "weight_table",
     "winner_table",
     "word_table",
     "yardstick_table",

@@ -203,9 +203,9 @@ def architecture_of(space: str, genotype: Mapping[str, Any], width: int, depth: 
     and `reduce_concat` the nodes in the output. Raises `InputError` for an unknown space, another
     form, and options or outputs that the space does not have.
     """
-    row = _ROWS.get(space)
+    row = ROWS.get(space)
     if row is None:
-        raise unknown("cell space", space, _ROWS)
+        raise unknown("cell space", space, ROWS)
     try:
         cells = [[(str(op), int(s)) for op, s in genotype[key]] for key in ("normal", "reduce")]
         concats = [sorted(map(int, genotype[f"{key}_concat"])) for key in ("normal", "reduce")]
@@ -291,6 +291,6 @@ def _sizes(published: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]
     return tuple(sorted({*WIDTHS, width})), tuple(sorted({*DEPTHS, depth}))
 
 
-_ROWS = {row.name: row for family in _FAMILIES for row in _rows(family)}
+ROWS = {row.name: row for family in _FAMILIES for row in _rows(family)}
 
-SPACES = tuple(row.space() for row in _ROWS.values())
+SPACES = tuple(row.space() for row in ROWS.values())

@@ -41,5 +41,26 @@ def test_macro_is_a_chain():
 
 
 def test_a_space_without_graphs():
-    with pytest.raises(InputError, match="nds-darts: gives no graphs; those that do are nasbench2"):
-        flattened(SPACES["nds-darts"])
+    with pytest.raises(InputError, match="nds-vanilla: gives no graphs; those that do are nasben"):
+        flattened(SPACES["nds-vanilla"])
+
+
+def test_the_cells_of_nds():
+    """Five nodes of two edges each; what no node reads is the output."""
+    first, second = "|skip_connect~0|avg_pool_3x3~1|", "|skip_connect~2|sep_conv_3x3~2|"
+    others = "|skip_connect~0|skip_connect~1|"
+    cell = "+".join([first, second, others, others, others])
+    adjacency, operations = graph("nds-enas", f"c16-l4:{cell}:{cell}")
+    assert adjacency.shape == (28, 28)  # width, depth, and 2 inputs, 10 edges, 1 output, twice
+    assert operations.sum(1).tolist() == [1.0] * 28
+    size, inner = adjacency[:2], adjacency[2:15, 2:15]
+    assert [*zip(*map(list, np.nonzero(size)), strict=True)] == [
+        *((i, j) for i in (0, 1) for j in (2, 3, 15, 16))
+    ]
+    np.testing.assert_array_equal(inner, adjacency[15:, 15:])
+    assert not adjacency[2:15, 15:].any()
+    expected = {(0, 2), (1, 3)}  # the inputs into the first node
+    expected |= {(a, b) for a in (2, 3) for b in (4, 5)}  # which the second node reads twice
+    expected |= {(i, j) for j in (6, 8, 10) for i in [0]} | {(1, j) for j in (7, 9, 11)}
+    expected |= {(edge, 12) for edge in range(4, 12)}  # nothing reads the nodes but the first
+    assert {*zip(*map(list, np.nonzero(inner)), strict=True)} == expected

@@ -1,0 +1,1 @@
+"""Search by gradient in the latent space of an autoencoder of architectures."""
