@@ -37,7 +37,7 @@ class SharedSupernet(nn.Module):
         for name, value in (("width", width), ("cells", cells), ("classes", classes)):
             if value < 1:
                 raise InputError(f"{name} {value}: expected 1 or more")
-        self.space = space
+        self.space, self.classes = space, classes
         self._choices: list[_Choice] = []
         with torch.device("meta"):  # where torch's own initialisation draws no random numbers
             self.network = _maker(space)(self._choice, classes, width, cells)

@@ -1,0 +1,142 @@
+"""Training a shared supernet: one path a step, checkpoints, and the same result after a resume."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from eznas.errors import InputError
+from eznas.evaluation.evaluator import one_thread
+from eznas.evaluation.executors import Progress
+from eznas.statistics.images import Images
+from eznas.supernets.shared import Allowed, SharedSupernet, draw_paths, live_path
+from eznas.system.tensors import read_tensors, write_tensors
+
+_PATHS, _ORDER = range(2)  # purposes, each with its own random streams
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a supernet is trained: by SGD with Nesterov's momentum for `epochs` passes over the
+    images, in batches of `batch`; the learning rate `rate` falls to 0 along a cosine, step by step;
+    gradients are cut to a norm of `clip`. `fair` paths: see `draw_paths`."""
+
+    epochs: int
+    rate: float = 0.05
+    batch: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float = 5.0
+    fair: bool = False
+
+
+def train(
+    supernet: SharedSupernet,
+    allowed: Allowed,
+    images: Images,
+    recipe: Recipe,
+    seed: Sequence[int],
+    file: Path | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Train a supernet on the paths of the allowed options, in place, on its own device.
+
+    Each step runs one path on one batch; what remains of the images after the last full batch of an
+    epoch is left out of it. A step whose path joins input and output nowhere changes nothing, but
+    counts. `file`: where the state is kept after every epoch; training goes on from there, to the
+    bit as if it had never stopped. `progress` gets the epochs done and in all.
+
+    Raises `InputError` for fewer images than a batch, and where the file cannot be written, or is
+    that of another training.
+    """
+    steps = len(images.labels) // recipe.batch
+    if not steps:
+        raise InputError(f"{len(images.labels)} images: expected {recipe.batch}, a batch, or more")
+    identity = [asdict(recipe), [*seed], [[*options] for options in allowed], images.fingerprint]
+    supernet.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        supernet.parameters(),
+        lr=recipe.rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.momentum > 0,
+    )
+    first = 0 if file is None else _resume(file, supernet, optimizer, repr(identity))
+    paths = draw_paths(allowed, steps * recipe.epochs, [*seed, _PATHS], recipe.fair)
+    live = cache(partial(live_path, supernet.space))
+    device = next(supernet.parameters()).device
+    pixels, labels = images.pixels.to(device), images.labels.to(device)
+    with one_thread():
+        for epoch in range(first, recipe.epochs):
+            generator = np.random.default_rng([*seed, _ORDER, epoch])
+            order = torch.from_numpy(generator.permutation(len(labels)))
+            for step, batch in enumerate(order.split(recipe.batch)[:steps], epoch * steps):
+                path = live(tuple(paths[step].tolist()))
+                if path is None:
+                    continue
+                share = step / (steps * recipe.epochs)
+                rate = recipe.rate * (1 + math.cos(math.pi * share)) / 2
+                _step(supernet, optimizer, path, pixels[batch], labels[batch], rate, recipe.clip)
+            if file is not None:
+                state = {"supernet": supernet.state_dict(), "optimizer": optimizer.state_dict()}
+                write_tensors(file, {"identity": repr(identity), "epochs": epoch + 1, **state})
+            if progress is not None:
+                progress(epoch + 1, recipe.epochs)
+
+
+def epochs_done(file: Path) -> int:
+    """The epochs after which the state in a file was kept, 0 where there is no file. Raises
+    `InputError` for a damaged one."""
+    return int(read_tensors(file)["epochs"]) if file.exists() else 0
+
+
+def load_weights(supernet: SharedSupernet, file: Path) -> None:
+    """Give a supernet the weights that `train` kept in a file. Raises `InputError` for a file that
+    cannot be read, and for one of a supernet of another shape."""
+    _load(supernet, read_tensors(file).get("supernet", {}), file)
+
+
+def _step(
+    supernet: SharedSupernet,
+    optimizer: torch.optim.SGD,
+    path: Sequence[int],
+    pixels: torch.Tensor,
+    labels: torch.Tensor,
+    rate: float,
+    clip: float,
+) -> None:
+    """One step of one path; parameters off the path have no gradient, and stay as they are."""
+    optimizer.zero_grad(set_to_none=True)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    F.cross_entropy(supernet(pixels, path), labels).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(supernet.parameters(), clip)
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.step()
+
+
+def _resume(
+    file: Path, supernet: SharedSupernet, optimizer: torch.optim.SGD, identity: str
+) -> int:
+    """Restore the state in a file, where there is one; the epochs that were done."""
+    if not file.exists():
+        return 0
+    state = read_tensors(file)
+    if state.get("identity") != identity:
+        raise InputError(f"{file}: of another training; expected the same settings, seed and images")
+    _load(supernet, state["supernet"], file)
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["epochs"])
+
+
+def _load(supernet: SharedSupernet, weights: dict[str, Any], file: Path) -> None:
+    try:
+        supernet.load_state_dict(weights)
+    except RuntimeError:
+        raise InputError(f"{file}: weights of a supernet of another shape") from None
