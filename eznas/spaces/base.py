@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,9 @@ from eznas.errors import InputError
 
 LISTED = 1_000_000  # architectures of a space that can be listed, at most
 _TRIES = 100  # draws for each architecture of a sample, at most
+
+# A position and the modules of its options -> the module that runs there.
+Combine = Callable[[int, Mapping[str, nn.Module]], nn.Module]
 
 
 def shortened(text: str, limit: int = 60) -> str:
@@ -52,6 +55,10 @@ class Space:
     `connected`: whether there is such a path.
     `names`: names of the function that it computes; architectures that share a name are never
     placed on both sides of a split.
+
+    `supernet(combine, classes, width, cells)`: a network that holds all options of all positions,
+    from images to logits as `build`; wherever options stand, it runs the module that `combine`
+    makes of their position and their modules by option. None where the space has none.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Space:
     connected: Callable[[str], bool] = _always_connected
     datasets: tuple[str, ...] = ("cifar10",)
     names: Callable[[str], tuple[Hashable, ...]] = _own_name
+    supernet: Callable[..., nn.Module] | None = None
 
     @property
     def _combinations(self) -> int:
