@@ -115,4 +115,4 @@ def finite(score: float) -> float | None:
 def _differences(scores: Sequence[float]) -> Floats:
     known = [score for score in scores if math.isfinite(score)]
     values = np.array([s if math.isfinite(s) else min(known, default=0.0) for s in scores])
-    return np.abs(values[:, None] - values)
+    return np.asarray(np.abs(values[:, None] - values))

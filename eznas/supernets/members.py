@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from eznas.errors import InputError
 from eznas.spaces import Space
-from eznas.spaces.base import LISTED
 from eznas.supernets.parts import Allowed, everything, inside, numbered, part, size
 
 Floats = NDArray[np.float64]
@@ -18,27 +17,19 @@ LEAST = 8  # members of a part whose ranks are averaged, where it has as many
 
 
 class MemberRanks:
-    """The mean rank of the members of a part by a score, as a share of the space from 0 (the lowest)
+    """The mean rank of the members of a part by a score, as a share of the space from 0, the lowest,
     to 1: no supernet is needed, so that it works for every space.
 
     `score(architectures)`: float64 [networks], -inf where lowest and NaN where undefined (which
-    counts as lowest); it is called for networks that it has not scored yet. `members`: ranks are
-    those in a sample of so many networks of the space, drawn with `seed`; a part that has fewer
-    than `LEAST` of them gets more, drawn inside. None: all networks. Raises `InputError` where
-    these are too many to list.
+    counts as lowest). `reference`: ranks are those among these networks, all of the space or a
+    sample; a part that has fewer than `LEAST` of a sample gets more, drawn inside with `seed`.
     """
 
     def __init__(
-        self, space: Space, score: Scores, members: int | None = None, seed: int = 0
+        self, space: Space, score: Scores, reference: Sequence[str], seed: int = 0
     ) -> None:
-        if members is not None and members < 2:
-            raise InputError(f"members {members}: expected 2 or more")
-        if members is None and size(space, everything(space)) is None:
-            raise InputError(
-                f"space {space.name}: more than {LISTED:,} architectures: expected a number of "
-                "members to sample"
-            )
-        self._space, self._score, self._members, self._seed = space, score, members, seed
+        self._space, self._score, self._reference = space, score, tuple(reference)
+        self._seed = seed
         self._parts: dict[Allowed, float] = {}
 
     def __call__(self, allowed: Allowed) -> float:
@@ -50,16 +41,14 @@ class MemberRanks:
 
     def _mean_rank(self, allowed: Allowed) -> float:
         ranks = self._ranks[inside(self._choices, allowed)]
-        if self._members is not None and len(ranks) < LEAST:
+        if len(ranks) < LEAST and not self._is_complete:
             drawn = _drawn(part(self._space, allowed), self._seed)
-            ranks = _below(_lowest(self._score(drawn)), self._sorted)
+            ranks = shares_below(_lowest(self._score(drawn)), self._sorted)
         return float(ranks.mean()) if len(ranks) else -np.inf
 
     @cached_property
-    def _reference(self) -> tuple[str, ...]:
-        if self._members is None:
-            return self._space.architectures()
-        return self._space.sample(self._members, self._seed)
+    def _is_complete(self) -> bool:
+        return size(self._space, everything(self._space)) == len(self._reference)
 
     @cached_property
     def _choices(self) -> NDArray[np.int64]:
@@ -75,15 +64,16 @@ class MemberRanks:
 
     @cached_property
     def _ranks(self) -> Floats:
-        return _below(self._scores, self._sorted)
+        return shares_below(self._scores, self._sorted)
 
 
 def _lowest(scores: Floats) -> Floats:
     return np.where(np.isnan(scores), -np.inf, scores)
 
 
-def _below(scores: Floats, reference: Floats) -> Floats:
-    """The share of ascending scores [reference] that are below each score; equal ones count half."""
+def shares_below(scores: Floats, reference: Floats) -> Floats:
+    """The share of ascending scores [reference] that are below each score, equal ones by half: float64
+    [networks]."""
     ends = [np.searchsorted(reference, scores, side=side) for side in ("left", "right")]
     return np.asarray((ends[0] + ends[1]) / (2 * len(reference)))
 

@@ -123,7 +123,9 @@ class GradientMatch:
             name: weights[name].to(self.config.device)
             for name in (*dict(supernet.named_parameters()), *dict(supernet.named_buffers()))
         }
-        parameters = {name: tensors[name].requires_grad_() for name, _ in supernet.named_parameters()}
+        parameters = {
+            name: tensors[name].requires_grad_() for name, _ in supernet.named_parameters()
+        }
         with one_thread():
             pixels = images.pixels[: self.config.sketch].to(self.config.device)
             labels = images.labels[: self.config.sketch].to(self.config.device)

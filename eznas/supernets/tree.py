@@ -11,10 +11,22 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from eznas.benchmarks import Benchmark
+from eznas.benchmarks.loading import load
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES, Space
 from eznas.supernets.cuts import GROUPS, Comparison, Cut, PartScore, best_cut, finite
-from eznas.supernets.parts import Allowed, checked, everything, part, restricted, size
+from eznas.supernets.members import Scores
+from eznas.supernets.parts import (
+    Allowed,
+    checked,
+    everything,
+    numbered,
+    part,
+    restricted,
+    size,
+)
+from eznas.supernets.quality import Quality, leaf_indices, quality
 
 EDGES = ("given", "random", "widest")
 NEXT = ("level", "widest", "best")
@@ -115,6 +127,34 @@ class Tree:
         """The index of the leaf with the highest score, the first of equal ones."""
         scores = [_key(leaf.score) for leaf in self.leaves]
         return scores.index(max(scores))
+
+    def quality(self, dataset: str = "", scores: Scores | None = None) -> Quality:
+        """What lies in the leaves on a data set of the space ("": its first), by the accuracies of
+        its benchmark; see `quality.quality`.
+
+        `scores(architectures)`: of the proxy, float64 [networks]. Raises `InputError` for an
+        unknown data set, and for a space without accuracies here.
+        """
+        benchmark = load(self.space, [dataset or SPACES[self.space].datasets[0]])
+        return qualities(self, benchmark, scores)[0]
+
+
+def qualities(tree: Tree, benchmark: Benchmark, scores: Scores | None = None) -> list[Quality]:
+    """What lies in the leaves of a tree on each data set of a benchmark of its space.
+
+    `scores(architectures)`: of the proxy, float64 [networks], without which a leaf has no tau and
+    some rules pick none. Networks without an accuracy are left out.
+    """
+    choices = numbered(SPACES[tree.space], benchmark.architectures)
+    leaf_of = leaf_indices(choices, [leaf.allowed for leaf in tree.leaves])
+    proxy_scores = None if scores is None else scores(benchmark.architectures)
+    rows = []
+    for dataset, accuracies in benchmark.accuracies.items():
+        known = ~np.isnan(accuracies)
+        here = None if proxy_scores is None else proxy_scores[known]
+        own = [_key(leaf.score) for leaf in tree.leaves]
+        rows.append(quality(dataset, accuracies[known], leaf_of[known], own, here))
+    return rows
 
 
 def grow(
