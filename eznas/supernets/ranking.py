@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.executors import Progress
 from eznas.statistics.images import Images
-from eznas.supernets.shared import Allowed, Path, SharedSupernet, live_path
+from eznas.supernets.shared import Path, SharedSupernet, live_path
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -39,32 +39,13 @@ def shared_accuracies(
         for number, path in enumerate(paths):
             live = live_path(supernet.space, path)
             if live is not None and live not in accuracy_of:
-                guesses = [supernet(batch, live).argmax(1) for batch in pixels.split(BATCH)]
+                guesses = [supernet(batch, live).argmax(1) for batch in torch.split(pixels, BATCH)]
                 accuracy_of[live] = 100 * float((torch.cat(guesses) == labels).double().mean())
             guess = 100 / supernet.classes
             accuracies[number] = guess if live is None else accuracy_of[live]
             if progress is not None:
                 progress(number + 1, len(paths))
     return accuracies
-
-
-def leaf_indices(leaves: Sequence[Allowed], paths: Sequence[Path]) -> Integers:
-    """The index of the leaf that each path lies in, int64 [networks]; -1 for one in none."""
-    sets = [[frozenset(options) for options in allowed] for allowed in leaves]
-    return np.array(
-        [
-            next(
-                (
-                    index
-                    for index, allowed in enumerate(sets)
-                    if all(o in options for o, options in zip(path, allowed, strict=True))
-                ),
-                -1,
-            )
-            for path in paths
-        ],
-        dtype=np.int64,
-    )
 
 
 def standardised(scores: Floats) -> Floats:

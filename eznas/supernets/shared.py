@@ -15,10 +15,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES, Space
 from eznas.statistics.initialisation import kaiming
+from eznas.supernets.parts import Allowed, numbered
 
 Integers = NDArray[np.int64]
 Path = Sequence[int]  # the index of the option at each position
-Allowed = Sequence[Sequence[int]]  # the indices of the options that each position may take
 
 
 class SharedSupernet(nn.Module):
@@ -74,12 +74,6 @@ class _Choice(nn.Module):
         return y
 
 
-def path_of(space: Space, architecture: str) -> tuple[int, ...]:
-    """The path of an architecture. Raises `InputError` for a text that is none of the space."""
-    pairs = zip(space.positions, space.choices(architecture), strict=True)
-    return tuple(options.index(choice) for options, choice in pairs)
-
-
 def architecture_of(space: Space, path: Path) -> str:
     """The architecture of a path; raises `InputError` where its choices make no network."""
     return space.text([options[i] for options, i in zip(space.positions, path, strict=True)])
@@ -91,12 +85,8 @@ def live_path(space: Space, path: Path) -> tuple[int, ...] | None:
     architecture = architecture_of(space, path)
     if not space.connected(architecture):
         return None
-    return path_of(space, space.live_cell(architecture))
-
-
-def everything(space: Space) -> tuple[tuple[int, ...], ...]:
-    """All options of every position."""
-    return tuple(tuple(range(len(options))) for options in space.positions)
+    live = numbered(space, [space.live_cell(architecture)])[0]
+    return tuple(live.tolist())
 
 
 def draw_paths(allowed: Allowed, steps: int, seed: Sequence[int], fair: bool = False) -> Integers:

@@ -16,7 +16,8 @@ from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.executors import Progress
 from eznas.statistics.images import Images
-from eznas.supernets.shared import Allowed, SharedSupernet, draw_paths, live_path
+from eznas.supernets.parts import Allowed
+from eznas.supernets.shared import SharedSupernet, draw_paths, live_path
 from eznas.system.tensors import read_tensors, write_tensors
 
 _PATHS, _ORDER = range(2)  # purposes, each with its own random streams
@@ -60,7 +61,7 @@ def train(
     if not steps:
         raise InputError(f"{len(images.labels)} images: expected {recipe.batch}, a batch, or more")
     identity = [asdict(recipe), [*seed], [[*options] for options in allowed], images.fingerprint]
-    supernet.to(memory_format=torch.channels_last)
+    supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         supernet.parameters(),
         lr=recipe.rate,
@@ -77,7 +78,7 @@ def train(
         for epoch in range(first, recipe.epochs):
             generator = np.random.default_rng([*seed, _ORDER, epoch])
             order = torch.from_numpy(generator.permutation(len(labels)))
-            for step, batch in enumerate(order.split(recipe.batch)[:steps], epoch * steps):
+            for step, batch in enumerate(torch.split(order, recipe.batch)[:steps], epoch * steps):
                 path = live(tuple(paths[step].tolist()))
                 if path is None:
                     continue
@@ -91,16 +92,19 @@ def train(
                 progress(epoch + 1, recipe.epochs)
 
 
-def epochs_done(file: Path) -> int:
-    """The epochs after which the state in a file was kept, 0 where there is no file. Raises
-    `InputError` for a damaged one."""
-    return int(read_tensors(file)["epochs"]) if file.exists() else 0
-
-
-def load_weights(supernet: SharedSupernet, file: Path) -> None:
+def load_weights(supernet: SharedSupernet, file: Path, epochs: int) -> None:
     """Give a supernet the weights that `train` kept in a file. Raises `InputError` for a file that
-    cannot be read, and for one of a supernet of another shape."""
-    _load(supernet, read_tensors(file).get("supernet", {}), file)
+    cannot be read or is of a supernet of another shape, and where fewer `epochs` are done."""
+    if not file.exists():
+        raise InputError(f"{file}: no such file: expected a supernet that is trained")
+    state = read_tensors(file)
+    if state.get("epochs") != epochs:
+        done = state.get("epochs")
+        raise InputError(
+            f"{file}: trained for {done} of {epochs} epochs; the training goes on "
+            "where its command is run again"
+        )
+    _load(supernet, state["supernet"], file)
 
 
 def _step(
@@ -121,15 +125,15 @@ def _step(
     optimizer.step()
 
 
-def _resume(
-    file: Path, supernet: SharedSupernet, optimizer: torch.optim.SGD, identity: str
-) -> int:
+def _resume(file: Path, supernet: SharedSupernet, optimizer: torch.optim.SGD, identity: str) -> int:
     """Restore the state in a file, where there is one; the epochs that were done."""
     if not file.exists():
         return 0
     state = read_tensors(file)
     if state.get("identity") != identity:
-        raise InputError(f"{file}: of another training; expected the same settings, seed and images")
+        raise InputError(
+            f"{file}: of another training: expected equal settings, seed and images"
+        )
     _load(supernet, state["supernet"], file)
     optimizer.load_state_dict(state["optimizer"])
     return int(state["epochs"])

@@ -1,4 +1,4 @@
-"""Tensors in files that are written whole, and read without running anything that stands in them."""
+"""Tensors in files that are written whole, and read without running what stands in them."""
 
 import io
 from pathlib import Path
