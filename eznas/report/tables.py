@@ -27,7 +27,7 @@ from eznas.report.search_tables import (
     search_table,
     search_title,
 )
-from eznas.report.split_tables import leaf_table, split_table, tree_lines
+from eznas.report.split_tables import leaf_table, split_table, split_title, tree_lines
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -64,6 +64,7 @@ __all__ = [
     "source_lines",
     "speed_table",
     "split_table",
+    "split_title",
     "tree_lines",
     "winner_table",
     "word_table",
