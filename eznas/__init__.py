@@ -19,6 +19,8 @@ from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
+from eznas.studies.split_comparison import compare_splits
+from eznas.studies.splitting import split
 
 __version__ = version("eznas")
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "agreement",
     "combine",
     "compare_searches",
+    "compare_splits",
     "correlate",
     "estimate",
     "evolve",
@@ -44,4 +47,5 @@ __all__ = [
     "resume",
     "score",
     "search_architectures",
+    "split",
 ]

@@ -8,6 +8,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     proxies,
     runs,
     search,
+    splits,
     studies,
 )
 from eznas.cli.main import main

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from eznas.report.cells import UNDEFINED, new_table
+from eznas.report.cells import UNDEFINED, new_table, open_table
 
 Content = Mapping[str, Any]
 
@@ -56,12 +56,19 @@ def leaf_table(content: Content) -> Table:
     return table
 
 
+def split_title(content: Content) -> str:
+    """What the columns of `split_table` are about, in a line."""
+    networks = f"{content['space']}, {content['networks']:,} networks"
+    return f"{networks}: the leaf that a tree's own scores pick, of {content['rules']['leaves']}"
+
+
 def split_table(content: Content) -> Table:
     """What lies in the leaf that a tree's own scores pick, by the maker of the tree; `content`: as
     `eznas.studies.split_comparison.compare_splits` returns it."""
-    table = new_table("the leaf that the tree's own scores pick")
+    table = open_table()
     table.add_column("tree by", overflow="fold")
-    for heading in ("data set", "trees", "share", "top 1 %", "x", "regret", "oracle's", "eta2"):
+    table.add_column("data set", no_wrap=True)
+    for heading in ("trees", "share", "top 1 %", "x", "regret", "oracle", "eta2"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summaries(content):
         table.add_row(
@@ -80,7 +87,7 @@ _COLUMNS = (
 def summaries(content: Content) -> list[dict[str, Any]]:
     """One row for each maker of trees and data set: means over its trees of what the leaf holds
     that their own scores pick, and of what the others hold; the standard deviation of `enrichment`
-    over trees as `spread`; `trees`: how many trees, and how many of them are different."""
+    over trees as `spread`; `trees`: how many trees are different, of how many."""
     groups: dict[tuple[str, str], list[Content]] = {}
     for row in content["splits"]:
         groups.setdefault((row["dataset"], row["proxy"]), []).append(row)
@@ -92,7 +99,7 @@ def _summary(proxy: str, dataset: str, rows: Sequence[Content]) -> dict[str, Any
     own = [pick["score"] for pick in picks]
     different = len({str(sorted(leaf["allowed"] for leaf in row["leaves"])) for row in rows})
     summary: dict[str, Any] = {"proxy": proxy, "dataset": dataset}
-    summary["trees"] = f"{len(rows)}" if different == 1 else f"{len(rows)}, {different} different"
+    summary["trees"] = f"{different} of {len(rows)}"
     for key in ("share", "top", "enrichment", "regret", "lost"):
         summary[key] = _mean([pick[key] for pick in own])
     summary["spread"] = _deviation([pick["enrichment"] for pick in own])

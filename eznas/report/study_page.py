@@ -15,6 +15,7 @@ from eznas.report.search_page import (
     tables_of_comparison,
     tables_of_search,
 )
+from eznas.report.split_page import described_splits, tables_of_splits
 
 Content = Mapping[str, Any]
 Describe = Callable[[Content], str]  # the first sentence
@@ -259,6 +260,7 @@ def _speed_tables(content: Content) -> Iterator[str]:
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
     "queried": (described_search, tables_of_search),
     "curves": (described_comparison, tables_of_comparison),
+    "splits": (described_splits, tables_of_splits),
     "maps": (described_budgets, budget_tables),
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),

@@ -27,6 +27,7 @@ from eznas.report.search_tables import (
     search_table,
     search_title,
 )
+from eznas.report.split_tables import leaf_table, split_table, split_title, tree_lines
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -51,6 +52,7 @@ __all__ = [
     "front_table",
     "imported",
     "imported_curves",
+    "leaf_table",
     "outcome_line",
     "prediction_table",
     "predictor_table",
@@ -61,6 +63,9 @@ __all__ = [
     "search_title",
     "source_lines",
     "speed_table",
+    "split_table",
+    "split_title",
+    "tree_lines",
     "winner_table",
     "word_table",
     "yardstick_table",

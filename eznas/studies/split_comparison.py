@@ -1,6 +1,6 @@
 """Trees by several proxies, beside random trees and that of the true accuracies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -101,6 +101,16 @@ class _Sampled:
         return np.array([of.get(a, np.nan) for a in architectures])
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Accuracies as scores, float64 [networks]."""
+
+    of: Mapping[str, float]
+
+    def __call__(self, architectures: Sequence[str]) -> Floats:
+        return np.array([self.of[a] for a in architectures])
+
+
 def _random_rows(benchmark: Benchmark, how: Splitting, trees: int) -> Iterator[dict[str, Any]]:
     for number in range(trees):
         root = random_tree(SPACES[benchmark.space], how.rules.leaves, number)
@@ -114,7 +124,7 @@ def _true_rows(benchmark: Benchmark, how: Splitting) -> Iterator[dict[str, Any]]
     for dataset, accuracies in benchmark.accuracies.items():
         pairs = zip(benchmark.architectures, accuracies.tolist(), strict=True)
         of = {a: accuracy for a, accuracy in pairs if not np.isnan(accuracy)}
-        score = MemberRanks(space, lambda names, of=of: np.array([of[a] for a in names]), tuple(of))
+        score = MemberRanks(space, _Known(of), tuple(of))
         root = grow(space, ByScore(score, how.reference), score, how.rules)
         tree = Tree(benchmark.space, TRUE, root, "members", how.rules)
         alone = replace(benchmark, accuracies={dataset: accuracies})

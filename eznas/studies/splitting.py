@@ -92,10 +92,10 @@ def split(
 
     `by` to `cells`: see `Splitting`; `leaves`, `edges`, `positions`, `groups`, `next_leaf` and
     `stop`: see `Rules`. `members`: how many networks of the space are drawn to rank parts by (all,
-    where none are given; for `by="members"` only). `dataset`: its images' size and number of classes
-    ("": the space's first); `seed` of the initialisation, of the sample and of random edges;
-    `scores`: a CSV file of scores that are known, as `Measurements` takes it; `images` to
-    `records`: see `ScoringSettings`.
+    where none are given; for `by="members"` only). `dataset` ("": the space's first): supernets see
+    images of its size and have its number of classes; `seed`: of the initialisation, of the sample
+    and of random edges; `scores`: a CSV file of scores that are known, as `Measurements` takes it;
+    `images` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, for a space without a mixed supernet
     unless it is split by members, and where something cannot be measured.
@@ -134,7 +134,8 @@ def tree_by(
     seed = settings.seeds[0]
     score: PartScore
     if splitting.by == "members":
-        assert scores is not None and networks is not None
+        assert scores is not None
+        assert networks is not None
         score = MemberRanks(whole, scores, networks, seed)
     else:
         config = config_for(proxy, space, dataset, settings)

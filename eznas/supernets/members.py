@@ -17,7 +17,7 @@ LEAST = 8  # members of a part whose ranks are averaged, where it has as many
 
 
 class MemberRanks:
-    """The mean rank of the members of a part by a score, as a share of the space from 0, the lowest,
+    """The mean rank of the members of a part by a score, as a share of the space from 0, lowest,
     to 1: no supernet is needed, so that it works for every space.
 
     `score(architectures)`: float64 [networks], -inf where lowest and NaN where undefined (which
@@ -72,8 +72,8 @@ def _lowest(scores: Floats) -> Floats:
 
 
 def shares_below(scores: Floats, reference: Floats) -> Floats:
-    """The share of ascending scores [reference] that are below each score, equal ones by half: float64
-    [networks]."""
+    """The share of ascending scores [reference] that are below each score, equal ones by half:
+    float64 [networks]."""
     ends = [np.searchsorted(reference, scores, side=side) for side in ("left", "right")]
     return np.asarray((ends[0] + ends[1]) / (2 * len(reference)))
 

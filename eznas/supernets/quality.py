@@ -109,8 +109,8 @@ def quality(
 
     `own_scores`: a number for each leaf, by which the rule `score` picks the highest; `scores`
     [networks]: of the proxy, -inf where lowest and NaN where a network was not scored; without them
-    there are no `members` (the leaf with the highest mean rank) and `best member`. `oracle`: the leaf with most of the top; of equal
-    ones the smallest. `random`: any.
+    there are no `members` (the leaf with the highest mean rank) and `best member`. `oracle`: the
+    leaf with most of the top, of equal ones the smallest. `random`: any.
     """
     top = top_networks(accuracies)
     leaves = tuple(_leaf(leaf_of == i, accuracies, top, scores) for i in range(len(own_scores)))

@@ -123,6 +123,11 @@ class Tree:
         return tuple(size(SPACES[self.space], leaf.allowed) for leaf in self.leaves)
 
     @property
+    def partition(self) -> frozenset[Allowed]:
+        """The allowed options of all leaves: equal for trees of the same parts."""
+        return frozenset(leaf.allowed for leaf in self.leaves)
+
+    @property
     def chosen(self) -> int:
         """The index of the leaf with the highest score, the first of equal ones."""
         scores = [_key(leaf.score) for leaf in self.leaves]
