@@ -10,6 +10,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     search,
     splits,
     studies,
+    supernets,
 )
 from eznas.cli.main import main
 

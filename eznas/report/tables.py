@@ -35,6 +35,7 @@ from eznas.report.study_tables import (
     speed_table,
     yardstick_table,
 )
+from eznas.report.supernet_tables import few_shot_table, supernet_table
 
 __all__ = [
     "agreement_table",
@@ -49,6 +50,7 @@ __all__ = [
     "data_table",
     "difference_table",
     "feature_ranking_table",
+    "few_shot_table",
     "front_table",
     "imported",
     "imported_curves",
@@ -65,6 +67,7 @@ __all__ = [
     "speed_table",
     "split_table",
     "split_title",
+    "supernet_table",
     "tree_lines",
     "winner_table",
     "word_table",

@@ -24,13 +24,15 @@ from eznas.studies.supernets import (
     SUPERNET,
     Ranked,
     Row,
+    measure,
     rankings,
     sample_of,
 )
 from eznas.supernets import tree_file
-from eznas.supernets.few_shot import Ranker, Supernets, train_supernets
+from eznas.supernets.few_shot import Ranker, Supernets
 from eznas.supernets.parts import Allowed
 from eznas.supernets.tree import Rules, random_tree
+from eznas.supernets.working import train_all
 from eznas.system.folder import make_folder
 
 ONE_SHOT, RANDOM = "one-shot", "random"
@@ -69,7 +71,7 @@ def few_shot(
     its 95 % interval low, high (seeds and components of networks resampled), each (the difference
     for each seed) and verdict.
 
-    Raises `InputError` for an argument that cannot be used, and as `train_supernets` does.
+    Raises `InputError` for an argument that cannot be used, and as `train_all` does.
     """
     if seeds < 1 or supernets.leaves:
         raise InputError("seeds, leaves: expected 1 or more seeds, and supernets without leaves")
@@ -81,15 +83,21 @@ def few_shot(
     proxy_scores = score(benchmark.architectures)
     make_folder(root)
     by_proxy = _leaves(name, supernets.space, tree, leaves, settings, first, root, phases)
+    methods = _methods(root, supernets, seeds, name, by_proxy)
+    parents = {
+        folders[method_of(RANDOM)][0]: folders[method_of(name)][0] for folders in methods.values()
+    }
+    every = [pair for folders in methods.values() for pair in folders.values()]
+    work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
+    train_all(dict(every), parents=parents, **work)
+    rankers = {path: Ranker(path, None, device) for path, _ in every}
+    names = {str(path): path for path in rankers}
+    measure({name: rankers[path] for name, path in names.items()}, names, benchmark, **work)
     ranked: list[Ranked] = []
-    for seed in range(supernets.seed, supernets.seed + seeds):
-        drawn = random_tree(SPACES[supernets.space], len(by_proxy), seed).leaves()
-        splits = {name: by_proxy, RANDOM: tuple(leaf.allowed for leaf in drawn)}
-        plan = replace(supernets, seed=seed)
-        folders = _trained(root, plan, splits, workers, device, phases)
-        rankers = {method: Ranker(path, None, device) for method, path in folders.items()}
-        one = rankings(rankers, benchmark, name, proxy_scores, phases)
-        _beside_one_shot(one, rankers)
+    for folders in methods.values():
+        named = {method: rankers[path] for method, (path, _) in folders.items()}
+        one = rankings(named, benchmark, name, proxy_scores)
+        _beside_one_shot(one, named)
         ranked.append(one)
     return {
         "space": supernets.space,
@@ -135,33 +143,21 @@ def _leaves(
     return tuple(leaf.allowed for leaf in grown.leaves)
 
 
-def _trained(
-    root: Path,
-    plan: Supernets,
-    splits: Mapping[str, tuple[Allowed, ...]],
-    workers: int,
-    device: str,
-    phases: Phases,
-) -> dict[str, Path]:
-    """The folders of the supernets of each method, trained. The methods with leaves share a parent,
-    which has the same seed as the one-shot supernet."""
-    folders = {ONE_SHOT: root / f"one-shot-{plan.seed}"}
-    one_shot = replace(plan, leaf_epochs=0)
-    train_supernets(folders[ONE_SHOT], one_shot, device=device, phases=phases)
-    parent = None
-    for number, (maker, leaves) in enumerate(splits.items()):
-        path = root / f"{'random' if maker == RANDOM else 'proxy'}-{plan.seed}"
-        train_supernets(
-            path,
-            replace(plan, leaves=leaves),
-            parent=parent,
-            workers=workers,
-            device=device,
-            phases=phases,
-        )
-        parent = path if number == 0 else parent
-        folders[method_of(maker)] = path
-    return folders
+def _methods(
+    root: Path, supernets: Supernets, seeds: int, proxy: str, by_proxy: tuple[Allowed, ...]
+) -> dict[int, dict[str, tuple[Path, Supernets]]]:
+    """Seed -> method -> the folder of its supernets, and what it holds."""
+    space, methods = SPACES[supernets.space], {}
+    for seed in range(supernets.seed, supernets.seed + seeds):
+        drawn = random_tree(space, len(by_proxy), seed).leaves()
+        at_random = tuple(leaf.allowed for leaf in drawn)
+        plan = replace(supernets, seed=seed)
+        methods[seed] = {
+            ONE_SHOT: (root / f"one-shot-{seed}", replace(plan, leaf_epochs=0)),
+            method_of(proxy): (root / f"proxy-{seed}", replace(plan, leaves=by_proxy)),
+            method_of(RANDOM): (root / f"random-{seed}", replace(plan, leaves=at_random)),
+        }
+    return methods
 
 
 def method_of(maker: str) -> str:

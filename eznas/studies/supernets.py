@@ -20,6 +20,7 @@ from eznas.report import plots
 from eznas.studies.splitting import bare, scores_of
 from eznas.supernets.few_shot import Ranker
 from eznas.supernets.ranking import joined, means_of_leaves, on_one_scale
+from eznas.supernets.working import measure_all
 from eznas.system.files import plain
 
 Floats = NDArray[np.float64]
@@ -91,7 +92,8 @@ def rank_supernets(
         first = next(iter(benchmark.datasets))
         score = scores_of(bare(proxy), benchmark.space, first, settings, scores, phases)
         proxy_scores = score(benchmark.architectures)
-    ranked = rankings(rankers, benchmark, proxy, proxy_scores, phases)
+    measure(rankers, {f: Path(f) for f in folders}, benchmark, workers, device, phases)
+    ranked = rankings(rankers, benchmark, proxy, proxy_scores)
     return {"space": benchmark.space, "proxy": proxy, "set": set_name, "supernets": ranked.rows}
 
 
@@ -105,12 +107,30 @@ def sample_of(
     return named_set(load_benchmark(space, [first]), set_name, networks, seed)
 
 
+def measure(
+    rankers: Mapping[str, Ranker],
+    folders: Mapping[str, Path],
+    benchmark: Benchmark,
+    workers: int,
+    device: str,
+    phases: Phases,
+) -> None:
+    """Let rankers, by the names of their supernets, find out all accuracies that `rankings` needs.
+    Raises `InputError` as `rank_supernets` does."""
+    by_folder = {folders[name]: ranker for name, ranker in rankers.items()}
+    purposes = {
+        folder: ("judging", "choosing") if ranker.supernets.leaves else ("judging",)
+        for folder, ranker in by_folder.items()
+    }
+    names = benchmark.architectures
+    measure_all(by_folder, names, purposes, workers=workers, device=device, phases=phases)
+
+
 def rankings(
     rankers: Mapping[str, Ranker],
     benchmark: Benchmark,
     proxy: str | None,
     proxy_scores: Floats | None,
-    phases: Phases,
 ) -> Ranked:
     """The networks of a benchmark of one data set ranked by supernets, by their names, and by a
     proxy's scores float64 [networks]. Raises `InputError` as `rank_supernets` does."""
@@ -121,7 +141,7 @@ def rankings(
         rows.append(_row(proxy, PROXY, benchmark, proxy_scores))
     for name, ranker in rankers.items():
         supernets = ranker.supernets
-        own = ranker.accuracies(benchmark.architectures, "judging", phases)
+        own = ranker.accuracies(benchmark.architectures)
         described = {
             "epochs": supernets.epochs,
             "leaves": len(supernets.leaves),
@@ -137,7 +157,7 @@ def rankings(
         for what, values in by.items():
             row = _row(name, what, benchmark, values) | described
             if supernets.leaves and what == SUPERNET:
-                choosing = ranker.accuracies(benchmark.architectures, "choosing", phases)
+                choosing = ranker.accuracies(benchmark.architectures, "choosing")
                 row |= _in_leaves(benchmark, own, choosing, leaf_of)
             rows.append(row)
             scores[name, what] = values

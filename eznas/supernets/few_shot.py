@@ -5,20 +5,15 @@ the supernet of every leaf goes on from its weights; so both run as many steps. 
 ECCV 2020 (one-shot); Zhao et al., "Few-Shot Neural Architecture Search", ICML 2021 (few-shot).
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eznas.errors import InputError, unknown
-from eznas.evaluation.executors import Call, Executor, Lost, NoPhases, Phases, SerialExecutor
-from eznas.evaluation.ray_executor import RayExecutor
 from eznas.spaces import SPACES, Space
 from eznas.statistics.config import available_device
 from eznas.statistics.images import Images, load
@@ -26,15 +21,13 @@ from eznas.supernets.parts import Allowed, checked, everything, numbered
 from eznas.supernets.quality import leaf_indices
 from eznas.supernets.ranking import shared_accuracies
 from eznas.supernets.shared import SharedSupernet
-from eznas.supernets.training import Recipe, load_weights, train
-from eznas.system.files import read_as, write_whole
-from eznas.system.folder import locked, make_folder
-from eznas.system.tensors import read_tensors, write_tensors
+from eznas.supernets.training import Recipe, load_weights
+from eznas.system.files import read_as
 
 SETTINGS = "supernet.json"
 WHOLE = "whole.tensors"
 CHILD_RATE = 0.025  # the learning rate from which the supernets of leaves go on
-TRAINED, CHOOSING = 0.8, 0.05  # shares of the images; the rest judges
+TRAINED, CHOOSING = 0.8, 0.25  # shares of the images, and of those that do not train
 HUNG = 24 * 3600.0  # seconds after which a worker that trains a leaf counts as hung
 
 Floats = NDArray[np.float64]
@@ -45,7 +38,8 @@ class Supernets:
     """What a folder holds: how its supernets are shaped and trained.
 
     `space`; `width`, `cells`: see `SharedSupernet`; `images`: a file or folder, as
-    `eznas.statistics.images.load` takes it, at `size` pixels; `epochs`: passes over the training
+    `eznas.statistics.images.load` takes it, at `size` pixels; `validation`: another one, whose
+    images choose leaves and judge networks ("": a fifth of the images is kept for that); `epochs`: passes over the training
     images in all, of which each of the `leaves` gets `leaf_epochs`; `batch` and `fair`: see
     `Recipe`; `seed` of the images' shares, the initialisation, paths and batches. Raises
     `InputError` for a space that is unknown, and for leaves that leave the whole space no epoch.
@@ -53,6 +47,7 @@ class Supernets:
 
     space: str
     images: str
+    validation: str = ""
     width: int = 8
     cells: int = 1
     size: int = 16
@@ -85,16 +80,21 @@ class Supernets:
     def parts(self) -> tuple[Images, Images, Images]:
         """The images to train on, those that choose a leaf, and those that judge networks. Raises
         `InputError` for images that cannot be used."""
-        images = load(self.images, None, self.size, self.seed)
-        count = len(images.labels)
-        ends = [0, round(TRAINED * count), round((TRAINED + CHOOSING) * count), count]
-        training, choosing, judging = (
-            Images(images.pixels[a:b], images.labels[a:b], f"{images.fingerprint}, {a} to {b}")
-            for a, b in pairwise(ends)
-        )
-        if not len(choosing.labels) or not len(judging.labels):
-            raise InputError(f"{self.images}: {count} images, expected 10 or more")
+        training, rest = load(self.images, None, self.size, self.seed), None
+        if self.validation:
+            rest = load(self.validation, None, self.size, self.seed)
+        else:
+            training, rest = _divided(training, TRAINED, self.images)
+        choosing, judging = _divided(rest, CHOOSING, self.validation or self.images)
         return training, choosing, judging
+
+    def check_batch(self) -> None:
+        """`InputError` where there are fewer images to train on than a batch."""
+        count = len(self.parts[0].labels)
+        if count < self.batch:
+            raise InputError(
+                f"{self.images}: {count} to train on, expected a batch ({self.batch}) or more"
+            )
 
     def recipe(self, leaf: bool) -> Recipe:
         """How the supernet of a leaf is trained, or that of the whole space."""
@@ -110,44 +110,16 @@ class Supernets:
         return supernet.to(available_device(device))
 
 
-def train_supernets(
-    folder: Path,
-    supernets: Supernets,
-    *,
-    parent: Path | None = None,
-    workers: int = 1,
-    device: str = "cpu",
-    phases: Phases | None = None,
-) -> None:
-    """Train the supernet of the whole space, then those of the leaves from its weights, in a folder
-    that is made or gone on with: `kill -9` loses an epoch at most.
-
-    `parent`: a folder with the trained supernet of the whole space to take, if it is the same that
-    would be trained here. `workers`: processes (Ray actors beyond 1) among which leaves are shared
-    out; all of them write into the folder. Results are the same for any number. Raises `InputError`
-    for a folder of another training, and for images or a space that cannot be used.
-    """
-    phases = phases or NoPhases()
-    supernet = supernets.fresh(device)
-    make_folder(folder)
-    with locked(folder):
-        _claim(folder, supernets)
-        if parent is not None and not (folder / WHOLE).exists():
-            write_tensors(folder / WHOLE, read_tensors(parent / WHOLE))
-        title = f"training the supernet of {supernets.space}, {supernets.parent_epochs} epochs"
-        progress = phases.phase(title, len(supernets.parts[0].labels))
-        allowed, seed = everything(supernet.space), [supernets.seed, 0]
-        recipe, images = supernets.recipe(leaf=False), supernets.parts[0]
-        train(supernet, allowed, images, recipe, seed, folder / WHOLE, progress)
-        if supernets.leaves:
-            title = f"training {len(supernets.leaves)} leaves, {supernets.leaf_epochs} epochs each"
-            progress = phases.phase(title, len(supernets.parts[0].labels))
-            jobs = [_LeafJob(k, str(folder), device) for k in range(len(supernets.leaves))]
-            executor = _executor(partial(_state, supernets), workers)
-            try:
-                executor.run(jobs, progress)
-            finally:
-                executor.close()
+def _divided(images: Images, share: float, file: str) -> tuple[Images, Images]:
+    """The first share of images, and the others; `InputError` where one of them is empty."""
+    count, end = len(images.labels), round(share * len(images.labels))
+    if not 0 < end < count:
+        raise InputError(f"{file}: too few images: {count} cannot be shared out")
+    first, others = (
+        Images(images.pixels[a:b], images.labels[a:b], f"{images.fingerprint}, {a} to {b}")
+        for a, b in ((0, end), (end, count))
+    )
+    return first, others
 
 
 def read_supernets(folder: Path) -> Supernets:
@@ -185,74 +157,25 @@ class Ranker:
         leaves = self.supernets.leaves or (everything(self.space),)
         return leaf_indices(numbered(self.space, architectures), leaves)
 
-    def accuracies(
-        self, architectures: Sequence[str], images: str = "judging", phases: Phases | None = None
-    ) -> Floats:
+    def accuracies(self, architectures: Sequence[str], images: str = "judging") -> Floats:
         """Accuracies in percent, float64 [networks], on the images of one purpose, "choosing" or
         "judging"; see `shared_accuracies`. They are remembered."""
         new = [a for a in dict.fromkeys(architectures) if (a, images) not in self._known]
         part = self.supernets.parts[1 if images == "choosing" else 2]
         leaf_of = self.leaves(new)
-        title = f"{len(new)} networks on {len(part.labels)} images ({images})"
-        progress = (phases or NoPhases()).phase(title, len(new)) if new else None
-        done = 0
         for leaf in np.unique(leaf_of).tolist():
             self._load(leaf)
             members = [a for a, k in zip(new, leaf_of.tolist(), strict=True) if k == leaf]
-            for architecture in members:
-                path = numbered(self.space, [architecture])[0].tolist()
-                value = shared_accuracies(self._supernet, [path], part)[0]
-                self._known[architecture, images] = float(value)
-                done += 1
-                if progress is not None:
-                    progress(done, len(new))
+            paths = numbered(self.space, members).tolist()
+            self.add(members, images, shared_accuracies(self._supernet, paths, part))
         return np.array([self._known[a, images] for a in architectures])
+
+    def add(self, architectures: Sequence[str], images: str, accuracies: Floats) -> None:
+        """Remember accuracies [networks] that are known already."""
+        keys = [(architecture, images) for architecture in architectures]
+        self._known |= dict(zip(keys, accuracies.tolist(), strict=True))
 
     def _load(self, leaf: int) -> None:
         is_few_shot = bool(self.supernets.leaves)
         file = leaf_file(self._folder, leaf) if is_few_shot else self._folder / WHOLE
         load_weights(self._supernet, file, self.supernets.recipe(is_few_shot).epochs)
-
-
-@dataclass(frozen=True)
-class _LeafJob:
-    """Training of the leaf of index `worker`."""
-
-    worker: int
-    folder: str
-    device: str
-
-    def call(self) -> Call:
-        return Call(_train_leaf, (self.worker, self.folder, self.device))
-
-    def finish(self, executor: Executor, call: Call, answer: Any | Lost) -> Any:
-        if isinstance(answer, Lost):  # its checkpoint stands: it goes on from there
-            answer = executor.attempt(self.worker, call, 2)
-        if isinstance(answer, Lost):
-            raise InputError(f"leaf {self.worker + 1}: its worker was lost: {answer.detail}")
-        return answer
-
-
-def _train_leaf(supernets: Supernets, leaf: int, folder: str, device: str) -> None:
-    supernet = supernets.fresh(device)
-    load_weights(supernet, Path(folder) / WHOLE, supernets.parent_epochs)
-    allowed, seed = supernets.leaves[leaf], [supernets.seed, leaf + 1]
-    recipe = supernets.recipe(leaf=True)
-    train(supernet, allowed, supernets.parts[0], recipe, seed, leaf_file(Path(folder), leaf))
-
-
-def _state(supernets: Supernets) -> Supernets:
-    """The state of a worker: it loads the images once, when it first needs them."""
-    return supernets
-
-
-def _executor(make_state: Any, workers: int) -> Executor:
-    return SerialExecutor(make_state) if workers == 1 else RayExecutor(make_state, workers, HUNG)
-
-
-def _claim(folder: Path, supernets: Supernets) -> None:
-    """Write what the folder is to hold; `InputError` where it holds something else."""
-    if not (folder / SETTINGS).exists():
-        write_whole(folder / SETTINGS, json.dumps(asdict(supernets), indent=2) + "\n")
-    elif read_supernets(folder) != supernets:
-        raise InputError(f"{folder}: holds supernets of other settings; expected another folder")

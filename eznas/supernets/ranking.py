@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from eznas.evaluation.evaluator import one_thread
-from eznas.evaluation.executors import Progress
 from eznas.statistics.images import Images
 from eznas.supernets.shared import Path, SharedSupernet, live_path
 
@@ -22,13 +21,12 @@ def shared_accuracies(
     supernet: SharedSupernet,
     paths: Sequence[Path],
     images: Images,
-    progress: Progress | None = None,
 ) -> Floats:
     """Accuracies in percent, float64 [networks], of paths in a supernet on labelled images.
 
     Batch norms take the statistics of batches of up to `BATCH` images. Networks whose live parts
     are equal have equal accuracies, and one that joins input and output nowhere has that of a
-    guess, 100 / classes. `progress` gets the networks done and in all.
+    guess, 100 / classes.
     """
     device = next(supernet.parameters()).device
     pixels = images.pixels.to(device).contiguous(memory_format=torch.channels_last)
@@ -43,8 +41,6 @@ def shared_accuracies(
                 accuracy_of[live] = 100 * float((torch.cat(guesses) == labels).double().mean())
             guess = 100 / supernet.classes
             accuracies[number] = guess if live is None else accuracy_of[live]
-            if progress is not None:
-                progress(number + 1, len(paths))
     return accuracies
 
 

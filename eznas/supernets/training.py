@@ -14,7 +14,6 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
-from eznas.evaluation.executors import Progress
 from eznas.statistics.images import Images
 from eznas.supernets.parts import Allowed
 from eznas.supernets.shared import SharedSupernet, draw_paths, live_path
@@ -27,7 +26,8 @@ _PATHS, _ORDER = range(2)  # purposes, each with its own random streams
 class Recipe:
     """How a supernet is trained: by SGD with Nesterov's momentum for `epochs` passes over the
     images, in batches of `batch`; the learning rate `rate` falls to 0 along a cosine, step by step;
-    gradients are cut to a norm of `clip`. `fair` paths: see `draw_paths`."""
+    gradients are cut to a norm of `clip`. `fair` paths: see `draw_paths`. Images are mirrored by lot and shifted by up to `shift` pixels
+    (see `varied`; 0: neither)."""
 
     epochs: int
     rate: float = 0.05
@@ -36,6 +36,7 @@ class Recipe:
     weight_decay: float = 5e-4
     clip: float = 5.0
     fair: bool = False
+    shift: int = 2
 
 
 def train(
@@ -45,14 +46,14 @@ def train(
     recipe: Recipe,
     seed: Sequence[int],
     file: Path | None = None,
-    progress: Progress | None = None,
+    until: int | None = None,
 ) -> None:
     """Train a supernet on the paths of the allowed options, in place, on its own device.
 
     Each step runs one path on one batch; what remains of the images after the last full batch of an
     epoch is left out of it. A step whose path joins input and output nowhere changes nothing, but
     counts. `file`: where the state is kept after every epoch; training goes on from there, to the
-    bit as if it had never stopped. `progress` gets the epochs done and in all.
+    bit as if it had never stopped. `until`: stop after so many epochs (None: all).
 
     Raises `InputError` for fewer images than a batch, and where the file cannot be written, or is
     that of another training.
@@ -75,7 +76,7 @@ def train(
     device = next(supernet.parameters()).device
     pixels, labels = images.pixels.to(device), images.labels.to(device)
     with one_thread():
-        for epoch in range(first, recipe.epochs):
+        for epoch in range(first, min(until or recipe.epochs, recipe.epochs)):
             generator = np.random.default_rng([*seed, _ORDER, epoch])
             order = torch.from_numpy(generator.permutation(len(labels)))
             for step, batch in enumerate(torch.split(order, recipe.batch)[:steps], epoch * steps):
@@ -84,12 +85,26 @@ def train(
                     continue
                 share = step / (steps * recipe.epochs)
                 rate = recipe.rate * (1 + math.cos(math.pi * share)) / 2
-                _step(supernet, optimizer, path, pixels[batch], labels[batch], rate, recipe.clip)
+                varying = varied(pixels[batch], recipe.shift, generator)
+                _step(supernet, optimizer, path, varying, labels[batch], rate, recipe.clip)
             if file is not None:
                 state = {"supernet": supernet.state_dict(), "optimizer": optimizer.state_dict()}
                 write_tensors(file, {"identity": repr(identity), "epochs": epoch + 1, **state})
-            if progress is not None:
-                progress(epoch + 1, recipe.epochs)
+
+
+def varied(pixels: torch.Tensor, shift: int, generator: np.random.Generator) -> torch.Tensor:
+    """Images [batch, channels, height, width], each mirrored left to right with probability 1/2 and
+    shifted by up to `shift` pixels in both directions, zeros coming in; as they are for a shift of
+    0. Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+    """
+    if not shift:
+        return pixels
+    count, _, height, width = pixels.shape
+    offsets = torch.from_numpy(generator.integers(2 * shift + 1, size=(2, count)))
+    is_mirrored = torch.from_numpy(generator.random(count) < 0.5).to(pixels.device)
+    mirrored = torch.where(is_mirrored[:, None, None, None], pixels.flip(3), pixels)
+    windows = F.pad(mirrored, (shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count), :, offsets[0], offsets[1]]
 
 
 def load_weights(supernet: SharedSupernet, file: Path, epochs: int) -> None:
@@ -131,9 +146,7 @@ def _resume(file: Path, supernet: SharedSupernet, optimizer: torch.optim.SGD, id
         return 0
     state = read_tensors(file)
     if state.get("identity") != identity:
-        raise InputError(
-            f"{file}: of another training: expected equal settings, seed and images"
-        )
+        raise InputError(f"{file}: of another training: expected equal settings, seed and images")
     _load(supernet, state["supernet"], file)
     optimizer.load_state_dict(state["optimizer"])
     return int(state["epochs"])
