@@ -134,13 +134,14 @@ def load(
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
-    Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
-    (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
+    Further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination; supernet:FOLDER,
+    the accuracies in trained supernets, and supernet:FOLDER+PROXY, joined with a proxy; and any
+    proxy (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
     places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
     as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
     library is missing.
     """
-    row = PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
+    row = PREDICTORS.get(name) or _combined(name) or _of_supernets(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")
     stand_in = proxies[0] if single else f"proxies:{','.join(proxies)}"
     places = {"proxies": stand_in, "champion": champion}
@@ -184,6 +185,14 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind == "gin" and features != ("graph",):
         raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
+
+
+def _of_supernets(text: str) -> NamedPredictor | None:
+    """The row of supernet:FOLDER or supernet:FOLDER+PROXY, None for a text of another form."""
+    if not text.startswith("supernet:"):
+        return None
+    source = "Guo et al., 2020 (one-shot); Zhao et al., 2021 (few-shot)"
+    return NamedPredictor(text, (text,), "", source, "weight sharing")
 
 
 def _of_proxy(name: str) -> NamedPredictor:
