@@ -9,9 +9,10 @@ from eznas.report.split_tables import summaries
 Content = Mapping[str, Any]
 
 _PICKED = (
-    "trees: how many of them are different. The leaf that a tree's own scores pick: its share of the networks, the share of the best "
-    "1 % that it holds, enrichment (the\nsecond divided by the first, with the standard deviation "
-    "over trees), and regret (the best accuracy of all minus the best in it, in points).\nright: "
+    "trees: how many of them are different. Of the leaf that a tree's own scores pick: its share "
+    "of the networks, the share of the best 1 %\nthat it holds, enrichment (the second divided by "
+    "the first, with the standard deviation over trees), and regret (the best accuracy\nof all minus the "
+    "best in it, in points). right: "
     "how often no other leaf holds more of the best 1 %; oracle: what the leaf that holds most of "
     "them holds, and its share of\nthe networks; eta squared: the share of the variance of "
     "accuracy that is between leaves."
