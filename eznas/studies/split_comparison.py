@@ -61,6 +61,7 @@ def compare_splits(
     how, phases = splitting or Splitting(), watcher or NoPhases()
     if initialisations < 1 or random_trees < 0:
         raise InputError("initialisations and random trees: expected 1 or more, and 0 or more")
+    how.check(space)
     names = list(dict.fromkeys(map(bare, proxies)))
     for name in names:
         load(name)
