@@ -12,9 +12,9 @@ _PICKED = (
     "trees: how many of them are different. Of the leaf that a tree's own scores pick, on "
     "{datasets}: its share of the networks, the\nshare of the best 1 % that it holds, enrichment "
     "(the second divided by the first), and regret (the best accuracy of all minus\nthe best in "
-    "it, in points); means over trees. right: how often no leaf holds more of the best 1 %; oracle: "
-    "how much the leaf holds\nthat holds most; eta squared: the share of the variance of accuracy "
-    "that is between leaves."
+    "it, in points); means over trees. right: how often no leaf holds more of the best 1 %; "
+    "oracle: how much the leaf holds\nthat holds most; eta squared: the share of the variance of "
+    "accuracy that is between leaves."
 )
 _RULES = (
     "Of the same trees, the share of the best 1 % (enrichment) in the leaf with the highest mean "
