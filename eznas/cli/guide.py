@@ -19,6 +19,7 @@ TOPICS = (  # in the order in which a newcomer reads them
     "spaces-and-data",
     "predict",
     "search",
+    "supernets",
     "extend",
     "evidence",
     "evidence-runs",

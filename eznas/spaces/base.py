@@ -14,7 +14,6 @@ from torch import nn
 from eznas.errors import InputError
 
 LISTED = 1_000_000  # architectures of a space that can be listed, at most
-_TRIES = 100  # draws for each architecture of a sample, at most
 
 # A position and the modules of its options -> the module that runs there.
 Combine = Callable[[int, Mapping[str, nn.Module]], nn.Module]
@@ -59,6 +58,8 @@ class Space:
     `supernet(combine, classes, width, cells)`: a network that holds all options of all positions,
     from images to logits as `build`; wherever options stand, it runs the module that `combine`
     makes of their position and their modules by option. None where the space has none.
+
+    `tries`: draws for each architecture of a sample, at most.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Space:
     datasets: tuple[str, ...] = ("cifar10",)
     names: Callable[[str], tuple[Hashable, ...]] = _own_name
     supernet: Callable[..., nn.Module] | None = None
+    tries: int = 100
 
     @property
     def _combinations(self) -> int:
@@ -96,7 +98,7 @@ class Space:
         """
         generator = np.random.default_rng(seed)
         architectures: dict[str, None] = {}
-        tries = _TRIES * count if count <= self._combinations else 0
+        tries = self.tries * count if count <= self._combinations else 0
         for _ in range(tries + 1):
             if len(architectures) == count:
                 return tuple(architectures)

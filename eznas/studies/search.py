@@ -66,8 +66,9 @@ def search_architectures(
     a CSV file whose networks and accuracies replace the benchmark's: only these are queried;
     `within`: a leaf of a tree, as `FILE.json#3`, outside of which none is. Regret stays that to the
     best network of all. A search is repeated `repeats` times; the same `seed` gives the same
-    queries, unless a limit on seconds is set. `max_params`, `max_flops` (multiply-adds for one image) and `max_seconds` (of a
-    forward pass here, on one thread with one image): no network above is queried.
+    queries, unless a limit on seconds is set. `max_params`, `max_flops` (multiply-adds for one
+    image) and `max_seconds` (of a forward pass here, on one thread with one image): no network
+    above is queried.
 
     Of `guided`: `predictor`, a name of `eznas.predictors` or an object with its methods;
     `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,

@@ -24,6 +24,7 @@ from eznas.supernets.tree import Tree, grow, qualities, random_tree
 Floats = NDArray[np.float64]
 
 RANDOM, TRUE = "random", "true accuracy"  # makers of trees that are no proxies
+DIGITS = 6  # of the numbers in rows
 
 
 def compare_splits(
@@ -61,6 +62,7 @@ def compare_splits(
     how, phases = splitting or Splitting(), watcher or NoPhases()
     if initialisations < 1 or random_trees < 0:
         raise InputError("initialisations and random trees: expected 1 or more, and 0 or more")
+    how.check(space)
     names = list(dict.fromkeys(map(bare, proxies)))
     for name in names:
         load(name)
@@ -132,9 +134,21 @@ def _true_rows(benchmark: Benchmark, how: Splitting) -> Iterator[dict[str, Any]]
 
 
 def _rows(tree: Tree, maker: str, seed: int, rows: Sequence[Quality]) -> Iterator[dict[str, Any]]:
-    """The tree's row for each data set, its leaves with their allowed options and scores."""
+    """The tree's row for each data set, its leaves with their allowed options and scores; numbers
+    are rounded to `DIGITS`."""
     for row in rows:
         described = asdict(row)
         for leaf, node, size in zip(described["leaves"], tree.leaves, tree.sizes, strict=True):
             leaf |= {"allowed": node.allowed, "size": size, "score": node.score}
-        yield {"proxy": maker, "seed": seed, **described}
+        yield rounded({"proxy": maker, "seed": seed, **described})
+
+
+def rounded(content: Any) -> Any:
+    """Content of dicts and sequences with its floats rounded to `DIGITS`."""
+    if isinstance(content, float):
+        return float(f"{content:.{DIGITS}g}")
+    if isinstance(content, Mapping):
+        return {key: rounded(value) for key, value in content.items()}
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        return [rounded(value) for value in content]
+    return content

@@ -19,7 +19,7 @@ from eznas.spaces.base import LISTED
 from eznas.statistics.config import MeasurementConfig
 from eznas.supernets.cuts import ByGradient, ByScore, Comparison, PartScore
 from eznas.supernets.members import MemberRanks
-from eznas.supernets.mixed import CELLS, WIDTH, GradientMatch, SupernetScore
+from eznas.supernets.mixed import CELLS, WIDTH, GradientMatch, SupernetScore, check_mixed
 from eznas.supernets.parts import Allowed, everything, size
 from eznas.supernets.tree import Rules, Tree, Watch, grow
 
@@ -59,6 +59,16 @@ class Splitting:
                 raise InputError(f"{name} {getattr(self, name)}: expected 1 or more")
         if (self.by, self.similarity) == ("members", "gradient"):
             raise InputError("similarity gradient: compares supernets, expected --by supernet")
+
+    def check(self, space: str) -> Space:
+        """The space of a name. Raises `InputError` for an unknown one, and where it cannot be split
+        in this way."""
+        if space not in SPACES:
+            raise unknown("space", space, SPACES)
+        self.rules.check(SPACES[space])
+        if self.by == "supernet":
+            check_mixed(SPACES[space])
+        return SPACES[space]
 
 
 def split(
@@ -106,11 +116,10 @@ def split(
     phases = watcher or NoPhases()
     name = bare(proxy)
     load(name)
-    if space not in SPACES:
-        raise unknown("space", space, SPACES)
+    whole = splitting.check(space)
     member_scores, networks = None, None
     if by == "members":
-        networks = _reference(SPACES[space], members, seed)
+        networks = _reference(whole, members, seed)
         member_scores = scores_of(name, space, dataset, settings, scores, phases)
     return tree_by(name, space, splitting, settings, dataset, member_scores, networks, phases)
 

@@ -114,5 +114,5 @@ def finite(score: float) -> float | None:
 
 def _differences(scores: Sequence[float]) -> Floats:
     known = [score for score in scores if math.isfinite(score)]
-    values = np.array([s if math.isfinite(s) else min(known, default=0.0) for s in scores])
+    values = np.array([s if math.isfinite(s) else min(known, default=0.0) for s in scores], float)
     return np.asarray(np.abs(values[:, None] - values))

@@ -1,5 +1,6 @@
 """The score of a part by its members: how a proxy ranks the architectures in it, on average."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from eznas.errors import InputError
 from eznas.spaces import Space
-from eznas.supernets.parts import Allowed, everything, inside, numbered, part, size
+from eznas.supernets.parts import TRIES, Allowed, everything, inside, numbered, part, size
 
 Floats = NDArray[np.float64]
 Scores = Callable[[Sequence[str]], Floats]  # architectures -> float64 [networks]
@@ -79,11 +80,12 @@ def shares_below(scores: Floats, reference: Floats) -> Floats:
 
 
 def _drawn(space: Space, seed: int) -> tuple[str, ...]:
-    """`LEAST` architectures of a part, or half as many, ..., where it has fewer."""
-    count = LEAST
-    while count:
-        try:
-            return space.sample(count, seed)
-        except InputError:
-            count //= 2
-    return ()
+    """`LEAST` architectures of a part, fewer where it has no more."""
+    if math.prod(map(len, space.positions)) <= TRIES:
+        members = space.architectures()
+        order = np.random.default_rng(seed).permutation(len(members))
+        return tuple(members[i] for i in order[:LEAST])
+    try:
+        return space.sample(LEAST, seed)
+    except InputError:
+        return ()

@@ -5,7 +5,7 @@ of the options (the softmax of equal alphas). `none` is one of them: it counts, 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,19 +53,25 @@ def mixed(
     same names in every part that has it. Raises `InputError` for a space without a mixed supernet,
     and for options that it does not have.
     """
-    if space.supernet is None:
-        known = ", ".join(name for name, other in SPACES.items() if other.supernet is not None)
-        raise InputError(
-            f"space {space.name} has no mixed supernet ({known} have one): expected to split it by "
-            "members (--by members)"
-        )
+    maker = check_mixed(space)
     indices = everything(space) if allowed is None else checked(space, allowed)
 
     def combine(position: int, modules: Mapping[str, nn.Module]) -> nn.Module:
         options = space.positions[position]
         return Mean({str(i): modules[options[i]] for i in indices[position]})
 
-    return space.supernet(combine, classes, width, cells)
+    return maker(combine, classes, width, cells)
+
+
+def check_mixed(space: Space) -> Callable[..., nn.Module]:
+    """What makes the supernet of a space. Raises `InputError` for a space without one."""
+    if space.supernet is None:
+        known = ", ".join(name for name, other in SPACES.items() if other.supernet is not None)
+        raise InputError(
+            f"space {space.name} has no mixed supernet ({known} have one): expected to split it by "
+            "members (--by members)"
+        )
+    return space.supernet
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from eznas.spaces import Space
 from eznas.spaces.base import LISTED, shortened
 
 Allowed = tuple[tuple[int, ...], ...]  # the indices of the options that each position may take
+TRIES = 10_000  # where few draws are spelled by allowed options: one of 700 in NAS-Bench-101
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
@@ -58,7 +59,12 @@ def part(space: Space, allowed: Sequence[Sequence[int]]) -> Space:
     )
     limits = _Limits(space, positions)
     return replace(
-        space, positions=positions, choices=limits.choices, text=limits.text, build=limits.build
+        space,
+        positions=positions,
+        choices=limits.choices,
+        text=limits.text,
+        build=limits.build,
+        tries=TRIES,
     )
 
 

@@ -67,6 +67,13 @@ class Rules:
         if not 0 <= self.stop <= 1:
             raise InputError(f"stop {self.stop}: expected a share from 0 to 1")
 
+    def check(self, space: Space) -> None:
+        """`InputError` for positions that a space does not have."""
+        for position in self.positions:
+            if not 0 <= position < len(space.positions):
+                expected = f"expected 0 to {len(space.positions) - 1}"
+                raise InputError(f"position {position}: {expected}")
+
 
 @dataclass(frozen=True)
 class Node:
@@ -171,10 +178,7 @@ def grow(
 ) -> Node:
     """The root of the tree of a space in SPACES; `compare`: the options of a position, `score`: of
     a leaf. Raises `InputError` for positions that are none, and as `compare` and `score` do."""
-    unknown_positions = sorted(set(rules.positions) - set(range(len(space.positions))))
-    if unknown_positions:
-        expected = f"expected 0 to {len(space.positions) - 1}"
-        raise InputError(f"position {unknown_positions[0]}: {expected}")
+    rules.check(space)
     cutter = _Cutter(space, compare, rules)
     open_leaves = [_Leaf(everything(space), 0)]
     closed: list[_Leaf] = []
