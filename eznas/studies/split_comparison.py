@@ -17,9 +17,10 @@ from eznas.proxies.measured import ScoringSettings
 from eznas.spaces import SPACES
 from eznas.studies.splitting import Scores, Splitting, bare, scores_of, tree_by
 from eznas.supernets.cuts import ByScore
+from eznas.supernets.growing import grow, random_tree
 from eznas.supernets.members import MemberRanks
 from eznas.supernets.quality import Quality
-from eznas.supernets.tree import Tree, grow, qualities, random_tree
+from eznas.supernets.tree import Tree, qualities
 
 Floats = NDArray[np.float64]
 
@@ -81,14 +82,8 @@ def compare_splits(
             rows += _rows(tree, name, number, qualities(tree, benchmark, on_sample))
     rows += _random_rows(benchmark, how, random_trees)
     rows += _true_rows(benchmark, how)
-    return {
-        "space": space,
-        **{key: getattr(how, key) for key in ("by", "similarity", "reference", "width", "cells")},
-        "rules": asdict(how.rules),
-        "networks": len(benchmark.architectures),
-        "scored": len(scored),
-        "splits": rows,
-    }
+    counts = {"networks": len(benchmark.architectures), "scored": len(scored)}
+    return {"space": space, **asdict(how), **counts, "splits": rows}
 
 
 @dataclass(frozen=True)

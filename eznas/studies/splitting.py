@@ -18,10 +18,11 @@ from eznas.spaces import SPACES, Space
 from eznas.spaces.base import LISTED
 from eznas.statistics.config import MeasurementConfig
 from eznas.supernets.cuts import ByGradient, ByScore, Comparison, PartScore
+from eznas.supernets.growing import Watch, grow
 from eznas.supernets.members import MemberRanks
 from eznas.supernets.mixed import CELLS, WIDTH, GradientMatch, SupernetScore, check_mixed
 from eznas.supernets.parts import Allowed, everything, size
-from eznas.supernets.tree import Rules, Tree, Watch, grow
+from eznas.supernets.tree import Rules, Tree
 
 BY = ("supernet", "members")
 SIMILARITY = ("score", "gradient")

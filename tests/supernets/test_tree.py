@@ -11,8 +11,9 @@ from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.supernets import tree_file
 from eznas.supernets.cuts import ByScore, Cut
+from eznas.supernets.growing import grow, random_tree
 from eznas.supernets.parts import everything, inside, numbered, part, restricted, size
-from eznas.supernets.tree import EDGES, NEXT, Node, Rules, Tree, grow, random_tree
+from eznas.supernets.tree import EDGES, NEXT, Node, Rules, Tree
 
 NB201, MACRO = SPACES["nasbench201"], SPACES["nasbench-macro"]
 WEIGHTS = (1.0, 4.0, 2.0, 0.5, 3.0, 0.1, 0.2, 5.0)  # of Macro's layers
