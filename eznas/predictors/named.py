@@ -136,10 +136,10 @@ def load(
 
     Further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination; supernet:FOLDER,
     the accuracies in trained supernets, and supernet:FOLDER+PROXY, joined with a proxy; and any
-    proxy (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
-    places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
-    as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
-    library is missing.
+    proxy (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take
+    the places that features of these names keep for them; `measurements`, `epochs`, `target` and
+    `seed` as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where
+    a library is missing.
     """
     row = PREDICTORS.get(name) or _combined(name) or _of_supernets(name) or _of_proxy(name)
     single = len(proxies) == 1 and proxies[0].startswith("table:")

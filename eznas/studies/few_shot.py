@@ -30,8 +30,9 @@ from eznas.studies.supernets import (
 )
 from eznas.supernets import tree_file
 from eznas.supernets.few_shot import Ranker, Supernets
+from eznas.supernets.growing import random_tree
 from eznas.supernets.parts import Allowed
-from eznas.supernets.tree import Rules, random_tree
+from eznas.supernets.tree import Rules
 from eznas.supernets.working import train_all
 from eznas.system.folder import make_folder
 

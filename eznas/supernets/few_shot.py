@@ -39,10 +39,11 @@ class Supernets:
 
     `space`; `width`, `cells`: see `SharedSupernet`; `images`: a file or folder, as
     `eznas.statistics.images.load` takes it, at `size` pixels; `validation`: another one, whose
-    images choose leaves and judge networks ("": a fifth of the images is kept for that); `epochs`: passes over the training
-    images in all, of which each of the `leaves` gets `leaf_epochs`; `batch` and `fair`: see
-    `Recipe`; `seed` of the images' shares, the initialisation, paths and batches. Raises
-    `InputError` for a space that is unknown, and for leaves that leave the whole space no epoch.
+    images choose leaves and judge networks ("": a fifth of the images is kept for that); `epochs`:
+    passes over the training images in all, of which each of the `leaves` gets `leaf_epochs`;
+    `batch` and `fair`: see `Recipe`; `seed` of the images' shares, the initialisation, paths and
+    batches. Raises `InputError` for a space that is unknown, and for leaves that leave the whole
+    space no epoch.
     """
 
     space: str

@@ -71,7 +71,7 @@ def test_every_network_is_run_in_the_supernet_of_its_leaf(tmp_path):
     assert (accuracies == [Ranker(folder).accuracies([a])[0] for a in NETWORKS]).all()
     assert ((accuracies >= 0) & (accuracies <= 100)).all()
     (folder / "leaf-2.tensors").unlink()
-    with pytest.raises(InputError, match="leaf-2.tensors: no such file"):
+    with pytest.raises(InputError, match=r"leaf-2\.tensors: no such file"):
         Ranker(folder).accuracies(NETWORKS)
     with pytest.raises(InputError, match=r"supernet\.json"):
         Ranker(tmp_path)

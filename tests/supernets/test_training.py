@@ -45,7 +45,7 @@ def test_a_step_is_that_of_sgd_with_nesterov_momentum_and_a_cosine_by_hand():
         if live is None:
             continue
         batch = order[16 * step : 16 * step + 16]
-        used = [p for p in parameters.values()]
+        used = list(parameters.values())
         logits = expected(IMAGES.pixels[batch], live)
         loss = F.cross_entropy(logits, IMAGES.labels[batch])
         gradients = torch.autograd.grad(loss, used, allow_unused=True)
@@ -131,12 +131,11 @@ def test_leaves_begin_with_the_weights_of_their_parent(tmp_path, monkeypatch):
         assert allowed == supernets.leaves[index]
         changed = read_tensors(leaf_file(folder, index))["supernet"]
         assert not _equal(weights, changed)
-    # Of the first edge, only the convolutions that a leaf allows are trained in it.
-    third = [f"network.stage1.0.edges.1_0.options.{option}.1.weight" for option in (2, 3)]
-    for index, (still, moves) in enumerate([third[::-1], third]):
+    # Of the first edge, a leaf trains only the convolution that it allows: 1x1 or 3x3.
+    for index, other in enumerate((3, 2)):
         changed = read_tensors(leaf_file(folder, index))["supernet"]
-        assert torch.equal(changed[still], parent["supernet"][still])
-        del moves
+        name = f"network.stage1.0.edges.1_0.options.{other}.1.weight"
+        assert torch.equal(changed[name], parent["supernet"][name])
 
 
 def test_a_training_that_was_cut_off_goes_on_to_the_same_result(tmp_path, monkeypatch):
