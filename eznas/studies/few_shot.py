@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eznas.benchmarks import Benchmark
 from eznas.benchmarks.subsets import AtMost
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
@@ -39,6 +40,7 @@ from eznas.system.folder import make_folder
 ONE_SHOT, RANDOM = "one-shot", "random"
 REPLICATES = 1000  # of the bootstrap
 Floats = NDArray[np.float64]
+Methods = dict[str, tuple[Path, Supernets]]  # method -> the folder of its supernets, what it holds
 
 
 def few_shot(
@@ -85,37 +87,49 @@ def few_shot(
     make_folder(root)
     by_proxy = _leaves(name, supernets.space, tree, leaves, settings, first, root, phases)
     methods = _methods(root, supernets, seeds, name, by_proxy)
-    parents = {
-        folders[method_of(RANDOM)][0]: folders[method_of(name)][0] for folders in methods.values()
-    }
-    every = [pair for folders in methods.values() for pair in folders.values()]
     work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
-    train_all(dict(every), parents=parents, **work)
-    rankers = {path: Ranker(path, None, device) for path, _ in every}
-    names = {str(path): path for path in rankers}
-    measure({name: rankers[path] for name, path in names.items()}, names, benchmark, **work)
+    rankers = _trained(methods, name, work)
+    paths = {str(path): path for path in rankers}
+    measure({text: rankers[path] for text, path in paths.items()}, paths, benchmark, **work)
     ranked: list[Ranked] = []
     for folders in methods.values():
         named = {method: rankers[path] for method, (path, _) in folders.items()}
         one = rankings(named, benchmark, name, proxy_scores)
         _beside_one_shot(one, named)
         ranked.append(one)
-    return {
-        "space": supernets.space,
-        "dataset": first,
+    return _described(supernets, benchmark, len(by_proxy), ranked) | {
         "proxy": name,
         "set": set_name,
-        "networks": len(benchmark.architectures),
-        "seeds": seeds,
-        **{
-            key: getattr(supernets, key)
-            for key in ("epochs", "leaf_epochs", "width", "cells", "size", "batch", "fair")
-        },
-        "leaves": len(by_proxy),
-        "images": len(supernets.parts[0].labels),
-        "judging": len(supernets.parts[2].labels),
         "supernets": [row for one in ranked for row in one.rows],
         "few_shot": _compared(ranked, _pairs(name)),
+    }
+
+
+def _trained(
+    methods: Mapping[int, Methods], proxy: str, work: Mapping[str, Any]
+) -> dict[Path, Ranker]:
+    """A ranker for each folder of supernets, which are trained; both trees share a parent."""
+    parents = {
+        folders[method_of(RANDOM)][0]: folders[method_of(proxy)][0] for folders in methods.values()
+    }
+    every = [pair for folders in methods.values() for pair in folders.values()]
+    train_all(dict(every), parents=parents, **work)
+    return {path: Ranker(path, None, work["device"]) for path, _ in every}
+
+
+def _described(
+    supernets: Supernets, benchmark: Benchmark, leaves: int, ranked: Sequence[Ranked]
+) -> dict[str, Any]:
+    """What was trained, and on which networks it is judged."""
+    kept = ("space", "epochs", "leaf_epochs", "width", "cells", "size", "batch", "fair")
+    return {
+        **{key: getattr(supernets, key) for key in kept},
+        "dataset": next(iter(benchmark.accuracies)),
+        "networks": len(benchmark.architectures),
+        "seeds": len(ranked),
+        "leaves": leaves,
+        "images": len(supernets.parts[0].labels),
+        "judging": len(supernets.parts[2].labels),
     }
 
 
@@ -146,9 +160,9 @@ def _leaves(
 
 def _methods(
     root: Path, supernets: Supernets, seeds: int, proxy: str, by_proxy: tuple[Allowed, ...]
-) -> dict[int, dict[str, tuple[Path, Supernets]]]:
-    """Seed -> method -> the folder of its supernets, and what it holds."""
-    space, methods = SPACES[supernets.space], {}
+) -> dict[int, Methods]:
+    """The methods of each seed."""
+    space, methods = SPACES[supernets.space], dict[int, Methods]()
     for seed in range(supernets.seed, supernets.seed + seeds):
         drawn = random_tree(space, len(by_proxy), seed).leaves()
         at_random = tuple(leaf.allowed for leaf in drawn)

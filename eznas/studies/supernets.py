@@ -35,8 +35,8 @@ PROXY, SUPERNET, LEAVES, ONE_SCALE, JOINED = (  # what networks are ranked by
 class Ranked:
     """What some trained supernets make of the networks of a sample.
 
-    `rows`: what is told of each ranking, see `rank_supernets`; `scores`: the ranking's scores by
-    (name of the supernets, what ranks), float64 [networks]; `benchmark`: the networks.
+    `rows`: what there is to say of each ranking, see `rank_supernets`; `scores`: by (name of the
+    supernets, what ranks) the scores float64 [networks]; `benchmark`: the networks.
     """
 
     rows: list[Row]

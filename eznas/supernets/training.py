@@ -26,8 +26,8 @@ _PATHS, _ORDER = range(2)  # purposes, each with its own random streams
 class Recipe:
     """How a supernet is trained: by SGD with Nesterov's momentum for `epochs` passes over the
     images, in batches of `batch`; the learning rate `rate` falls to 0 along a cosine, step by step;
-    gradients are cut to a norm of `clip`. `fair` paths: see `draw_paths`. Images are mirrored by lot
-    and shifted by up to `shift` pixels (see `varied`; 0: neither)."""
+    gradients are cut to a norm of `clip`. `fair` paths: see `draw_paths`. Images are mirrored by
+    lot and shifted by up to `shift` pixels (see `varied`; 0: neither)."""
 
     epochs: int
     rate: float = 0.05

@@ -84,6 +84,9 @@ def train_all(
     for supernets in folders.values():
         supernets.fresh(device)  # what cannot be used is said before anything is written
         supernets.check_batch()
+    for parent in parents.values():
+        if parent not in folders and not (parent / WHOLE).exists():
+            raise InputError(f"{parent}: no {WHOLE}: expected a supernet that is trained")
     with ExitStack() as cleanup:
         for folder, supernets in folders.items():
             make_folder(folder)

@@ -32,11 +32,10 @@ def test_leaves_of_a_tree_and_the_comparison(images):
     answer(*cut, "--workers", "1", "--save", "tree.json")
     few = (*SMALL, "--leaf-epochs", "1", "--split", "tree.json", "--images", images)
     assert answer("supernet", "train", *few, "--save", "few")["leaves"] == 2
-    compared = ("supernet", "compare", "s", *few, "--proxy", "params", "--networks", "20")
+    compared = ("supernet", "compare", "s", *few, "--proxy", "params", "--networks", "12")
     content = answer(*compared, "--seeds", "1", "--save", "kept")
     assert json.loads(Path("kept/few-shot.json").read_text())["few_shot"] == content["few_shot"]
     assert Path("kept/README.md").read_text() == page_of(Path("kept"))
-    assert "won" in call(*compared, "--seeds", "1").out or "even" in call(*compared).out
 
 
 def test_bad_input(images):
