@@ -12,12 +12,13 @@ from eznas.errors import InputError
 from eznas.spaces import SPACES
 from eznas.statistics.images import generated
 from eznas.supernets import working
-from eznas.supernets.few_shot import CHILD_RATE, WHOLE, leaf_file, read_supernets
+from eznas.supernets.few_shot import CHILD_RATE, WHOLE, Ranker, leaf_file, read_supernets
 from eznas.supernets.parts import everything
 from eznas.supernets.shared import SharedSupernet, draw_paths, live_path
 from eznas.supernets.training import Recipe, load_weights, train, varied
-from eznas.supernets.working import train_all
+from eznas.supernets.working import measure_all, train_all
 from eznas.system.tensors import read_tensors
+from tests.evaluation.ray_marks import on_ray
 from tests.supernets.trained import leaves, tiny, trained
 
 NB201 = SPACES["nasbench201"]
@@ -206,3 +207,20 @@ def test_images_are_shared_out(tmp_path):
         train_all({tmp_path / "x": tiny(tmp_path, batch=64)})
     validated = tiny(tmp_path, validation=tiny(tmp_path).images).parts
     assert [len(part.labels) for part in validated] == [64, 16, 48]
+
+
+@on_ray
+def test_two_workers_train_and_rank_as_one_does(tmp_path):
+    supernets = tiny(tmp_path, epochs=3, leaf_epochs=1, leaves=leaves(NB201))
+    one, two = tmp_path / "one", tmp_path / "two"
+    train_all({one: supernets})
+    train_all({two: supernets}, workers=2)
+    for name in ("whole", "leaf-1", "leaf-2"):
+        first, second = (read_tensors(f / f"{name}.tensors")["supernet"] for f in (one, two))
+        assert _equal(first, second)
+    networks, ranker = NB201.sample(5), Ranker(two)
+    measure_all({two: ranker}, networks, {two: ("judging", "choosing")}, workers=2)
+    (two / "leaf-1.tensors").unlink()  # what is known is not run again
+    for purpose in ("judging", "choosing"):
+        expected = Ranker(one).accuracies(networks, purpose)
+        assert (ranker.accuracies(networks, purpose) == expected).all()
