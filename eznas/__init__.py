@@ -24,6 +24,8 @@ from eznas.studies.latent_comparison import latent_compare
 from eznas.studies.latent_result import LatentSearch
 from eznas.studies.latent_search import latent_search
 from eznas.studies.search import search_architectures
+from eznas.studies.split_comparison import compare_splits
+from eznas.studies.splitting import split
 
 if TYPE_CHECKING:
     from eznas.studies.budgets import Budgets, budgets
@@ -51,6 +53,7 @@ __all__ = [
     "budgets",
     "combine",
     "compare_searches",
+    "compare_splits",
     "correlate",
     "estimate",
     "evolve",
@@ -64,6 +67,7 @@ __all__ = [
     "resume",
     "score",
     "search_architectures",
+    "split",
 ]
 
 

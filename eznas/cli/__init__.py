@@ -9,7 +9,9 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     proxies,
     runs,
     search,
+    splits,
     studies,
+    supernets,
 )
 from eznas.cli.main import main
 

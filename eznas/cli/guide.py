@@ -20,6 +20,7 @@ TOPICS = (  # in the order in which a newcomer reads them
     "predict",
     "search",
     "latent",
+    "supernets",
     "extend",
     "evidence",
     "evidence-runs",

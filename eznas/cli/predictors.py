@@ -53,8 +53,8 @@ PredictorText = Annotated[
     str,
     typer.Argument(
         metavar="PREDICTOR",
-        help="A name (`eznas predictors` lists them), REGRESSOR[FEATURE; FEATURE; ...], or any "
-        "proxy.",
+        help="A name (`eznas predictors` lists them), REGRESSOR[FEATURE; FEATURE; ...], "
+        "supernet:FOLDER (trained supernets), supernet:FOLDER+PROXY, or any proxy.",
     ),
 ]
 Train = Annotated[

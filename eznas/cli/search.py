@@ -67,6 +67,17 @@ COMMON: Group = {  # keyword of a search -> option
             ),
         ],
     ),
+    "within": option(
+        "within",
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="TREE.json#K",
+                help="Search in leaf K of a tree that `eznas split --save` wrote.",
+                show_default="the whole space",
+            ),
+        ],
+    ),
     "queries": option(
         "queries",
         Annotated[int, typer.Option(min=1, help="How many accuracies a search may look up.")],

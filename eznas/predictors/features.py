@@ -2,11 +2,13 @@
 
 A feature is named by a text: `encoding` (the choices, one-hot), `graph` (operations and edges),
 `paths` (the path statistics), `proxies:A,B` (scores of proxies), `table:FILE.csv` (the columns of a
-file), `curve` and the summaries of curves (see `eznas.predictors.curves`), or else a single proxy:
-a name, a run (`run:NAME` or NAME), a file or a formula.
+file), `curve` and the summaries of curves (see `eznas.predictors.curves`), `supernet:FOLDER` (the
+accuracies in trained supernets), `supernet:FOLDER+PROXY` (these and a proxy, joined), or else a
+single proxy: a name, a run (`run:NAME` or NAME), a file or a formula.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from eznas.predictors.scaling import ScoreScaler
 from eznas.proxies.loading import separated
 from eznas.spaces import Space
 from eznas.statistics.catalogue import PATHS
+from eznas.supernets.few_shot import Ranker
+from eznas.supernets.ranking import joined
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +75,8 @@ def feature(text: str, measurements: Measurements, epochs: int | None = None) ->
     """The feature that a text names (see the top of this file), not fitted yet.
 
     `measurements` of the space; `epochs`: how far curves are read (None: as far as they go).
-    Raises `InputError` for a text that names none, and for a space without graphs.
+    Raises `InputError` for a text that names none, for a space without graphs, and for a folder
+    that holds no trained supernets of the space.
     """
     space = measurements.space
     kind, colon, rest = text.partition(":")
@@ -83,6 +88,8 @@ def feature(text: str, measurements: Measurements, epochs: int | None = None) ->
         return Scores(lambda architectures, curves: described(of(curves, architectures, epochs)))
     if text in SUMMARIES:
         return Scores(lambda architectures, curves: summary(text, curves, architectures, epochs))
+    if kind == "supernet" and colon:
+        return _of_supernets(rest, measurements)
     if kind == "table" and colon:
         return Scores(_columns(measurements.table(rest), space))
     if not proxies_of(text):
@@ -97,6 +104,8 @@ def proxies_of(text: str) -> tuple[str, ...]:
         return PATHS
     if text in ("encoding", "graph", "curve", *SUMMARIES) or (kind == "table" and colon):
         return ()
+    if kind == "supernet" and colon:
+        return tuple(filter(None, [rest.partition("+")[2].strip()]))
     if kind == "proxies" and colon:
         return tuple(separated(rest))
     return (rest if kind == "run" and colon else text,)
@@ -125,6 +134,24 @@ def summary(
 
 def _of_proxies(proxies: Sequence[str], measurements: Measurements) -> Scores:
     return Scores(lambda architectures, _: measurements.scores(proxies, architectures))
+
+
+def _of_supernets(text: str, measurements: Measurements) -> Scores:
+    """Accuracies in the supernets of a folder, FOLDER; or, FOLDER+PROXY, joined with a proxy's
+    scores: the networks that are asked for together are standardised among themselves."""
+    folder, _, proxy = text.partition("+")
+    ranker = Ranker(Path(folder.strip()))
+    if ranker.space.name != measurements.space.name:
+        expected = f"expected those of {measurements.space.name}"
+        raise InputError(f"{folder.strip()}: supernets of {ranker.space.name}, {expected}")
+
+    def raw(architectures: Sequence[str], _: Curves | None) -> Floats:
+        scores = ranker.accuracies([ranker.space.canonical(a) for a in architectures])
+        if proxy:
+            scores = joined(measurements.scores([proxy.strip()], architectures)[:, 0], scores)
+        return scores[:, None]
+
+    return Scores(raw)
 
 
 def _columns(table: Published, space: Space) -> Callable[[Sequence[str], Curves | None], Floats]:

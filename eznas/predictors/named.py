@@ -136,11 +136,12 @@ def load(
 ) -> Predictor:
     """A predictor by its name in `PREDICTORS`, not fitted yet.
 
-    Two further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination, and any proxy
-    (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take the
-    places that features of these names keep for them; `measurements`, `epochs`, `target` and `seed`
-    as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where a
-    library is missing.
+    Further texts are read: REGRESSOR[FEATURE; FEATURE; ...] for any combination; supernet:FOLDER,
+    the accuracies in trained supernets, and supernet:FOLDER+PROXY, joined with a proxy; and any
+    proxy (a run, a file, a formula), which is a predictor by itself. `proxies` and `champion` take
+    the places that features of these names keep for them; `measurements`, `epochs`, `target` and
+    `seed` as in `Predictor`. Raises `InputError` for other names, proxies that are none, and where
+    a library is missing.
     """
     if target not in TARGETS:
         raise unknown("target", target, TARGETS)
@@ -178,7 +179,7 @@ def check_used(name: str, proxies: Sequence[str], champion: str) -> None:
 
 
 def _row_of(name: str) -> NamedPredictor:
-    return PREDICTORS.get(name) or _combined(name) or _of_proxy(name)
+    return PREDICTORS.get(name) or _combined(name) or _of_supernets(name) or _of_proxy(name)
 
 
 def _check_proxy(text: str, features: Sequence[str]) -> None:
@@ -219,6 +220,14 @@ def _combined(text: str) -> NamedPredictor | None:
     if behind == "gin" and features != ("graph",):
         raise InputError(f"predictor {text!r}: gin reads graphs, expected gin[graph]")
     return NamedPredictor(text, features, behind, REGRESSORS[behind].source)
+
+
+def _of_supernets(text: str) -> NamedPredictor | None:
+    """The row of supernet:FOLDER or supernet:FOLDER+PROXY, None for a text of another form."""
+    if not text.startswith("supernet:"):
+        return None
+    source = "Guo et al., 2020 (one-shot); Zhao et al., 2021 (few-shot)"
+    return NamedPredictor(text, (text,), "", source, "weight sharing")
 
 
 def _of_proxy(name: str) -> NamedPredictor:

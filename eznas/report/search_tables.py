@@ -105,6 +105,8 @@ def search_title(content: Mapping[str, Any]) -> str:
     repeats = content["repeats"]
     mean = f", {repeats} repeats" if repeats > 1 else ""
     where = f"{content['space']}/{content['dataset']}"
+    if content.get("within"):
+        where += f" within {content['within']}"
     return f"{content['method']} search, {where}, {content['accuracy']} accuracy{mean}"
 
 

@@ -17,6 +17,13 @@ from eznas.report.search_page import (
     tables_of_comparison,
     tables_of_search,
 )
+from eznas.report.split_page import described_splits, tables_of_splits
+from eznas.report.supernet_tables import (
+    described_few_shot,
+    described_supernets,
+    tables_of_few_shot,
+    tables_of_supernets,
+)
 
 Content = Mapping[str, Any]
 Describe = Callable[[Content], str]  # the first sentence
@@ -262,6 +269,9 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "latent_searches": (described_latent_comparison, tables_of_latent_comparison),
     "queried": (described_search, tables_of_search),
     "curves": (described_comparison, tables_of_comparison),
+    "few_shot": (described_few_shot, tables_of_few_shot),
+    "supernets": (described_supernets, tables_of_supernets),
+    "splits": (described_splits, tables_of_splits),
     "maps": (described_budgets, budget_tables),
     "published": (_described_agreement, _agreement_tables),
     "weights": (_described_combination, _combination_tables),

@@ -36,6 +36,7 @@ from eznas.report.search_tables import (
     search_table,
     search_title,
 )
+from eznas.report.split_tables import leaf_table, split_table, split_title, tree_lines
 from eznas.report.study_tables import (
     agreement_table,
     combine_table,
@@ -43,6 +44,7 @@ from eznas.report.study_tables import (
     speed_table,
     yardstick_table,
 )
+from eznas.report.supernet_tables import few_shot_table, supernet_table
 
 __all__ = [
     "agreement_table",
@@ -59,6 +61,7 @@ __all__ = [
     "data_table",
     "difference_table",
     "feature_ranking_table",
+    "few_shot_table",
     "front_table",
     "imported",
     "imported_curves",
@@ -66,6 +69,7 @@ __all__ = [
     "latent_comparison_title",
     "latent_lines",
     "latent_title",
+    "leaf_table",
     "outcome_line",
     "prediction_table",
     "predictor_table",
@@ -76,6 +80,10 @@ __all__ = [
     "search_title",
     "source_lines",
     "speed_table",
+    "split_table",
+    "split_title",
+    "supernet_table",
+    "tree_lines",
     "weight_table",
     "winner_table",
     "word_table",

@@ -28,6 +28,7 @@ def described(result: SearchResult) -> dict[str, Any]:
         "seed": result.seed,
         "repeats": len(result.repeats),
         "limits": vars(result.limits),
+        "within": result.within,
         "best_known": known,
         "best": {**_row(best), "regret": None if known is None else known - best.accuracy},
         "curve": {
@@ -60,6 +61,7 @@ def restored(content: Any) -> SearchResult:
             repeats=repeats,
             limits=Limits(**content["limits"]),
             best_known=content["best_known"],
+            within=content.get("within"),
         )
     except (LookupError, TypeError, ValueError):
         raise InputError("expected a search as `eznas search METHOD --save` writes it") from None

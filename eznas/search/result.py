@@ -41,7 +41,8 @@ class SearchResult:
     `repeats`: the queries of each repeat in their order; `kind` of the accuracies: "validation",
     "test", "surrogate" or "given"; `queries`: how many each repeat could make; `limits` that hold
     for every network; `best_known`: the highest accuracy that any network within the limits has,
-    None where that is not known. Costs are known for the first repeat, and with limits for all.
+    None where that is not known; `within`: the part of the space that was searched (None: all).
+    Costs are known for the first repeat, and with limits for all.
     """
 
     method: str
@@ -53,6 +54,7 @@ class SearchResult:
     repeats: tuple[tuple[Query, ...], ...]
     limits: Limits = field(default_factory=Limits)
     best_known: float | None = None
+    within: str | None = None
 
     @property
     def best(self) -> Query:

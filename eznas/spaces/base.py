@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,7 +14,9 @@ from torch import nn
 from eznas.errors import InputError
 
 LISTED = 1_000_000  # architectures of a space that can be listed, at most
-_TRIES = 100  # draws for each architecture of a sample, at most
+
+# A position and the modules of its options -> the module that runs there.
+Combine = Callable[[int, Mapping[str, nn.Module]], nn.Module]
 
 
 def shortened(text: str, limit: int = 60) -> str:
@@ -52,6 +54,12 @@ class Space:
     `connected`: whether there is such a path.
     `names`: names of the function that it computes; architectures that share a name are never
     placed on both sides of a split.
+
+    `supernet(combine, classes, width, cells)`: a network that holds all options of all positions,
+    from images to logits as `build`; wherever options stand, it runs the module that `combine`
+    makes of their position and their modules by option. None where the space has none.
+
+    `tries`: draws for each architecture of a sample, at most.
     """
 
     name: str
@@ -63,6 +71,8 @@ class Space:
     connected: Callable[[str], bool] = _always_connected
     datasets: tuple[str, ...] = ("cifar10",)
     names: Callable[[str], tuple[Hashable, ...]] = _own_name
+    supernet: Callable[..., nn.Module] | None = None
+    tries: int = 100
 
     @property
     def _combinations(self) -> int:
@@ -88,7 +98,7 @@ class Space:
         """
         generator = np.random.default_rng(seed)
         architectures: dict[str, None] = {}
-        tries = _TRIES * count if count <= self._combinations else 0
+        tries = self.tries * count if count <= self._combinations else 0
         for _ in range(tries + 1):
             if len(architectures) == count:
                 return tuple(architectures)

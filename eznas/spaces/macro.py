@@ -6,12 +6,12 @@ Functions that take an architecture raise `InputError` if it is not one.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space, shortened
+from eznas.spaces.base import Combine, Space, shortened
 from eznas.spaces.blocks import conv_norm, pooling
 
 STAGES = (2, 3, 3)  # layers; the first of each halves height and width and doubles the channels
@@ -41,18 +41,39 @@ def build(architecture: str, classes: int = 10) -> nn.Module:
 
     From [batch, 3, height, width] to logits [batch, classes]; height and width are multiples of 8.
     """
-    channels, features = STEM, list[nn.Module]()
-    digits = iter(choices(architecture))
+    digits = choices(architecture)
+    return _network(lambda layer, *shape: _layer(digits[layer], *shape), classes, STEM)
+
+
+def supernet(combine: Combine, classes: int = 10, width: int = STEM, cells: int = 0) -> nn.Module:
+    """A network that holds every option of every layer, as `Space.supernet` has it.
+
+    `width`: channels of the stem, and a fortieth of those of the last convolution. `cells` has no
+    meaning here: the layers are the choices.
+    """
+
+    def make_layer(layer: int, *shape: int) -> nn.Module:
+        return combine(layer, {digit: _layer(digit, *shape) for digit in OPTIONS})
+
+    return _network(make_layer, classes, width)
+
+
+def _network(make_layer: Callable[..., nn.Module], classes: int, width: int) -> nn.Module:
+    """The network whose layers `make_layer(index, in_channels, out_channels, stride)` makes."""
+    channels, features = width, list[nn.Module]()
     for layers in STAGES:
-        features.append(_layer(next(digits), channels, 2 * channels, 2))
+        features.append(make_layer(len(features), channels, 2 * channels, 2))
         channels *= 2
-        features += [_layer(next(digits), channels, channels, 1) for _ in range(layers - 1)]
+        features += [
+            make_layer(len(features) + i, channels, channels, 1) for i in range(layers - 1)
+        ]
+    last = LAST * width // STEM
     parts: dict[str, nn.Module] = {
-        "stem": nn.Sequential(*conv_norm(3, STEM, 3), nn.ReLU()),
+        "stem": nn.Sequential(*conv_norm(3, width, 3), nn.ReLU()),
         "features": nn.Sequential(*features),
-        "last": nn.Sequential(*conv_norm(channels, LAST, 1), nn.ReLU()),
+        "last": nn.Sequential(*conv_norm(channels, last, 1), nn.ReLU()),
         "pool": pooling(),
-        "classifier": nn.Linear(LAST, classes),
+        "classifier": nn.Linear(last, classes),
     }
     return nn.Sequential(OrderedDict(parts))
 
@@ -111,5 +132,6 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
+    supernet=supernet,
     names=lambda architecture: (equivalence_name(architecture),),
 )

@@ -10,13 +10,13 @@ import itertools
 import operator
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.spaces.base import Space, shortened
+from eznas.spaces.base import Combine, Space, shortened
 from eznas.spaces.blocks import ResidualReduction, conv_norm, pooling, relu_conv_norm
 
 # An operation's position is its digit in the published tables; edges stand in string order.
@@ -43,39 +43,60 @@ def build(architecture: str, classes: int = 10) -> nn.Module:
     """
     cell = operations(architecture)
 
+    return _network(lambda channels: Cell(cell, channels), classes, 16, CELLS_PER_STAGE)
+
+
+def supernet(combine: Combine, classes: int = 10, width: int = 16, cells: int = 5) -> nn.Module:
+    """A network that holds every operation on every edge of every cell, as `Space.supernet` has it.
+
+    `width`: channels of the first stage; `cells` of a stage.
+    """
+
+    def make_cell(channels: int) -> nn.Module:
+        return SumOfEdges(
+            {
+                edge: combine(edge, {op: make(channels) for op, make in MODULES.items()})
+                for edge in range(len(EDGES))
+            }
+        )
+
+    return _network(make_cell, classes, width, cells)
+
+
+def _network(
+    make_cell: Callable[[int], nn.Module], classes: int, width: int, cells: int
+) -> nn.Module:
+    """Three stages of cells of `width`, twice and four times as many channels."""
+
     def stage(channels: int) -> nn.Module:
-        return nn.Sequential(*(Cell(cell, channels) for _ in range(CELLS_PER_STAGE)))
+        return nn.Sequential(*(make_cell(channels) for _ in range(cells)))
 
     layers: dict[str, nn.Module] = {
-        "stem": nn.Sequential(*conv_norm(3, 16, 3)),
-        "stage1": stage(16),
-        "reduction1": ResidualReduction(16, 32),
-        "stage2": stage(32),
-        "reduction2": ResidualReduction(32, 64),
-        "stage3": stage(64),
-        "last": nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()),
+        "stem": nn.Sequential(*conv_norm(3, width, 3)),
+        "stage1": stage(width),
+        "reduction1": ResidualReduction(width, 2 * width),
+        "stage2": stage(2 * width),
+        "reduction2": ResidualReduction(2 * width, 4 * width),
+        "stage3": stage(4 * width),
+        "last": nn.Sequential(nn.BatchNorm2d(4 * width), nn.ReLU()),
         "pool": pooling(),
-        "classifier": nn.Linear(64, classes),
+        "classifier": nn.Linear(4 * width, classes),
     }
     return nn.Sequential(OrderedDict(layers))
 
 
-class Cell(nn.Module):
-    """[batch, channels, height, width] to the same shape.
+class SumOfEdges(nn.Module):
+    """[batch, channels, height, width] to the same shape; `modules`: of edges, by their index in
+    `EDGES`.
 
-    A node is the sum of its incoming edges. Every edge but `none` runs, whether or not it
-    reaches the output: published proxies count such layers. A node without edges is a constant
-    zero, through which no gradient flows.
+    A node is the sum of its incoming edges; a node without edges is a constant zero, through which
+    no gradient flows.
     """
 
-    def __init__(self, operations: Sequence[str], channels: int) -> None:
+    def __init__(self, modules: Mapping[int, nn.Module]) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
-            {
-                f"{to}_{source}": _MODULES[op](channels)
-                for (to, source), op in zip(EDGES, operations, strict=True)
-                if op != "none"
-            }
+            {f"{EDGES[edge][0]}_{EDGES[edge][1]}": module for edge, module in modules.items()}
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,7 +113,27 @@ class Cell(nn.Module):
         return nodes[-1]
 
 
-_MODULES: dict[str, Callable[[int], nn.Module]] = {
+class Cell(SumOfEdges):
+    """The cell of one architecture, given by the operation of each edge.
+
+    Every edge but `none` runs, whether or not it reaches the output: published proxies count such
+    layers.
+    """
+
+    def __init__(self, operations: Sequence[str], channels: int) -> None:
+        cell = enumerate(operations)
+        super().__init__({edge: MODULES[op](channels) for edge, op in cell if op != "none"})
+
+
+class Zero(nn.Module):
+    """Zeros of the shape of what comes in, which no gradient passes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+MODULES: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: Zero(),
     "skip_connect": lambda channels: nn.Identity(),
     "nor_conv_1x1": lambda channels: relu_conv_norm(channels, channels, 1),
     "nor_conv_3x3": lambda channels: relu_conv_norm(channels, channels, 3),
@@ -231,6 +272,7 @@ SPACE = Space(
     choices=operations,
     text=text,
     build=build,
+    supernet=supernet,
     live_cell=live_cell,
     connected=connected,
     datasets=("cifar10", "cifar100", "ImageNet16-120"),

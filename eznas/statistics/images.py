@@ -31,6 +31,7 @@ SMALLEST, LARGEST = 0.06, 1.0  # radii
 SCENE, SHADING, LEAF = 0.10, 0.40, 0.165
 TINT_SCENE, TINT_LEAF = 0.062, 0.065  # of the colour tint of an image and of single leaves.
 LEAVES = 256  # drawn at a time
+CONVERTED = 1000  # images at a time, from bytes to float64 and to their size
 FINER = 2  # edges are smoothed by averaging FINER x FINER points per pixel
 
 _CIFAR = {  # folder -> files, key of the labels
@@ -79,8 +80,9 @@ def generated(count: int, size: int = 32, classes: int = 10, seed: int = 0) -> I
     return _images(_normalised(pictures), np.concatenate(orders)[:count], "dead leaves")
 
 
-def load(path: str | Path, count: int, size: int = 32, seed: int = 0) -> Images:
-    """`count` images of a file, balanced over classes, area-averaged to `size` x `size` pixels.
+def load(path: str | Path, count: int | None, size: int = 32, seed: int = 0) -> Images:
+    """`count` images of a file (None: all), balanced over classes, area-averaged to `size` x `size`
+    pixels.
 
     `path`: a .npz file with `images`, uint8 [n, h, h, 3] or floats from 0 to 1, and `labels`,
     integers [n]; or a folder in torchvision's layout that holds `cifar-10-batches-py` or
@@ -89,20 +91,26 @@ def load(path: str | Path, count: int, size: int = 32, seed: int = 0) -> Images:
     Raises `InputError` if `count` or `size` < 1 or `seed` < 0, and if the file is missing, is not
     of such a form, or holds fewer than `count` images.
     """
-    _at_least("count", count, 1)
+    if count is not None:
+        _at_least("count", count, 1)
     _at_least("size", size, 1)
     _at_least("seed", seed, 0)
     file = Path(path)
     images, labels = _cifar(file) if file.is_dir() else _npz(file)
     _check(images, labels, file)
+    count = len(images) if count is None else count
     if len(images) < count:
         raise InputError(f"{file}: holds {len(images)} images, expected at least {count}")
     indices = _balanced(labels, count, seed)
     scale = 255.0 if images.dtype == np.uint8 else 1.0
-    pixels = _normalised(images[indices].astype(np.float64) / scale)
-    if pixels.shape[-1] != size:
-        pixels = F.interpolate(pixels, size=(size, size), mode="area")
-    return _images(pixels, labels[indices], f"loaded at {size}")
+    parts = []
+    for start in range(0, count, CONVERTED):
+        part = images[indices[start : start + CONVERTED]].astype(np.float64) / scale
+        pixels = _normalised(part)
+        if pixels.shape[-1] != size:
+            pixels = F.interpolate(pixels, size=(size, size), mode="area")
+        parts.append(pixels)
+    return _images(torch.cat(parts), labels[indices], f"loaded at {size}")
 
 
 def _picture(rng: np.random.Generator, size: int) -> Array:

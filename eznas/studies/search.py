@@ -24,6 +24,8 @@ from eznas.search.costs import Costs, Limits
 from eznas.search.loop import run
 from eznas.search.result import Query, SearchResult
 from eznas.spaces import SPACES, Space
+from eznas.supernets.parts import inside, numbered, part
+from eznas.supernets.tree_file import leaf_of
 
 PREDICTOR = "extra_trees"  # of a guided search, unless another is named
 TRIED = 300  # networks whose costs are measured to find the best within the limits, at most
@@ -39,6 +41,7 @@ def search_architectures(
     repeats: int = 1,
     seed: int = 0,
     labels: str | None = None,
+    within: str | None = None,
     max_params: float | None = None,
     max_flops: float | None = None,
     max_seconds: float | None = None,
@@ -60,10 +63,12 @@ def search_architectures(
     """Search a space for its most accurate networks, with `queries` looks at accuracies.
 
     `method`: a name of `eznas.search.METHODS`. `dataset`: the space's first unless named; `labels`:
-    a CSV file whose networks and accuracies replace the benchmark's: only these are queried. A
-    search is repeated `repeats` times; the same `seed` gives the same queries, unless a limit on
-    seconds is set. `max_params`, `max_flops` (multiply-adds for one image) and `max_seconds` (of a
-    forward pass here, on one thread with one image): no network above is queried.
+    a CSV file whose networks and accuracies replace the benchmark's: only these are queried;
+    `within`: a leaf of a tree, as `FILE.json#3`, outside of which none is. Regret stays that to the
+    best network of all. A search is repeated `repeats` times; the same `seed` gives the same
+    queries, unless a limit on seconds is set. `max_params`, `max_flops` (multiply-adds for one
+    image) and `max_seconds` (of a forward pass here, on one thread with one image): no network
+    above is queried.
 
     Of `guided`: `predictor`, a name of `eznas.predictors` or an object with its methods;
     `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,
@@ -78,7 +83,7 @@ def search_architectures(
     if method not in METHODS:
         raise unknown("search method", method, METHODS)
     row, callback = METHODS[method], watcher or NoPhases()
-    task = _task(space, dataset, labels)
+    task = _task(space, dataset, labels, within)
     settings = Settings(
         queries, batch, pool, acquisition, warm_start=tuple(warm_start), proxies=tuple(proxies)
     )
@@ -91,16 +96,20 @@ def search_architectures(
 
 @dataclass(frozen=True)
 class _Task:
-    """What is searched: a space on one data set, and the accuracies of its networks."""
+    """What is searched: a space on one data set, the accuracies of its networks, the part in which
+    they are searched (the space itself, unless a leaf is named), and those that lie in it."""
 
     space: Space
     dataset: str
     presented: Dataset
     kind: str
     accuracies: Mapping[str, float]
+    part: Space
+    members: tuple[str, ...]
+    within: str | None = None
 
 
-def _task(space: str, dataset: str | None, labels: str | None) -> _Task:
+def _task(space: str, dataset: str | None, labels: str | None, within: str | None) -> _Task:
     """The networks that have an accuracy, those of a CSV file where there is one."""
     names = [dataset] if dataset else []
     load = partial(from_accuracy_file, space, labels) if labels else partial(load_benchmark, space)
@@ -108,7 +117,18 @@ def _task(space: str, dataset: str | None, labels: str | None) -> _Task:
     name, presented = next(iter(benchmark.datasets.items()))
     pairs = zip(benchmark.architectures, benchmark.accuracies[name].tolist(), strict=True)
     known = {architecture: a for architecture, a in pairs if not math.isnan(a)}
-    return _Task(SPACES[space], name, presented, benchmark.kind, known)
+    whole = SPACES[space]
+    if within is None:
+        return _Task(whole, name, presented, benchmark.kind, known, whole, tuple(known))
+    leaf_space, allowed = leaf_of(within)
+    if leaf_space != space:
+        raise InputError(f"{within}: a part of {leaf_space}, expected one of {space}")
+    is_inside = inside(numbered(whole, tuple(known)), allowed).tolist()
+    members = tuple(a for a, is_member in zip(known, is_inside, strict=True) if is_member)
+    if not members:
+        raise InputError(f"{within}: none of the {len(known)} networks that have an accuracy")
+    leaf = part(whole, allowed)
+    return _Task(whole, name, presented, benchmark.kind, known, leaf, members, within)
 
 
 def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> None:
@@ -116,8 +136,9 @@ def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> Non
     for name, number in (("repeats", repeats), ("batch", settings.batch), ("pool", settings.pool)):
         if number < 1:
             raise InputError(f"{name} {number}: expected 1 or more")
-    if not 1 <= settings.queries <= len(task.accuracies):
-        networks = f"{len(task.accuracies)}, the networks that have an accuracy"
+    if not 1 <= settings.queries <= len(task.members):
+        where = f" in {task.within}" if task.within else ""
+        networks = f"{len(task.members)}, the networks that have an accuracy{where}"
         raise InputError(f"queries {settings.queries}: expected 1 to {networks}")
     if settings.acquisition not in ACQUISITIONS:
         raise unknown("acquisition", settings.acquisition, ACQUISITIONS)
@@ -178,7 +199,7 @@ def _repeated(
     """The search with every repeat, and the costs of what the first one queried."""
     costs = Costs(task.space, task.presented, timed=limits.seconds is not None)
     allows = partial(_within, limits, costs) if limits else None
-    candidates = Candidates(task.space, tuple(task.accuracies), *([allows] if allows else []))
+    candidates = Candidates(task.part, task.members, *([allows] if allows else []))
     total = repeats * settings.queries
     progress = callback.phase(f"{row.name} search: {_times(repeats)}{settings.queries} queries", 0)
     histories = []
@@ -199,7 +220,7 @@ def _repeated(
     ]
     return SearchResult(
         *(row.name, task.space.name, task.dataset, task.kind, seed, settings.queries),
-        *(tuple(queries), limits, _best_known(task, limits, candidates, callback)),
+        *(tuple(queries), limits, _best_known(task, limits, candidates, callback), task.within),
     )
 
 

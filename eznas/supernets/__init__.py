@@ -1,0 +1,1 @@
+"""Supernets: weight sharing between the networks of a space."""
