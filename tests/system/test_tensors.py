@@ -32,7 +32,8 @@ def test_a_state_comes_back_with_its_plain_values(tmp_path: Path) -> None:
     state = {"epochs": 3, "identity": "x", "moments": [{"step": torch.tensor(2.5)}]}
     write_state(tmp_path / "s.tensors", state)
     back = read_state(tmp_path / "s.tensors")
-    assert back["epochs"] == 3 and back["identity"] == "x"
+    assert back["epochs"] == 3
+    assert back["identity"] == "x"
     assert torch.equal(back["moments"][0]["step"], torch.tensor(2.5))
 
 
