@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from eznas.primitives.types import AXES
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import MeasuredNetwork
+from eznas.statistics.statistic import Statistic
 
 Blocks = list[Tensor | None]  # one per group of the axis
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError, unknown
 from eznas.statistics.images import Images, generated, load
+from eznas.statistics.statistic import FIRST_DEFINITION
 
 INITIALISATIONS = ("kaiming", "keep")
-DEFINITIONS = 2  # raised when a statistic changes its value, so that stored values are not used
 
 # Images; batch norm needs two, kernels take memory with their square.
 Batch = Annotated[int, Field(ge=2, le=4096)]
@@ -121,7 +121,7 @@ class MeasurementConfig:
             "initialisation": self.initialisation,
             "seed": self.seed,
             "device": torch.device(self.device).type,
-            "definitions": DEFINITIONS,
+            "definitions": FIRST_DEFINITION,
             "torch": torch.__version__,
         }
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.primitives.types import AXES
-from eznas.statistics.catalogue import OVER_PATHS, PATHS, SITES, Statistic
+from eznas.statistics.catalogue import OVER_PATHS, PATHS
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
 from eznas.statistics.probes import Captured, run_probe
 from eznas.statistics.sketches import count_patterns
+from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
 from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
 from eznas.statistics.tracing import Tracer

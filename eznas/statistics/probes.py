@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from eznas.statistics.catalogue import SITES, Statistic
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
 from eznas.statistics.sketches import condense, per_image_gradients
+from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.traced_model import TracedModel, in_evaluation_mode
 from eznas.statistics.tracing import Tracer
 

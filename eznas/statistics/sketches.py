@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from eznas.primitives import PRIMITIVES
-from eznas.statistics.catalogue import Statistic
+from eznas.statistics.statistic import Statistic
 from eznas.statistics.tracing import Event, height_and_width
 
 IMAGES_AT_A_TIME = 4  # images unfolded together: more do not fit into the processor's cache

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.statistics import probes
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import measure
+from eznas.statistics.statistic import Statistic
 from tests.reference import NoBatchNorm, TinyResNet
 from tests.statistics.measurements import ALL_ROWS, CONFIG, LABEL, rows_of
 

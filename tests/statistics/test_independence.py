@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from eznas.statistics.catalogue import CATALOGUE, PATHS, Statistic
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 from eznas.statistics.measuring import MeasuredNetwork, measure
+from eznas.statistics.statistic import Statistic
 from tests.reference import NoBatchNorm, TinyResNet
 from tests.statistics.measurements import (
     ALL_ROWS,
