@@ -9,28 +9,24 @@ from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.primitives.types import AXES
+from eznas.statistics.activations import found_sites
 from eznas.statistics.catalogue import OVER_PATHS, PATHS
+from eznas.statistics.collector import Captured, of_weight
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
-from eznas.statistics.probes import Captured, run_probe
-from eznas.statistics.sketches import count_patterns
+from eznas.statistics.probes import run_probe
+from eznas.statistics.sketches import count_patterns, with_four_axes
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
 from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
 from eznas.statistics.tracing import Tracer
 
-
-def _area(layer: Layer) -> int:
-    """Output positions: pixels or, for a linear layer, tokens."""
-    return math.prod(layer.output_shape) // layer.weight_shape[0]
-
-
 _LAYER_SIZES: dict[str, Callable[[Layer], float]] = {
     "layer_params": lambda layer: math.prod(layer.weight_shape) + layer.bias_params,
-    "layer_flops": lambda layer: math.prod(layer.weight_shape) * _area(layer),
+    "layer_flops": lambda layer: math.prod(layer.weight_shape) * layer.positions,
     "layer_kernel": lambda layer: (*layer.weight_shape, 1, 1)[2],
     "layer_channels": lambda layer: layer.weight_shape[0],
-    "layer_area": _area,
+    "layer_area": lambda layer: layer.area,
 }
 
 
@@ -41,11 +37,13 @@ class MeasuredNetwork:
     `tensors`: for each statistic a list with one tensor for each row of its axis (layers,
     activations, norms or blocks, see `Structure.along`), None where the row has no such site; for
     a network-level statistic a list of one. The shapes are those of the statistic's type, see
-    `eznas.primitives.types`, without the first axis.
+    `eznas.primitives.types`, without the first axis. `notes`: what a user should know of how they
+    were measured, in words.
     """
 
     structure: Structure
     tensors: dict[str, list[Tensor | None]]
+    notes: tuple[str, ...] = ()
 
 
 def unmeasured(statistics: Iterable[Statistic]) -> MeasuredNetwork:
@@ -81,14 +79,17 @@ def measure(
             captured |= run_probe(traced, probe, batch, probe_rows)
     captured["weight"] = dict(enumerate(weights))
     arranged = {row.name: _arranged(row, structure, captured, config) for row in rows}
-    return MeasuredNetwork(structure, arranged)
+    return MeasuredNetwork(structure, arranged, tuple(traced.notes))
 
 
 def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
     """The structure, the weight of each layer as [out, in, kernel height, kernel width], and the
     model with a layout that its forward accepts: `view` may fail on channels-last tensors."""
     image = model.as_input(model.config.images.pixels[:2]).requires_grad_()
-    tracer = Tracer()
+    tracer = Tracer(record=True)
+    data = tracer.dataflow
+    assert data is not None
+    data.add_image(image)
     try:
         logits = model.differentiable().forward(image, tracer)
     except InputError:
@@ -98,10 +99,15 @@ def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor
     if not tracer.events["layer"]:
         raise model.error("its forward pass meets no convolution or linear layer")
     params = sum(p.numel() for p in model.module.parameters())
-    weights = [e.weight.detach() for e in tracer.events["layer"] if e.weight is not None]
-    weights = [weight.reshape(weight.shape + (1,) * (4 - weight.dim())) for weight in weights]
+    sites = found_sites(tracer, data)
+    weights = [
+        with_four_axes(e.ordered(e.weight.detach()))
+        for e in tracer.events["layer"]
+        if e.weight is not None
+    ]
     structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
-    return structure, weights, model
+    sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
+    return structure, weights, replace(model, sites=sites)
 
 
 def _arranged(
@@ -110,7 +116,10 @@ def _arranged(
     """The captured tensors in the order of the row's axis, None where the site is absent."""
     axis = row.type.axis
     if row.name in _LAYER_SIZES:
-        return [_scalar(_LAYER_SIZES[row.name](layer)) for layer in structure.layers]
+        size, once = _LAYER_SIZES[row.name], row.name == "layer_params"
+        return [
+            None if once and not layer.first else _scalar(size(layer)) for layer in structure.layers
+        ]
     if row.probe == "structure" and axis == "networks":
         return [_network_level(row.name, structure, config)]
     tensors = captured[row.name]
@@ -122,7 +131,11 @@ def _arranged(
         return [tensors.get(i) for i in range(len(structure.rows[axis]))]
     role = SITES[row.site][0]
     if role == "layer":
-        return [tensors.get(i) for i in range(len(structure.layers))]
+        once = of_weight(row)
+        return [
+            None if once and not layer.first else tensors.get(i)
+            for i, layer in enumerate(structure.layers)
+        ]
     indices = [x.activation if role == "activation" else x.norm for x in structure.layers]
     return [None if index is None else tensors.get(index) for index in indices]
 

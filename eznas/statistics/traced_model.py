@@ -1,8 +1,9 @@
 """A model under measurement: traced passes on tensors that replace the model's own."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.func import functional_call
 from eznas.errors import InputError
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import Parameters
+from eznas.statistics.sites import Sites
 from eznas.statistics.tracing import Tracer
 
 
@@ -23,7 +25,8 @@ class TracedModel:
 
     `tensors`: by the names that they have in the module; `layout`: how images lie in memory;
     `tied`: whether the module may hold one tensor under two names (looking for it costs time in
-    every pass).
+    every pass); `sites`: what the tracing pass found; `notes`: what a user should know of the
+    measurement, in words.
     """
 
     module: nn.Module
@@ -31,6 +34,8 @@ class TracedModel:
     config: MeasurementConfig
     layout: torch.memory_format = torch.channels_last  # faster on a CPU
     tied: bool = True
+    sites: Sites = field(default_factory=Sites)
+    notes: list[str] = field(default_factory=list)
 
     def as_input(self, images: Tensor) -> Tensor:
         """The images [batch, channels, height, width] as a detached tensor on the device and in
@@ -114,10 +119,19 @@ class TracedModel:
         Raises `InputError` if the logits have another shape or fewer classes than the labels.
         """
         classes = int(labels.max()) + 1
+        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
+            logits = logits.flatten(1)  # of a convolution in place of a linear head
         if logits.dim() != 2 or logits.shape[1] < classes:
             shape = f"logits of shape {tuple(logits.shape)}"
             raise self.error(f"{shape}, but the images' labels need {classes} classes")
         return F.cross_entropy(logits, labels.to(logits.device))
+
+    def note_left_out(self, events: dict[str, int]) -> None:
+        """Note how many events lack statistics that compare images, by the statistic's name."""
+        for name, count in events.items():
+            note = f"{name} is not read at {count} places whose first axis is not that of images"
+            if note not in self.notes:
+                self.notes.append(note)
 
     def error(self, problem: str) -> InputError:
         """An error that names the model."""
