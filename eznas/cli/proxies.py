@@ -68,6 +68,10 @@ def score(
             **without_unset(measurement),
         )
     emit({"scores": rows}, as_json, lambda c: out.print(tables.score_table(c["scores"])))
+    for row in rows:
+        for note in row["notes"]:
+            text = f"eznas: {row['model']}: {note}"
+            err.print(text, markup=False, highlight=False, soft_wrap=True)
     if untested(proxy):
         note = f"the run {proxy} is not finished: this is its best formula so far, not yet tested"
         err.print(f"eznas: {note}", markup=False, highlight=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from eznas.evaluation.status import Status
 from eznas.evaluation.values import ABSENT, Cache, Value, all_measured, applied, marked, silent
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
-from eznas.primitives.types import AXES
+from eznas.primitives.types import AXES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 
@@ -123,7 +123,7 @@ def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:
     primitive = PRIMITIVES[step.name]
     if primitive.aggregation:
         value_type = step.arguments[0].type
-        return _aggregate(primitive, arguments, bank.axes[value_type.axis], value_type.form)
+        return _aggregate(primitive, arguments, bank, value_type)
     return _apply(step, arguments)
 
 
@@ -134,8 +134,11 @@ def _statistic(step: Expression, bank: Bank) -> Value:
         marks = [None if b is None or is_size else silent(b) for b in blocks]
         return Value(blocks, tuple(b is not None for b in blocks), marks)
     present = bank.present[step.name]
-    coverage = torch.ones(present.shape, device=present.device).double()
-    return Value(blocks, (True,), coverage=coverage, empty=~present)
+    # Without a way from the image to the logits: the lowest. Else it was not met: undefined.
+    by_paths = CATALOGUE[step.name].probe == "structure"
+    lowest = ~present & (~bank.blind if by_paths else ~bank.reached)
+    coverage = torch.where(present | lowest, 1.0, 0.0).double()
+    return Value(blocks, (True,), coverage=coverage, empty=lowest)
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
@@ -160,8 +163,11 @@ def _apply(step: Expression, arguments: list[Value]) -> Value:
     )
 
 
-def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
+def _aggregate(
+    primitive: Primitive, arguments: list[Value], bank: Bank, value_type: ValueType
+) -> Value:
     """Scatter the groups into tables [networks, positions, ...] and aggregate their rows."""
+    axis, form = bank.axes[value_type.axis], value_type.form
     groups = range(len(axis.networks))
     countable = axis.live if primitive.live else _rows(axis, [True] * len(groups))
     measured = [all(a.measured[g] for a in arguments) for g in groups]
@@ -181,6 +187,10 @@ def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: s
         empty = empty & ~has_size
     # Rows that count, none of them with the sites that the expression names: not zero, undefined.
     siteless = nothing & countable.any(1)
+    # No rows at all, and nothing that stands for none of them: not seen, so undefined as well.
+    siteless = siteless | (empty & ~_rows(axis, [True] * len(groups)).any(1))
+    if primitive.live:
+        siteless = siteless | bank.blind  # which rows are live is not known
     coverage = torch.where(siteless, 0.0, coverage)
     return Value([result], (True,), coverage=coverage, empty=empty & ~siteless)
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from eznas.evaluation.bank import stack
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
+from eznas.statistics.absences import why_absent
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
 from eznas.statistics.images import Images
@@ -24,12 +26,13 @@ class Score:
 
     `value`: finite, -inf (the lowest score: a singular kernel, or no layer between input and
     logits) or NaN (undefined); `reason`: why it is undefined, "" where it is not; `seconds` of
-    measuring and evaluating.
+    measuring and evaluating; `notes`: what one should know of the measurement, in words.
     """
 
     value: float
     reason: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,15 @@ class Proxy:
         `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
         `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
         generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
-        `seed`). Raises `InputError` for arguments that cannot be used, and if the model cannot
+        `seed`). A warning says what one should know of the measurement, such as parameters that are
+        in no layer. Raises `InputError` for arguments that cannot be used, and if the model cannot
         be run on images of this size.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed)
-        return self.evaluate(model, config).value
+        result = self.evaluate(model, config)
+        for note in result.notes:
+            warnings.warn(f"model {type(model).__name__}: {note}", stacklevel=2)
+        return result.value
 
     def measurement_config(
         self,
@@ -110,12 +117,17 @@ class Proxy:
         start_time = time.perf_counter()
         plan = Plan.of(self.formula.features())
         rows = [CATALOGUE[name] for name in plan.statistics()]
-        bank = stack([measure(model, config, rows)], config.device)
+        network = measure(model, config, rows)
+        notes, reasons = network.notes, why_absent(network, rows)  # `stack` takes the tensors out
+        bank = stack([network], config.device)
         values = evaluate(plan, bank)
         features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
         scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
-        return Score(value, scores.reason, time.perf_counter() - start_time)
+        reason = scores.reason
+        if reason == "coverage" and reasons:
+            reason = "; ".join(reasons)
+        return Score(value, reason, time.perf_counter() - start_time, notes)
 
 
 def ranked(scores: list[float]) -> list[int]:

@@ -26,8 +26,9 @@ def score(
     `models`: texts "package.module:factory" (the factory returns an `nn.Module`, whose own
     parameters are kept unless `init` is "kaiming"), or architectures of a search space (their
     parameters are drawn from `seed` unless `init` is "keep"). The other arguments are those of
-    `Proxy.score`. A dict has the keys model, proxy (its name), score, seconds and reason; the score
-    is None where it is the lowest (reason "lowest") or undefined (reason says why).
+    `Proxy.score`. A dict has the keys model, proxy (its name), score, seconds, reason and notes;
+    the score is None where it is the lowest (reason "lowest") or undefined (reason says why);
+    notes are texts on what one should know of the measurement, such as parameters in no layer.
 
     Raises `InputError` for a proxy, a model or another argument that cannot be used, and for a
     model that cannot be run.
@@ -50,6 +51,7 @@ def score(
             "score": result.value if math.isfinite(result.value) else None,
             "seconds": result.seconds,
             "reason": "lowest" if result.value == -math.inf else result.reason,
+            "notes": list(result.notes),
         }
         rows.append(row)
         values.append(result.value)

@@ -23,7 +23,7 @@ def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     with_reasons = any(row["reason"] for row in scores)
     if with_reasons:
-        table.add_column("reason", no_wrap=True)
+        table.add_column("reason", overflow="fold")
     form = _score_form([row["score"] for row in scores if row["score"] is not None])
     for rank, row in enumerate(scores, 1):
         score = "" if row["score"] is None else format(row["score"], form)

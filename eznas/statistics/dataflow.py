@@ -69,7 +69,7 @@ class Dataflow:
     calls: list[Call] = field(default_factory=list)
     named: dict[str, Tensor] = field(default_factory=dict)
     _values: dict[int, tuple[Value, int]] = field(default_factory=dict)  # and version, by id
-    _names: dict[int, str] | None = None
+    _names: dict[int, str] = field(default_factory=dict)
 
     def add_image(self, image: Tensor) -> Value:
         """Note the input [batch, ...] of the pass, before it begins."""
@@ -126,7 +126,7 @@ class Dataflow:
         return self._put(tensor, Value(tensor, tensor.grad_fn, None, from_image, from_image))
 
     def _name(self, tensor: Tensor) -> str | None:
-        if self._names is None:
+        if id(tensor) not in self._names:  # they are exchanged at the beginning of a pass
             self.named = dict(self.parameters())
             self._names = {id(parameter): name for name, parameter in self.named.items()}
         return self._names.get(id(tensor))

@@ -1,8 +1,8 @@
 """From a model to its measured tensors: one pass for each probe and batch that is needed."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,14 @@ from eznas.statistics.catalogue import OVER_PATHS, PATHS
 from eznas.statistics.collector import Captured, of_weight
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
+from eznas.statistics.modes import note_on_train_mode
 from eznas.statistics.probes import run_probe
 from eznas.statistics.sketches import count_patterns, with_four_axes
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
 from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
 from eznas.statistics.tracing import Tracer
+from eznas.statistics.weights import note_on_unseen, unseen_parameters
 
 _LAYER_SIZES: dict[str, Callable[[Layer], float]] = {
     "layer_params": lambda layer: math.prod(layer.weight_shape) + layer.bias_params,
@@ -38,12 +40,14 @@ class MeasuredNetwork:
     activations, norms or blocks, see `Structure.along`), None where the row has no such site; for
     a network-level statistic a list of one. The shapes are those of the statistic's type, see
     `eznas.primitives.types`, without the first axis. `notes`: what a user should know of how they
-    were measured, in words.
+    were measured, in words; `left_out`: at how many places statistics that compare images are not
+    read because the first axis there is not that of images, by their names.
     """
 
     structure: Structure
     tensors: dict[str, list[Tensor | None]]
     notes: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def unmeasured(statistics: Iterable[Statistic]) -> MeasuredNetwork:
@@ -72,19 +76,36 @@ def measure(
         tensors = kaiming(model, config.seed) if fresh else current_tensors(model)
         traced = TracedModel(model, {}, config, tied=has_tied_tensors(model)).with_tensors(tensors)
         with_paths = any(row.name in PATHS for row in rows)
-        structure, weights, traced = _trace(traced, with_paths)
+        structure, weights, traced, tracer = _trace(traced, with_paths)
+        if any(row.type.axis == "layers" or row.name == "operations" for row in rows):
+            traced.notes.extend(_notes_on_layers(traced, structure, tracer))
         captured: Captured = {}
         for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
             probe_rows = [row for row in rows if row.excitation == (probe, batch)]
             captured |= run_probe(traced, probe, batch, probe_rows)
     captured["weight"] = dict(enumerate(weights))
     arranged = {row.name: _arranged(row, structure, captured, config) for row in rows}
-    return MeasuredNetwork(structure, arranged, tuple(traced.notes))
+    notes = (*traced.notes, *map(_left_out_note, traced.left_out.items()))
+    return MeasuredNetwork(structure, arranged, notes, traced.left_out)
 
 
-def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
-    """The structure, the weight of each layer as [out, in, kernel height, kernel width], and the
-    model with a layout that its forward accepts: `view` may fail on channels-last tensors."""
+def _notes_on_layers(model: TracedModel, structure: Structure, tracer: Tracer) -> Iterator[str]:
+    """What a user should know of which layers are counted."""
+    assert tracer.dataflow is not None
+    if note := note_on_unseen(unseen_parameters(model.module, tracer.dataflow)):
+        yield note
+    if not all(layer.live for layer in structure.layers) and (
+        note := note_on_train_mode(model, tracer)
+    ):
+        yield note
+
+
+def _trace(
+    model: TracedModel, with_paths: bool
+) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
+    """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
+    with a layout that its forward accepts (`view` may fail on channels-last tensors) and the sites
+    of other passes; and the tracer."""
     image = model.as_input(model.config.images.pixels[:2]).requires_grad_()
     tracer = Tracer(record=True)
     data = tracer.dataflow
@@ -107,7 +128,15 @@ def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor
     ]
     structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
     sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
-    return structure, weights, replace(model, sites=sites)
+    return structure, weights, replace(model, sites=sites), tracer
+
+
+def _left_out_note(entry: tuple[str, int]) -> str:
+    name, count = entry
+    return (
+        f"{name} compares images, and is not read at {count} places where images are not the first "
+        "axis"
+    )
 
 
 def _arranged(

@@ -225,7 +225,7 @@ def _run_pass(
     if gradient_statistics:
         edges = [edge for *_, edge in collector.pending]
         collector.receive(model.backward(objective(logits), edges))
-    model.note_left_out(collector.left_out)
+    model.left_out.update(collector.left_out)
     return collector.captured
 
 

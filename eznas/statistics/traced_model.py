@@ -26,7 +26,7 @@ class TracedModel:
     `tensors`: by the names that they have in the module; `layout`: how images lie in memory;
     `tied`: whether the module may hold one tensor under two names (looking for it costs time in
     every pass); `sites`: what the tracing pass found; `notes`: what a user should know of the
-    measurement, in words.
+    measurement, in words; `left_out`: see `MeasuredNetwork`.
     """
 
     module: nn.Module
@@ -36,6 +36,7 @@ class TracedModel:
     tied: bool = True
     sites: Sites = field(default_factory=Sites)
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def as_input(self, images: Tensor) -> Tensor:
         """The images [batch, channels, height, width] as a detached tensor on the device and in
@@ -125,13 +126,6 @@ class TracedModel:
             shape = f"logits of shape {tuple(logits.shape)}"
             raise self.error(f"{shape}, but the images' labels need {classes} classes")
         return F.cross_entropy(logits, labels.to(logits.device))
-
-    def note_left_out(self, events: dict[str, int]) -> None:
-        """Note how many events lack statistics that compare images, by the statistic's name."""
-        for name, count in events.items():
-            note = f"{name} is not read at {count} places whose first axis is not that of images"
-            if note not in self.notes:
-                self.notes.append(note)
 
     def error(self, problem: str) -> InputError:
         """An error that names the model."""
