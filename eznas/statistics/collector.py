@@ -92,8 +92,7 @@ class Collector:
                     per_image = row, _sum([self._per_image_gradients(use) for use in same])
                 self.captured[name][row] = condense(statistic, [per_image[1]])
             elif statistic.site == "weight":
-                total = _sum([self._gradient(use) for use in self._distinct(same)])
-                total = self._shaped("layer", row, "weight", total)
+                total = self._shaped("layer", row, "weight", self._total(row, same))
                 self.captured[name][row] = condense(statistic, [total])
             else:
                 parts = [self._condensed(statistic, use) for use in same]
@@ -104,10 +103,12 @@ class Collector:
         same = self.sites.same_weight
         return same[index] if index < len(same) else index
 
-    def _distinct(self, uses: list[_Use]) -> list[_Use]:
-        """The uses of a weight, one for each tensor: the gradient there is that of all its uses."""
+    def _total(self, row: int, uses: list[_Use]) -> Tensor:
+        """The gradient at a weight, of all its uses, in the form of that of layer `row`."""
         layers = self.tracer.events["layer"]
-        return list({id(layers[use[0]].weight): use for use in reversed(uses)}.values())
+        pairs = [(layers[use[0]].weight, self._gradient(use)) for use in uses]
+        weights = [(weight, gradient) for weight, gradient in pairs if weight is not None]
+        return total_gradient(weights, layers[row].weight)
 
     def _gradient(self, use: _Use) -> Tensor:
         _, value, gradient = use
@@ -160,6 +161,19 @@ def _channel_axis(layer: Event, x: Tensor) -> int:
         return 1
     same_shape = len(layer.output_shape) == x.dim() and layer.output_shape[-1] == x.shape[-1]
     return -1 if same_shape else 1
+
+
+def total_gradient(pairs: Sequence[tuple[Tensor, Tensor]], like: Tensor | None) -> Tensor:
+    """The gradient [...] of all uses of one weight, from those at the tensors that stand for it.
+
+    `pairs`: (tensor, gradient) of every use. The gradient at a tensor is that of all its uses, and
+    of all uses of its views. `like`: a tensor of the form that the result is to have.
+    """
+    distinct = {id(tensor): (tensor, gradient) for tensor, gradient in pairs}
+    whole = [pair for pair in distinct.values() if pair[0]._base is None]
+    gradients = [gradient for _, gradient in whole or distinct.values()]
+    shape = gradients[0].shape if like is None else like.shape
+    return _sum([g if g.shape == shape else g.mT for g in gradients])
 
 
 def _sum(tensors: Sequence[Tensor]) -> Tensor:

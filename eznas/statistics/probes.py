@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from eznas.statistics.collector import Captured, Collector, zeros_like
+from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
 from eznas.statistics.sketches import condense, with_four_axes
@@ -114,17 +114,15 @@ def _by_weight(
 ) -> dict[int, Tensor | None]:
     """The gradients at the weights of layers, (index, weight): one for each weight, by the layer
     that stands for it; that of a tensor is that of all its uses."""
-    totals: dict[int, Tensor | None] = {}
-    counted = set[int]()
+    same, by_index = model.sites.same_weight, dict(weights)
+    uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
     for (index, weight), gradient in zip(weights, gradients, strict=True):
-        row = model.sites.same_weight[index] if model.sites.same_weight else index
-        earlier = totals.get(row)
-        if id(weight) in counted or gradient is None:
-            totals.setdefault(row, None)
-        else:
-            totals[row] = gradient if earlier is None else earlier + gradient
-        counted.add(id(weight))
-    return totals
+        pairs = uses.setdefault(same[index] if same else index, [])
+        if gradient is not None:
+            pairs.append((weight, gradient))
+    return {
+        row: total_gradient(pairs, by_index[row]) if pairs else None for row, pairs in uses.items()
+    }
 
 
 def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:

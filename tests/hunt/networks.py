@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import eznas
+from eznas.proxies.proxy import Score
 
 BATCH = 16
 
@@ -50,14 +51,24 @@ def refill(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
-def score(proxy: str, model: nn.Module, **how: object) -> float:
+def score(proxy: str, model: nn.Module, batch: int = BATCH) -> float:
     """The score with few images: NaN where it is undefined."""
-    return eznas.load(proxy).score(model, batch=BATCH, **how)
+    return evaluated(proxy, model, batch).value
 
 
 def undefined(proxy: str, model: nn.Module) -> str:
     """The reason for which a score is undefined; fails where it is not."""
-    loaded = eznas.load(proxy)
-    result = loaded.evaluate(model, loaded.measurement_config(sketch_batch=BATCH))
+    result = evaluated(proxy, model)
     assert math.isnan(result.value), result
     return result.reason
+
+
+def notes(proxy: str, model: nn.Module) -> str:
+    """What a user is shown of the measurement."""
+    return "; ".join(evaluated(proxy, model).notes)
+
+
+def evaluated(proxy: str, model: nn.Module, batch: int = BATCH) -> Score:
+    """The score with its reason and notes."""
+    loaded = eznas.load(proxy)
+    return loaded.evaluate(model, loaded.measurement_config(sketch_batch=batch))
