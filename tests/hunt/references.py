@@ -24,7 +24,7 @@ def flops(model: nn.Module) -> float:
     """Multiply-adds of convolutions and products with weights for one image, by torch's counter;
     attention's products of activations are left out."""
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+    with counter:  # with gradients: without, attention is one operation that is not counted
         model.eval()(IMAGES.pixels[:1])
     counts = counter.get_flop_counts()["Global"]
     kept = {
