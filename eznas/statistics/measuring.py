@@ -12,12 +12,17 @@ from eznas.primitives.types import AXES
 from eznas.statistics.catalogue import OVER_PATHS, PATHS
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
-from eznas.statistics.probes import Captured, run_probe
-from eznas.statistics.sketches import count_patterns
+from eznas.statistics.lending import lent
+from eznas.statistics.outputs import path_of
+from eznas.statistics.probes import Captured, run_probe, standard_noise
+from eznas.statistics.sketches import count_patterns, readable
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
-from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
+from eznas.statistics.surroundings import own_surroundings, seeded
+from eznas.statistics.traced_model import TracedModel, input_types, layers_met
 from eznas.statistics.tracing import Tracer
+
+TRACED = 2  # images of the tracing pass: batch norm needs two
 
 
 def _area(layer: Layer) -> int:
@@ -41,11 +46,13 @@ class MeasuredNetwork:
     `tensors`: for each statistic a list with one tensor for each row of its axis (layers,
     activations, norms or blocks, see `Structure.along`), None where the row has no such site; for
     a network-level statistic a list of one. The shapes are those of the statistic's type, see
-    `eznas.primitives.types`, without the first axis.
+    `eznas.primitives.types`, without the first axis. `notes`: what a user should know of how they
+    were measured, in words.
     """
 
     structure: Structure
     tensors: dict[str, list[Tensor | None]]
+    notes: tuple[str, ...] = ()
 
 
 def unmeasured(statistics: Iterable[Statistic]) -> MeasuredNetwork:
@@ -69,10 +76,16 @@ def measure(
     (2-D) or linear layer, and if the logits do not fit the labels of a statistic that uses them.
     """
     rows = list(statistics)
-    fresh = config.initialisation == "kaiming"
-    with in_train_mode(model), torch.inference_mode(False), torch.enable_grad():
-        tensors = kaiming(model, config.seed) if fresh else current_tensors(model)
-        traced = TracedModel(model, {}, config, tied=has_tied_tensors(model)).with_tensors(tensors)
+    device = torch.device(config.device)
+    with (
+        own_surroundings(device),
+        seeded(config.seed, device),
+        lent(model) as (module, state),
+    ):
+        fresh = config.initialisation == "kaiming"
+        tensors = kaiming(module, config.seed) if fresh else current_tensors(module)
+        output = None if config.output is None else path_of(config.output)
+        traced = TracedModel(module, state, {}, config, output=output).with_tensors(tensors)
         with_paths = any(row.name in PATHS for row in rows)
         structure, weights, traced = _trace(traced, with_paths)
         captured: Captured = {}
@@ -81,27 +94,39 @@ def measure(
             captured |= run_probe(traced, probe, batch, probe_rows)
     captured["weight"] = dict(enumerate(weights))
     arranged = {row.name: _arranged(row, structure, captured, config) for row in rows}
-    return MeasuredNetwork(structure, arranged)
+    return MeasuredNetwork(structure, arranged, tuple(traced.notes))
 
 
 def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
     """The structure, the weight of each layer as [out, in, kernel height, kernel width], and the
-    model with a layout that its forward accepts: `view` may fail on channels-last tensors."""
-    image = model.as_input(model.config.images.pixels[:2]).requires_grad_()
+    model with what the tracing pass found out: the layout and type of images that its forward
+    accepts (`view` may fail on channels-last tensors), its output and its layers."""
+    attempts = [
+        replace(model, layout=layout, dtype=dtype)
+        for dtype in input_types(model.module)
+        for layout in (model.layout, torch.contiguous_format)
+    ]
+    errors: list[InputError] = []
+    for attempted in attempts:
+        try:
+            return _traced(attempted, with_paths)
+        except InputError as error:
+            errors.append(error)
+    raise errors[1]  # in the likeliest type
+
+
+def _traced(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
+    image = model.as_input(standard_noise(model.config, TRACED)).requires_grad_()
     tracer = Tracer()
-    try:
-        logits = model.differentiable().forward(image, tracer)
-    except InputError:
-        if model.layout == torch.contiguous_format:
-            raise
-        return _trace(replace(model, layout=torch.contiguous_format), with_paths)
+    logits = model.differentiable().forward(image, tracer)
     if not tracer.events["layer"]:
         raise model.error("its forward pass meets no convolution or linear layer")
     params = sum(p.numel() for p in model.module.parameters())
     weights = [e.weight.detach() for e in tracer.events["layer"] if e.weight is not None]
-    weights = [weight.reshape(weight.shape + (1,) * (4 - weight.dim())) for weight in weights]
+    weights = [readable(w.reshape(w.shape + (1,) * (4 - w.dim()))) for w in weights]
     structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
-    return structure, weights, model
+    ran = layers_met(tracer), TRACED
+    return structure, weights, replace(model, output=tracer.output, ran=ran)
 
 
 def _arranged(

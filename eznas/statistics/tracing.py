@@ -76,7 +76,9 @@ class Tracer(TorchFunctionMode):
         self.events: dict[str, list[Event]] = {role: [] for role in ROLES}
         self.visit_error: Exception | None = None
         self._visit = visit
-        self._flow = flow
+        self.flow = flow
+        self.output: tuple[str, ...] = ()  # which of the model's outputs are its logits
+        self._repeating = False
         self._cut_blocks = cut_blocks
         self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
 
@@ -95,6 +97,16 @@ class Tracer(TorchFunctionMode):
             for hook in hooks:
                 hook.remove()
 
+    @contextmanager
+    def repeating(self) -> Iterator[None]:
+        """What runs of the model in the context has run already: it runs as it did, and is neither
+        recorded nor shown."""
+        self._repeating = True
+        try:
+            yield
+        finally:
+            self._repeating = False
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -109,7 +121,7 @@ class Tracer(TorchFunctionMode):
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
         if role == "activation" and x.dim() < 2:
             return func(x, *rest, **kwargs)  # of a parameter: it has no units for each image
-        if role == "norm" and self._flow:
+        if role == "norm" and self.flow:
             return x.clone()  # the next operation may be in place
         return self._run(role, func, x, rest, kwargs)
 
@@ -122,6 +134,8 @@ class Tracer(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> Tensor:
         """Run the operation and record it; `rest`: the positional arguments after the input."""
+        if self._repeating:
+            return self._run_again(role, func, x, rest, kwargs)
         index = len(self.events[role])
         source, input_shape = x.grad_fn, tuple(x.shape)
         operand, in_place = x, role == "activation" and _in_place(func, rest, kwargs)
@@ -140,8 +154,23 @@ class Tracer(TorchFunctionMode):
             self._show(role, index, "weight", event.weight)
         return x.copy_(y) if in_place and operand is not x else y
 
+    def _run_again(
+        self,
+        role: str,
+        func: Callable[..., Any],
+        x: Tensor,
+        rest: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """Run an operation as `_run` did."""
+        if self._visit is None or not (role == "activation" and _in_place(func, rest, kwargs)):
+            return func(x if self._visit is None else x.view_as(x), *rest, **kwargs)  # type: ignore[no-any-return]
+        return x.copy_(func(x.clone(), *rest, **kwargs))
+
     def _enter_block(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+        if self._repeating:
+            return None
         if self._cut_blocks and x is not None:
             x = x.detach().requires_grad_(x.is_floating_point())
             arguments = (x.clone(), *arguments[1:])  # a leaf cannot be changed in place
@@ -149,7 +178,7 @@ class Tracer(TorchFunctionMode):
         return arguments
 
     def _leave_block(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
-        x = self._block_inputs.pop()
+        x = None if self._repeating else self._block_inputs.pop()
         if x is None or not isinstance(y, Tensor) or x.dim() != 4 or y.dim() != 4:
             return  # only maps have channels and positions
         index = len(self.events["block"])
