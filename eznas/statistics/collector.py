@@ -8,7 +8,13 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from eznas.statistics.events import Event
 from eznas.statistics.sites import Sites
-from eznas.statistics.sketches import as_maps, condense, per_image_gradients, with_four_axes
+from eznas.statistics.sketches import (
+    as_maps,
+    condense,
+    per_image_gradients,
+    readable,
+    with_four_axes,
+)
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.tracing import Tracer
 
@@ -50,7 +56,7 @@ class Collector:
         The arguments are those of `Visit`; the tensor is [images, ...] or a weight.
         """
         if role == "layer" and slot == "input" and self._per_image:
-            self._inputs[index] = tensor.detach()
+            self._inputs[index] = readable(tensor.detach())
         for statistic in self._by_site.get((role, slot), ()):
             if _compares_images(statistic) and len(tensor) != self.images:
                 # Windows of images, or a parameter: its rows are not the images.
@@ -59,12 +65,13 @@ class Collector:
                 # The edge keeps pointing here, even if the tensor is changed in place later.
                 edge = get_gradient_edge(tensor) if tensor.requires_grad else None
                 # A copy, since the next operation may be in place.
-                value = tensor.detach().clone() if statistic.with_value else zeros_like(tensor)
+                value = readable(tensor.detach())
+                value = value.clone() if statistic.with_value else zeros_like(value)
                 self.pending.append((statistic, index, value, edge))
             elif statistic in self.uncondensed:
-                self.captured[statistic.name][index] = tensor.detach().clone()
+                self.captured[statistic.name][index] = readable(tensor.detach()).clone()
             else:
-                value = tensor.detach()
+                value = readable(tensor.detach())
                 if self.first_only and len(value) % self.images == 0:
                     value = value[: len(value) // self.images]
                 value = self._shaped(role, index, slot, value)
@@ -112,7 +119,7 @@ class Collector:
 
     def _gradient(self, use: _Use) -> Tensor:
         _, value, gradient = use
-        return zeros_like(value) if gradient is None else gradient
+        return zeros_like(value) if gradient is None else readable(gradient)
 
     def _per_image_gradients(self, use: _Use) -> Tensor:
         event = self.tracer.events["layer"][use[0]]

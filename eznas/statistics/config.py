@@ -76,8 +76,9 @@ class MeasurementConfig:
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
     condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
-    the width of the head that a search space builds (a user's model has its own). Raises
-    `InputError` if the initialisation is unknown.
+    the width of the head that a search space builds (a user's model has its own); `output` says
+    which of a model's outputs are its logits, see `eznas.statistics.outputs` (None: by its rule).
+    Raises `InputError` if the initialisation is unknown.
     """
 
     images: Images
@@ -88,6 +89,7 @@ class MeasurementConfig:
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
+    output: str | None = None
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
@@ -96,7 +98,7 @@ class MeasurementConfig:
     @property
     def size(self) -> int:
         """Side of the input in pixels."""
-        return self.images.pixels.shape[-1]
+        return self.images.shape[-1]
 
     def batch(self, resolution: str) -> int:
         """Images at a resolution: raw, sketch, label (half of sketch, so that two batches with
@@ -112,9 +114,10 @@ class MeasurementConfig:
 
     def describe(self) -> dict[str, object]:
         """The config as plain data, for a run folder or an exported proxy."""
-        return {
+        named_output = {} if self.output is None else {"output": self.output}
+        return named_output | {
             "images": self.images.fingerprint,
-            "input": list(self.images.pixels.shape[1:]),
+            "input": list(self.images.shape),
             "classes": self.classes,
             "raw_batch": self.raw,
             "sketch_batch": self.sketch,

@@ -49,22 +49,30 @@ def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
             values[role, index] = tensor.detach(), edge
 
     tracer = Tracer(visit, sites=model.sites)
-    logits = model.forward(model.as_input(images), tracer)
-    if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
-        logits = logits.flatten(1)  # of a convolution in place of a linear head
-    if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
+
+    def then(logits: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The logits' class probabilities [images, classes] and their gradients at the first
+        entries [images, classes, parameters]."""
+        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
+            logits = logits.flatten(1)  # of a convolution in place of a linear head
+        if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
+            return None
+        measured = [
+            _output(tracer.events[role][index], inputs[role, index], y, edge)
+            for (role, index), (y, edge) in values.items()
+            if len(y) == len(images)  # else windows, or a parameter: no rows of one image
+        ]
+        if not any(output.factors for output in measured):
+            return None
+        edges = [output.edge for output in measured]
+        gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
+        jacobian = torch.stack([_first_entries(g, measured) for g in gradients], 1)
+        p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
+        return p, jacobian
+
+    if (result := model.run(model.as_input(images), tracer, then)) is None:
         return None
-    outputs = [
-        _output(tracer.events[role][index], inputs[role, index], y, edge)
-        for (role, index), (y, edge) in values.items()
-        if len(y) == len(images)  # else windows of images, or a parameter: no rows of one image
-    ]
-    if not any(output.factors for output in outputs):
-        return None
-    edges = [output.edge for output in outputs]
-    gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
-    jacobian = torch.stack([_first_entries(g, outputs) for g in gradients], 1)
-    p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
+    p, jacobian = result
     mean = torch.einsum("bc,bcp->bp", p, jacobian)
     centred = (jacobian - mean[:, None]) * p.sqrt()[:, :, None]
     information = torch.einsum("bcp,bcq->pq", centred, centred) / len(images)

@@ -54,6 +54,16 @@ class Images:
     labels: torch.Tensor
     fingerprint: str
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of an image."""
+        return tuple(self.pixels.shape[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of pixel values."""
+        return self.pixels.dtype
+
     def resized(self, size: int) -> "Images":
         """This batch at `size` x `size` pixels, by area averaging; raises `InputError` if `size` <
         1."""

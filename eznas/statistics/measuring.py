@@ -14,14 +14,20 @@ from eznas.statistics.catalogue import OVER_PATHS, PATHS
 from eznas.statistics.collector import Captured, of_weight
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
+from eznas.statistics.lending import lent
 from eznas.statistics.modes import note_on_train_mode
-from eznas.statistics.probes import run_probe
-from eznas.statistics.sketches import count_patterns, with_four_axes
+from eznas.statistics.outputs import path_of
+from eznas.statistics.probes import run_probe, standard_noise
+from eznas.statistics.sketches import count_patterns, readable, with_four_axes
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
-from eznas.statistics.traced_model import TracedModel, has_tied_tensors, in_train_mode
+from eznas.statistics.surroundings import own_surroundings, seeded
+from eznas.statistics.traced_model import TracedModel, input_types, layers_met
 from eznas.statistics.tracing import Tracer
 from eznas.statistics.weights import note_on_unseen, unseen_parameters
+
+TRACED = 2  # images of the tracing pass: batch norm needs two
+
 
 _LAYER_SIZES: dict[str, Callable[[Layer], float]] = {
     "layer_params": lambda layer: math.prod(layer.weight_shape) + layer.bias_params,
@@ -71,10 +77,16 @@ def measure(
     (2-D) or linear layer, and if the logits do not fit the labels of a statistic that uses them.
     """
     rows = list(statistics)
-    fresh = config.initialisation == "kaiming"
-    with in_train_mode(model), torch.inference_mode(False), torch.enable_grad():
-        tensors = kaiming(model, config.seed) if fresh else current_tensors(model)
-        traced = TracedModel(model, {}, config, tied=has_tied_tensors(model)).with_tensors(tensors)
+    device = torch.device(config.device)
+    with (
+        own_surroundings(device),
+        seeded(config.seed, device),
+        lent(model) as (module, state),
+    ):
+        fresh = config.initialisation == "kaiming"
+        tensors = kaiming(module, config.seed) if fresh else current_tensors(module)
+        output = None if config.output is None else path_of(config.output)
+        traced = TracedModel(module, state, {}, config, output=output).with_tensors(tensors)
         with_paths = any(row.name in PATHS for row in rows)
         structure, weights, traced, tracer = _trace(traced, with_paths)
         if any(row.type.axis == "layers" or row.name == "operations" for row in rows):
@@ -89,6 +101,51 @@ def measure(
     return MeasuredNetwork(structure, arranged, notes, traced.left_out)
 
 
+def _trace(
+    model: TracedModel, with_paths: bool
+) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
+    """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
+    with what the tracing pass found out: the layout and type of images that its forward accepts
+    (`view` may fail on channels-last tensors), its output, its layers and its sites; the tracer."""
+    attempts = [
+        replace(model, layout=layout, dtype=dtype)
+        for dtype in input_types(model.module)
+        for layout in (model.layout, torch.contiguous_format)
+    ]
+    errors: list[InputError] = []
+    for attempted in attempts:
+        try:
+            return _traced(attempted, with_paths)
+        except InputError as error:
+            errors.append(error)
+    raise errors[1]  # in the likeliest type
+
+
+def _traced(
+    model: TracedModel, with_paths: bool
+) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
+    image = model.as_input(standard_noise(model.config, TRACED)).requires_grad_()
+    tracer = Tracer(record=True)
+    data = tracer.dataflow
+    assert data is not None
+    data.add_image(image)
+    logits = model.differentiable().forward(image, tracer)
+    if not tracer.events["layer"]:
+        raise model.error("its forward pass meets no convolution or linear layer")
+    params = sum(p.numel() for p in model.module.parameters())
+    sites = found_sites(tracer, data)
+    weights = [
+        readable(with_four_axes(e.ordered(e.weight.detach())))
+        for e in tracer.events["layer"]
+        if e.weight is not None
+    ]
+    structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
+    sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
+    ran = layers_met(tracer), TRACED
+    traced = replace(model, output=tracer.output, ran=ran, sites=sites)
+    return structure, weights, traced, tracer
+
+
 def _notes_on_layers(model: TracedModel, structure: Structure, tracer: Tracer) -> Iterator[str]:
     """What a user should know of which layers are counted."""
     assert tracer.dataflow is not None
@@ -98,37 +155,6 @@ def _notes_on_layers(model: TracedModel, structure: Structure, tracer: Tracer) -
         note := note_on_train_mode(model, tracer)
     ):
         yield note
-
-
-def _trace(
-    model: TracedModel, with_paths: bool
-) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
-    """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
-    with a layout that its forward accepts (`view` may fail on channels-last tensors) and the sites
-    of other passes; and the tracer."""
-    image = model.as_input(model.config.images.pixels[:2]).requires_grad_()
-    tracer = Tracer(record=True)
-    data = tracer.dataflow
-    assert data is not None
-    data.add_image(image)
-    try:
-        logits = model.differentiable().forward(image, tracer)
-    except InputError:
-        if model.layout == torch.contiguous_format:
-            raise
-        return _trace(replace(model, layout=torch.contiguous_format), with_paths)
-    if not tracer.events["layer"]:
-        raise model.error("its forward pass meets no convolution or linear layer")
-    params = sum(p.numel() for p in model.module.parameters())
-    sites = found_sites(tracer, data)
-    weights = [
-        with_four_axes(e.ordered(e.weight.detach()))
-        for e in tracer.events["layer"]
-        if e.weight is not None
-    ]
-    structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
-    sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
-    return structure, weights, replace(model, sites=sites), tracer
 
 
 def _left_out_note(entry: tuple[str, int]) -> str:

@@ -2,12 +2,14 @@
 
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from eznas.errors import InputError
-from eznas.statistics.traced_model import TracedModel, in_evaluation_mode
+from eznas.statistics.probes import standard_noise
+from eznas.statistics.traced_model import TracedModel
 from eznas.statistics.tracing import Tracer
 
 SHOWN = 3  # names of layers in a note
@@ -23,8 +25,9 @@ def note_on_train_mode(model: TracedModel, tracer: Tracer) -> str:
         return ""
     evaluating = Tracer(record=True)
     try:
-        with in_evaluation_mode(model.module), torch.no_grad():
-            model.forward(model.as_input(model.config.images.pixels[:1]), evaluating)
+        with torch.no_grad():
+            image = model.as_input(standard_noise(model.config, 1))
+            replace(model, evaluation=True).forward(image, evaluating)
     except InputError:
         return ""
     used = _layers(evaluating)

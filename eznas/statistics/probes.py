@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from eznas.errors import InputError
 from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
-from eznas.statistics.sketches import condense, with_four_axes
+from eznas.statistics.sketches import condense, readable, with_four_axes
 from eznas.statistics.statistic import Statistic
-from eznas.statistics.traced_model import TracedModel, in_evaluation_mode
+from eznas.statistics.traced_model import TracedModel, in_precision, type_name
 from eznas.statistics.tracing import Tracer
 
 Objective = Callable[[Tensor], Tensor]  # of the logits
@@ -37,7 +40,7 @@ def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
 
 
 def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    return _run_pass(model, _standard_noise(model, count), statistics)
+    return _run_pass(model, standard_noise(model.config, count), statistics)
 
 
 def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
@@ -45,7 +48,7 @@ def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
     images = model.config.images.pixels[:count]
     plain = _run_pass(model, images, statistics)
     perturbed = _run_pass(
-        model, images + math.sqrt(0.01) * _standard_noise(model, count), statistics
+        model, images + math.sqrt(0.01) * standard_noise(model.config, count), statistics
     )
     return {
         name: {i: perturbed[name][i] - tensor for i, tensor in tensors.items()}
@@ -54,12 +57,31 @@ def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
 
 
 def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    """Absolute parameters, an input of ones, no batch norm; float64, as gradients reach 1e43."""
-    images = torch.ones_like(model.config.images.pixels[:1], dtype=torch.float64)
+    """Absolute parameters, an input of ones, no batch norm; float64, as gradients reach 1e43.
+
+    Where a part of the model does not follow into float64, in the model's own type.
+    """
+    images = torch.ones((1, *model.config.images.shape), dtype=torch.float64)
     parameters = {name for name, _ in model.module.named_parameters()}
-    tensors = {n: t.double() if t.is_floating_point() else t for n, t in model.tensors.items()}
-    tensors = {n: t.abs() if n in parameters else t for n, t in tensors.items()}
-    return _run_pass(model.with_tensors(tensors), images, statistics, flow=True)
+
+    def run(dtype: torch.dtype, converted: bool) -> Captured:
+        tensors = {n: in_precision(t, dtype) for n, t in model.tensors.items()}
+        tensors = {n: t.abs().to(t.dtype) if n in parameters else t for n, t in tensors.items()}
+        input_dtype = dtype.to_complex() if model.dtype.is_complex else dtype
+        absolute = replace(model.with_tensors(tensors), dtype=input_dtype, converted=converted)
+        return _run_pass(absolute, images, statistics, flow=True)
+
+    own_dtype = model.dtype.to_real() if model.dtype.is_complex else model.dtype
+    for converted in (False, True):
+        try:
+            return run(torch.float64, converted)
+        except InputError as error:
+            if own_dtype == torch.float64:
+                raise
+            problem = error
+    captured = run(own_dtype, False)
+    model.notes.append(f"SynFlow's pass in {type_name(own_dtype)}; in float64, {problem}")
+    return captured
 
 
 def _label(model: TracedModel, count: int, statistics: list[Statistic], start: int = 0) -> Captured:
@@ -87,22 +109,25 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
         if role == "layer" and slot == "weight":
             weights.append((index, tensor))
 
+    def then(logits: Tensor) -> dict[int, Tensor | None]:
+        loss = model.cross_entropy(logits, images.labels[:count])
+        edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
+        gradients = model.backward(loss, edges, create_graph=True)
+        by_weight = _by_weight(model, weights, gradients)
+        terms = [g for g in by_weight.values() if g is not None and g.requires_grad]
+        gradient_product = (
+            torch.stack([(g * g.detach()).sum() for g in terms]).sum() if terms else loss.detach()
+        )
+        return _by_weight(model, weights, model.backward(gradient_product, edges))
+
     tracer = Tracer(visit, sites=model.sites)
-    logits = model.forward(model.as_input(images.pixels[:count]), tracer)
-    loss = model.cross_entropy(logits, images.labels[:count])
-    edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
-    gradients = model.backward(loss, edges, create_graph=True)
-    same = _by_weight(model, weights, gradients)
-    terms = [g for g in same.values() if g is not None and g.requires_grad]
-    gradient_product = (
-        torch.stack([(g * g.detach()).sum() for g in terms]).sum() if terms else loss.detach()
-    )
-    products = _by_weight(model, weights, model.backward(gradient_product, edges))
+    products = model.run(model.as_input(images.pixels[:count]), tracer, then)
     shapes = dict(weights)
     captured: dict[int, Tensor] = {}
     for index, product in products.items():
         tensor = zeros_like(shapes[index]) if product is None else product
-        captured[index] = with_four_axes(tracer.events["layer"][index].ordered(tensor))
+        ordered = tracer.events["layer"][index].ordered(tensor)
+        captured[index] = readable(with_four_axes(ordered))
     return {
         statistic.name: {i: condense(statistic, [t]) for i, t in captured.items()}
         for statistic in statistics
@@ -137,24 +162,28 @@ def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
         elif role == "block":
             outputs[index] = tensor.clone()  # the next operation may be in place
 
-    noise = model.as_input(_standard_noise(model, count))
-    model.forward(noise, Tracer(visit, cut_blocks=True, sites=model.sites))
-    signs = {
-        i: torch.randint(0, 2, y.shape, generator=generator).to(y).mul_(2).sub_(1)
-        for i, y in outputs.items()
-    }
-    # The first block's input is the image, whose channels are no features.
-    reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
-    objective = noise.new_zeros(()) + sum((outputs[i] * signs[i]).sum() for i in reached)
-    edges = [get_gradient_edge(inputs[i]) for i in reached]
-    gradients = dict(zip(reached, model.backward(objective, edges), strict=True))
+    signs: dict[int, Tensor] = {}
+
+    def then(_: Tensor) -> dict[int, Tensor | None]:
+        for i, y in outputs.items():
+            signs[i] = torch.randint(0, 2, y.shape, generator=generator).to(y).mul_(2).sub_(1)
+        # The first block's input is the image, whose channels are no features.
+        reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
+        objective = noise.new_zeros(()) + sum(
+            (readable(outputs[i] * signs[i])).sum() for i in reached
+        )
+        edges = [get_gradient_edge(inputs[i]) for i in reached]
+        return dict(zip(reached, model.backward(objective, edges), strict=True))
+
+    noise = model.as_input(standard_noise(model.config, count))
+    gradients = model.run(noise, Tracer(visit, cut_blocks=True, sites=model.sites), then)
     pairs = {
         i: (zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
         for i in range(1, len(outputs))
         if _tiles(inputs[i], signs[i])
     }
     return {
-        statistic.name: {i: condense(statistic, pair) for i, pair in pairs.items()}
+        statistic.name: {i: condense(statistic, [*map(readable, p)]) for i, p in pairs.items()}
         for statistic in statistics
     }
 
@@ -169,7 +198,10 @@ def _tiles(x: Tensor, y: Tensor) -> bool:
 def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Standard normal weights, noise, and the effect of a little more noise (Lin et al., 2021)."""
     model = model.with_tensors(standard_normal(model.module, model.config.seed))
-    noise, second_noise = _standard_noise(model, count), _standard_noise(model, count, 1)
+    noise, second_noise = (
+        standard_noise(model.config, count),
+        standard_noise(model.config, count, 1),
+    )
     changes = [statistic for statistic in statistics if statistic.site == "relu_change"]
     captured = _run_pass(model, noise, statistics, uncondensed=changes)
     moved = _run_pass(model, noise + CHANGE * second_noise, changes, uncondensed=changes)
@@ -182,8 +214,8 @@ def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Capture
 
 
 def _fisher(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    with in_evaluation_mode(model.module):
-        deciles = fisher_deciles(model, model.config.images.pixels[:count])
+    model = replace(model, evaluation=True)  # where images do not affect one another
+    deciles = fisher_deciles(model, model.config.images.pixels[:count])
     return {statistic.name: {} if deciles is None else {0: deciles} for statistic in statistics}
 
 
@@ -219,20 +251,23 @@ def _run_pass(
     image = model.as_input(images).requires_grad_(bool(gradient_statistics))
     collector.visit("image", 0, "input", image)
     collector.tracer = Tracer(collector.visit, flow=flow, sites=model.sites)
-    logits = model.forward(image, collector.tracer)
-    if gradient_statistics:
-        edges = [edge for *_, edge in collector.pending]
-        collector.receive(model.backward(objective(logits), edges))
+
+    def then(logits: Tensor) -> list[Tensor | None]:
+        if not gradient_statistics:
+            return []
+        return model.backward(objective(logits), [edge for *_, edge in collector.pending])
+
+    collector.receive(model.run(image, collector.tracer, then))
     model.left_out.update(collector.left_out)
     return collector.captured
 
 
-def _standard_noise(model: TracedModel, count: int, draw: int = 0) -> Tensor:
-    """Standard normal noise in the shape of `count` images: draw 0, 1, ... of one generator."""
-    images = model.config.images.pixels[:count]
-    generator = model.config.generator("noise")
+def standard_noise(config: MeasurementConfig, count: int, draw: int = 0) -> Tensor:
+    """Standard normal noise in the shape of images [count, channels, height, width]: draw 0, 1,
+    ... of one generator."""
+    images, generator = config.images, config.generator("noise")
     draws = [
-        torch.empty(images.shape, dtype=images.dtype).normal_(generator=generator)
+        torch.empty((count, *images.shape), dtype=images.dtype).normal_(generator=generator)
         for _ in range(draw + 1)
     ]
-    return draws[-1].to(images.device)
+    return draws[-1]

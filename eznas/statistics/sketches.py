@@ -29,6 +29,14 @@ def condense(row: Statistic, tensors: Sequence[Tensor]) -> Tensor:
     return sketch
 
 
+def readable(tensor: Tensor) -> Tensor:
+    """A tensor in a type that all sketches take: half precision as float32, complex numbers as
+    their absolute values."""
+    if tensor.is_complex():
+        return tensor.abs()
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
 def per_image_gradients(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
     """Each image's contribution to the gradient of a layer's weight: [images, out, in, kh, kw].
 

@@ -47,7 +47,9 @@ class Tracer(TorchFunctionMode):
         self.events: dict[str, list[Event]] = {role: [] for role in ROLES}
         self.visit_error: Exception | None = None
         self._visit = visit
-        self._flow = flow
+        self.flow = flow
+        self.output: tuple[str, ...] = ()  # which of the model's outputs are its logits
+        self._repeating = False
         self._cut_blocks = cut_blocks
         self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
         self._sites = sites or Sites()
@@ -73,6 +75,17 @@ class Tracer(TorchFunctionMode):
             for hook in hooks:
                 hook.remove()
 
+    @contextmanager
+    def repeating(self) -> Iterator[None]:
+        """What runs of the model in the context has run already: it runs as it did, and is neither
+        recorded nor shown."""
+        self._follower.finish()
+        self._repeating = True
+        try:
+            yield
+        finally:
+            self._repeating = False
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -83,6 +96,8 @@ class Tracer(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._unseen:
             return func(*args, **kwargs)
+        if self._repeating:
+            return self._call(-1, func, args, kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)
@@ -106,7 +121,7 @@ class Tracer(TorchFunctionMode):
             return func(*args, **kwargs)
         kwargs = dict(kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
-        if role == "norm" and self._flow:
+        if role == "norm" and self.flow:
             return x.clone()  # the next operation may be in place
         return self._run(number, role, func, x, rest, kwargs)
 
@@ -146,6 +161,8 @@ class Tracer(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> Tensor:
         """Run the operation and record it; `rest`: the positional arguments after the input."""
+        if self._repeating:
+            return self._run_again(role, func, x, rest, kwargs)
         event = self._event(number, role, func, x, rest, kwargs)
         index = len(self.events[role])
         self.events[role].append(event)
@@ -159,6 +176,19 @@ class Tracer(TorchFunctionMode):
         if role == "layer" and event.weight is not None:
             self._show(role, index, "weight", event.weight)
         return x.copy_(y) if in_place and operand is not x else y
+
+    def _run_again(
+        self,
+        role: str,
+        func: Callable[..., Any],
+        x: Tensor,
+        rest: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """Run an operation as `_run` did."""
+        if self._visit is None or not (role == "activation" and _in_place(func, rest, kwargs)):
+            return func(x if self._visit is None else x.view_as(x), *rest, **kwargs)  # type: ignore[no-any-return]
+        return x.copy_(func(x.clone(), *rest, **kwargs))
 
     def _event(
         self,
@@ -182,6 +212,8 @@ class Tracer(TorchFunctionMode):
 
     def _enter_block(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+        if self._repeating:
+            return None
         if self._cut_blocks and x is not None:
             with self._our_own():
                 x = x.detach().requires_grad_(x.is_floating_point())
@@ -190,7 +222,7 @@ class Tracer(TorchFunctionMode):
         return arguments
 
     def _leave_block(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
-        x = self._block_inputs.pop()
+        x = None if self._repeating else self._block_inputs.pop()
         if x is None or not isinstance(y, Tensor) or x.dim() != 4 or y.dim() != 4:
             return  # only maps have channels and positions
         index = len(self.events["block"])

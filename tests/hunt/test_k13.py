@@ -12,6 +12,9 @@ from tests.hunt.networks import BATCH, Small, score
 from tests.hunt.references import IMAGES
 
 
+SIZES: list[int] = []  # of the batches that a model met; what a model holds is put back
+
+
 class PooledNorm(Small):
     """A batch norm after global pooling."""
 
@@ -62,15 +65,13 @@ def test_meco_is_that_of_a_batch_of_which_one_image_is_looked_at(flat):
 
 
 def test_other_networks_still_run_one_image():
-    sizes: list[int] = []
-
     class Watched(Small):
         def forward(self, x: Tensor) -> Tensor:
-            sizes.append(len(x))
+            SIZES.append(len(x))
             return super().forward(x)
 
     score("meco", Watched())
-    assert sizes == [2, 1]
+    assert SIZES == [2, 1]
 
 
 def test_every_classic_has_a_score_there():
