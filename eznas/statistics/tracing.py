@@ -54,6 +54,7 @@ class Tracer(TorchFunctionMode):
         self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
         self._sites = sites or Sites()
         self._follower = Follower(self._sites, self.events["activation"], self._show)
+        self.apart: set[int] = set()  # numbers of calls, see `Sites`
         self._calls = 0
         self._unseen = False  # while something of our own runs
         self._model: nn.Module = nn.Identity()
@@ -133,10 +134,15 @@ class Tracer(TorchFunctionMode):
         role = ROLE_OF_FUNCTION.get(name)
         if role is None and name in PRODUCTS and len(args) == 2:
             return "layer" if number in self._sites.products or self._is_layer(*args) else None
-        if role == "activation":
-            x = args[0] if args else kwargs["input"]
-            if number in self._sites.hidden or x.dim() < 2:
-                return None  # part of another; of a parameter: no units for each image
+        if role is None or role == "layer":
+            return role
+        x = args[0] if args else kwargs["input"]
+        if self.dataflow is not None and not self.dataflow.value(x).like_image:
+            self.apart.add(number)
+        if number in self._sites.apart or number in self.apart:
+            return None  # of parameters: it has no units for each image
+        if role == "activation" and (number in self._sites.hidden or x.dim() < 2):
+            return None  # part of another; of a vector
         return role
 
     def _is_layer(self, x: Any, weight: Any) -> bool:

@@ -11,7 +11,6 @@ from eznas.errors import InputError
 from tests.hunt.networks import BATCH, Small, score
 from tests.hunt.references import IMAGES
 
-
 SIZES: list[int] = []  # of the batches that a model met; what a model holds is put back
 
 
