@@ -14,7 +14,7 @@ from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
 from eznas.statistics.lending import lent
 from eznas.statistics.outputs import path_of
-from eznas.statistics.probes import Captured, run_probe, standard_noise
+from eznas.statistics.probes import Captured, run_probe
 from eznas.statistics.sketches import count_patterns, readable
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
@@ -116,7 +116,7 @@ def _trace(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor
 
 
 def _traced(model: TracedModel, with_paths: bool) -> tuple[Structure, list[Tensor], TracedModel]:
-    image = model.as_input(standard_noise(model.config, TRACED)).requires_grad_()
+    image = model.as_input(model.config.noise(TRACED)).requires_grad_()
     tracer = Tracer()
     logits = model.differentiable().forward(image, tracer)
     if not tracer.events["layer"]:

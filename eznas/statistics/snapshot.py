@@ -56,7 +56,7 @@ class Snapshot:
             put()
 
     def exchange(self, replacement: Callable[[Tensor], Tensor]) -> None:
-        """Put the replacement of each tensor in its place, until `restore`."""
+        """Put the replacement of each tensor [...] in its place, until `restore`."""
         for container, key, tensor in self.slots:
             container[key] = replacement(tensor)
 
@@ -121,6 +121,9 @@ class Snapshot:
             yield from (thing.__self__, thing.__func__)
         elif isinstance(thing, types.FunctionType):
             yield from (getattr(thing, name) for name in _FUNCTION_ATTRIBUTES)
+            for content in _globals_of(thing):
+                # Not what they hold: a registry may lead to a whole library.
+                self._saved(content)
         elif isinstance(thing, partial):
             yield from (thing.func, thing.args, thing.keywords)
         elif isinstance(thing, types.CellType):
@@ -218,6 +221,14 @@ def _class_attributes(kind: type) -> Iterator[Any]:
     for base in kind.__mro__:
         if not base.__module__.startswith(("torch.", "builtins")):
             yield from (x for name, x in vars(base).items() if not name.startswith("__"))
+
+
+def _globals_of(function: types.FunctionType) -> Iterator[Any]:
+    """The containers and arrays among the global variables that a function names."""
+    for name in function.__code__.co_names:
+        content = function.__globals__.get(name)
+        if isinstance(content, dict | list | set | deque | Tensor | np.ndarray):
+            yield content
 
 
 def _slot_names(kind: type) -> Iterator[str]:
