@@ -15,6 +15,7 @@ from eznas.evaluation.bank import stack
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
+from eznas.statistics.absences import why_absent
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
 from eznas.statistics.images import Images
@@ -77,8 +78,9 @@ class Proxy:
         generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
         `seed`); `output`: the name or position of the logits among the model's outputs, with
         dots where they are nested (None: see `eznas.statistics.outputs.choose`). A warning says
-        what one should know of the measurement, if anything. Raises `InputError` for arguments
-        that cannot be used, and if the model cannot be run on images of this size.
+        what one should know of the measurement, such as parameters that are in no layer. Raises
+        `InputError` for arguments that cannot be used, and if the model cannot be run on images of
+        this size.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed, output)
         result = self.evaluate(model, config)
@@ -130,12 +132,15 @@ class Proxy:
         rows = [CATALOGUE[name] for name in plan.statistics()]
         with own_surroundings(config.device):
             network = measure(model, config, rows)
-            notes = network.notes
+            notes, reasons = network.notes, why_absent(network, rows)  # `stack` takes tensors out
             values = evaluate(plan, stack([network], config.device))
             features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
             scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
-        return Score(value, scores.reason, time.perf_counter() - start_time, notes)
+        reason = scores.reason
+        if reason == "coverage" and reasons:
+            reason = "; ".join(reasons)
+        return Score(value, reason, time.perf_counter() - start_time, notes)
 
 
 def ranked(scores: list[float]) -> list[int]:

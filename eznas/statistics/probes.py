@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 
 from eznas.errors import InputError
+from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
-from eznas.statistics.sketches import condense, per_image_gradients, readable
-from eznas.statistics.statistic import SITES, Statistic
+from eznas.statistics.sketches import condense, readable, with_four_axes
+from eznas.statistics.statistic import Statistic
 from eznas.statistics.traced_model import TracedModel, in_precision, type_name
 from eznas.statistics.tracing import Tracer
 
-Captured = dict[str, dict[int, Tensor]]  # statistic -> index of the event -> tensor
 Objective = Callable[[Tensor], Tensor]  # of the logits
 CHANGE = 0.01  # the share of a second noise that the zen probe adds (Lin et al., 2021)
 
@@ -26,7 +26,12 @@ def run_probe(model: TracedModel, probe: str, batch: str, statistics: list[Stati
 
     Raises `InputError` if the model's forward or backward pass fails.
     """
-    return _PROBES[probe](model, model.config.batch(batch), statistics)
+    count = model.config.batch(batch)
+    if count == 1 and model.sites.lone_norms:
+        if batch != "single":
+            raise model.error("a batch norm sees one value of each image: expected a batch of 4")
+        count = model.config.raw  # of which the first image is looked at
+    return _PROBES[probe](model, count, statistics)
 
 
 def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
@@ -101,26 +106,44 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
         if role == "layer" and slot == "weight":
             weights.append((index, tensor))
 
-    def then(logits: Tensor) -> dict[int, Tensor]:
+    def then(logits: Tensor) -> dict[int, Tensor | None]:
         loss = model.cross_entropy(logits, images.labels[:count])
         edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
         gradients = model.backward(loss, edges, create_graph=True)
-        # A shared weight counts once.
-        distinct = {id(w): g for (_, w), g in zip(weights, gradients, strict=True)}
-        terms = [g for g in distinct.values() if g is not None and g.requires_grad]
+        by_weight = _by_weight(model, weights, gradients)
+        terms = [g for g in by_weight.values() if g is not None and g.requires_grad]
         gradient_product = (
             torch.stack([(g * g.detach()).sum() for g in terms]).sum() if terms else loss.detach()
         )
-        products = model.backward(gradient_product, edges)
-        return {
-            index: _zeros_like(weight) if product is None else product
-            for (index, weight), product in zip(weights, products, strict=True)
-        }
+        return _by_weight(model, weights, model.backward(gradient_product, edges))
 
-    products = model.run(model.as_input(images.pixels[:count]), Tracer(visit), then)
+    tracer = Tracer(visit, sites=model.sites)
+    products = model.run(model.as_input(images.pixels[:count]), tracer, then)
+    shapes = dict(weights)
+    captured: dict[int, Tensor] = {}
+    for index, product in products.items():
+        tensor = zeros_like(shapes[index]) if product is None else product
+        ordered = tracer.events["layer"][index].ordered(tensor)
+        captured[index] = readable(with_four_axes(ordered))
     return {
-        statistic.name: {i: condense(statistic, [readable(t)]) for i, t in products.items()}
+        statistic.name: {i: condense(statistic, [t]) for i, t in captured.items()}
         for statistic in statistics
+    }
+
+
+def _by_weight(
+    model: TracedModel, weights: list[tuple[int, Tensor]], gradients: list[Tensor | None]
+) -> dict[int, Tensor | None]:
+    """The gradients at the weights of layers, (index, weight): one for each weight, by the layer
+    that stands for it; that of a tensor is that of all its uses."""
+    same, by_index = model.sites.same_weight, dict(weights)
+    uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for (index, weight), gradient in zip(weights, gradients, strict=True):
+        pairs = uses.setdefault(same[index] if same else index, [])
+        if gradient is not None:
+            pairs.append((weight, gradient))
+    return {
+        row: total_gradient(pairs, by_index[row]) if pairs else None for row, pairs in uses.items()
     }
 
 
@@ -150,9 +173,9 @@ def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
         return dict(zip(reached, model.backward(objective, edges), strict=True))
 
     noise = model.as_input(model.config.noise(count))
-    gradients = model.run(noise, Tracer(visit, cut_blocks=True), then)
+    gradients = model.run(noise, Tracer(visit, cut_blocks=True, sites=model.sites), then)
     pairs = {
-        i: (_zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
+        i: (zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
         for i in range(1, len(outputs))
         if _tiles(inputs[i], signs[i])
     }
@@ -204,62 +227,6 @@ _PROBES: dict[str, Callable[[TracedModel, int, list[Statistic]], Captured]] = {
 }
 
 
-@dataclass
-class _Collector:
-    """Captures tensors of the statistics in a forward pass, those of gradients in a backward."""
-
-    statistics: list[Statistic]
-    uncondensed: list[Statistic]  # statistics captured as they are, to be condensed later
-    images: int
-    captured: Captured = field(init=False)
-    pending: list[tuple[Statistic, int, Tensor, GradientEdge | None]] = field(default_factory=list)
-    tracer: Tracer = field(init=False)
-    _inputs: dict[int, Tensor] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.captured = {statistic.name: {} for statistic in self.statistics}
-        self._by_site: dict[tuple[str, str], list[Statistic]] = {}
-        for statistic in self.statistics:
-            self._by_site.setdefault(SITES[statistic.site], []).append(statistic)
-        self._per_image = any(statistic.site == "weight_per_image" for statistic in self.statistics)
-
-    def visit(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
-        """Capture what the statistics name at this site, or note that its gradient is to come."""
-        if role == "layer" and slot == "input" and self._per_image:
-            self._inputs[index] = readable(tensor.detach())
-        for statistic in self._by_site.get((role, slot), ()):
-            compares_images = statistic.sketch == "codes" or statistic.type.form == "samples"
-            if compares_images and len(tensor) != self.images:
-                continue  # windows of images, or a parameter: its rows are not the images
-            if statistic.gradient:
-                # The edge keeps pointing here, even if the tensor is changed in place later.
-                edge = get_gradient_edge(tensor) if tensor.requires_grad else None
-                # A copy, since the next operation may be in place.
-                value = readable(tensor.detach())
-                value = value.clone() if statistic.with_value else _zeros_like(value)
-                self.pending.append((statistic, index, value, edge))
-            elif statistic in self.uncondensed:
-                self.captured[statistic.name][index] = readable(tensor.detach()).clone()
-            else:
-                sketch = condense(statistic, [readable(tensor.detach())])
-                self.captured[statistic.name][index] = sketch
-
-    def receive(self, gradients: list[Tensor | None]) -> None:
-        """Capture the gradients of the pending statistics, in their order; None counts as zeros."""
-        per_image: tuple[int, Tensor] | None = None  # shared by all statistics of one layer
-        for (statistic, index, value, _), gradient in zip(self.pending, gradients, strict=True):
-            if gradient is None and statistic.site == "image":
-                continue
-            gradient = _zeros_like(value) if gradient is None else readable(gradient)
-            tensors = [value, gradient] if statistic.with_value else [gradient]
-            if statistic.site == "weight_per_image":
-                if per_image is None or per_image[0] != index:
-                    event = self.tracer.events["layer"][index]
-                    per_image = index, per_image_gradients(self._inputs[index], gradient, event)
-                tensors = [per_image[1]]
-            self.captured[statistic.name][index] = condense(statistic, tensors)
-
-
 def _run_pass(
     model: TracedModel,
     images: Tensor,
@@ -270,13 +237,14 @@ def _run_pass(
     uncondensed: list[Statistic] | None = None,
 ) -> Captured:
     """A forward pass on the images; a backward pass too if a statistic is a gradient."""
-    collector = _Collector(statistics, uncondensed or [], len(images))
+    first_only = {s.batch for s in statistics} == {"single"} and len(images) > 1
+    collector = Collector(statistics, uncondensed or [], len(images), first_only, model.sites)
     gradient_statistics = [statistic for statistic in statistics if statistic.gradient]
     if gradient_statistics:  # some models differentiate by their parameters themselves
         model = model.differentiable()
     image = model.as_input(images).requires_grad_(bool(gradient_statistics))
     collector.visit("image", 0, "input", image)
-    collector.tracer = Tracer(collector.visit, flow=flow)
+    collector.tracer = Tracer(collector.visit, flow=flow, sites=model.sites)
 
     def then(logits: Tensor) -> list[Tensor | None]:
         if not gradient_statistics:
@@ -284,9 +252,5 @@ def _run_pass(
         return model.backward(objective(logits), [edge for *_, edge in collector.pending])
 
     collector.receive(model.run(image, collector.tracer, then))
+    model.left_out.update(collector.left_out)
     return collector.captured
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    """Zeros of this shape that take no memory."""
-    return tensor.detach().new_zeros(()).expand(tensor.shape)

@@ -1,5 +1,6 @@
 """A model under measurement: traced passes on tensors that replace the model's own."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from eznas.statistics import outputs
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import Parameters
 from eznas.statistics.lending import attempt, first_line, name_of
+from eznas.statistics.sites import Sites
 from eznas.statistics.snapshot import Snapshot
 from eznas.statistics.surroundings import default_type, seeded, without_checkpoints
 from eznas.statistics.tracing import Tracer
@@ -32,7 +34,8 @@ class TracedModel:
     what the model makes or holds besides parameters and buffers gets that type as well;
     `evaluation`: passes in evaluation mode, not in train mode; `output`: which of its outputs are
     the logits; `ran`: what the tracing pass met, see `layers_met`, and on how many images;
-    `notes`: what the user should know of the measurement, in words.
+    `notes`: what the user should know of the measurement, in words; `left_out`: see
+    `MeasuredNetwork`; `sites`: what the tracing pass found besides.
     """
 
     module: nn.Module
@@ -46,6 +49,8 @@ class TracedModel:
     output: outputs.Path | None = None
     ran: tuple[dict[str, Any], int] | None = None
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    sites: Sites = field(default_factory=Sites)
 
     def as_input(self, images: Tensor) -> Tensor:
         """The images [batch, channels, height, width] as a detached tensor on the device, in the
@@ -132,6 +137,8 @@ class TracedModel:
         Raises `InputError` if the logits have another shape or fewer classes than the labels.
         """
         classes = int(labels.max()) + 1
+        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
+            logits = logits.flatten(1)  # of a convolution in place of a linear head
         if logits.dim() != 2 or logits.shape[1] < classes:
             shape = f"logits of shape {tuple(logits.shape)}"
             raise self.error(f"{shape}, but the images' labels need {classes} classes")

@@ -77,6 +77,7 @@ class Skipping(Small):
         return self.middle(x) if draws[-1] > draws[0] else x
 
 
+@pytest.mark.filterwarnings("ignore:.*parameters are in no layer")
 def test_layers_that_run_on_large_batches_alone_are_noticed() -> None:
     line = refusal(lambda: score("snip", OfLargeBatches()))
     assert "which layers or activations run depends on the batch" in line

@@ -83,6 +83,7 @@ class Mixing(Small):
         return torch.fft.ifft2(mixed).real
 
 
+@pytest.mark.filterwarnings("ignore:.*parameters are in no layer")
 def test_complex_parameters() -> None:
     """SynFlow takes their absolute values, 1 each: every channel is the sum of all."""
     for proxy in ("naswot", "snip", "grasp", "jacob_cov"):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eznas.errors import InputError
-from eznas.statistics import probes
+from eznas.statistics import collector
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import measure
 from eznas.statistics.statistic import Statistic
@@ -123,7 +123,7 @@ def test_an_error_in_a_sketch_is_not_the_models_failure(monkeypatch: pytest.Monk
     def condense(row: Statistic, tensors: list[Tensor]) -> Tensor:
         raise ZeroDivisionError("sketch")
 
-    monkeypatch.setattr(probes, "condense", condense)
+    monkeypatch.setattr(collector, "condense", condense)
     for name in ("data_conv_input", "data_conv_input_grad", "noise_block_output_covariance"):
         with pytest.raises(ZeroDivisionError, match="sketch"):
             measure(TinyResNet(), CONFIG, [CATALOGUE[name]])
