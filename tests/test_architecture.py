@@ -65,7 +65,13 @@ OPENING = {
 SAVERS = {"np", "numpy", "torch", "pickle"}  # whose `load` and `save` open a file
 RANDOM = "eznas/evolution/randomness.py"
 SURROUNDINGS = "eznas/statistics/surroundings.py"  # sets a model's random state, and puts it back
-SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}  # of numpy.random: no global state
+SEEDED = {
+    "default_rng",
+    "Generator",
+    "RandomState",
+    "SeedSequence",
+    "PCG64",
+}  # of numpy.random: no global state
 
 DOCUMENTED = (
     *("eznas/metrics/", "eznas/statistics/", "eznas/evaluation/", "eznas/predictors/"),

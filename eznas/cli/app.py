@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,8 +20,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+NARROWEST = 40  # characters in which a table can still be read; lines break in narrower windows
 out = Console()
 err = Console(stderr=True)
+out.width = max(out.width, NARROWEST)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        line(f"eznas {version('eznas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """What every command takes."""
 
 
 def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:

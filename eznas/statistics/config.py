@@ -1,6 +1,7 @@
 """How networks are measured: the settings that a user gives, and the config that they become."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
@@ -9,8 +10,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError, unknown
-from eznas.statistics.images import Images, generated, load
+from eznas.statistics.drawn import DrawnImages
+from eznas.statistics.images import Images, load
 from eznas.statistics.statistic import FIRST_DEFINITION
+from eznas.system.arguments import described, text
 
 INITIALISATIONS = ("kaiming", "keep")
 
@@ -112,6 +115,15 @@ class MeasurementConfig:
         digest = hashlib.sha256(f"{purpose} {self.seed}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
+    def noise(self, count: int, draw: int = 0) -> torch.Tensor:
+        """Standard normal noise in the shape of images [count, channels, height, width]: draw 0,
+        1, ... of one generator."""
+        generator = self.generator("noise")
+        for _ in range(draw + 1):
+            noise = torch.empty((count, *self.images.shape), dtype=self.images.dtype)
+            noise.normal_(generator=generator)
+        return noise
+
     def describe(self) -> dict[str, object]:
         """The config as plain data, for a run folder or an exported proxy."""
         named_output = {} if self.output is None else {"output": self.output}
@@ -136,16 +148,25 @@ class MeasurementConfig:
 
 def image_batch(images: str | Images | None, count: int, size: int, seed: int) -> Images:
     """At least `count` labelled images of `size` pixels: a batch as it is given (resized), read
-    from a path, or generated where there is neither. Raises `InputError` if there are fewer."""
+    from a path, or generated where there is neither, when they are first looked at.
+
+    Raises `InputError` if there are fewer, and for anything else than a path or a batch.
+    """
+    if images is None:
+        return DrawnImages(count, size, seed)
     if isinstance(images, Images):
         if len(images.pixels) < count:
             raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
-        return images if images.pixels.shape[-1] == size else images.resized(size)
-    return generated(count, size, seed=seed) if images is None else load(images, count, size, seed)
+        return images if images.shape[-1] == size else images.resized(size)
+    if not isinstance(images, str | os.PathLike):
+        expected = "expected a path (.npz or a CIFAR folder) or eznas.statistics.images.Images"
+        raise InputError(f"images: {expected}, got {described(images)}")
+    return load(os.fspath(images), count, size, seed)
 
 
-def available_device(name: str) -> str:
+def available_device(name: str | torch.device) -> str:
     """The name of a torch device. Raises `InputError` if it is not available."""
+    name = str(name) if isinstance(name, torch.device) else text("device", name)
     try:
         torch.empty(1, device=name).cpu()
     except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way

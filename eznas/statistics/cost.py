@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from eznas.statistics.events import Event
+from eznas.statistics.surroundings import own_surroundings
 from eznas.statistics.tracing import Tracer
 
 RUNS = 3  # of a timed forward pass: the fastest counts
@@ -20,7 +21,7 @@ def params_and_flops(model: nn.Module, side: int) -> tuple[int, int]:
     The model is left as it was.
     """
     tracer = Tracer()
-    with _as_used(model), tracer.following(model):
+    with own_surroundings(), _as_used(model), tracer.following(model):
         model(torch.zeros(1, 3, side, side))
     params = sum(parameter.numel() for parameter in model.parameters())
     return params, sum(map(_multiply_adds, tracer.events["layer"]))
@@ -32,8 +33,8 @@ def forward_seconds(model: nn.Module, side: int, images: int = 1) -> float:
 
     The model is left as it was.
     """
-    batch = torch.zeros(images, 3, side, side)
-    with _as_used(model):
+    with own_surroundings(), _as_used(model):
+        batch = torch.zeros(images, 3, side, side)
         model(batch)
         return min(_timed(model, batch) for _ in range(RUNS))
 

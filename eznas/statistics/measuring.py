@@ -17,7 +17,7 @@ from eznas.statistics.initialisation import current_tensors, kaiming
 from eznas.statistics.lending import lent
 from eznas.statistics.modes import note_on_train_mode
 from eznas.statistics.outputs import path_of
-from eznas.statistics.probes import run_probe, standard_noise
+from eznas.statistics.probes import run_probe
 from eznas.statistics.sketches import count_patterns, readable, with_four_axes
 from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES, Layer, Structure, structure_of
@@ -124,7 +124,7 @@ def _trace(
 def _traced(
     model: TracedModel, with_paths: bool
 ) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
-    image = model.as_input(standard_noise(model.config, TRACED)).requires_grad_()
+    image = model.as_input(model.config.noise(TRACED)).requires_grad_()
     tracer = Tracer(record=True)
     data = tracer.dataflow
     assert data is not None

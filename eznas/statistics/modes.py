@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from eznas.errors import InputError
-from eznas.statistics.probes import standard_noise
 from eznas.statistics.traced_model import TracedModel
 from eznas.statistics.tracing import Tracer
 
@@ -26,7 +25,7 @@ def note_on_train_mode(model: TracedModel, tracer: Tracer) -> str:
     evaluating = Tracer(record=True)
     try:
         with torch.no_grad():
-            image = model.as_input(standard_noise(model.config, 1))
+            image = model.as_input(model.config.noise(1))
             replace(model, evaluation=True).forward(image, evaluating)
     except InputError:
         return ""

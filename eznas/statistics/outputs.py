@@ -46,8 +46,8 @@ def choose(result: Any, images: int, tracer: Tracer) -> Path:
 
 
 def at(result: Any, path: Path) -> Tensor:
-    """The output at a path, in a type in which numbers can be added up: half precision becomes
-    float32, complex numbers their absolute values.
+    """The output [images, ...] at a path, in a type in which numbers can be added up: half
+    precision becomes float32, complex numbers their absolute values.
 
     Raises `InputError` where there is no tensor, and lists those that there are.
     """

@@ -10,7 +10,6 @@ from torch.autograd.graph import get_gradient_edge
 
 from eznas.errors import InputError
 from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
-from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
 from eznas.statistics.sketches import condense, readable, with_four_axes
@@ -40,16 +39,14 @@ def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
 
 
 def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    return _run_pass(model, standard_noise(model.config, count), statistics)
+    return _run_pass(model, model.config.noise(count), statistics)
 
 
 def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Differences: the tensors on perturbed images minus those on plain ones."""
     images = model.config.images.pixels[:count]
     plain = _run_pass(model, images, statistics)
-    perturbed = _run_pass(
-        model, images + math.sqrt(0.01) * standard_noise(model.config, count), statistics
-    )
+    perturbed = _run_pass(model, images + math.sqrt(0.01) * model.config.noise(count), statistics)
     return {
         name: {i: perturbed[name][i] - tensor for i, tensor in tensors.items()}
         for name, tensors in plain.items()
@@ -175,7 +172,7 @@ def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
         edges = [get_gradient_edge(inputs[i]) for i in reached]
         return dict(zip(reached, model.backward(objective, edges), strict=True))
 
-    noise = model.as_input(standard_noise(model.config, count))
+    noise = model.as_input(model.config.noise(count))
     gradients = model.run(noise, Tracer(visit, cut_blocks=True, sites=model.sites), then)
     pairs = {
         i: (zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
@@ -198,10 +195,7 @@ def _tiles(x: Tensor, y: Tensor) -> bool:
 def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Standard normal weights, noise, and the effect of a little more noise (Lin et al., 2021)."""
     model = model.with_tensors(standard_normal(model.module, model.config.seed))
-    noise, second_noise = (
-        standard_noise(model.config, count),
-        standard_noise(model.config, count, 1),
-    )
+    noise, second_noise = model.config.noise(count), model.config.noise(count, 1)
     changes = [statistic for statistic in statistics if statistic.site == "relu_change"]
     captured = _run_pass(model, noise, statistics, uncondensed=changes)
     moved = _run_pass(model, noise + CHANGE * second_noise, changes, uncondensed=changes)
@@ -246,7 +240,7 @@ def _run_pass(
     first_only = {s.batch for s in statistics} == {"single"} and len(images) > 1
     collector = Collector(statistics, uncondensed or [], len(images), first_only, model.sites)
     gradient_statistics = [statistic for statistic in statistics if statistic.gradient]
-    if any(statistic.site != "image" for statistic in gradient_statistics):
+    if gradient_statistics:  # some models differentiate by their parameters themselves
         model = model.differentiable()
     image = model.as_input(images).requires_grad_(bool(gradient_statistics))
     collector.visit("image", 0, "input", image)
@@ -260,14 +254,3 @@ def _run_pass(
     collector.receive(model.run(image, collector.tracer, then))
     model.left_out.update(collector.left_out)
     return collector.captured
-
-
-def standard_noise(config: MeasurementConfig, count: int, draw: int = 0) -> Tensor:
-    """Standard normal noise in the shape of images [count, channels, height, width]: draw 0, 1,
-    ... of one generator."""
-    images, generator = config.images, config.generator("noise")
-    draws = [
-        torch.empty((count, *images.shape), dtype=images.dtype).normal_(generator=generator)
-        for _ in range(draw + 1)
-    ]
-    return draws[-1]

@@ -30,8 +30,8 @@ def condense(row: Statistic, tensors: Sequence[Tensor]) -> Tensor:
 
 
 def readable(tensor: Tensor) -> Tensor:
-    """A tensor in a type that all sketches take: half precision as float32, complex numbers as
-    their absolute values."""
+    """A tensor [...] in a type that all sketches take: half precision as float32, complex numbers
+    as their absolute values."""
     if tensor.is_complex():
         return tensor.abs()
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

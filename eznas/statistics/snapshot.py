@@ -1,8 +1,8 @@
 """Everything that can be changed in place of what hangs on a model, to be put back.
 
 A stranger's code may change more than parameters and buffers while it runs: lists and counters
-among a module's attributes, the weight that an adapter is merged into when modes are switched, a
-caller's list that a hook appends to. A snapshot reaches all of it: attributes of modules and of
+among a module's attributes, the weight that an adapter is merged into when modes are switched, the
+state of a generator that it draws from. A snapshot reaches all of it: attributes of modules and of
 other objects, containers, tensors, arrays, random generators, and the variables of functions.
 """
 
@@ -24,6 +24,8 @@ _PLAIN = (
     *(types.BuiltinFunctionType, types.CodeType, types.GeneratorType),
 )
 _CONTAINERS = frozenset((dict, OrderedDict, list, set))
+_FUNCTIONS = (types.FunctionType, types.MethodType, partial, staticmethod, classmethod, property)
+_HOOKS = ("_hooks", "_hooks_with_kwargs", "_hooks_always_called")
 _FUNCTION_ATTRIBUTES = ("__closure__", "__defaults__", "__kwdefaults__", "__dict__")
 
 
@@ -56,7 +58,7 @@ class Snapshot:
             put()
 
     def exchange(self, replacement: Callable[[Tensor], Tensor]) -> None:
-        """Put the replacement of each tensor in its place, until `restore`."""
+        """Put the replacement of each tensor [...] in its place, until `restore`."""
         for container, key, tensor in self.slots:
             container[key] = replacement(tensor)
 
@@ -81,7 +83,7 @@ class Snapshot:
         if isinstance(thing, Tensor):
             return self._saved_tensor(thing)
         if isinstance(thing, nn.Module):
-            return (*self._saved_dict(vars(thing)), *_class_attributes(type(thing)))
+            return (*self._saved_module(thing), *_class_attributes(type(thing)))
         if isinstance(thing, dict):
             return self._saved_dict(thing)
         if isinstance(thing, list):
@@ -100,6 +102,17 @@ class Snapshot:
             self._puts.append(put)
             return ()
         return self._saved_object(thing)
+
+    def _saved_module(self, module: nn.Module) -> Iterator[Any]:
+        """What a module holds, but for functions among its hooks: what these keep is their owner's,
+        who may count on it."""
+        self._saved_dict(vars(module))
+        for name, value in vars(module).items():
+            if name.endswith(_HOOKS) and isinstance(value, dict) and value:
+                hooks = self._saved_dict(value)
+                yield from (hook for hook in hooks if not isinstance(hook, _FUNCTIONS))
+            else:
+                yield value
 
     def _saved_dict(self, thing: dict[Any, Any]) -> Iterable[Any]:
         self._dicts.append((thing, dict(thing)))
@@ -217,7 +230,8 @@ def _class_attributes(kind: type) -> Iterator[Any]:
     """What the classes of a stranger's module hold: a list there is shared by all of a class."""
     for base in kind.__mro__:
         if not base.__module__.startswith(("torch.", "builtins")):
-            yield from (x for name, x in vars(base).items() if not name.startswith("__"))
+            held = (x for name, x in vars(base).items() if not name.startswith("__"))
+            yield from (x for x in held if not isinstance(x, _FUNCTIONS))
 
 
 def _slot_names(kind: type) -> Iterator[str]:

@@ -54,9 +54,9 @@ def default_type(dtype: torch.dtype) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """The global random states of Python, numpy and torch set by the seed."""
-    cuda_devices = [device] if device.type == "cuda" else []
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """The global random states of Python, numpy and torch, on a device too, set by the seed."""
+    cuda_devices = [] if device is None else [device] if device.type == "cuda" else []
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=cuda_devices):

@@ -88,11 +88,9 @@ class TracedModel:
         `InputError` if the model's forward fails, gives no logits, or runs other layers than the
         tracing pass met.
         """
-        names = [*self.module.named_parameters(), *self.module.named_buffers()]
-        stand_ins = {id(t): self.tensors[n].clone() for n, t in names if n in self.tensors}
         try:
             with seeded(self.config.seed, image.device), without_checkpoints():
-                self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
+                self._exchange()
                 with tracer.following(self.module):
                     logits = self._logits(image, tracer)
                     self._check_layers(tracer, len(image))
@@ -156,8 +154,6 @@ class TracedModel:
         return outputs.choose(result, images, tracer)
 
     def _logits(self, image: Tensor, tracer: Tracer) -> Tensor:
-        if self.evaluation:
-            attempt(self.module, "eval() failed", self.module.eval)
         try:
             with default_type(self.dtype if self.converted else torch.get_default_dtype()):
                 result = self.module(image.clone())
@@ -184,6 +180,27 @@ class TracedModel:
             passes = f"{counts[0]} on {traced_images} images, {counts[1]} on {images}"
             problem = "which layers or activations run depends on the batch, its images or chance"
             raise self.error(f"{problem} (layers: {passes}), so that passes cannot be compared")
+
+    def _exchange(self) -> None:
+        """Put copies of the tensors into the module. For a pass in evaluation mode that is entered
+        on parameters first, which it may change, and copies of these are used."""
+        named = [*self.module.named_parameters(), *self.module.named_buffers()]
+        stand_ins = {id(t): self.tensors[n].clone() for n, t in named if n in self.tensors}
+        if not self.evaluation:
+            self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
+            return
+        for _, parameter in self.module.named_parameters():  # which `eval` may expect
+            stand_in = stand_ins.get(id(parameter), parameter).detach()
+            wants = parameter.requires_grad and _differentiable(parameter)
+            stand_ins[id(parameter)] = nn.Parameter(stand_in, requires_grad=wants)
+        self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
+        attempt(self.module, "eval() failed", self.module.eval)
+        copies: dict[int, Tensor] = {}
+        for module in self.module.modules():
+            for name, tensor in module._parameters.items():
+                if tensor is not None:
+                    leaf = tensor.detach().requires_grad_(_differentiable(tensor))
+                    module._parameters[name] = copies.setdefault(id(tensor), leaf.clone())  # type: ignore[assignment]
 
     def _plain(self, tensor: Tensor) -> Tensor:
         """What stands for a tensor that is no parameter and no buffer, such as a fixed kernel."""
@@ -217,7 +234,8 @@ def input_types(model: nn.Module) -> list[torch.dtype]:
 
 
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """A tensor of real or complex numbers in the precision of a real type; others as they are."""
+    """A tensor [...] of numbers, real or complex, in the precision of a real type; others as they
+    are."""
     if tensor.is_complex():
         return tensor.to(dtype.to_complex())
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
