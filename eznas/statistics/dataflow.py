@@ -137,7 +137,8 @@ class Dataflow:
         return self._put(tensor, value)
 
     def _name(self, tensor: Tensor) -> str | None:
-        if id(tensor) not in self._names:  # they are exchanged at the beginning of a pass
+        first = next(iter(self.parameters()), None)
+        if first is not None and id(first[1]) not in self._names:  # exchanged as a pass begins
             self.named = dict(self.parameters())
             self._names = {id(parameter): name for name, parameter in self.named.items()}
         return self._names.get(id(tensor))

@@ -86,6 +86,8 @@ class Follower:
         self, number: int, arguments: Sequence[Any], options: dict[str, Any]
     ) -> tuple[Sequence[Any], dict[str, Any]]:
         """The arguments with which a call is to be made."""
+        if not self._starts and not self._inside:
+            return arguments, options
         if self._inside and torch.is_grad_enabled():
             self._show_outputs(arguments, options)
         tensors = [*tensors_in((tuple(arguments), options))]

@@ -98,26 +98,30 @@ class Tracer(TorchFunctionMode):
         if self._unseen:
             return func(*args, **kwargs)
         if self._repeating:
-            return self._call(-1, func, args, kwargs)
+            return self._call(-1, self._role(-1, func, args, kwargs), func, args, kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)
         number, self._calls = self._calls, self._calls + 1
-        if not self._sites.home_made and self.dataflow is None:
-            return self._call(number, func, args, kwargs)
         role = self._role(number, func, args, kwargs)
+        if not self._sites.home_made and self.dataflow is None:
+            return self._call(number, role, func, args, kwargs)
         data = self.dataflow
         call = None if data is None else data.begin(func, number, role, tuple(args), kwargs)
         args, kwargs = self._follower.enter(number, args, kwargs)
-        result = self._call(number, func, args, kwargs)
+        result = self._call(number, role, func, args, kwargs)
         if data is not None and call is not None:
             data.end(call, result)
         return self._follower.leave(number, (tuple(args), kwargs), result)
 
     def _call(
-        self, number: int, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+        self,
+        number: int,
+        role: str | None,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
     ) -> Any:
-        role = self._role(number, func, args, kwargs)
         if role is None:
             return func(*args, **kwargs)
         kwargs = dict(kwargs)
