@@ -41,6 +41,7 @@ class Primitive:
     over no rows, None where such a network gets the lowest score.
     `absent_at_zero`: whether it has no value of zero where that stands for a layer of which nothing
     comes (a measured tensor is zero throughout): such a layer is left out of what aggregates it.
+    `definition`: as that of a statistic, of its values on measured tensors; 0: it kept them.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Primitive:
     live: bool = True
     empty: float | None = None
     absent_at_zero: bool = False
+    definition: int = 0
 
     def __call__(self, *tensors: torch.Tensor) -> torch.Tensor:
         """The function's result; raises `ValueError` where it is not a row, or not a scalar, each.
@@ -128,6 +130,7 @@ def primitive(
     commutative: bool = False,
     square: bool = False,
     absent_at_zero: bool = False,
+    definition: int = 0,
 ) -> Callable[[Function], Function]:
     """A decorator that registers a function under its own name, or under `name`.
 
@@ -142,7 +145,7 @@ def primitive(
     def register(function: Function) -> Function:
         key = name or function.__name__
         entry = Primitive(key, function, parsed, symbol, commutative, square)
-        _add(replace(entry, absent_at_zero=absent_at_zero))
+        _add(replace(entry, absent_at_zero=absent_at_zero, definition=definition))
         return function
 
     return register

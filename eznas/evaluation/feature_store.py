@@ -31,6 +31,7 @@ from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import failures
 from eznas.evaluation.workers import Workers
+from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.statistic import FIRST_DEFINITION
@@ -238,10 +239,15 @@ class StoredWorkers:
 
 @functools.cache
 def _column(feature: str) -> str:
-    """The name of a feature's column: its text, and the latest definition among its statistics
-    where that is not the first, so that values by an earlier definition are not taken."""
-    rows = [CATALOGUE[word] for word in re.findall(r"\w+", feature) if word in CATALOGUE]
-    definition = max([FIRST_DEFINITION, *(row.definition for row in rows)])
+    """The name of a feature's column: its text, and the latest definition among its statistics, and
+    primitives of measured tensors, where that is not the first, so that values by an earlier
+    definition are not taken."""
+    words = re.findall(r"\w+", feature)
+    rows = [CATALOGUE[word] for word in words if word in CATALOGUE]
+    measured = any(row.type.axis != "networks" and not row.is_size for row in rows)
+    primitives = [PRIMITIVES[word] for word in words if measured and word in PRIMITIVES]
+    definitions = [*(row.definition for row in rows), *(p.definition for p in primitives)]
+    definition = max([FIRST_DEFINITION, *definitions])
     return feature if definition == FIRST_DEFINITION else f"{feature} #{definition}"
 
 

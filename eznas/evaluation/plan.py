@@ -130,7 +130,7 @@ def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:
 def _statistic(step: Expression, bank: Bank) -> Value:
     blocks = bank.blocks[step.name]
     if CATALOGUE[step.name].type.axis != "networks":
-        is_size = CATALOGUE[step.name].site == step.name
+        is_size = CATALOGUE[step.name].is_size
         marks = [None if b is None or is_size else silent(b) for b in blocks]
         return Value(blocks, tuple(b is not None for b in blocks), marks)
     present = bank.present[step.name]

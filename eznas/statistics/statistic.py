@@ -49,6 +49,11 @@ class Statistic:
         return self.probe, self.batch
 
     @property
+    def is_size(self) -> bool:
+        """Whether it is read off the traced graph: a number that says nothing of what runs."""
+        return self.site not in SITES
+
+    @property
     def with_value(self) -> bool:
         """Whether the sketch takes both the value and its gradient."""
         return self.gradient and self.sketch in PRIMITIVES and PRIMITIVES[self.sketch].arity == 2

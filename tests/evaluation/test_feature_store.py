@@ -14,7 +14,6 @@ from eznas.evaluation.feature_store import FeatureStore
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
-from eznas.statistics.statistic import FIRST_DEFINITION
 from tests.evaluation.stored import (
     ARCHITECTURES,
     CONFIGS,
@@ -235,6 +234,15 @@ def test_what_another_added_before_the_claim_is_not_lost(open_store):
     check_equal(reread(first), expected)
 
 
+def test_columns_name_the_definition_of_what_changed():
+    """Logarithms of measured tensors leave out layers of which nothing comes, since 3."""
+    assert feature_store._column("sum_layers(layer_params)") == "sum_layers(layer_params)"
+    assert feature_store._column("mean_layers(log(layer_flops))") == "mean_layers(log(layer_flops))"
+    assert feature_store._column("log(params)") == "log(params)"
+    log_norm = "sum_layers(log(norm(weight)))"
+    assert feature_store._column(log_norm) == f"{log_norm} #3"
+
+
 def test_a_new_definition_of_a_statistic_hides_old_values_of_its_features_alone(
     open_store, monkeypatch
 ):
@@ -248,7 +256,7 @@ def test_a_new_definition_of_a_statistic_hides_old_values_of_its_features_alone(
         return store.find(config.fingerprint, features, ARCHITECTURES[:2])[1].all(1).tolist()
 
     assert known() == [True, True, True]
-    changed = dataclasses.replace(CATALOGUE["weight"], definition=FIRST_DEFINITION + 1)
+    changed = dataclasses.replace(CATALOGUE["weight"], definition=99)
     monkeypatch.setitem(CATALOGUE, "weight", changed)
     feature_store._column.cache_clear()
     assert known() == [False, True, True]
