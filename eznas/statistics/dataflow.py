@@ -126,7 +126,7 @@ class Dataflow:
         return self._put(tensor, Value(tensor, tensor.grad_fn, None, from_image, from_image))
 
     def _name(self, tensor: Tensor) -> str | None:
-        if id(tensor) not in self._names:  # they are exchanged at the beginning of a pass
+        if not self._names:  # the first call comes after they are exchanged for a pass
             self.named = dict(self.parameters())
             self._names = {id(parameter): name for name, parameter in self.named.items()}
         return self._names.get(id(tensor))
