@@ -59,6 +59,7 @@ def found_sites(tracer: Tracer, data: Dataflow) -> Sites:
         tuple(activation for activation, _ in found),
         hidden,
         frozenset(e.call for e in tracer.events["layer"] if e.name in PRODUCTS),
+        frozenset(tracer.apart),
         lone_norms=any(_sees_one_value(event) for event in tracer.events["norm"]),
     )
 

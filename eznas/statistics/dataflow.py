@@ -5,7 +5,7 @@ changed in place, and which numbers a call was given is seen here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -24,14 +24,17 @@ class Value:
     """A tensor at one time: a change in place makes another value of the same tensor.
 
     `node`: its autograd function at that time; `call`: what made it, None for what no call made;
-    `from_image`: whether it depends on the input; `after_layer`: whether a layer led to it;
-    `parameters`: the names of those that it was computed from without the input.
+    `from_image`: whether it depends on the input; `like_image`: whether it does, or stands for
+    something that might (zeros in the shape of such a tensor, and what becomes of them);
+    `after_layer`: whether a layer led to it; `parameters`: the names of those that it was computed
+    from without the input.
     """
 
     tensor: Tensor
     node: Any
     call: "Call | None"
     from_image: bool
+    like_image: bool
     after_layer: bool
     parameters: frozenset[str] = frozenset()
 
@@ -69,11 +72,13 @@ class Dataflow:
     calls: list[Call] = field(default_factory=list)
     named: dict[str, Tensor] = field(default_factory=dict)
     _values: dict[int, tuple[Value, int]] = field(default_factory=dict)  # and version, by id
+    _images: int = 0
     _names: dict[int, str] = field(default_factory=dict)
 
     def add_image(self, image: Tensor) -> Value:
         """Note the input [batch, ...] of the pass, before it begins."""
-        return self._put(image, Value(image, image.grad_fn, None, True, False))
+        self._images = len(image)
+        return self._put(image, Value(image, image.grad_fn, None, True, True, False))
 
     def begin(
         self,
@@ -90,6 +95,7 @@ class Dataflow:
     def end(self, call: Call, result: Any) -> None:
         """Note what a call gave: a tensor [...] or anything else."""
         from_image = any(value.from_image for value in call.inputs)
+        like_image = any(value.like_image for value in call.inputs)
         if call.name in _SHAPE_ONLY:
             from_image = False
         after_layer = from_image and (
@@ -105,7 +111,9 @@ class Dataflow:
             known = self._values.get(id(tensor))
             if known is not None and known[1] == _version(tensor):
                 continue  # it was given back as it was
-            value = Value(tensor, tensor.grad_fn, call, from_image, after_layer, parameters)
+            value = Value(
+                tensor, tensor.grad_fn, call, from_image, like_image, after_layer, parameters
+            )
             call.outputs.append(self._put(tensor, value))
         if call.outputs:
             self.calls.append(call)
@@ -117,16 +125,20 @@ class Dataflow:
             return known[0]
         if known is not None:  # changed in place through another view of its memory
             earlier = known[0]
-            value = Value(tensor, tensor.grad_fn, None, earlier.from_image, earlier.after_layer)
-            return self._put(tensor, value)
+            return self._put(tensor, replace(earlier, node=tensor.grad_fn, call=None))
         name = self._name(tensor)
         if name is not None:
-            return self._put(tensor, Value(tensor, None, None, False, False, frozenset({name})))
+            return self._put(
+                tensor, Value(tensor, None, None, False, False, False, frozenset({name}))
+            )
         from_image = tensor.grad_fn is not None  # made where torch shows nothing, as in TorchScript
-        return self._put(tensor, Value(tensor, tensor.grad_fn, None, from_image, from_image))
+        like_image = from_image or tensor.shape[:1] == (self._images,)
+        value = Value(tensor, tensor.grad_fn, None, from_image, like_image, from_image)
+        return self._put(tensor, value)
 
     def _name(self, tensor: Tensor) -> str | None:
-        if not self._names:  # the first call comes after they are exchanged for a pass
+        first = next(iter(self.parameters()), None)
+        if first is not None and id(first[1]) not in self._names:  # exchanged as a pass begins
             self.named = dict(self.parameters())
             self._names = {id(parameter): name for name, parameter in self.named.items()}
         return self._names.get(id(tensor))

@@ -101,6 +101,7 @@ def measure(
         )
         if any(row.type.axis == "layers" or row.name == "operations" for row in rows):
             traced.notes.extend(_notes_on_layers(traced, structure, tracer))
+        del tracer  # it holds every tensor of its pass
         captured: Captured = {}
         for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
             probe_rows = [row for row in rows if row.excitation == (probe, batch)]

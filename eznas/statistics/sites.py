@@ -35,14 +35,17 @@ class Sites:
 
     `home_made`: activations that are no function of torch; `hidden`: numbers of calls of torch's
     activations that are parts of these; `products`: numbers of calls that are linear layers written
-    as products; `same_weight`: for each layer the first live one with its weight (or the first);
-    `reached`: whether the logits depend on the image; `lone_norms`: whether a batch norm sees one
-    value of each image, so that it needs several images.
+    as products; `apart`: those of torch's activations, norms and poolings that have to do with
+    parameters alone, such as the standardisation of a weight; `same_weight`: for each layer the
+    first live one with its weight (or the first); `reached`: whether the logits depend on the
+    image; `lone_norms`: whether a batch norm sees one value of each image, so that it needs several
+    images.
     """
 
     home_made: tuple[HomeMade, ...] = ()
     hidden: frozenset[int] = frozenset()
     products: frozenset[int] = frozenset()
+    apart: frozenset[int] = frozenset()
     same_weight: tuple[int, ...] = ()
     reached: bool = True
     lone_norms: bool = False
@@ -83,6 +86,8 @@ class Follower:
         self, number: int, arguments: Sequence[Any], options: dict[str, Any]
     ) -> tuple[Sequence[Any], dict[str, Any]]:
         """The arguments with which a call is to be made."""
+        if not self._starts and not self._inside:
+            return arguments, options
         if self._inside and torch.is_grad_enabled():
             self._show_outputs(arguments, options)
         tensors = [*tensors_in((tuple(arguments), options))]

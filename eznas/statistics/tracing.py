@@ -54,6 +54,7 @@ class Tracer(TorchFunctionMode):
         self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
         self._sites = sites or Sites()
         self._follower = Follower(self._sites, self.events["activation"], self._show)
+        self.apart: set[int] = set()  # numbers of calls, see `Sites`
         self._calls = 0
         self._unseen = False  # while something of our own runs
         self._model: nn.Module = nn.Identity()
@@ -97,26 +98,30 @@ class Tracer(TorchFunctionMode):
         if self._unseen:
             return func(*args, **kwargs)
         if self._repeating:
-            return self._call(-1, func, args, kwargs)
+            return self._call(-1, self._role(-1, func, args, kwargs), func, args, kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)
         number, self._calls = self._calls, self._calls + 1
-        if not self._sites.home_made and self.dataflow is None:
-            return self._call(number, func, args, kwargs)
         role = self._role(number, func, args, kwargs)
+        if not self._sites.home_made and self.dataflow is None:
+            return self._call(number, role, func, args, kwargs)
         data = self.dataflow
         call = None if data is None else data.begin(func, number, role, tuple(args), kwargs)
         args, kwargs = self._follower.enter(number, args, kwargs)
-        result = self._call(number, func, args, kwargs)
+        result = self._call(number, role, func, args, kwargs)
         if data is not None and call is not None:
             data.end(call, result)
         return self._follower.leave(number, (tuple(args), kwargs), result)
 
     def _call(
-        self, number: int, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+        self,
+        number: int,
+        role: str | None,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
     ) -> Any:
-        role = self._role(number, func, args, kwargs)
         if role is None:
             return func(*args, **kwargs)
         kwargs = dict(kwargs)
@@ -133,10 +138,15 @@ class Tracer(TorchFunctionMode):
         role = ROLE_OF_FUNCTION.get(name)
         if role is None and name in PRODUCTS and len(args) == 2:
             return "layer" if number in self._sites.products or self._is_layer(*args) else None
-        if role == "activation":
-            x = args[0] if args else kwargs["input"]
-            if number in self._sites.hidden or x.dim() < 2:
-                return None  # part of another; of a parameter: no units for each image
+        if role is None or role == "layer":
+            return role
+        x = args[0] if args else kwargs["input"]
+        if self.dataflow is not None and not self.dataflow.value(x).like_image:
+            self.apart.add(number)
+        if number in self._sites.apart or number in self.apart:
+            return None  # of parameters: it has no units for each image
+        if role == "activation" and (number in self._sites.hidden or x.dim() < 2):
+            return None  # part of another; of a vector
         return role
 
     def _is_layer(self, x: Any, weight: Any) -> bool:

@@ -11,8 +11,6 @@ from eznas.errors import InputError
 from tests.hunt.networks import BATCH, Small, score
 from tests.hunt.references import IMAGES
 
-SIZES: list[int] = []  # of the batches that a model met; what a model holds is put back
-
 
 class PooledNorm(Small):
     """A batch norm after global pooling."""
@@ -25,7 +23,7 @@ class PooledNorm(Small):
         return self.head(self.flat(pooled).flatten(1))
 
 
-def meco(model: nn.Module) -> float:
+def meco(model: nn.Module, images: int = 16) -> float:
     """Jiang et al., 2023: a batch runs, its first image is looked at; convolutions, linear layers,
     ReLU and batch norms."""
     maps: list[Tensor] = []
@@ -35,7 +33,7 @@ def meco(model: nn.Module) -> float:
         if isinstance(module, kinds):
             module.register_forward_hook(lambda _m, _x, y: maps.append(y.detach()[:1].clone()))
     with torch.no_grad():
-        model(IMAGES.pixels[:16])
+        model(IMAGES.pixels[:images])
     total = 0.0
     for y in maps:
         rows = y[0].reshape(y.shape[1], -1).double()
@@ -64,13 +62,16 @@ def test_meco_is_that_of_a_batch_of_which_one_image_is_looked_at(flat):
 
 
 def test_other_networks_still_run_one_image():
-    class Watched(Small):
-        def forward(self, x: Tensor) -> Tensor:
-            SIZES.append(len(x))
-            return super().forward(x)
+    class WithModules(Small):
+        def __init__(self) -> None:
+            super().__init__(first=nn.ReLU(), second=nn.ReLU())
 
-    score("meco", Watched())
-    assert SIZES == [2, 1]
+        def features(self, x: Tensor) -> Tensor:
+            return self.second(self.body(self.first(self.norm(self.stem(x)))))
+
+    alone, in_batch = (meco(WithModules(), images) for images in (1, 16))
+    assert score("meco", Small()) == pytest.approx(alone, rel=1e-3, abs=1e-4)
+    assert abs(alone - in_batch) > 0.01
 
 
 def test_every_classic_has_a_score_there():
