@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from eznas.statistics.traced_model import TracedModel, input_types, layers_met
 from eznas.statistics.tracing import Tracer
 from eznas.statistics.weights import note_on_unseen, unseen_parameters
 
+T = TypeVar("T")
 TRACED = 2  # images of the tracing pass: batch norm needs two
 
 
@@ -72,7 +74,8 @@ def measure(
 
     Every pass runs on copies of the parameters and buffers (fresh ones unless
     `config.initialisation` is "keep") and from the same random state, so that no statistic
-    depends on which others are measured; batch norm runs on the batch (train mode).
+    depends on which others are measured; batch norm runs on the batch (train mode). Parameters
+    alone need no layers: where nothing else is asked for, the structure has none.
     Raises `InputError` if a forward or backward pass fails, if the forward meets no convolution
     (2-D) or linear layer, and if the logits do not fit the labels of a statistic that uses them.
     """
@@ -83,12 +86,19 @@ def measure(
         seeded(config.seed, device),
         lent(model) as (module, state),
     ):
-        fresh = config.initialisation == "kaiming"
+        only_params = bool(rows) and all(row.name == "params" for row in rows)
+        numbers_matter = not only_params or any(p.is_meta for p in module.parameters())
+        fresh = config.initialisation == "kaiming" and numbers_matter
         tensors = kaiming(module, config.seed) if fresh else current_tensors(module)
         output = None if config.output is None else path_of(config.output)
         traced = TracedModel(module, state, {}, config, output=output).with_tensors(tensors)
+        if only_params:
+            structure = _first_success(traced, _params_alone)
+            return MeasuredNetwork(structure, {r.name: [_scalar(structure.params)] for r in rows})
         with_paths = any(row.name in PATHS for row in rows)
-        structure, weights, traced, tracer = _trace(traced, with_paths)
+        structure, weights, traced, tracer = _first_success(
+            traced, lambda attempted: _traced(attempted, with_paths)
+        )
         if any(row.type.axis == "layers" or row.name == "operations" for row in rows):
             traced.notes.extend(_notes_on_layers(traced, structure, tracer))
         del tracer  # it holds every tensor of its pass
@@ -102,12 +112,10 @@ def measure(
     return MeasuredNetwork(structure, arranged, notes, traced.left_out)
 
 
-def _trace(
-    model: TracedModel, with_paths: bool
-) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
-    """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
-    with what the tracing pass found out: the layout and type of images that its forward accepts
-    (`view` may fail on channels-last tensors), its output, its layers and its sites; the tracer."""
+def _first_success(model: TracedModel, step: Callable[[TracedModel], T]) -> T:
+    """What the step gives for the model with the first layout and type of images that its forward
+    accepts (`view` may fail on channels-last tensors). The last of the likeliest type's errors is
+    raised where it accepts none."""
     attempts = [
         replace(model, layout=layout, dtype=dtype)
         for dtype in input_types(model.module)
@@ -116,35 +124,53 @@ def _trace(
     errors: list[InputError] = []
     for attempted in attempts:
         try:
-            return _traced(attempted, with_paths)
+            return step(attempted)
         except InputError as error:
             errors.append(error)
-    raise errors[1]  # in the likeliest type
+    raise errors[1]
+
+
+def _params_alone(model: TracedModel) -> Structure:
+    """A structure of parameters alone, of a model whose forward runs and meets layers."""
+    tracer = Tracer()
+    with torch.no_grad():
+        model.forward(model.as_input(model.config.noise(TRACED)), tracer)
+    _check_layers(model, tracer)
+    return replace(unmeasured(()).structure, params=_params(model))
 
 
 def _traced(
     model: TracedModel, with_paths: bool
 ) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
+    """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
+    with what the tracing pass found out: its output, its layers and its sites; the tracer."""
     image = model.as_input(model.config.noise(TRACED)).requires_grad_()
     tracer = Tracer(record=True)
     data = tracer.dataflow
     assert data is not None
     data.add_image(image)
     logits = model.differentiable().forward(image, tracer)
-    if not tracer.events["layer"]:
-        raise model.error("its forward pass meets no convolution or linear layer")
-    params = sum(p.numel() for p in model.module.parameters())
+    _check_layers(model, tracer)
     sites = found_sites(tracer, data)
     weights = [
         readable(with_four_axes(e.ordered(e.weight.detach())))
         for e in tracer.events["layer"]
         if e.weight is not None
     ]
-    structure = structure_of(tracer, image, logits, params, with_paths=with_paths)
+    structure = structure_of(tracer, image, logits, _params(model), with_paths=with_paths)
     sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
     ran = layers_met(tracer), TRACED
     traced = replace(model, output=tracer.output, ran=ran, sites=sites)
     return structure, weights, traced, tracer
+
+
+def _check_layers(model: TracedModel, tracer: Tracer) -> None:
+    if not tracer.events["layer"]:
+        raise model.error("its forward pass meets no convolution or linear layer")
+
+
+def _params(model: TracedModel) -> int:
+    return sum(p.numel() for p in model.module.parameters())
 
 
 def _notes_on_layers(model: TracedModel, structure: Structure, tracer: Tracer) -> Iterator[str]:
