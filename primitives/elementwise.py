@@ -83,13 +83,16 @@ def absolute(x: Tensor) -> Tensor:
     return x.abs()
 
 
-@primitive("any -> same")
+@primitive("any -> same", absent_at_zero=True, definition=3)
 def log(x: Tensor) -> Tensor:
-    """ln |x|, where |x| is at least the smallest normal number of its dtype: finite for 0."""
+    """ln |x|, where |x| is at least the smallest normal number of its dtype: finite for 0.
+
+    A layer is absent where x is zero because nothing comes of the layer, say no gradient.
+    """
     return x.abs().clamp_min(_tiny(x)).log()
 
 
-@primitive("any -> same")
+@primitive("any -> same", absent_at_zero=True, definition=3)
 def abs_log(x: Tensor) -> Tensor:
     """|ln |x||, finite for 0 in the same way as `log`."""
     return log(x).abs()

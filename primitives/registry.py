@@ -1,7 +1,7 @@
 """The registry of primitives: pure torch functions with signatures, in one ordered dictionary."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -39,6 +39,9 @@ class Primitive:
     `symbol`: its infix operator, if it has one. `square`: whether the last two axes must be equally
     long. Of an aggregation alone, `live`: whether it is given live rows only; `empty`: its value
     over no rows, None where such a network gets the lowest score.
+    `absent_at_zero`: whether it has no value of zero where that stands for a layer of which nothing
+    comes (a measured tensor is zero throughout): such a layer is left out of what aggregates it.
+    `definition`: as that of a statistic, of its values on measured tensors; 0: it kept them.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Primitive:
     aggregation: bool = False
     live: bool = True
     empty: float | None = None
+    absent_at_zero: bool = False
+    definition: int = 0
 
     def __call__(self, *tensors: torch.Tensor) -> torch.Tensor:
         """The function's result; raises `ValueError` where it is not a row, or not a scalar, each.
@@ -124,12 +129,14 @@ def primitive(
     symbol: str = "",
     commutative: bool = False,
     square: bool = False,
+    absent_at_zero: bool = False,
+    definition: int = 0,
 ) -> Callable[[Function], Function]:
     """A decorator that registers a function under its own name, or under `name`.
 
     A signature reads "any any -> same": for each argument the forms that it may have, joined by
     "|", or "any" form, or any "tensor"; then the form of the result. All arguments of one call have
-    the same form, axis and batch. `symbol`, `commutative`, `square`: see `Primitive`.
+    the same form, axis and batch. The other arguments are explained at `Primitive`.
     Raises `ValueError` for an unknown form, a function without a docstring, or a name that is
     taken; the module that took it (a notebook, say) may define it anew.
     """
@@ -137,7 +144,8 @@ def primitive(
 
     def register(function: Function) -> Function:
         key = name or function.__name__
-        _add(Primitive(key, function, parsed, symbol, commutative, square))
+        entry = Primitive(key, function, parsed, symbol, commutative, square)
+        _add(replace(entry, absent_at_zero=absent_at_zero, definition=definition))
         return function
 
     return register

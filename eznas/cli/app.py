@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,8 +19,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+NARROWEST = 40  # characters in which a table can still be read; lines break in narrower windows
 out = Console()
 err = Console(stderr=True)
+out.width = max(out.width, NARROWEST)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        line(f"eznas {version('eznas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """What every command takes."""
 
 
 def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:

@@ -22,6 +22,7 @@ from eznas.formulas import vocabulary
 from eznas.proxies.loading import untested
 from eznas.report import tables
 
+FAILED = 1  # exit code: some of the models have no score
 _SCORING_OPTIONS = {
     "images": MEASUREMENT_OPTIONS["images"],
     "batch": MEASUREMENT_OPTIONS["sketch"],
@@ -55,9 +56,19 @@ def score(
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of images and fresh parameters.")
     ] = 0,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of the model's outputs are the logits: a name or a position, with dots "
+            "where outputs are nested.",
+            show_default="by the rule in `eznas guide score`",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score models with a proxy; the best one comes first."""
+    """Score models with a proxy; the best one comes first. One that fails comes last, with exit
+    code 1."""
     with redirect_stdout(sys.stderr):  # what a user's model prints
         rows = eznas.score(
             proxy,
@@ -65,12 +76,18 @@ def score(
             input_size=_input_size(input_size),
             init=init,
             seed=seed,
+            output=output,
             **without_unset(measurement),
         )
-    emit({"scores": rows}, as_json, lambda c: out.print(tables.score_table(c["scores"])))
+
+    emit({"scores": rows}, as_json, _show_scores)
+    notes = [f"{row['model']}: {text}" for row in rows for text in row["notes"]]
     if untested(proxy):
-        note = f"the run {proxy} is not finished: this is its best formula so far, not yet tested"
+        notes.append(f"the run {proxy} is not finished: its best formula so far, not yet tested")
+    for note in notes:
         err.print(f"eznas: {note}", markup=False, highlight=False, soft_wrap=True)
+    if any(row["failed"] for row in rows):
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -103,6 +120,12 @@ def words(
     """List the words of formulas: statistics of a network, and primitives that take them."""
     content = {"words": vocabulary.words(part)}
     emit(content, as_json, lambda c: out.print(tables.word_table(c["words"])))
+
+
+def _show_scores(content: dict[str, Any]) -> None:
+    out.print(tables.score_table(content["scores"]))
+    for reason in tables.reason_lines(content["scores"]):
+        line(f"  {reason}")
 
 
 def _input_size(text: str) -> tuple[int, int, int]:

@@ -28,6 +28,7 @@ from eznas.proxies import files
 from eznas.proxies.loading import NAMES
 from eznas.proxies.proxy import Proxy
 from eznas.report.study_page import run_page
+from eznas.system.arguments import checked
 from eznas.system.files import write_whole
 from eznas.system.folder import CONFIG, RunFolder
 
@@ -64,6 +65,7 @@ class Outcome(BaseModel):
     held_out: list[dict[str, Any]] = []
 
 
+@checked
 def evolve(
     config: Config | None = None,
     *,
@@ -107,6 +109,7 @@ def evolve(
         return recorder.run(workers, callback, None)
 
 
+@checked
 def resume(
     run: str,
     *,

@@ -16,6 +16,7 @@ from eznas.formulas.expression import Expression
 from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
+from eznas.system.arguments import checked
 
 BASELINES = (
     "hybrid",
@@ -82,6 +83,7 @@ def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
     return contexts_of(benchmark, config.measurement)
 
 
+@checked
 def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, float]:
     """What a run will take, from measuring a few of its `networks` now: "seconds", "megabytes" of
     all processes, "networks" to be measured, and "workers". Raises `InputError` if the run could

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from eznas.primitives.types import AXES
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import MeasuredNetwork
+from eznas.statistics.statistic import Statistic
 
 Blocks = list[Tensor | None]  # one per group of the axis
 
@@ -64,13 +65,16 @@ class Bank:
     """The measured statistics of a few networks: `blocks[statistic][group]`, [rows, ...] each.
 
     Network-level statistics have one group, [networks, ...], with zeros for a network that lacks
-    the statistic; `present[statistic]`, bool [networks], says which have it.
+    the statistic; `present[statistic]`, bool [networks], says which have it. `reached` and
+    `blind`, bool [networks]: see `Structure`.
     """
 
     networks: int
     axes: dict[str, Axis]
     blocks: dict[str, Blocks]
     present: dict[str, Tensor]
+    reached: Tensor
+    blind: Tensor
 
     def with_statistics_of(self, other: "Bank") -> "Bank":
         """The bank with the statistics of another measurement of the same networks added."""
@@ -95,7 +99,12 @@ def stack(networks: Sequence[MeasuredNetwork], device: str = "cpu") -> Bank:
     """
     structures = [network.structure for network in networks]
     axes = {axis: Axis.of([s.along(axis) for s in structures]) for axis in AXES[:-1]}
-    bank = Bank(len(networks), {name: axis.to(device) for name, axis in axes.items()}, {}, {})
+    on_device = {name: axis.to(device) for name, axis in axes.items()}
+    reached, blind = (
+        torch.tensor([getattr(structure, name) for structure in structures], device=device)
+        for name in ("reached", "blind")
+    )
+    bank = Bank(len(networks), on_device, {}, {}, reached, blind)
     for name in [*networks[0].tensors]:
         tensors = [
             [None if t is None else t.to(device) for t in network.tensors.pop(name)]

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from eznas.evaluation.bank import Axis, Bank
-from eznas.evaluation.values import Value, all_measured, applied
+from eznas.evaluation.values import Value, all_measured, applied, marked
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
 from eznas.primitives.types import AXES
+
+Tensors = dict[str, Tensor | None]  # by text
 
 LARGE = ("maps", "weights")  # forms of values that are computed in chunks
 ROWS = AXES[:-1]  # the axes whose rows can be divided
@@ -60,6 +62,7 @@ class _Program:
         self._constants = {t: known[t].blocks[0] for t, a in inputs.items() if a.type == CONSTANT}
         self._outputs = [s.text for s in steps if s.text in wanted or s.type.form not in LARGE]
         self._uses = Counter([t for *_, texts in self._steps for t in texts] + self._outputs)
+        self._marks = {t: known[t].marks for t in self._inputs}
         self._measured = {t: known[t].measured for t in self._inputs}
         for step in steps:
             of_arguments = [self._measured[a.text] for a in step.arguments if a.type != CONSTANT]
@@ -68,32 +71,46 @@ class _Program:
     def run(self, axis: Axis) -> dict[str, Value]:
         """The values of the outputs, by text."""
         groups = [self._group(g, len(rows), axis) for g, rows in enumerate(axis.networks)]
-        return {t: Value([group[t] for group in groups], self._measured[t]) for t in self._outputs}
+        return {
+            t: Value(
+                [values[t] for values, _ in groups],
+                self._measured[t],
+                [marks[t] for _, marks in groups],
+            )
+            for t in self._outputs
+        }
 
-    def _group(self, group: int, rows: int, axis: Axis) -> dict[str, Tensor | None]:
+    def _group(self, group: int, rows: int, axis: Axis) -> tuple[Tensors, Tensors]:
+        """The outputs on all rows of a group, and the marks of the rows of each."""
         size = max(1, _units(axis.live.device) // axis.extents[group])
         while True:
             try:
                 chunks = [self._chunk(group, i, i + size) for i in range(0, rows, size)]
-                return {t: _joined([c[t] for c in chunks]) for t in self._outputs}
+                values = {t: _joined([c[t] for c, _ in chunks]) for t in self._outputs}
+                return values, {t: _joined_marks(t, chunks) for t in self._outputs}
             except torch.OutOfMemoryError:  # of a GPU: smaller chunks
                 if size == 1:
                     raise
                 size = max(1, size // 2)
 
-    def _chunk(self, group: int, start: int, stop: int) -> dict[str, Tensor | None]:
-        values: dict[str, Tensor | None] = dict(self._constants)
+    def _chunk(self, group: int, start: int, stop: int) -> tuple[Tensors, Tensors]:
+        values: Tensors = dict(self._constants)
+        marks: Tensors = {}
         for text, blocks in self._inputs.items():
             block = blocks[group]
             values[text] = None if block is None else block[start:stop]
+            mark = self._marks[text][group] if self._marks[text] else None
+            marks[text] = None if mark is None else mark[start:stop]
         remaining_uses = self._uses.copy()
         for result, primitive, arguments in self._steps:
-            values[result] = applied(primitive, [values[t] for t in arguments])
+            tensors = [values[t] for t in arguments]
+            values[result] = applied(primitive, tensors)
+            marks[result] = marked(primitive, tensors, [marks.get(t) for t in arguments])
             for text in arguments:
                 remaining_uses[text] -= 1
                 if not remaining_uses[text] and text not in self._constants:
                     del values[text]
-        return values
+        return values, marks
 
 
 def _units(device: torch.device) -> int:
@@ -103,6 +120,18 @@ def _units(device: torch.device) -> int:
         return UNITS
     free, _ = torch.cuda.mem_get_info(device)
     return max(UNITS, free // BYTES)
+
+
+def _joined_marks(text: str, chunks: Sequence[tuple[Tensors, Tensors]]) -> Tensor | None:
+    """The marks of an output's rows in all chunks of a group, uint8 [rows]; None for none."""
+    if all(marks.get(text) is None for _, marks in chunks):
+        return None
+    parts: list[Tensor | None] = []
+    for values, marks in chunks:
+        value, mark = values[text], marks.get(text)
+        unmarked = None if value is None else value.new_zeros(len(value), dtype=torch.uint8)
+        parts.append(unmarked if mark is None else mark)
+    return _joined(parts)
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:

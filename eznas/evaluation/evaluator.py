@@ -20,6 +20,7 @@ from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.status import Status
 from eznas.evaluation.values import Cache
 from eznas.formulas.parser import parse
+from eznas.statistics.surroundings import own_surroundings
 from eznas.system.machine import out_of_memory, resident, trim
 
 Key = tuple[int, int]  # a context's number, and a shard's number in it
@@ -68,13 +69,13 @@ class Evaluator:
 
         Raises `InputError` if a network cannot be measured and the evaluator is not lenient.
         """
-        with one_thread():
+        with one_thread(), own_surroundings(self._device(key)):
             return self._values(key, tuple(architectures), self._planned(tuple(features)))
 
     def measure(self, key: Key, architectures: Architectures, features: Sequence[str]) -> None:
         """Measure what features (canonical texts) need on a shard, and keep nothing of it: whether
         that succeeds is what the caller wants to know. Raises `InputError` as `evaluate` does."""
-        with one_thread():
+        with one_thread(), own_surroundings(self._device(key)):
             statistics = {*self.statistics, *self._planned(tuple(features)).statistics()}
             self._measured(architectures, key[0], statistics)
 
@@ -91,6 +92,9 @@ class Evaluator:
         """Drop all cached values of expressions; the measured tensors stay."""
         for shard in self._shards.values():
             shard.cache = Cache()
+
+    def _device(self, key: Key) -> str:
+        return self.contexts[key[0]].measurement.device
 
     def _planned(self, features: tuple[str, ...]) -> Plan:
         if self._plan[0] != features:

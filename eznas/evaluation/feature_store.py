@@ -1,12 +1,15 @@
 """The feature store: a folder of feature values that later runs read and add to.
 
 A folder holds `measurement.json` (the space, and the measurement config behind each fingerprint)
-and `features.csv.gz` (see `feature_file`). Any process may read; one at a time may add.
+and `features.csv.gz` (see `feature_file`; `_column` names its columns). Any process may read; one
+at a time may add.
 """
 
 import fcntl
+import functools
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +31,10 @@ from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import failures
 from eznas.evaluation.workers import Workers
+from eznas.primitives import PRIMITIVES
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
+from eznas.statistics.statistic import FIRST_DEFINITION
 from eznas.system.files import read_as, write_whole
 
 SHARDS_PER_APPEND = 4  # per worker
@@ -82,9 +88,10 @@ class FeatureStore:
         [features, networks]. Unknown values are as in `FeatureValues.missing`."""
         values = FeatureValues.missing(len(features), len(architectures))
         known = np.zeros(values.values.shape, dtype=bool)
+        columns = [*map(_column, features)]
         for block in self._blocks:
             if block.fingerprint == fingerprint:
-                written = block.copy_to(values, features, architectures)
+                written = block.copy_to(values, columns, architectures)
                 if written is not None:
                     known[written] = True
         return values, known
@@ -97,7 +104,8 @@ class FeatureStore:
         """Add values of features and write them to the disk, after `claim`. An entry is a
         config, architectures and values [features, networks]. Raises `InputError` if writing
         fails."""
-        blocks = [Block.of(c.fingerprint, names, features, values) for c, names, values in entries]
+        columns = [*map(_column, features)]
+        blocks = [Block.of(c.fingerprint, names, columns, values) for c, names, values in entries]
         try:
             with self._file.open("ab") as file:
                 file.write(compressed(blocks))
@@ -227,6 +235,20 @@ class StoredWorkers:
             if missing_features:
                 shards_by_missing.setdefault(missing_features, []).append(shard)
         return shards_by_missing
+
+
+@functools.cache
+def _column(feature: str) -> str:
+    """The name of a feature's column: its text, and the latest definition among its statistics, and
+    primitives of measured tensors, where that is not the first, so that values by an earlier
+    definition are not taken."""
+    words = re.findall(r"\w+", feature)
+    rows = [CATALOGUE[word] for word in words if word in CATALOGUE]
+    measured = any(row.type.axis != "networks" and not row.is_size for row in rows)
+    primitives = [PRIMITIVES[word] for word in words if measured and word in PRIMITIVES]
+    definitions = [*(row.definition for row in rows), *(p.definition for p in primitives)]
+    definition = max([FIRST_DEFINITION, *definitions])
+    return feature if definition == FIRST_DEFINITION else f"{feature} #{definition}"
 
 
 def _size_and_mtime_of(file: Path) -> tuple[int, int] | None:

@@ -7,8 +7,9 @@ import torch
 from eznas.errors import InputError
 from eznas.evaluation.bank import Bank, stack
 from eznas.evaluation.contexts import Context
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
+from eznas.statistics.statistic import Statistic
 from eznas.system.machine import trim
 
 Architectures = Sequence[str | None]  # of a shard; None for a network that is to be left out

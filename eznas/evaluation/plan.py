@@ -12,9 +12,10 @@ from eznas.evaluation import chunks
 from eznas.evaluation.bank import Axis, Bank, Blocks
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
-from eznas.evaluation.values import Cache, Value, all_measured, applied
+from eznas.evaluation.values import ABSENT, Cache, Value, all_measured, applied, marked, silent
 from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
+from eznas.primitives.types import AXES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 
@@ -122,44 +123,58 @@ def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:
     primitive = PRIMITIVES[step.name]
     if primitive.aggregation:
         value_type = step.arguments[0].type
-        return _aggregate(primitive, arguments, bank.axes[value_type.axis], value_type.form)
+        return _aggregate(primitive, arguments, bank, value_type)
     return _apply(step, arguments)
 
 
 def _statistic(step: Expression, bank: Bank) -> Value:
     blocks = bank.blocks[step.name]
     if CATALOGUE[step.name].type.axis != "networks":
-        return Value(blocks, tuple(b is not None for b in blocks))
+        is_size = CATALOGUE[step.name].is_size
+        marks = [None if b is None or is_size else silent(b) for b in blocks]
+        return Value(blocks, tuple(b is not None for b in blocks), marks)
     present = bank.present[step.name]
-    coverage = torch.ones(present.shape, device=present.device).double()
-    return Value(blocks, (True,), coverage, ~present)
+    # Without a way from the image to the logits: the lowest. Else it was not met: undefined.
+    by_paths = CATALOGUE[step.name].probe == "structure"
+    lowest = ~present & (~bank.blind if by_paths else ~bank.reached)
+    coverage = torch.where(present | lowest, 1.0, 0.0).double()
+    return Value(blocks, (True,), coverage=coverage, empty=lowest)
 
 
 def _apply(step: Expression, arguments: list[Value]) -> Value:
     varying = [a for a, e in zip(arguments, step.arguments, strict=True) if e.type != CONSTANT]
     groups = len((varying or arguments)[0].blocks)
     blocks: Blocks = []
+    marks: Blocks = []
     for group in range(groups):
         tensors = [a.blocks[group] if a in varying else a.blocks[0] for a in arguments]
         blocks.append(applied(step.name, tensors))
+        if step.type.axis in AXES[:-1]:
+            of_arguments = [a.marks[group] for a in varying if a.marks]
+            marks.append(marked(step.name, tensors, of_arguments))
     coverages = [a.coverage for a in varying if a.coverage is not None]
     empties = [a.empty for a in varying if a.empty is not None]
     return Value(
         blocks,
         all_measured([a.measured for a in varying]),
+        marks if any(mark is not None for mark in marks) else [],
         reduce(torch.minimum, coverages) if coverages else None,
         reduce(torch.logical_or, empties) if empties else None,
     )
 
 
-def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: str) -> Value:
+def _aggregate(
+    primitive: Primitive, arguments: list[Value], bank: Bank, value_type: ValueType
+) -> Value:
     """Scatter the groups into tables [networks, positions, ...] and aggregate their rows."""
+    axis, form = bank.axes[value_type.axis], value_type.form
     groups = range(len(axis.networks))
     countable = axis.live if primitive.live else _rows(axis, [True] * len(groups))
     measured = [all(a.measured[g] for a in arguments) for g in groups]
     present = [all(a.blocks[g] is not None for a in arguments) for g in groups]
-    mask = _rows(axis, present) & countable
-    rows = _rows(axis, measured)
+    has_value = _with_value(axis, arguments)
+    mask = _rows(axis, present) & countable & has_value
+    rows = _rows(axis, measured) & has_value
     possible = (rows & countable).sum(1)
     row_shape = (1, 1) if form == "samples" else ()  # of an empty table
     tables = (_scatter(a.blocks, axis, present, row_shape) for a in arguments)
@@ -172,8 +187,23 @@ def _aggregate(primitive: Primitive, arguments: list[Value], axis: Axis, form: s
         empty = empty & ~has_size
     # Rows that count, none of them with the sites that the expression names: not zero, undefined.
     siteless = nothing & countable.any(1)
+    # No rows at all, and nothing that stands for none of them: not seen, so undefined as well.
+    siteless = siteless | (empty & ~_rows(axis, [True] * len(groups)).any(1))
+    if primitive.live:
+        siteless = siteless | bank.blind  # which rows are live is not known
     coverage = torch.where(siteless, 0.0, coverage)
-    return Value([result], (True,), coverage, empty & ~siteless)
+    return Value([result], (True,), coverage=coverage, empty=empty & ~siteless)
+
+
+def _with_value(axis: Axis, arguments: list[Value]) -> Tensor:
+    """bool [networks, positions]: the rows that are absent in no argument."""
+    mask = torch.ones_like(axis.live)
+    for marks in (argument.marks for argument in arguments if argument.marks):
+        for mark, networks, positions in zip(marks, axis.networks, axis.positions, strict=True):
+            if mark is not None:
+                absent = mark == ABSENT
+                mask[networks[absent], positions[absent]] = False
+    return mask
 
 
 def _rows(axis: Axis, groups: list[bool]) -> Tensor:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
+from eznas.statistics.statistic import Statistic
 
 TENSORS = (  # statistics known to carry signal, and those that the classics are made of
     "data_conv_output_covariance",

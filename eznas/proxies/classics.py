@@ -48,7 +48,7 @@ _ROWS = (
     ),
     Classic("live_flops", "sum_layers(layer_flops)", "the same between input and logits"),
     Classic(
-        "depth", "sum_layers(ones(layer_params))", "number of live convolutions and linear layers"
+        "depth", "sum_layers(ones(layer_flops))", "number of live convolutions and linear layers"
     ),
     # Weights and their gradients.
     Classic(

@@ -15,12 +15,14 @@ from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY
+from eznas.system.arguments import checked, text
 from eznas.system.folder import RunFolder, is_run, run_names
 
 NAMES = (*CLASSICS, *DISCOVERED)  # of proxies that are there without any run
 USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes from no run
 
 
+@checked
 def load(proxy: str) -> Proxy:
     """The proxy that a text names.
 
@@ -35,7 +37,7 @@ def load(proxy: str) -> Proxy:
 def describe(proxy: str) -> files.ProxyFile:
     """The content of a proxy file for the proxy that a text names: formula, constants, how networks
     are measured, and the evidence of its run or file. Raises `InputError` as `load` does."""
-    loaded, content = _loaded(proxy.strip())
+    loaded, content = _loaded(text("proxy", proxy).strip())
     if content is not None:
         return content
     settings = PROXY.model_copy(
@@ -45,6 +47,7 @@ def describe(proxy: str) -> files.ProxyFile:
     return files.to_proxy_file(loaded, files.MeasurementRecord.of(contexts, settings), labels={})
 
 
+@checked
 def export(proxy: str, file: str) -> dict[str, Any]:
     """Write the proxy that a text names (see `load`) to a JSON file, and return its content.
 

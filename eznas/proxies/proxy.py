@@ -2,7 +2,10 @@
 
 import math
 import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -12,10 +15,15 @@ from eznas.evaluation.bank import stack
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
+from eznas.statistics.absences import why_absent
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
 from eznas.statistics.images import Images
 from eznas.statistics.measuring import measure
+from eznas.statistics.surroundings import own_surroundings
+from eznas.system.arguments import described, text, whole
+
+LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,13 @@ class Score:
 
     `value`: finite, -inf (the lowest score: a singular kernel, or no layer between input and
     logits) or NaN (undefined); `reason`: why it is undefined, "" where it is not; `seconds` of
-    measuring and evaluating.
+    measuring and evaluating; `notes`: what one should know of the measurement, in words.
     """
 
     value: float
     reason: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Proxy:
         device: str = "cpu",
         init: str = "keep",
         seed: int = 0,
+        output: str | int | None = None,
     ) -> float:
         """The score of a model, which is left as it was; larger is better, -inf is the lowest score
         and NaN is undefined.
@@ -66,11 +76,17 @@ class Proxy:
         `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
         `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
         generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
-        `seed`). Raises `InputError` for arguments that cannot be used, and if the model cannot
-        be run on images of this size.
+        `seed`); `output`: the name or position of the logits among the model's outputs, with
+        dots where they are nested (None: see `eznas.statistics.outputs.choose`). A warning says
+        what one should know of the measurement, such as parameters that are in no layer. Raises
+        `InputError` for arguments that cannot be used, and if the model cannot be run on images of
+        this size.
         """
-        config = self.measurement_config(input_size, batch, images, device, init, seed)
-        return self.evaluate(model, config).value
+        config = self.measurement_config(input_size, batch, images, device, init, seed, output)
+        result = self.evaluate(model, config)
+        for note in result.notes:
+            warnings.warn(f"model {type(model).__name__}: {note}", stacklevel=2)
+        return result.value
 
     def measurement_config(
         self,
@@ -80,6 +96,7 @@ class Proxy:
         device: str = "cpu",
         init: str = "keep",
         seed: int = 0,
+        output: str | int | None = None,
     ) -> MeasurementConfig:
         """The measurement config that `score` uses, from the same arguments; `sketch_batch` is its
         `batch`.
@@ -89,19 +106,22 @@ class Proxy:
         """
         if init not in ("keep", "kaiming"):
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
-        if len(input_size) != 3 or input_size[0] != 3 or input_size[1] != input_size[2]:
-            raise InputError(f"input {input_size}: expected 3 channels and a square, as in 3,32,32")
+        seed = whole("seed", seed, 0, LARGEST_SEED)
+        side = _side(input_size)
         if sketch_batch is None:
             sketch_batch = self.sketch_batch
-        elif sketch_batch < 2:
+        if whole("batch", sketch_batch, 0) < 2:
             raise InputError(f"batch {sketch_batch}: expected at least 2 (batch norm needs them)")
+        if output is not None and not isinstance(output, int):
+            output = text("output", output)
         return MeasurementConfig(
-            images=image_batch(images, max(sketch_batch, self.raw_batch), input_size[1], seed),
+            images=image_batch(images, max(sketch_batch, self.raw_batch), side, seed),
             raw=self.raw_batch,
-            sketch=sketch_batch,
+            sketch=int(sketch_batch),
             initialisation=init,
             seed=seed,
             device=available_device(device),
+            output=None if output is None else str(output),
         )
 
     def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
@@ -110,12 +130,17 @@ class Proxy:
         start_time = time.perf_counter()
         plan = Plan.of(self.formula.features())
         rows = [CATALOGUE[name] for name in plan.statistics()]
-        bank = stack([measure(model, config, rows)], config.device)
-        values = evaluate(plan, bank)
-        features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
-        scores = combine(self.formula, features.__getitem__)
+        with own_surroundings(config.device):
+            network = measure(model, config, rows)
+            notes, reasons = network.notes, why_absent(network, rows)  # `stack` takes tensors out
+            values = evaluate(plan, stack([network], config.device))
+            features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
+            scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
-        return Score(value, scores.reason, time.perf_counter() - start_time)
+        reason = scores.reason
+        if reason == "coverage" and reasons:
+            reason = "; ".join(reasons)
+        return Score(value, reason, time.perf_counter() - start_time, notes)
 
 
 def ranked(scores: list[float]) -> list[int]:
@@ -123,3 +148,14 @@ def ranked(scores: list[float]) -> list[int]:
     keys = np.array([-math.inf if math.isnan(s) else s for s in scores])
     undefined = np.array([math.isnan(s) for s in scores])
     return [int(i) for i in np.lexsort((-keys, undefined))]
+
+
+def _side(input_size: Any) -> int:
+    """The side in pixels of square images of 3 channels. Raises `InputError` for others."""
+    expected = "expected (channels, height, width), as in (3, 32, 32)"
+    if isinstance(input_size, str) or not isinstance(input_size, Sequence):
+        raise InputError(f"input size: {expected}, got {described(input_size)}")
+    sizes = [whole("input size", size, 1) for size in input_size]
+    if len(sizes) != 3 or sizes[0] != 3 or sizes[1] != sizes[2]:
+        raise InputError(f"input {tuple(sizes)}: expected 3 channels and a square, as in 3,32,32")
+    return sizes[1]

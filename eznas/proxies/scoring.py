@@ -1,13 +1,22 @@
 """Scoring a user's models with a proxy."""
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from torch import nn
 
 from eznas.errors import InputError
 from eznas.proxies.loading import load
-from eznas.proxies.proxy import ranked
-from eznas.spaces.user_models import load_model
+from eznas.proxies.proxy import Proxy, Score, ranked
+from eznas.spaces.user_models import FactoryError, load_model
+from eznas.statistics.config import INITIALISATIONS, MeasurementConfig
+from eznas.statistics.surroundings import own_surroundings, seeded
+from eznas.system.arguments import texts
+
+LOWEST = "lowest"  # the reason of the lowest score
 
 
 def score(
@@ -20,37 +29,97 @@ def score(
     device: str = "cpu",
     init: str | None = None,
     seed: int = 0,
+    output: str | int | None = None,
 ) -> list[dict[str, Any]]:
     """Score models with one proxy: a dict for each model, the highest score first.
 
     `models`: texts "package.module:factory" (the factory returns an `nn.Module`, whose own
     parameters are kept unless `init` is "kaiming"), or architectures of a search space (their
-    parameters are drawn from `seed` unless `init` is "keep"). The other arguments are those of
-    `Proxy.score`. A dict has the keys model, proxy (its name), score, seconds and reason; the score
-    is None where it is the lowest (reason "lowest") or undefined (reason says why).
+    parameters are drawn from `seed` unless `init` is "keep"); one text is a list of one. The other
+    arguments are those of `Proxy.score`. A dict has the keys model, proxy (its name), score,
+    seconds, reason, notes and failed; the score is None where it is the lowest (reason "lowest") or
+    undefined (reason says why); notes are texts on what one should know of the measurement. A
+    model whose factory fails or that cannot be run comes last: failed is True, and the reason says
+    why.
 
-    Raises `InputError` for a proxy, a model or another argument that cannot be used, and for a
-    model that cannot be run.
+    Raises `InputError` for a proxy, a name of a model or another argument that cannot be used, and
+    if there is one model alone and it fails.
     """
     loaded = load(proxy)
-    built = [(name, *load_model(name, seed)) for name in models]  # all, before the first is scored
-    rows: list[dict[str, Any]] = []
-    values: list[float] = []
-    for name, model, usual_init in built:
-        config = loaded.measurement_config(
-            input_size, batch, images, device, init or usual_init, seed
-        )
-        try:
-            result = loaded.evaluate(model, config)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-        row = {
-            "model": name,
-            "proxy": loaded.name,
-            "score": result.value if math.isfinite(result.value) else None,
-            "seconds": result.seconds,
-            "reason": "lowest" if result.value == -math.inf else result.reason,
-        }
+    names = _names(models)
+    config = loaded.measurement_config(
+        input_size, batch, images, device, init or "keep", seed, output
+    )  # of all models, so that images are read or drawn once
+    configs = {usual: replace(config, initialisation=init or usual) for usual in INITIALISATIONS}
+    built = [_built(name, seed) for name in names]  # all, before the first is scored
+    rows = []
+    for name, model in zip(names, built, strict=True):
+        row = _row(loaded, name, model, configs)
+        if row["failed"] and len(names) == 1:
+            raise InputError(row["reason"])
         rows.append(row)
-        values.append(result.value)
-    return [rows[i] for i in ranked(values)]
+    in_order = [rows[i] for i in ranked([_value(row) for row in rows])]
+    return sorted(in_order, key=lambda row: bool(row["failed"]))
+
+
+def _built(name: str, seed: int) -> tuple[nn.Module, str] | FactoryError:
+    """A model and its usual initialisation, or why there is none."""
+    try:
+        with own_surroundings(), seeded(seed):
+            return load_model(name, seed)
+    except FactoryError as error:
+        return error
+
+
+def _row(
+    proxy: Proxy,
+    name: str,
+    built: tuple[nn.Module, str] | FactoryError,
+    configs: Mapping[str, MeasurementConfig],
+) -> dict[str, Any]:
+    """The row of one model; `configs`: by the model's usual initialisation."""
+    start_time = time.perf_counter()
+    try:
+        if isinstance(built, FactoryError):
+            raise built
+        model, usual_init = built
+        result = _evaluated(proxy, model, configs[usual_init], name)
+    except InputError as error:
+        result = Score(math.nan, str(error), time.perf_counter() - start_time)
+        return _as_row(proxy, name, result, failed=True)
+    return _as_row(proxy, name, result, failed=False)
+
+
+def _evaluated(proxy: Proxy, model: nn.Module, config: MeasurementConfig, name: str) -> Score:
+    try:
+        return proxy.evaluate(model, config)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _as_row(proxy: Proxy, name: str, result: Score, failed: bool) -> dict[str, Any]:
+    return {
+        "model": name,
+        "proxy": proxy.name,
+        "score": result.value if math.isfinite(result.value) else None,
+        "seconds": result.seconds,
+        "reason": LOWEST if result.value == -math.inf else result.reason,
+        "notes": list(result.notes),
+        "failed": failed,
+    }
+
+
+def _value(row: Mapping[str, Any]) -> float:
+    if row["score"] is not None:
+        return float(row["score"])
+    return -math.inf if row["reason"] == LOWEST else math.nan
+
+
+def _names(models: Any) -> list[str]:
+    """The names of models. Raises `InputError` for anything else."""
+    several = isinstance(models, Iterable) and not isinstance(models, str | nn.Module)
+    models = list(models) if several else models
+    if isinstance(models, nn.Module) or (several and any(isinstance(m, nn.Module) for m in models)):
+        advice = "a model in hand is scored by eznas.load(PROXY).score(MODEL)"
+        raise InputError(f"models: expected names, got a module; {advice}")
+    return texts("models", models)

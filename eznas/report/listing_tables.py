@@ -9,27 +9,34 @@ from rich.text import Text
 
 from eznas.report.cells import new_table, shortened
 
+_LONGEST_REASON = 12  # letters of a reason in a table
 _STATE = {"ok": "dim", "note": "bold blue", "fault": "bold red"}
 
 
 def score_table(scores: Sequence[Mapping[str, Any]]) -> Table:
     """Models by the score of one proxy; `scores` are in this order already, the highest first.
-    Where models have no score, a column says why."""
+    Where models have no score, a column says why, or `reason_lines` do."""
     proxies = dict.fromkeys(row["proxy"] for row in scores)
     table = new_table("".join(f"scores of {shortened(proxy, 60)}" for proxy in proxies))
     table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=8)
     for heading in ("score", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     with_reasons = any(row["reason"] for row in scores)
     if with_reasons:
-        table.add_column("reason", no_wrap=True)
+        table.add_column("reason", overflow="fold")
     form = _score_form([row["score"] for row in scores if row["score"] is not None])
     for rank, row in enumerate(scores, 1):
         score = "" if row["score"] is None else format(row["score"], form)
         cells = (str(rank), row["model"], score, f"{row['seconds']:.2f}")
-        table.add_row(*map(Text, cells), *([Text(row["reason"])] if with_reasons else []))
+        table.add_row(*map(Text, cells), *([Text(_short(row))] if with_reasons else []))
     return table
+
+
+def reason_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each model whose reason is too long for `score_table`."""
+    long = [(row["model"], row["reason"]) for row in scores if _short(row) != row["reason"]]
+    return [reason if reason.startswith(name) else f"{name}: {reason}" for name, reason in long]
 
 
 def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
@@ -127,6 +134,14 @@ def check_table(rows: Sequence[Mapping[str, str]]) -> Table:
 def remedy_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """One line for each check that is not ok: what to do about it."""
     return [f"{row['name']}: {row['remedy']}" for row in rows if row["remedy"]]
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    """A reason as a word."""
+    reason: str = row["reason"]
+    if len(reason) <= _LONGEST_REASON:
+        return reason
+    return "failed" if row.get("failed") else "undefined"
 
 
 def _score_form(scores: Sequence[float]) -> str:

@@ -9,6 +9,7 @@ from eznas.errors import InputError
 from eznas.metrics.resampling import bootstrap_weights
 from eznas.search.costs import Cost, Limits
 from eznas.search.pareto import front
+from eznas.system.arguments import checked
 
 Floats = NDArray[np.float64]
 
@@ -105,6 +106,7 @@ def mean_curve(curves: Floats) -> Curve:
     return Curve(mean, low, high)
 
 
+@checked
 def compare(first: SearchResult, second: SearchResult) -> Curve:
     """The best so far of a search minus that of another, in pairs of repeats: see `Curve`, float64
     [queries]; methods differ where the interval excludes 0.

@@ -14,13 +14,17 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 
+class FactoryError(InputError):
+    """A factory that is there, but gives no model."""
+
+
 def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
     """The model that `name` stands for, and its default initialisation: "kaiming" or "keep".
 
     `name`: `package.module:factory`, the name of a function without arguments that returns a
     module; `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
     while the model is made, so that its parameters do not depend on what was drawn before. Raises
-    `InputError` if there is no such model, or its factory fails.
+    `InputError` if there is no such model, `FactoryError` if its factory fails.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -50,9 +54,12 @@ def _from_factory(spec: str) -> nn.Module:
                 k for k, v in vars(module).items() if callable(v) and not k.startswith("_")
             ]
             raise InputError(f"model {spec!r}: {unknown('factory', factory_name, factory_names)}")
-        model = _call(lambda: getattr(module, factory_name)(), spec, f"{factory_name}() failed")
+        try:
+            model = _call(lambda: getattr(module, factory_name)(), spec, f"{factory_name}() failed")
+        except InputError as error:
+            raise FactoryError(str(error)) from error
     if not isinstance(model, nn.Module):
-        raise InputError(
+        raise FactoryError(
             f"model {spec!r}: {factory_name}() gave a {type(model).__name__}, not a module"
         )
     return model

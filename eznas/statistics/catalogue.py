@@ -6,9 +6,8 @@ taken, and what condenses it (`sketch`: a primitive of the language or a functio
 `eznas.statistics.sketches`) as soon as it is computed, so that the tensor itself can be freed.
 """
 
-from dataclasses import dataclass
-
-from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
+from eznas.primitives import NET_SCALAR, ValueType
+from eznas.statistics.statistic import Statistic
 from eznas.statistics.structure import PATH_QUANTITIES
 
 MELLOR = "Mellor et al., 2021 (NASWOT; jacob_cov in its first version, 2020)"
@@ -25,52 +24,6 @@ HAM = "Lee & Ham, 2024 (AZ-NAS)"
 PENG = "Peng et al., 2024 (SWAP)"
 LOPES = "Lopes et al., 2021 (EPE-NAS)"
 TYBL = "Tybl & Neumann, 2025 (VKDNW)"
-
-SITES = {  # site -> role and slot, as `Tracer` shows tensors
-    "relu_input": ("activation", "input"),
-    "relu_output": ("activation", "output"),
-    "relu_change": ("activation", "output"),
-    "conv_input": ("layer", "input"),
-    "conv_output": ("layer", "output"),
-    "weight": ("layer", "weight"),
-    "weight_per_image": ("layer", "output"),  # computed from the gradient there and the input
-    "bn_input": ("norm", "input"),
-    "bn_output": ("norm", "output"),
-    "block_output": ("block", "output"),
-    "image": ("image", "input"),
-    "network": ("network", ""),
-}
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One row of the catalogue.
-
-    `type`: its type in the language; `probe`: "structure" where the traced graph is enough;
-    `site`: a key of `SITES` (for sizes the statistic's own name); `source`: the paper that
-    introduced it ("" for our own).
-    """
-
-    name: str
-    type: ValueType
-    probe: str
-    site: str
-    meaning: str
-    source: str = ""
-    batch: str = "raw"
-    gradient: bool = False
-    sketch: str = ""
-
-    @property
-    def excitation(self) -> tuple[str, str]:
-        """The pass that measures it: (probe, batch)."""
-        return self.probe, self.batch
-
-    @property
-    def with_value(self) -> bool:
-        """Whether the sketch takes both the value and its gradient."""
-        return self.gradient and self.sketch in PRIMITIVES and PRIMITIVES[self.sketch].arity == 2
-
 
 _FEATURES = ValueType("maps", "layers", "raw")
 _WEIGHTS = ValueType("weights")

@@ -1,6 +1,7 @@
 """How networks are measured: the settings that a user gives, and the config that they become."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
@@ -9,10 +10,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError, unknown
-from eznas.statistics.images import Images, generated, load
+from eznas.statistics.drawn import DrawnImages
+from eznas.statistics.images import Images, load
+from eznas.statistics.statistic import FIRST_DEFINITION
+from eznas.system.arguments import described, text
 
 INITIALISATIONS = ("kaiming", "keep")
-DEFINITIONS = 2  # raised when a statistic changes its value, so that stored values are not used
 
 # Images; batch norm needs two, kernels take memory with their square.
 Batch = Annotated[int, Field(ge=2, le=4096)]
@@ -76,8 +79,9 @@ class MeasurementConfig:
 
     `raw` and `sketch` are the batches of catalogue rows that keep tensors and of those that
     condense them; `initialisation` is "kaiming" or "keep" (the model as it is); `classes` is
-    the width of the head that a search space builds (a user's model has its own). Raises
-    `InputError` if the initialisation is unknown.
+    the width of the head that a search space builds (a user's model has its own); `output` says
+    which of a model's outputs are its logits, see `eznas.statistics.outputs` (None: by its rule).
+    Raises `InputError` if the initialisation is unknown.
     """
 
     images: Images
@@ -88,6 +92,7 @@ class MeasurementConfig:
     initialisation: str = "kaiming"
     seed: int = 0
     device: str = "cpu"
+    output: str | None = None
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
@@ -96,7 +101,7 @@ class MeasurementConfig:
     @property
     def size(self) -> int:
         """Side of the input in pixels."""
-        return self.images.pixels.shape[-1]
+        return self.images.shape[-1]
 
     def batch(self, resolution: str) -> int:
         """Images at a resolution: raw, sketch, label (half of sketch, so that two batches with
@@ -110,18 +115,28 @@ class MeasurementConfig:
         digest = hashlib.sha256(f"{purpose} {self.seed}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
+    def noise(self, count: int, draw: int = 0) -> torch.Tensor:
+        """Standard normal noise in the shape of images [count, channels, height, width]: draw 0,
+        1, ... of one generator."""
+        generator = self.generator("noise")
+        for _ in range(draw + 1):
+            noise = torch.empty((count, *self.images.shape), dtype=self.images.dtype)
+            noise.normal_(generator=generator)
+        return noise
+
     def describe(self) -> dict[str, object]:
         """The config as plain data, for a run folder or an exported proxy."""
-        return {
+        named_output = {} if self.output is None else {"output": self.output}
+        return named_output | {
             "images": self.images.fingerprint,
-            "input": list(self.images.pixels.shape[1:]),
+            "input": list(self.images.shape),
             "classes": self.classes,
             "raw_batch": self.raw,
             "sketch_batch": self.sketch,
             "initialisation": self.initialisation,
             "seed": self.seed,
             "device": torch.device(self.device).type,
-            "definitions": DEFINITIONS,
+            "definitions": FIRST_DEFINITION,
             "torch": torch.__version__,
         }
 
@@ -133,16 +148,25 @@ class MeasurementConfig:
 
 def image_batch(images: str | Images | None, count: int, size: int, seed: int) -> Images:
     """At least `count` labelled images of `size` pixels: a batch as it is given (resized), read
-    from a path, or generated where there is neither. Raises `InputError` if there are fewer."""
+    from a path, or generated where there is neither, when they are first looked at.
+
+    Raises `InputError` if there are fewer, and for anything else than a path or a batch.
+    """
+    if images is None:
+        return DrawnImages(count, size, seed)
     if isinstance(images, Images):
         if len(images.pixels) < count:
             raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
-        return images if images.pixels.shape[-1] == size else images.resized(size)
-    return generated(count, size, seed=seed) if images is None else load(images, count, size, seed)
+        return images if images.shape[-1] == size else images.resized(size)
+    if not isinstance(images, str | os.PathLike):
+        expected = "expected a path (.npz or a CIFAR folder) or eznas.statistics.images.Images"
+        raise InputError(f"images: {expected}, got {described(images)}")
+    return load(os.fspath(images), count, size, seed)
 
 
-def available_device(name: str) -> str:
+def available_device(name: str | torch.device) -> str:
     """The name of a torch device. Raises `InputError` if it is not available."""
+    name = str(name) if isinstance(name, torch.device) else text("device", name)
     try:
         torch.empty(1, device=name).cpu()
     except (AssertionError, ImportError, RuntimeError):  # each backend refuses in its own way

@@ -1,6 +1,5 @@
 """What a network costs: its parameters, multiply-adds and the seconds of a forward pass."""
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,9 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from eznas.statistics.tracing import Event, Tracer
+from eznas.statistics.events import Event
+from eznas.statistics.surroundings import own_surroundings
+from eznas.statistics.tracing import Tracer
 
 RUNS = 3  # of a timed forward pass: the fastest counts
 
@@ -20,7 +21,7 @@ def params_and_flops(model: nn.Module, side: int) -> tuple[int, int]:
     The model is left as it was.
     """
     tracer = Tracer()
-    with _as_used(model), tracer.following(model):
+    with own_surroundings(), _as_used(model), tracer.following(model):
         model(torch.zeros(1, 3, side, side))
     params = sum(parameter.numel() for parameter in model.parameters())
     return params, sum(map(_multiply_adds, tracer.events["layer"]))
@@ -32,8 +33,8 @@ def forward_seconds(model: nn.Module, side: int, images: int = 1) -> float:
 
     The model is left as it was.
     """
-    batch = torch.zeros(images, 3, side, side)
-    with _as_used(model):
+    with own_surroundings(), _as_used(model):
+        batch = torch.zeros(images, 3, side, side)
         model(batch)
         return min(_timed(model, batch) for _ in range(RUNS))
 
@@ -45,10 +46,8 @@ def _timed(model: nn.Module, batch: torch.Tensor) -> float:
 
 
 def _multiply_adds(event: Event) -> int:
-    """Multiply-adds of a layer for one image: its weights times its output positions."""
-    if event.weight is None:
-        return 0
-    return event.weight.numel() * (math.prod(event.output_shape[1:]) // event.weight.shape[0])
+    """Multiply-adds of a layer on a batch: its weights times the positions where they are used."""
+    return 0 if event.weight is None else event.weight.numel() * event.positions
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """The Fisher information of a few parameters of each network (Tybl & Neumann, 2025: VKDNW)."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from eznas.statistics.events import Event, one_weight
 from eznas.statistics.traced_model import TracedModel
-from eznas.statistics.tracing import Event, Tracer
+from eznas.statistics.tracing import Tracer
 
 TENSORS = 128  # parameter tensors that are used, the first in the order in which they run
 SMOOTHING = 0.05  # of the class probabilities, which saturate in untrained networks
@@ -47,21 +48,31 @@ def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
             edge = get_gradient_edge(tensor) if tensor.requires_grad else None
             values[role, index] = tensor.detach(), edge
 
-    tracer = Tracer(visit)
-    logits = model.forward(model.as_input(images), tracer)
-    if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
+    tracer = Tracer(visit, sites=model.sites)
+
+    def then(logits: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The logits' class probabilities [images, classes] and their gradients at the first
+        entries [images, classes, parameters]."""
+        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
+            logits = logits.flatten(1)  # of a convolution in place of a linear head
+        if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
+            return None
+        measured = [
+            _output(tracer.events[role][index], inputs[role, index], y, edge)
+            for (role, index), (y, edge) in values.items()
+            if len(y) == len(images)  # else windows, or a parameter: no rows of one image
+        ]
+        if not any(output.factors for output in measured):
+            return None
+        edges = [output.edge for output in measured]
+        gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
+        jacobian = torch.stack([_first_entries(g, measured) for g in gradients], 1)
+        p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
+        return p, jacobian
+
+    if (result := model.run(model.as_input(images), tracer, then)) is None:
         return None
-    outputs = [
-        _output(tracer.events[role][index], inputs[role, index], y, edge)
-        for (role, index), (y, edge) in values.items()
-        if len(y) == len(images)  # else windows of images, or a parameter: no rows of one image
-    ]
-    if not any(output.factors for output in outputs):
-        return None
-    edges = [output.edge for output in outputs]
-    gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
-    jacobian = torch.stack([_first_entries(g, outputs) for g in gradients], 1)
-    p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
+    p, jacobian = result
     mean = torch.einsum("bc,bcp->bp", p, jacobian)
     centred = (jacobian - mean[:, None]) * p.sqrt()[:, :, None]
     information = torch.einsum("bcp,bcq->pq", centred, centred) / len(images)
@@ -72,8 +83,7 @@ def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
 
 
 def _output(event: Event, x: Tensor, y: Tensor, edge: GradientEdge | None) -> _Output:
-    linear = event.role == "layer" and event.weight is not None and event.weight.dim() == 2
-    axis = -1 if linear else 1
+    axis = event.channel_axis if event.role == "layer" else 1
     factors = dict(_factors(event, x, x.select(axis, 0), y.select(axis, 0)))
     return _Output(y, edge, axis, factors)
 
@@ -103,17 +113,16 @@ def _factors(
             input_channel = (input_channel - arguments["running_mean"][0]) / deviation
         yield id(event.weight), input_channel
     elif event.weight is not None:
-        is_conv = event.weight.dim() == 4
-        yield id(event.weight), _corner(x[:, :1], event) if is_conv else input_channel
+        is_convolution = event.is_convolution
+        yield id(event.weight), _corner(x[:, :1], event) if is_convolution else input_channel
     if event.bias is not None:
         yield id(event.bias), torch.ones_like(output_channel)
 
 
 def _corner(x: Tensor, event: Event) -> Tensor:
-    """The value of the input channel `x` [images, 1, height, width] that the top left entry of a
-    kernel is multiplied with, at each output position: [images, h, w]."""
+    """The value of the input channel `x` [images, 1, *positions] that the first entry of a kernel
+    is multiplied with, at each output position: [images, *positions]."""
     assert event.weight is not None
     kernel = x.new_zeros((1, 1, *event.weight.shape[2:]))
-    kernel[0, 0, 0, 0] = 1
-    arguments = {k: v for k, v in event.arguments.items() if k != "groups"}
-    return F.conv2d(x, kernel, **arguments)[:, 0]
+    kernel.view(-1)[0] = 1
+    return one_weight(event, x, kernel)[:, 0]

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from eznas.errors import InputError
+from eznas.statistics.surroundings import own_surroundings
 
 # Mean and standard deviation of red, green and blue in CIFAR-10's training images (Krizhevsky,
 # 2009), for pixel values from 0 to 1.
@@ -55,6 +56,17 @@ class Images:
     labels: torch.Tensor
     fingerprint: str
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of an image."""
+        return tuple(self.pixels.shape[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of pixel values."""
+        return self.pixels.dtype
+
+    @own_surroundings()
     def resized(self, size: int) -> "Images":
         """This batch at `size` x `size` pixels, by area averaging; raises `InputError` if `size` <
         1."""
@@ -63,6 +75,7 @@ class Images:
         return _images(pixels, self.labels, f"{self.fingerprint} at {size}")
 
 
+@own_surroundings()
 def generated(count: int, size: int = 32, classes: int = 10, seed: int = 0) -> Images:
     """A batch of dead-leaves images: overlapping disks of random colour and power-law radius.
 
@@ -80,6 +93,7 @@ def generated(count: int, size: int = 32, classes: int = 10, seed: int = 0) -> I
     return _images(_normalised(pictures), np.concatenate(orders)[:count], "dead leaves")
 
 
+@own_surroundings()
 def load(path: str | Path, count: int | None, size: int = 32, seed: int = 0) -> Images:
     """`count` images of a file (None: all), balanced over classes, area-averaged to `size` x `size`
     pixels.

@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 
-from eznas.statistics.catalogue import SITES, Statistic
+from eznas.errors import InputError
+from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
-from eznas.statistics.sketches import condense, per_image_gradients
-from eznas.statistics.traced_model import TracedModel, in_evaluation_mode
+from eznas.statistics.sketches import condense, readable, with_four_axes
+from eznas.statistics.statistic import Statistic
+from eznas.statistics.traced_model import TracedModel, in_precision, type_name
 from eznas.statistics.tracing import Tracer
 
-Captured = dict[str, dict[int, Tensor]]  # statistic -> index of the event -> tensor
 Objective = Callable[[Tensor], Tensor]  # of the logits
 CHANGE = 0.01  # the share of a second noise that the zen probe adds (Lin et al., 2021)
 
@@ -25,7 +26,12 @@ def run_probe(model: TracedModel, probe: str, batch: str, statistics: list[Stati
 
     Raises `InputError` if the model's forward or backward pass fails.
     """
-    return _PROBES[probe](model, model.config.batch(batch), statistics)
+    count = model.config.batch(batch)
+    if count == 1 and model.sites.lone_norms:
+        if batch != "single":
+            raise model.error("a batch norm sees one value of each image: expected a batch of 4")
+        count = model.config.raw  # of which the first image is looked at
+    return _PROBES[probe](model, count, statistics)
 
 
 def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
@@ -33,16 +39,14 @@ def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
 
 
 def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    return _run_pass(model, _standard_noise(model, count), statistics)
+    return _run_pass(model, model.config.noise(count), statistics)
 
 
 def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Differences: the tensors on perturbed images minus those on plain ones."""
     images = model.config.images.pixels[:count]
     plain = _run_pass(model, images, statistics)
-    perturbed = _run_pass(
-        model, images + math.sqrt(0.01) * _standard_noise(model, count), statistics
-    )
+    perturbed = _run_pass(model, images + math.sqrt(0.01) * model.config.noise(count), statistics)
     return {
         name: {i: perturbed[name][i] - tensor for i, tensor in tensors.items()}
         for name, tensors in plain.items()
@@ -50,12 +54,31 @@ def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
 
 
 def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    """Absolute parameters, an input of ones, no batch norm; float64, as gradients reach 1e43."""
-    images = torch.ones_like(model.config.images.pixels[:1], dtype=torch.float64)
+    """Absolute parameters, an input of ones, no batch norm; float64, as gradients reach 1e43.
+
+    Where a part of the model does not follow into float64, in the model's own type.
+    """
+    images = torch.ones((1, *model.config.images.shape), dtype=torch.float64)
     parameters = {name for name, _ in model.module.named_parameters()}
-    tensors = {n: t.double() if t.is_floating_point() else t for n, t in model.tensors.items()}
-    tensors = {n: t.abs() if n in parameters else t for n, t in tensors.items()}
-    return _run_pass(model.with_tensors(tensors), images, statistics, flow=True)
+
+    def run(dtype: torch.dtype, converted: bool) -> Captured:
+        tensors = {n: in_precision(t, dtype) for n, t in model.tensors.items()}
+        tensors = {n: t.abs().to(t.dtype) if n in parameters else t for n, t in tensors.items()}
+        input_dtype = dtype.to_complex() if model.dtype.is_complex else dtype
+        absolute = replace(model.with_tensors(tensors), dtype=input_dtype, converted=converted)
+        return _run_pass(absolute, images, statistics, flow=True)
+
+    own_dtype = model.dtype.to_real() if model.dtype.is_complex else model.dtype
+    for converted in (False, True):
+        try:
+            return run(torch.float64, converted)
+        except InputError as error:
+            if own_dtype == torch.float64:
+                raise
+            problem = error
+    captured = run(own_dtype, False)
+    model.notes.append(f"SynFlow's pass in {type_name(own_dtype)}; in float64, {problem}")
+    return captured
 
 
 def _label(model: TracedModel, count: int, statistics: list[Statistic], start: int = 0) -> Captured:
@@ -83,25 +106,44 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
         if role == "layer" and slot == "weight":
             weights.append((index, tensor))
 
-    logits = model.forward(model.as_input(images.pixels[:count]), Tracer(visit))
-    loss = model.cross_entropy(logits, images.labels[:count])
-    edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
-    gradients = model.backward(loss, edges, create_graph=True)
-    # A shared weight counts once.
-    distinct = {id(w): g for (_, w), g in zip(weights, gradients, strict=True)}
-    terms = [g for g in distinct.values() if g is not None and g.requires_grad]
-    gradient_product = (
-        torch.stack([(g * g.detach()).sum() for g in terms]).sum() if terms else loss.detach()
-    )
-    products = {
-        index: _zeros_like(weight) if product is None else product
-        for (index, weight), product in zip(
-            weights, model.backward(gradient_product, edges), strict=True
+    def then(logits: Tensor) -> dict[int, Tensor | None]:
+        loss = model.cross_entropy(logits, images.labels[:count])
+        edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
+        gradients = model.backward(loss, edges, create_graph=True)
+        by_weight = _by_weight(model, weights, gradients)
+        terms = [g for g in by_weight.values() if g is not None and g.requires_grad]
+        gradient_product = (
+            torch.stack([(g * g.detach()).sum() for g in terms]).sum() if terms else loss.detach()
         )
-    }
+        return _by_weight(model, weights, model.backward(gradient_product, edges))
+
+    tracer = Tracer(visit, sites=model.sites)
+    products = model.run(model.as_input(images.pixels[:count]), tracer, then)
+    shapes = dict(weights)
+    captured: dict[int, Tensor] = {}
+    for index, product in products.items():
+        tensor = zeros_like(shapes[index]) if product is None else product
+        ordered = tracer.events["layer"][index].ordered(tensor)
+        captured[index] = readable(with_four_axes(ordered))
     return {
-        statistic.name: {i: condense(statistic, [t]) for i, t in products.items()}
+        statistic.name: {i: condense(statistic, [t]) for i, t in captured.items()}
         for statistic in statistics
+    }
+
+
+def _by_weight(
+    model: TracedModel, weights: list[tuple[int, Tensor]], gradients: list[Tensor | None]
+) -> dict[int, Tensor | None]:
+    """The gradients at the weights of layers, (index, weight): one for each weight, by the layer
+    that stands for it; that of a tensor is that of all its uses."""
+    same, by_index = model.sites.same_weight, dict(weights)
+    uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for (index, weight), gradient in zip(weights, gradients, strict=True):
+        pairs = uses.setdefault(same[index] if same else index, [])
+        if gradient is not None:
+            pairs.append((weight, gradient))
+    return {
+        row: total_gradient(pairs, by_index[row]) if pairs else None for row, pairs in uses.items()
     }
 
 
@@ -117,24 +159,28 @@ def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
         elif role == "block":
             outputs[index] = tensor.clone()  # the next operation may be in place
 
-    noise = model.as_input(_standard_noise(model, count))
-    model.forward(noise, Tracer(visit, cut_blocks=True))
-    signs = {
-        i: torch.randint(0, 2, y.shape, generator=generator).to(y).mul_(2).sub_(1)
-        for i, y in outputs.items()
-    }
-    # The first block's input is the image, whose channels are no features.
-    reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
-    objective = noise.new_zeros(()) + sum((outputs[i] * signs[i]).sum() for i in reached)
-    edges = [get_gradient_edge(inputs[i]) for i in reached]
-    gradients = dict(zip(reached, model.backward(objective, edges), strict=True))
+    signs: dict[int, Tensor] = {}
+
+    def then(_: Tensor) -> dict[int, Tensor | None]:
+        for i, y in outputs.items():
+            signs[i] = torch.randint(0, 2, y.shape, generator=generator).to(y).mul_(2).sub_(1)
+        # The first block's input is the image, whose channels are no features.
+        reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
+        objective = noise.new_zeros(()) + sum(
+            (readable(outputs[i] * signs[i])).sum() for i in reached
+        )
+        edges = [get_gradient_edge(inputs[i]) for i in reached]
+        return dict(zip(reached, model.backward(objective, edges), strict=True))
+
+    noise = model.as_input(model.config.noise(count))
+    gradients = model.run(noise, Tracer(visit, cut_blocks=True, sites=model.sites), then)
     pairs = {
-        i: (_zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
+        i: (zeros_like(inputs[i]) if (g := gradients.get(i)) is None else g, signs[i])
         for i in range(1, len(outputs))
         if _tiles(inputs[i], signs[i])
     }
     return {
-        statistic.name: {i: condense(statistic, pair) for i, pair in pairs.items()}
+        statistic.name: {i: condense(statistic, [*map(readable, p)]) for i, p in pairs.items()}
         for statistic in statistics
     }
 
@@ -149,7 +195,7 @@ def _tiles(x: Tensor, y: Tensor) -> bool:
 def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Standard normal weights, noise, and the effect of a little more noise (Lin et al., 2021)."""
     model = model.with_tensors(standard_normal(model.module, model.config.seed))
-    noise, second_noise = _standard_noise(model, count), _standard_noise(model, count, 1)
+    noise, second_noise = model.config.noise(count), model.config.noise(count, 1)
     changes = [statistic for statistic in statistics if statistic.site == "relu_change"]
     captured = _run_pass(model, noise, statistics, uncondensed=changes)
     moved = _run_pass(model, noise + CHANGE * second_noise, changes, uncondensed=changes)
@@ -162,8 +208,8 @@ def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Capture
 
 
 def _fisher(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    with in_evaluation_mode(model.module):
-        deciles = fisher_deciles(model, model.config.images.pixels[:count])
+    model = replace(model, evaluation=True)  # where images do not affect one another
+    deciles = fisher_deciles(model, model.config.images.pixels[:count])
     return {statistic.name: {} if deciles is None else {0: deciles} for statistic in statistics}
 
 
@@ -181,60 +227,6 @@ _PROBES: dict[str, Callable[[TracedModel, int, list[Statistic]], Captured]] = {
 }
 
 
-@dataclass
-class _Collector:
-    """Captures tensors of the statistics in a forward pass, those of gradients in a backward."""
-
-    statistics: list[Statistic]
-    uncondensed: list[Statistic]  # statistics captured as they are, to be condensed later
-    images: int
-    captured: Captured = field(init=False)
-    pending: list[tuple[Statistic, int, Tensor, GradientEdge | None]] = field(default_factory=list)
-    tracer: Tracer = field(init=False)
-    _inputs: dict[int, Tensor] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.captured = {statistic.name: {} for statistic in self.statistics}
-        self._by_site: dict[tuple[str, str], list[Statistic]] = {}
-        for statistic in self.statistics:
-            self._by_site.setdefault(SITES[statistic.site], []).append(statistic)
-        self._per_image = any(statistic.site == "weight_per_image" for statistic in self.statistics)
-
-    def visit(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
-        """Capture what the statistics name at this site, or note that its gradient is to come."""
-        if role == "layer" and slot == "input" and self._per_image:
-            self._inputs[index] = tensor.detach()
-        for statistic in self._by_site.get((role, slot), ()):
-            compares_images = statistic.sketch == "codes" or statistic.type.form == "samples"
-            if compares_images and len(tensor) != self.images:
-                continue  # windows of images, or a parameter: its rows are not the images
-            if statistic.gradient:
-                # The edge keeps pointing here, even if the tensor is changed in place later.
-                edge = get_gradient_edge(tensor) if tensor.requires_grad else None
-                # A copy, since the next operation may be in place.
-                value = tensor.detach().clone() if statistic.with_value else _zeros_like(tensor)
-                self.pending.append((statistic, index, value, edge))
-            elif statistic in self.uncondensed:
-                self.captured[statistic.name][index] = tensor.detach().clone()
-            else:
-                self.captured[statistic.name][index] = condense(statistic, [tensor.detach()])
-
-    def receive(self, gradients: list[Tensor | None]) -> None:
-        """Capture the gradients of the pending statistics, in their order; None counts as zeros."""
-        per_image: tuple[int, Tensor] | None = None  # shared by all statistics of one layer
-        for (statistic, index, value, _), gradient in zip(self.pending, gradients, strict=True):
-            if gradient is None and statistic.site == "image":
-                continue
-            gradient = _zeros_like(value) if gradient is None else gradient
-            tensors = [value, gradient] if statistic.with_value else [gradient]
-            if statistic.site == "weight_per_image":
-                if per_image is None or per_image[0] != index:
-                    event = self.tracer.events["layer"][index]
-                    per_image = index, per_image_gradients(self._inputs[index], gradient, event)
-                tensors = [per_image[1]]
-            self.captured[statistic.name][index] = condense(statistic, tensors)
-
-
 def _run_pass(
     model: TracedModel,
     images: Tensor,
@@ -245,31 +237,20 @@ def _run_pass(
     uncondensed: list[Statistic] | None = None,
 ) -> Captured:
     """A forward pass on the images; a backward pass too if a statistic is a gradient."""
-    collector = _Collector(statistics, uncondensed or [], len(images))
+    first_only = {s.batch for s in statistics} == {"single"} and len(images) > 1
+    collector = Collector(statistics, uncondensed or [], len(images), first_only, model.sites)
     gradient_statistics = [statistic for statistic in statistics if statistic.gradient]
-    if any(statistic.site != "image" for statistic in gradient_statistics):
+    if gradient_statistics:  # some models differentiate by their parameters themselves
         model = model.differentiable()
     image = model.as_input(images).requires_grad_(bool(gradient_statistics))
     collector.visit("image", 0, "input", image)
-    collector.tracer = Tracer(collector.visit, flow=flow)
-    logits = model.forward(image, collector.tracer)
-    if gradient_statistics:
-        edges = [edge for *_, edge in collector.pending]
-        collector.receive(model.backward(objective(logits), edges))
+    collector.tracer = Tracer(collector.visit, flow=flow, sites=model.sites)
+
+    def then(logits: Tensor) -> list[Tensor | None]:
+        if not gradient_statistics:
+            return []
+        return model.backward(objective(logits), [edge for *_, edge in collector.pending])
+
+    collector.receive(model.run(image, collector.tracer, then))
+    model.left_out.update(collector.left_out)
     return collector.captured
-
-
-def _standard_noise(model: TracedModel, count: int, draw: int = 0) -> Tensor:
-    """Standard normal noise in the shape of `count` images: draw 0, 1, ... of one generator."""
-    images = model.config.images.pixels[:count]
-    generator = model.config.generator("noise")
-    draws = [
-        torch.empty(images.shape, dtype=images.dtype).normal_(generator=generator)
-        for _ in range(draw + 1)
-    ]
-    return draws[-1].to(images.device)
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    """Zeros of this shape that take no memory."""
-    return tensor.detach().new_zeros(()).expand(tensor.shape)

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from eznas.primitives import PRIMITIVES
-from eznas.statistics.catalogue import Statistic
-from eznas.statistics.tracing import Event, height_and_width
+from eznas.statistics.events import Event, sides
+from eznas.statistics.statistic import Statistic
 
 IMAGES_AT_A_TIME = 4  # images unfolded together: more do not fit into the processor's cache
 _BITS = 62  # of a pattern in one integer: what an int64 holds without its sign
@@ -29,6 +29,14 @@ def condense(row: Statistic, tensors: Sequence[Tensor]) -> Tensor:
     return sketch
 
 
+def readable(tensor: Tensor) -> Tensor:
+    """A tensor [...] in a type that all sketches take: half precision as float32, complex numbers
+    as their absolute values."""
+    if tensor.is_complex():
+        return tensor.abs()
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
 def per_image_gradients(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
     """Each image's contribution to the gradient of a layer's weight: [images, out, in, kh, kw].
 
@@ -36,12 +44,16 @@ def per_image_gradients(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
     to the gradient at the weight.
     """
     assert event.weight is not None
-    shape = (*event.weight.shape, 1, 1)[:4]
+    if event.is_convolution and event.name != "conv2d":
+        return torch.stack(
+            [_one_image_gradient(x[i : i + 1], gradient[i : i + 1], event) for i in range(len(x))]
+        )
+    shape = (*event.weight_shape, 1, 1)[:4]
     if event.weight.dim() == 2:
         inputs, gradients = (t.flatten(1, -2) if t.dim() > 2 else t[:, None] for t in (x, gradient))
         return (gradients.mT @ inputs).reshape(len(x), *shape)
     x, padding = _padded(x, event)
-    options = {k: height_and_width(event.arguments.get(k, 1)) for k in ("stride", "dilation")}
+    options = {k: sides(event.arguments.get(k, 1)) for k in ("stride", "dilation")}
     groups = event.arguments.get("groups", 1)
     contributions = []
     for start in range(0, len(x), IMAGES_AT_A_TIME):
@@ -52,6 +64,33 @@ def per_image_gradients(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
         )
         contributions.append(gradients @ inputs.mT)
     return torch.cat(contributions).reshape(len(x), *shape)
+
+
+def _one_image_gradient(x: Tensor, gradient: Tensor, event: Event) -> Tensor:
+    """The gradient of a convolution's weight, as [out, in, kh, kw], for a batch of one image."""
+    assert event.weight is not None
+    assert event.function is not None
+    weight = event.weight.detach().requires_grad_()
+    with torch.enable_grad():
+        y = event.function(x.detach(), weight, **event.arguments)
+    (of_weight,) = torch.autograd.grad(y, [weight], gradient)
+    return with_four_axes(event.ordered(of_weight))
+
+
+def with_four_axes(tensor: Tensor) -> Tensor:
+    """A weight [out, in, *kernel], or maps [batch, channels, *positions], with two axes of kernel
+    or positions: missing ones have length 1, and what is beyond is joined to the last."""
+    if tensor.dim() > 4:
+        return tensor.flatten(3)
+    return tensor.reshape(tensor.shape + (1,) * (4 - tensor.dim()))
+
+
+def as_maps(x: Tensor, channel_axis: int) -> Tensor:
+    """Maps [batch, *, channels, *] with the channels after the batch; three axes with the channels
+    last are tokens, which stay."""
+    if channel_axis == -1 and x.dim() > 3:
+        return x.movedim(-1, 1)
+    return x[..., None] if channel_axis == 1 and x.dim() == 3 else x
 
 
 def count_patterns(codes: Iterable[Tensor]) -> float:
@@ -97,10 +136,11 @@ def _padded(x: Tensor, event: Event) -> tuple[Tensor, tuple[int, int]]:
     assert event.weight is not None
     padding = event.arguments.get("padding", 0)
     if not isinstance(padding, str):
-        return x, height_and_width(padding)
+        height, width = sides(padding)
+        return x, (height, width)
     if padding == "valid":
         return x, (0, 0)
-    dilation = height_and_width(event.arguments.get("dilation", 1))
+    dilation = sides(event.arguments.get("dilation", 1))
     totals = [d * (k - 1) for d, k in zip(dilation, event.weight.shape[2:], strict=True)]
     vertical, horizontal = ((total // 2, total - total // 2) for total in totals)
     return F.pad(x, (*horizontal, *vertical)), (0, 0)
@@ -113,4 +153,4 @@ def _shaped(row: Statistic, tensor: Tensor) -> Tensor:
         return tensor.flatten(1)
     if tensor.dim() == 3 and row.site != "weight":  # tokens: [batch, tokens, channels]
         tensor = tensor.mT
-    return tensor.reshape(tensor.shape + (1,) * (4 - tensor.dim()))
+    return with_four_axes(tensor)

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from eznas.statistics.events import Event, sides
 from eznas.statistics.graph import Graph
 from eznas.statistics.paths import Paths, paths
-from eznas.statistics.tracing import Event, Tracer, height_and_width
+from eznas.statistics.tracing import Tracer
 
 PATH_QUANTITIES = ("convs", "pools", "field", "params", "length")  # see `_path_values`
 Row = tuple[Hashable, bool]  # signature (rows of equal signature can be stacked), liveness
@@ -20,16 +21,22 @@ _COUNTED_ROLES = ("layer", "activation", "norm", "pool")
 class Layer:
     """A convolution or linear layer as it ran: shapes without the batch, and its neighbours.
 
-    `activation` and `norm` are the indices of its activation and batch norm among the events of
-    that role, `activation_shape` the shape of the activation's input and `norm_shape` that of the
-    norm's output (None where there is no such neighbour). `live`: on a path from the input and to
-    the logits.
+    `weight_shape`: [out, in, *kernel]; `positions`: at how many the weight is applied for one
+    image (pixels or, for a linear layer, tokens; the input's for a transposed convolution), and
+    `area`: the output's; `first`: whether it stands for its weight, which other layers may use as
+    well. `activation` and `norm` are the indices of its activation and batch norm among the events
+    of that role, `activation_shape` the shape of the activation's input and `norm_shape` that of
+    the norm's output (None where there is no such neighbour). `live`: on a path from the input and
+    to the logits.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     weight_shape: tuple[int, ...]
     bias_params: int
+    positions: int
+    area: int
+    first: bool
     activation: int | None
     norm: int | None
     activation_shape: tuple[int, ...] | None
@@ -40,7 +47,8 @@ class Layer:
     def signature(self) -> tuple[object, ...]:
         """Layers of equal signature have equal shapes at every site, and so can be stacked."""
         own_shapes = (self.input_shape, self.output_shape, self.weight_shape)
-        return (*own_shapes, self.activation_shape, self.norm_shape)
+        shapes = (*own_shapes, self.activation_shape, self.norm_shape)
+        return shapes if self.first else (*shapes, "again")
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,10 @@ class Structure:
     `rows`: signature and liveness of every activation, norm and block, by axis; `params`: all
     parameters of the network; `operations`: for one image, see `_operations`; `paths`: over all
     paths from the image to the logits, with `PATH_QUANTITIES` as quantities; None where there is
-    no path, or where paths were not requested.
+    no path, or where paths were not requested. `same_weight`: for each layer the number of the one
+    that stands for its weight: the first live one that uses it, or the first. `reached`: whether
+    the logits depend on the image; `blind`: whether no gradient shows how, so that liveness is not
+    known.
     """
 
     layers: tuple[Layer, ...]
@@ -58,6 +69,9 @@ class Structure:
     params: int
     operations: int
     paths: Paths | None
+    same_weight: tuple[int, ...] = ()
+    reached: bool = True
+    blind: bool = False
 
     def along(self, axis: str) -> tuple[Row, ...]:
         """Signature and liveness of each row of an axis.
@@ -84,7 +98,11 @@ def structure_of(
     input_node = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
     live_nodes = (graph.downstream(input_node) & graph.upstream(logits.grad_fn)) - {None}
     index_of = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
-    layers = tuple(_layer(e, events, index_of, graph, live_nodes) for e in events["layer"])
+    same_weight = _same_weight(events["layer"], live_nodes)
+    layers = tuple(
+        _layer(e, same_weight[i] == i, len(image), events, index_of, graph, live_nodes)
+        for i, e in enumerate(events["layer"])
+    )
     rows = {f"{r}s": _rows(r, events[r], live_nodes) for r in ("activation", "norm", "block")}
     counted = [event for role in _COUNTED_ROLES for event in events[role]]
     live_paths = None
@@ -92,11 +110,36 @@ def structure_of(
         parents = {n: [p for p in graph.parents[n] if p in live_nodes] for n in live_nodes}
         values = {event.node: _path_values(event, image.shape[-1]) for event in counted}
         live_paths = paths(parents, input_node, logits.grad_fn, values, len(PATH_QUANTITIES))
-    return Structure(layers, rows, params, sum(map(_operations, counted)), live_paths)
+    operations = sum(_for_one_image(_operations(e), e, len(image)) for e in counted)
+    data = tracer.dataflow
+    reached = bool(live_nodes) or (data is not None and data.value(logits).from_image)
+    blind = reached and not live_nodes
+    return Structure(layers, rows, params, operations, live_paths, same_weight, reached, blind)
+
+
+def _same_weight(layers: list[Event], live_nodes: set[Any]) -> tuple[int, ...]:
+    first: dict[object, int] = {}
+    for live in (True, False):
+        for index, event in enumerate(layers):
+            if (event.node in live_nodes) == live:
+                first.setdefault(index if event.weight_key is None else event.weight_key, index)
+    return tuple(
+        first[index if event.weight_key is None else event.weight_key]
+        for index, event in enumerate(layers)
+    )
+
+
+def _for_one_image(total: int, event: Event, images: int) -> int:
+    """Of a number that counts a whole batch the share of one image; what does not depend on the
+    image, such as a layer that runs on positions, counts whole."""
+    per_image = event.from_image or event.output_shape[:1] == (images,)
+    return total // images if per_image else total
 
 
 def _layer(
     event: Event,
+    first: bool,
+    images: int,
     events: dict[str, list[Event]],
     index_of: dict[str, dict[Any, int]],
     graph: Graph,
@@ -111,8 +154,11 @@ def _layer(
     return Layer(
         event.input_shape[1:],
         event.output_shape[1:],
-        tuple(event.weight.shape),
+        event.weight_shape,
         0 if event.bias is None else event.bias.numel(),
+        _for_one_image(event.positions, event, images),
+        _for_one_image(math.prod(event.output_shape) // event.weight_shape[0], event, images),
+        first,
         activation,
         norm,
         None if activation is None else events["activation"][activation].input_shape[1:],
@@ -137,7 +183,7 @@ def _path_values(event: Event, image_side: int) -> tuple[float, ...]:
     """What an operation adds to the quantities of a path: 1 for a convolution, 1 for a pooling,
     the growth of the receptive field in pixels of the image, ln of the number of weights, and 1
     for any operation."""
-    on_maps = len(event.input_shape) == 4
+    on_maps = event.is_convolution or event.role == "pool"
     pixels_per_position = image_side / event.input_shape[-1] if on_maps else 0.0
     is_layer = event.role == "layer" and event.weight is not None
     return (
@@ -152,15 +198,15 @@ def _path_values(event: Event, image_side: int) -> tuple[float, ...]:
 def _field_growth(event: Event) -> int:
     """How many more than one position of its input an operation sees, along its longer side."""
     dilation = event.arguments.get("dilation", 1) if event.role == "layer" else 1
-    sides = zip(event.window, height_and_width(dilation), strict=True)
-    return max((side - 1) * step for side, step in sides)
+    steps = sides(dilation, len(event.window))
+    return max((side - 1) * step for side, step in zip(event.window, steps, strict=True))
 
 
 def _operations(event: Event) -> int:
-    """Operations on one image, as NAS-Bench-Suite-Zero counts them (Krishnakumar et al., 2022):
-    the multiply-adds of a layer; for each unit of the output 1 for an activation, 2 for a batch
+    """Operations on a batch, as NAS-Bench-Suite-Zero counts them (Krishnakumar et al., 2022): the
+    multiply-adds of a layer; for each unit of the output 1 for an activation, 2 for a batch
     norm, and the window's number of positions for a pooling."""
-    units = math.prod(event.output_shape[1:])
+    units = math.prod(event.output_shape)
     if event.role == "layer" and event.weight is not None:
-        return units * event.weight[0].numel()
+        return event.positions * event.weight.numel()
     return units * {"activation": 1, "norm": 2, "pool": math.prod(event.window)}[event.role]

@@ -1,80 +1,103 @@
 """A model under measurement: traced passes on tensors that replace the model's own."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
-from torch.func import functional_call
 
 from eznas.errors import InputError
+from eznas.statistics import outputs
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import Parameters
+from eznas.statistics.lending import attempt, first_line, name_of
+from eznas.statistics.sites import Sites
+from eznas.statistics.snapshot import Snapshot
+from eznas.statistics.surroundings import default_type, seeded, without_checkpoints
 from eznas.statistics.tracing import Tracer
+
+T = TypeVar("T")
+_NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
 class TracedModel:
-    """A model, the parameters and buffers that stand in for its own, and how it is measured.
+    """A model on loan, the parameters and buffers that stand in for its own, and how it is
+    measured.
 
-    `tensors`: by the names that they have in the module; `layout`: how images lie in memory;
-    `tied`: whether the module may hold one tensor under two names (looking for it costs time in
-    every pass).
+    `state`: the model's, to which every pass returns; `tensors`: by the names that they have in
+    the module; `layout`: how images lie in memory; `dtype`: their type; `converted`: whether
+    what the model makes or holds besides parameters and buffers gets that type as well;
+    `evaluation`: passes in evaluation mode, not in train mode; `output`: which of its outputs are
+    the logits; `ran`: what the tracing pass met, see `layers_met`, and on how many images;
+    `notes`: what the user should know of the measurement, in words; `left_out`: see
+    `MeasuredNetwork`; `sites`: what the tracing pass found besides.
     """
 
     module: nn.Module
+    state: Snapshot
     tensors: Parameters
     config: MeasurementConfig
     layout: torch.memory_format = torch.channels_last  # faster on a CPU
-    tied: bool = True
+    dtype: torch.dtype = torch.float32
+    converted: bool = False
+    evaluation: bool = False
+    output: outputs.Path | None = None
+    ran: tuple[dict[str, Any], int] | None = None
+    notes: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    sites: Sites = field(default_factory=Sites)
 
     def as_input(self, images: Tensor) -> Tensor:
-        """The images [batch, channels, height, width] as a detached tensor on the device and in
-        the layout."""
-        return images.detach().to(self.config.device).contiguous(memory_format=self.layout)
+        """The images [batch, channels, height, width] as a detached tensor on the device, in the
+        type and in the layout."""
+        images = images.clone() if images.is_inference() else images.detach()
+        dtype = self.dtype if images.is_floating_point() else images.dtype
+        images = images.to(self.config.device, dtype)
+        return images.contiguous(memory_format=self.layout) if images.dim() == 4 else images
 
     def differentiable(self) -> "TracedModel":
         """The same model on parameters that require gradients."""
-        names = [name for name, p in self.module.named_parameters() if p.is_floating_point()]
+        names = [n for n, p in self.module.named_parameters() if _differentiable(p)]
         parameters = {name: self.tensors[name].detach().requires_grad_() for name in names}
         return replace(self, tensors=self.tensors | parameters)
 
     def with_tensors(self, tensors: Parameters) -> "TracedModel":
         """The same model on other parameters and buffers."""
-        return replace(self, tensors={n: t.to(self.config.device) for n, t in tensors.items()})
+        moved = {n: t.to(self.config.device) for n, t in tensors.items()}
+        ordinary = {n: t.clone() if t.is_inference() else t for n, t in moved.items()}
+        return replace(self, tensors=ordinary)
 
     def forward(self, image: Tensor, tracer: Tracer) -> Tensor:
         """The logits of one traced pass on `image` [batch, channels, height, width].
 
-        A model that returns an object with an attribute `logits` has these as its logits.
-        Raises `InputError` if the model's forward fails or does not give a tensor.
+        See `run` for what is raised.
         """
-        tensors = {name: tensor.clone() for name, tensor in self.tensors.items()}
-        # `functional_call` does not restore a module that is registered under two names.
-        registries = [r for module in self.module.modules() for r in _registries(module)]
+        return self.run(image, tracer, lambda logits: logits)
+
+    def run(self, image: Tensor, tracer: Tracer, then: Callable[[Tensor], T]) -> T:
+        """What `then` gives for the logits of one traced pass on `image` [batch, channels, height,
+        width].
+
+        What runs of the model in `then`, as a part may that is computed anew during backward,
+        meets the same tensors and modes as in the forward, and is not recorded again. Raises
+        `InputError` if the model's forward fails, gives no logits, or runs other layers than the
+        tracing pass met.
+        """
         try:
-            with (
-                _restored(registries),
-                _seeded(self.config.seed, image.device),
-                tracer.following(self.module),
-            ):
-                logits = functional_call(
-                    self.module, tensors, (image.clone(),), tie_weights=self.tied
-                )
-        except Exception as error:  # a user's forward may raise anything
-            if error is tracer.visit_error:
-                raise
-            problem = f"forward failed on an input of shape {tuple(image.shape)}"
-            raise self.error(f"{problem}: {_first_line(error)}") from error
-        logits = getattr(logits, "logits", logits)
-        if not isinstance(logits, Tensor):
-            problem = f"forward gave a {type(logits).__name__}, expected a tensor of logits"
-            raise self.error(problem)
-        return logits
+            with seeded(self.config.seed, image.device), without_checkpoints():
+                self._exchange()
+                with tracer.following(self.module):
+                    logits = self._logits(image, tracer)
+                    self._check_layers(tracer, len(image))
+                    with tracer.repeating():
+                        return then(logits)
+        finally:
+            self.state.restore(exchanged=True)
 
     def backward(
         self,
@@ -105,7 +128,7 @@ class TracedModel:
                 )
             )
         except Exception as error:
-            raise self.error(f"backward failed: {_first_line(error)}") from error
+            raise self.error(f"backward failed: {first_line(error)}") from error
         return [None if edge is None else next(gradients) for edge in edges]
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -114,6 +137,8 @@ class TracedModel:
         Raises `InputError` if the logits have another shape or fewer classes than the labels.
         """
         classes = int(labels.max()) + 1
+        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
+            logits = logits.flatten(1)  # of a convolution in place of a linear head
         if logits.dim() != 2 or logits.shape[1] < classes:
             shape = f"logits of shape {tuple(logits.shape)}"
             raise self.error(f"{shape}, but the images' labels need {classes} classes")
@@ -121,64 +146,105 @@ class TracedModel:
 
     def error(self, problem: str) -> InputError:
         """An error that names the model."""
-        return InputError(f"model {type(self.module).__name__}: {problem}")
+        return InputError(f"model {name_of(self.module)}: {problem}")
+
+    def _output_path(self, result: Any, images: int, tracer: Tracer) -> outputs.Path:
+        if self.output is not None and not (self.evaluation and isinstance(result, Tensor)):
+            return self.output  # some models give a tensor in evaluation mode alone
+        return outputs.choose(result, images, tracer)
+
+    def _logits(self, image: Tensor, tracer: Tracer) -> Tensor:
+        try:
+            with default_type(self.dtype if self.converted else torch.get_default_dtype()):
+                result = self.module(image.clone())
+        except (Exception, SystemExit) as error:  # a user's forward may raise anything
+            if error is tracer.visit_error:
+                raise
+            problem = f"forward failed on an input of shape {tuple(image.shape)}"
+            raise self.error(f"{problem}: {first_line(error)}{self._advice()}") from error
+        try:
+            tracer.output = self._output_path(result, len(image), tracer)
+            return outputs.at(result, tracer.output)
+        except InputError as error:
+            raise self.error(str(error)) from error.__cause__
+
+    def _check_layers(self, tracer: Tracer, images: int) -> None:
+        """`InputError` unless the pass met what the tracing pass met: values of different layers
+        would be taken for one another."""
+        if self.ran is None or self.evaluation:
+            return
+        expected, traced_images = self.ran
+        met = layers_met(tracer)
+        if any(met[role] != expected[role] for role in met):
+            counts = [len(layers["layer"]) for layers in (expected, met)]
+            passes = f"{counts[0]} on {traced_images} images, {counts[1]} on {images}"
+            problem = "which layers or activations run depends on the batch, its images or chance"
+            raise self.error(f"{problem} (layers: {passes}), so that passes cannot be compared")
+
+    def _exchange(self) -> None:
+        """Put copies of the tensors into the module. For a pass in evaluation mode that is entered
+        on parameters first, which it may change, and copies of these are used."""
+        named = [*self.module.named_parameters(), *self.module.named_buffers()]
+        stand_ins = {id(t): self.tensors[n].clone() for n, t in named if n in self.tensors}
+        if not self.evaluation:
+            self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
+            return
+        for _, parameter in self.module.named_parameters():  # which `eval` may expect
+            stand_in = stand_ins.get(id(parameter), parameter).detach()
+            wants = parameter.requires_grad and _differentiable(parameter)
+            stand_ins[id(parameter)] = nn.Parameter(stand_in, requires_grad=wants)
+        self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
+        attempt(self.module, "eval() failed", self.module.eval)
+        copies: dict[int, Tensor] = {}
+        for module in self.module.modules():
+            for name, tensor in module._parameters.items():
+                if tensor is not None:
+                    leaf = tensor.detach().requires_grad_(_differentiable(tensor))
+                    module._parameters[name] = copies.setdefault(id(tensor), leaf.clone())  # type: ignore[assignment]
+
+    def _plain(self, tensor: Tensor) -> Tensor:
+        """What stands for a tensor that is no parameter and no buffer, such as a fixed kernel."""
+        plain = tensor.clone() if tensor.is_inference() else tensor
+        if plain.device.type != torch.device(self.config.device).type and not plain.is_meta:
+            plain = plain.to(self.config.device)
+        return in_precision(plain, self.dtype) if self.converted else plain
+
+    def _advice(self) -> str:
+        half = self.dtype in (torch.float16, torch.bfloat16)
+        return f" (in {type_name(self.dtype)}; float32 may do: model.float())" if half else ""
 
 
-def has_tied_tensors(model: nn.Module) -> bool:
-    """Whether a model holds one parameter or buffer under two names."""
-    named: list[tuple[str, Tensor]] = [*model.named_parameters(remove_duplicate=False)]
-    named += model.named_buffers(remove_duplicate=False)
-    return len({id(tensor) for _, tensor in named}) < len(named)
+def layers_met(tracer: Tracer) -> dict[str, Any]:
+    """What a pass met: the shapes of its layers' weights, and the numbers of activations and (but
+    for a pass without norms) of norms."""
+    events = tracer.events
+    shapes = tuple(tuple(e.weight.shape) for e in events["layer"] if e.weight is not None)
+    met: dict[str, Any] = {"layer": shapes, "activation": len(events["activation"])}
+    return met if tracer.flow else met | {"norm": len(events["norm"])}
 
 
-def _first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def input_types(model: nn.Module) -> list[torch.dtype]:
+    """The types that a model's input may have, the likelier first: that of its first parameter;
+    where this is complex, real numbers of its precision, then complex ones."""
+    first = next((p.dtype for p in model.parameters() if _differentiable(p)), torch.float32)
+    real = first.to_real() if first.is_complex else first
+    if real not in _NUMBERS:
+        return [torch.float32]
+    return [real, first] if first.is_complex else [real]
 
 
-@contextmanager
-def in_train_mode(model: nn.Module) -> Iterator[None]:
-    """Train mode; at the end every module gets back the mode and the attributes that it had."""
-    with _restored([vars(module) for module in model.modules()]):
-        model.train()
-        yield
+def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor [...] of numbers, real or complex, in the precision of a real type; others as they
+    are."""
+    if tensor.is_complex():
+        return tensor.to(dtype.to_complex())
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-@contextmanager
-def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; at the end train mode, in which all other passes run."""
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()
+def type_name(dtype: torch.dtype) -> str:
+    """The name of a type, as in float32."""
+    return str(dtype).removeprefix("torch.")
 
 
-@contextmanager
-def _restored(dictionaries: Iterable[dict[str, Any]]) -> Iterator[None]:
-    """At the end each dictionary gets back the items that it had."""
-    saved = [(dictionary, dict(dictionary)) for dictionary in dictionaries]
-    try:
-        yield
-    finally:
-        for dictionary, items in saved:
-            dictionary.clear()
-            dictionary.update(items)
-
-
-def _registries(module: nn.Module) -> list[dict[str, Any]]:
-    """The dictionaries in which a module keeps its tensors and children; compiled modules have
-    other types there, which are left out."""
-    registries = (module._parameters, module._buffers, module._modules)
-    return [registry for registry in registries if isinstance(registry, dict)]
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """The global random state set by the seed; at the end as it was."""
-    cuda_devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda_devices):
-        torch.default_generator.manual_seed(seed)
-        for cuda_device in cuda_devices:
-            torch.cuda.default_generators[cuda_device.index].manual_seed(seed)
-        yield
+def _differentiable(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()

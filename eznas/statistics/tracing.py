@@ -6,53 +6,16 @@ whether a module or a function called it; module hooks see the blocks.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-ROLES = ("layer", "activation", "norm", "pool", "block")
-_ROLE_OF_FUNCTION = {
-    "conv2d": "layer",
-    "linear": "layer",
-    "batch_norm": "norm",
-    "avg_pool2d": "pool",
-    "max_pool2d": "pool",
-} | dict.fromkeys(
-    (
-        *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "selu_"),
-        *("celu", "gelu", "silu", "mish", "hardtanh", "hardswish", "softplus", "prelu"),
-    ),
-    "activation",
-)
-_POSITIONAL = {  # names of the arguments after the input, in the order in which torch takes them
-    "layer": ("weight", "bias", "stride", "padding", "dilation", "groups"),
-    "norm": ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
-    "pool": ("kernel_size",),
-}
-
-
-@dataclass
-class Event:
-    """One traced operation.
-
-    `source` and `node` are the autograd functions of its input and output, None for constants;
-    the shapes include the batch; `window`: height and width of the window of a convolution or
-    pooling, in positions; `arguments`: what else was passed to it (stride, running_mean, ...).
-    """
-
-    role: str
-    source: Any
-    node: Any
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    window: tuple[int, int] = (1, 1)
-    arguments: dict[str, Any] = field(default_factory=dict)
-
+from eznas.statistics.dataflow import Dataflow
+from eznas.statistics.events import PRODUCTS, ROLE_OF_FUNCTION, ROLES, Event, operands, window
+from eznas.statistics.opened import OPENED
+from eznas.statistics.sites import Follower, Sites
 
 Visit = Callable[[str, int, str, Tensor], None]
 
@@ -67,33 +30,62 @@ class Tracer(TorchFunctionMode):
     (Tanaka et al., 2020); with `cut_blocks`, the input of every block is a leaf tensor, so that
     gradients end there. `visit_error` is the exception that `visit` raised, if any, to tell it
     from a failure of the model.
+
+    `sites` is what an earlier pass found out; with `record`, `dataflow` has every call.
     """
 
     def __init__(
-        self, visit: Visit | None = None, *, flow: bool = False, cut_blocks: bool = False
+        self,
+        visit: Visit | None = None,
+        *,
+        flow: bool = False,
+        cut_blocks: bool = False,
+        sites: Sites | None = None,
+        record: bool = False,
     ) -> None:
         super().__init__()
         self.events: dict[str, list[Event]] = {role: [] for role in ROLES}
         self.visit_error: Exception | None = None
         self._visit = visit
-        self._flow = flow
+        self.flow = flow
+        self.output: tuple[str, ...] = ()  # which of the model's outputs are its logits
+        self._repeating = False
         self._cut_blocks = cut_blocks
         self._block_inputs: list[Tensor | None] = []  # of the blocks that are running
+        self._sites = sites or Sites()
+        self._follower = Follower(self._sites, self.events["activation"], self._show)
+        self.apart: set[int] = set()  # numbers of calls, see `Sites`
+        self._calls = 0
+        self._unseen = False  # while something of our own runs
+        self._model: nn.Module = nn.Identity()
+        self.dataflow: Dataflow | None = Dataflow(self._parameters) if record else None
 
     @contextmanager
     def following(self, model: nn.Module) -> Iterator[None]:
         """Trace what runs in the context; the model's blocks are seen through hooks, which are
         removed at the end."""
-        hooks = []
+        hooks, self._model = [], model
         for block in blocks(model):
             hooks.append(block.register_forward_pre_hook(self._enter_block))
             hooks.append(block.register_forward_hook(self._leave_block))
         try:
             with self:
                 yield
+            self._follower.finish()
         finally:
             for hook in hooks:
                 hook.remove()
+
+    @contextmanager
+    def repeating(self) -> Iterator[None]:
+        """What runs of the model in the context has run already: it runs as it did, and is neither
+        recorded nor shown."""
+        self._follower.finish()
+        self._repeating = True
+        try:
+            yield
+        finally:
+            self._repeating = False
 
     def __torch_function__(
         self,
@@ -103,18 +95,75 @@ class Tracer(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        role = _ROLE_OF_FUNCTION.get(getattr(func, "__name__", ""))
+        if self._unseen:
+            return func(*args, **kwargs)
+        if self._repeating:
+            return self._call(-1, self._role(-1, func, args, kwargs), func, args, kwargs)
+        if func in OPENED:
+            with self:
+                return OPENED[func](*args, **kwargs)
+        number, self._calls = self._calls, self._calls + 1
+        role = self._role(number, func, args, kwargs)
+        if not self._sites.home_made and self.dataflow is None:
+            return self._call(number, role, func, args, kwargs)
+        data = self.dataflow
+        call = None if data is None else data.begin(func, number, role, tuple(args), kwargs)
+        args, kwargs = self._follower.enter(number, args, kwargs)
+        result = self._call(number, role, func, args, kwargs)
+        if data is not None and call is not None:
+            data.end(call, result)
+        return self._follower.leave(number, (tuple(args), kwargs), result)
+
+    def _call(
+        self,
+        number: int,
+        role: str | None,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
         if role is None:
             return func(*args, **kwargs)
+        kwargs = dict(kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
-        if role == "activation" and x.dim() < 2:
-            return func(x, *rest, **kwargs)  # of a parameter: it has no units for each image
-        if role == "norm" and self._flow:
+        if role == "norm" and self.flow:
             return x.clone()  # the next operation may be in place
-        return self._run(role, func, x, rest, kwargs)
+        return self._run(number, role, func, x, rest, kwargs)
+
+    def _role(
+        self, number: int, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> str | None:
+        """The role of a call, None where it has none."""
+        name = getattr(func, "__name__", "")
+        role = ROLE_OF_FUNCTION.get(name)
+        if role is None and name in PRODUCTS and len(args) == 2:
+            return "layer" if number in self._sites.products or self._is_layer(*args) else None
+        if role is None or role == "layer":
+            return role
+        x = args[0] if args else kwargs["input"]
+        if self.dataflow is not None and not self.dataflow.value(x).like_image:
+            self.apart.add(number)
+        if number in self._sites.apart or number in self.apart:
+            return None  # of parameters: it has no units for each image
+        if role == "activation" and (number in self._sites.hidden or x.dim() < 2):
+            return None  # part of another; of a vector
+        return role
+
+    def _is_layer(self, x: Any, weight: Any) -> bool:
+        """Whether x @ weight is a linear layer: of the image, with parameters [in, out]."""
+        if self.dataflow is None or not (isinstance(x, Tensor) and isinstance(weight, Tensor)):
+            return False
+        if weight.dim() != 2 or x.dim() < 2 or not self.dataflow.value(x).from_image:
+            return False
+        value = self.dataflow.value(weight)
+        return bool(value.parameters) and not value.from_image
+
+    def _parameters(self) -> Iterator[tuple[str, Tensor]]:
+        return self._model.named_parameters(remove_duplicate=False)
 
     def _run(
         self,
+        number: int,
         role: str,
         func: Callable[..., Any],
         x: Tensor,
@@ -122,41 +171,85 @@ class Tracer(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> Tensor:
         """Run the operation and record it; `rest`: the positional arguments after the input."""
+        if self._repeating:
+            return self._run_again(role, func, x, rest, kwargs)
+        event = self._event(number, role, func, x, rest, kwargs)
         index = len(self.events[role])
-        source, input_shape = x.grad_fn, tuple(x.shape)
+        self.events[role].append(event)
         operand, in_place = x, role == "activation" and _in_place(func, rest, kwargs)
         if self._visit is not None:
             operand = x.clone() if in_place else x.view_as(x)
             self._show(role, index, "input", operand)
         y: Tensor = func(operand, *rest, **kwargs)
-        arguments = dict(zip(_POSITIONAL.get(role, ()), rest, strict=False)) | kwargs
-        event = Event(role, source, y.grad_fn, input_shape, tuple(y.shape), arguments=arguments)
-        event.window = _window(arguments)
-        if role in ("layer", "norm"):
-            event.weight, event.bias = arguments.pop("weight", None), arguments.pop("bias", None)
-        self.events[role].append(event)
+        event.node, event.output_shape = y.grad_fn, tuple(y.shape)
         self._show(role, index, "output", y)
         if role == "layer" and event.weight is not None:
             self._show(role, index, "weight", event.weight)
         return x.copy_(y) if in_place and operand is not x else y
 
+    def _run_again(
+        self,
+        role: str,
+        func: Callable[..., Any],
+        x: Tensor,
+        rest: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """Run an operation as `_run` did."""
+        if self._visit is None or not (role == "activation" and _in_place(func, rest, kwargs)):
+            return func(x if self._visit is None else x.view_as(x), *rest, **kwargs)  # type: ignore[no-any-return]
+        return x.copy_(func(x.clone(), *rest, **kwargs))
+
+    def _event(
+        self,
+        number: int,
+        role: str,
+        func: Callable[..., Any],
+        x: Tensor,
+        rest: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Event:
+        """The event of an operation before it runs, without its output."""
+        arguments = operands(role, func, rest, kwargs)
+        event = Event(role, x.grad_fn, None, tuple(x.shape), (), arguments=arguments)
+        event.window, event.function, event.call = window(func, arguments), func, number
+        if role in ("layer", "norm"):
+            factor = arguments.pop("mat2", arguments.pop("other", None))  # of a product
+            event.weight, event.bias = arguments.pop("weight", factor), arguments.pop("bias", None)
+        if self.dataflow is not None:
+            event.from_image = self.dataflow.value(x).from_image
+        return event
+
     def _enter_block(self, block: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         x = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+        if self._repeating:
+            return None
         if self._cut_blocks and x is not None:
-            x = x.detach().requires_grad_(x.is_floating_point())
-            arguments = (x.clone(), *arguments[1:])  # a leaf cannot be changed in place
+            with self._our_own():
+                x = x.detach().requires_grad_(x.is_floating_point())
+                arguments = (x.clone(), *arguments[1:])  # a leaf cannot be changed in place
         self._block_inputs.append(x)
         return arguments
 
     def _leave_block(self, block: nn.Module, arguments: tuple[Any, ...], y: Any) -> None:
-        x = self._block_inputs.pop()
+        x = None if self._repeating else self._block_inputs.pop()
         if x is None or not isinstance(y, Tensor) or x.dim() != 4 or y.dim() != 4:
             return  # only maps have channels and positions
         index = len(self.events["block"])
-        event = Event("block", x.grad_fn, y.grad_fn, tuple(x.shape), tuple(y.shape))
-        self.events["block"].append(event)
-        self._show("block", index, "input", x)
-        self._show("block", index, "output", y)
+        with self._our_own():
+            event = Event("block", x.grad_fn, y.grad_fn, tuple(x.shape), tuple(y.shape))
+            self.events["block"].append(event)
+            self._show("block", index, "input", x)
+            self._show("block", index, "output", y)
+
+    @contextmanager
+    def _our_own(self) -> Iterator[None]:
+        """What runs in the context is no part of the model."""
+        self._unseen = True
+        try:
+            yield
+        finally:
+            self._unseen = False
 
     def _show(self, role: str, index: int, slot: str, tensor: Tensor) -> None:
         try:
@@ -190,22 +283,6 @@ def _parts(module: nn.Module) -> list[nn.Module]:
         elif isinstance(child, nn.Conv2d | nn.Linear) or any(True for _ in child.children()):
             parts.append(child)
     return list(dict.fromkeys(parts))  # a module inside several containers counts once
-
-
-def _window(arguments: dict[str, Any]) -> tuple[int, int]:
-    """Height and width of the window of a convolution or pooling; 1 for everything else."""
-    if "kernel_size" in arguments:
-        return height_and_width(arguments["kernel_size"])
-    weight = arguments.get("weight")
-    if isinstance(weight, Tensor) and weight.dim() == 4:
-        return height_and_width(weight.shape[2:])
-    return 1, 1
-
-
-def height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
-    """Height and width from an argument of torch in which one number may stand for both."""
-    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
-    return int(height), int(width)
 
 
 def _in_place(func: Callable[..., Any], rest: Sequence[Any], kwargs: dict[str, Any]) -> bool:

@@ -17,11 +17,13 @@ from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
 from eznas.proxies.measured import Scored, ScoringSettings, score_all
 from eznas.spaces import SPACES
+from eznas.system.arguments import checked
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
 
 
+@checked
 def agreement(
     file: str,
     proxies: Sequence[str] = (),

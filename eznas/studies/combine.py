@@ -14,6 +14,7 @@ from eznas.metrics import kendall
 from eznas.proxies.loading import load
 from eznas.proxies.measured import Scored, ScoringSettings, score_all
 from eznas.report import plots
+from eznas.system.arguments import checked
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +42,7 @@ class Combination:
         return [file]
 
 
+@checked
 def combine(
     first: str,
     second: str,

@@ -26,6 +26,7 @@ from eznas.proxies.loading import load
 from eznas.proxies.measured import Scored, ScoringSettings, score_all, seconds_each
 from eznas.proxies.proxy import Proxy
 from eznas.report import plots
+from eznas.system.arguments import checked
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Correlation:
         return [str(path), str(bar_path)]
 
 
+@checked
 def correlate(
     proxies: Sequence[str],
     *,

@@ -22,12 +22,14 @@ from eznas.predictors.randomised_trees import forest_scores
 from eznas.proxies.measured import ScoringSettings, team_for
 from eznas.statistics.catalogue import PATHS
 from eznas.statistics.config import PROXY
+from eznas.system.arguments import checked
 from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
 
+@checked
 def features(
     *,
     space: str = "nasbench201",

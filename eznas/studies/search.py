@@ -26,12 +26,14 @@ from eznas.search.result import Query, SearchResult
 from eznas.spaces import SPACES, Space
 from eznas.supernets.parts import inside, numbered, part
 from eznas.supernets.tree_file import leaf_of
+from eznas.system.arguments import checked
 
 PREDICTOR = "extra_trees"  # of a guided search, unless another is named
 TRIED = 300  # networks whose costs are measured to find the best within the limits, at most
 ANNOUNCED = 100  # networks whose measuring is shown as a phase of its own, at least
 
 
+@checked
 def search_architectures(
     method: str,
     *,

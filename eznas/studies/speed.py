@@ -23,9 +23,10 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
 from eznas.spaces import SPACES
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig, available_device, image_batch
 from eznas.statistics.measuring import measure
+from eznas.statistics.statistic import Statistic
 from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
 from eznas.system.machine import cores, most_resident
 

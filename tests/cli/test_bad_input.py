@@ -336,6 +336,16 @@ def test_bad_configuration_also_stops_a_dry_run():
         ("strangers.deep:network", ["'strangers' is not a package"]),
         ("broken:network", ["cannot import broken", "broken.py, line 1"]),
         ("explodes:network", ["cannot import explodes", "RuntimeError: first line"]),
+    ],
+)
+def test_bad_model(model, expected):
+    line = complaint("score", "naswot", POOLS, model, *BATCH)
+    assert all(part in line for part in expected), line
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
         ("strangers:raises", ["raises() failed", "ValueError: first line"]),
         ("strangers:stumbles", ["stumbles() failed", "no_such_thing"]),
         ("strangers:exits", ["exits() failed"]),
@@ -345,9 +355,14 @@ def test_bad_configuration_also_stops_a_dry_run():
         ("strangers:flattens", ["strangers:flattens", "no convolution or linear layer"]),
     ],
 )
-def test_bad_model(model, expected):
-    line = complaint("score", "naswot", POOLS, model, *BATCH)
+def test_a_model_that_fails(model, expected):
+    """Alone it is bad input; beside others it comes last."""
+    line = complaint("score", "naswot", model, *BATCH)
     assert all(part in line for part in expected), line
+    outcome = call("score", "naswot", model, POOLS, *BATCH)
+    assert outcome.code == 1
+    assert all(part in outcome.out for part in expected), outcome
+    assert outcome.out.index(POOLS[-5:]) < outcome.out.index(expected[0])
 
 
 @pytest.mark.parametrize(
@@ -366,7 +381,7 @@ def test_bad_model(model, expected):
         (["--images", "oblong.npz"], ["oblong.npz", "square"]),
         (["--images", "few.npz"], ["few.npz", "holds 2 images"]),
         (["--seed", "1" + "0" * 30], ["--seed"]),
-        (["--output", "x"], ["--output"]),
+        (["--output", "x"], ["output 'x'", "the whole [2, 10]"]),
     ],
 )
 def test_bad_options_of_score(options, expected):

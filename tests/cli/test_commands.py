@@ -70,7 +70,7 @@ def test_proxies_lists_formulas():
 def test_score_ranks_and_gives_the_reason_where_there_is_no_score():
     names = [NOTHING, "strangers:network", CONVOLUTIONS]
     rows = answer("score", "naswot", *names, *BATCH)["scores"]
-    keys = ["model", "proxy", "score", "seconds", "reason"]
+    keys = ["model", "proxy", "score", "seconds", "reason", "notes", "failed"]
     assert [list(r) for r in rows] == [keys] * 3
     assert [r["model"] for r in rows] == [CONVOLUTIONS, "strangers:network", NOTHING]
     assert rows[0]["score"] > rows[1]["score"]

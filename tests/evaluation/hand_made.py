@@ -64,7 +64,9 @@ def bank_of(*networks):
         "layers": Axis.of([NETWORKS[n][0] for n in networks]),
         "activations": Axis.of([[((), live) for live in NETWORKS[n][1]] for n in networks]),
     }
-    bank = Bank(len(networks), axes, {}, {})
+    reached = torch.tensor([NETWORKS[n][2] for n in networks])
+    blind = torch.zeros_like(reached)
+    bank = Bank(len(networks), axes, {}, {}, reached, blind)
     for name in TENSORS[0]:
         tensors = [TENSORS[n][name] for n in networks]
         if name in NETWORK_LEVEL:

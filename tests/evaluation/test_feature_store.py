@@ -1,5 +1,6 @@
 """FeatureStore: what is read back is what was written, and one process at a time adds to it."""
 
+import dataclasses
 import gc
 import json
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
+from eznas.evaluation import feature_store
 from eznas.evaluation.feature_file import DIGITS
 from eznas.evaluation.feature_store import FeatureStore
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from tests.evaluation.stored import (
     ARCHITECTURES,
@@ -229,3 +232,38 @@ def test_what_another_added_before_the_claim_is_not_lost(open_store):
     early.compact()
     early.close()
     check_equal(reread(first), expected)
+
+
+def test_columns_name_the_definition_of_what_changed():
+    """Logarithms of measured tensors leave out layers of which nothing comes, since 3."""
+    assert feature_store._column("sum_layers(layer_params)") == "sum_layers(layer_params)"
+    assert feature_store._column("mean_layers(log(layer_flops))") == "mean_layers(log(layer_flops))"
+    assert feature_store._column("log(params)") == "log(params)"
+    log_norm = "sum_layers(log(norm(weight)))"
+    assert feature_store._column(log_norm) == f"{log_norm} #3"
+
+
+def test_a_new_definition_of_a_statistic_hides_old_values_of_its_features_alone(
+    open_store, monkeypatch
+):
+    features = ["sum_layers(norm(weight))", "sum_layers(layer_params)", "params"]
+    config = CONFIGS[0]
+    values = FeatureValues(np.ones((3, 2)), np.ones((3, 2)), np.zeros((3, 2), np.int8))
+    store = open_store()
+    store.append(features, [(config, ARCHITECTURES[:2], values)])
+
+    def known():
+        return store.find(config.fingerprint, features, ARCHITECTURES[:2])[1].all(1).tolist()
+
+    assert known() == [True, True, True]
+    changed = dataclasses.replace(CATALOGUE["weight"], definition=99)
+    monkeypatch.setitem(CATALOGUE, "weight", changed)
+    feature_store._column.cache_clear()
+    assert known() == [False, True, True]
+    store.append(features[:1], [(config, ARCHITECTURES[:2], values.rows([0]))])
+    assert known() == [True, True, True]
+    store.compact()
+    assert known() == [True, True, True]
+    monkeypatch.undo()
+    feature_store._column.cache_clear()
+    assert known() == [True, True, True]

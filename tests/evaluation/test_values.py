@@ -11,7 +11,7 @@ def entries(count):
     expression = statistic("params")
     for _ in range(count):
         expression = call("neg", expression)
-        yield expression, Value([torch.zeros(100, dtype=torch.float64)], (True,), None)
+        yield expression, Value([torch.zeros(100, dtype=torch.float64)], (True,))
 
 
 def test_a_cache_is_bounded_and_forgets_the_oldest():

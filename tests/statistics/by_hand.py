@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from eznas.statistics.catalogue import Statistic
+from eznas.statistics.statistic import Statistic
 from tests.reference import stream
 from tests.statistics.measurements import (
     CONFIG,

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from eznas.statistics.catalogue import CATALOGUE, Statistic
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import MeasuredNetwork
+from eznas.statistics.statistic import Statistic
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 RAW, SKETCH, LABEL = 5, 12, 6

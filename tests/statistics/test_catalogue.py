@@ -8,10 +8,11 @@ import pytest
 from eznas.formulas.parser import parse_any
 from eznas.primitives import NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics import probes, sketches
-from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS, SITES, Statistic
+from eznas.statistics.catalogue import CATALOGUE, OVER_PATHS, PATHS
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.paths import Paths
+from eznas.statistics.statistic import SITES, Statistic
 from eznas.statistics.structure import PATH_QUANTITIES
 
 PROBES = {

@@ -262,7 +262,7 @@ class Shaped(NoBatchNorm):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda y: y[:, :, None],
+        lambda y: y[:, :, None].expand(-1, -1, 2),
         lambda y: y.flatten(),
         lambda y: y[:2],
         lambda y: y.detach(),
@@ -271,6 +271,13 @@ class Shaped(NoBatchNorm):
 )
 def test_none_without_logits_for_each_image(change: Callable[[Tensor], Tensor]) -> None:
     assert measured(Shaped(change).double()) is None
+
+
+def test_logits_of_a_convolution_are_those_of_a_linear_head() -> None:
+    model = Shaped(lambda y: y).double()
+    expected = measured(model)
+    model.change = lambda y: y[:, :, None, None]
+    assert torch.equal(measured(model), expected)
 
 
 @pytest.mark.parametrize("factor", [1e300, torch.inf, torch.nan])

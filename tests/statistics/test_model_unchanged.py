@@ -156,8 +156,7 @@ def test_tied_modules_and_weights_are_left_as_they_were(initialisation) -> None:
     assert model.third.weight is model.first[0].weight
     assert all(p.is_leaf for p in model.parameters())
     weights = measured.tensors["weight"]
-    assert torch.equal(weights[1], weights[2])
-    assert torch.equal(weights[1], weights[3])
+    assert [weight is None for weight in weights[1:4]] == [False, True, True]  # it counts once
     measured_again = measure(model, replace(CONFIG, initialisation=initialisation), ALL_ROWS)
     assert differences(measured, measured_again) == []
 

@@ -13,6 +13,7 @@ from torch.nn.modules.utils import _pair
 from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
+from eznas.statistics.events import Event
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import measure
 from eznas.statistics.sketches import (
@@ -21,7 +22,7 @@ from eznas.statistics.sketches import (
     count_patterns,
     per_image_gradients,
 )
-from eznas.statistics.tracing import Event, Tracer
+from eznas.statistics.tracing import Tracer
 from tests.reference import TinyResNet
 
 # An even kernel with "same" padding, which torch pads on one side more, and says so.

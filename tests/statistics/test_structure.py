@@ -296,10 +296,10 @@ def test_the_receptive_field_is_in_pixels_of_the_image() -> None:
 # Sizes.
 
 
-def by_modules(model: nn.Module, side: int = 8) -> dict[str, list[float]]:
+def by_modules(model: nn.Module, side: int = 8) -> dict[str, list[float | None]]:
     """Sizes from hooks on modules: of each layer in running order, and of the network."""
-    layers: list[dict[str, float]] = []
-    total = 0
+    layers: list[dict[str, float | None]] = []
+    used, total = set[nn.Module](), 0
 
     def record(module: nn.Module, inputs: tuple[Tensor], y: Tensor) -> None:
         nonlocal total
@@ -310,13 +310,16 @@ def by_modules(model: nn.Module, side: int = 8) -> dict[str, list[float]]:
             flops = area * weight.numel()
             layers.append(
                 {
-                    "params": weight.numel() + (0 if module.bias is None else len(module.bias)),
+                    "params": None
+                    if module in used
+                    else sum(map(torch.numel, module.parameters())),
                     "flops": flops,
                     "kernel": weight.shape[2] if weight.dim() == 4 else 1,
                     "channels": len(weight),
                     "area": area,
                 }
             )
+            used.add(module)
             total += flops
         elif isinstance(module, nn.ReLU | nn.GELU):
             total += units

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import PATHS
-from eznas.statistics.tracing import ROLES, Event, Tracer
+from eznas.statistics.events import ROLES, Event
+from eznas.statistics.tracing import Tracer
 from tests.reference import TinyResNet
 from tests.statistics.wiring import (
     SPECIAL_CELLS,

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from eznas.evaluation.bank import stack
 from eznas.spaces import SPACES
-from eznas.statistics.catalogue import CATALOGUE, PATHS, Statistic
+from eznas.statistics.catalogue import CATALOGUE, PATHS
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.images import generated
 from eznas.statistics.measuring import MeasuredNetwork, measure
+from eznas.statistics.statistic import Statistic
 from eznas.statistics.structure import PATH_QUANTITIES
 from tests.reference import Concat, Mlp, NoBatchNorm, SharedConv, TinyResNet
 from tests.statistics.by_hand import ByHand, Small, expected_tensors, second_draw, standard_normal

@@ -11,7 +11,7 @@ from eznas.studies import combine as module
 from tests.studies.made_up import SMALL, instead_of_score_all, is_png, noisy_scores
 
 NAN, INF = np.nan, np.inf
-FEWER_LAYERS = "-sum_layers(ones(layer_params))"
+FEWER_LAYERS = "-sum_layers(ones(layer_flops))"
 
 
 @pytest.fixture
