@@ -20,21 +20,24 @@ from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
-from eznas.studies.latent_comparison import latent_compare
-from eznas.studies.latent_result import LatentSearch
-from eznas.studies.latent_search import latent_search
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
 
 if TYPE_CHECKING:
     from eznas.studies.budgets import Budgets, budgets
+    from eznas.studies.latent_comparison import latent_compare
+    from eznas.studies.latent_result import LatentSearch
+    from eznas.studies.latent_search import latent_search
     from eznas.studies.prediction import predict
 
 __version__ = version("eznas")
 _LATER = {  # imported when asked for: half a second, for scikit-learn
     "Budgets": "eznas.studies.budgets",
+    "LatentSearch": "eznas.studies.latent_result",
     "budgets": "eznas.studies.budgets",
+    "latent_compare": "eznas.studies.latent_comparison",
+    "latent_search": "eznas.studies.latent_search",
     "predict": "eznas.studies.prediction",
 }
 __all__ = [

@@ -50,6 +50,7 @@ def test_importing_does_not_load_the_command_line():
 def test_predictors_are_imported_when_they_are_asked_for():
     code = "import sys, eznas; print('sklearn' in sys.modules, eznas.predict.__name__)"
     assert run("-c", code).stdout == "False predict\n"
-    assert {"predict", "budgets", "Budgets"} <= set(eznas.__all__)
+    assert set(eznas._LATER) <= set(eznas.__all__)
+    assert all(getattr(eznas, name).__name__ == name for name in eznas._LATER)
     with pytest.raises(AttributeError, match="'eznas' has no attribute 'predicts'"):
         _ = eznas.predicts

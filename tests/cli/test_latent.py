@@ -77,7 +77,7 @@ def test_autoencoders_of_small_spaces():
         (("--method", "gradient"), "unknown method 'gradient'"),
         (("--encoder", "tree"), "unknown encoder 'tree'"),
         (("--proxies", "run:nothing"), "unknown"),
-        (("--scores", "text.csv"), "text.csv:3: expected a number as score, found 'high'"),
+        (("--scores", "text.csv"), "text.csv:3: expected a finite number as naswot, found 'high'"),
         (("--space", "nasbench102"), "unknown space 'nasbench102'"),
         (("--plot", "latent.jpg"), "plots are PNG files"),
     ],

@@ -109,7 +109,7 @@ def test_a_limit_is_kept_with_costs_as_measured(monkeypatch):
 
 def test_every_method_has_a_command():
     commands = {c.name or c.callback.__name__ for c in search.registered_commands}
-    assert commands == {*METHODS, "compare"}
+    assert commands == {*METHODS, "compare", "latent", "latent-compare", "autoencode"}
 
 
 @pytest.mark.usefixtures("unmeasured")
