@@ -98,4 +98,19 @@ def _of_row(node: Expression, network: NetworkTensors, row: int) -> Tensor | Non
         return None if tensor is None else tensor[None]
     if node.type == CONSTANT:
         return _of_network(node, network)
-    return applied(node.name, [_of_row(a, network, row) for a in node.arguments])
+    values = [_of_row(a, network, row) for a in node.arguments]
+    has_no_zero = PRIMITIVES[node.name].absent_at_zero
+    if has_no_zero and _is_zero(values[0]) and _is_silent(node, network, row):
+        return None  # nothing comes of the layer
+    return applied(node.name, values)
+
+
+def _is_silent(node: Expression, network: NetworkTensors, row: int) -> bool:
+    """Whether a measured tensor in the expression is zero throughout on the row."""
+    if node.arguments:
+        return any(_is_silent(a, network, row) for a in node.arguments if a.type != CONSTANT)
+    return node.value is None and _is_zero(network.tensors[node.name][row])
+
+
+def _is_zero(tensor: Tensor | None) -> bool:
+    return tensor is not None and not tensor.any()
