@@ -68,8 +68,8 @@ def search_architectures(
     `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,
     proxies whose ranks choose the first of them; `proxies`, those that stand for `proxies` among
     the predictor's features (none: `PROXIES`). Of the method `proxies`: `proxies`. Of both: `pool`,
-    the networks considered at a time; `scores`, a CSV file of scores that are known, as
-    `Measurements` takes it; networks without scores there are left out. `images` to `records`: see `ScoringSettings`.
+    networks considered at a time; `scores`, a CSV file as `Measurements` takes it, whose networks
+    alone are searched. `images` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, where no network is within the limits,
     and where one cannot be measured.

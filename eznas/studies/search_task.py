@@ -35,8 +35,10 @@ class Task:
 
 
 def task_of(space: str, dataset: str | None, labels: str | None, within: str | None) -> Task:
-    """The networks that have an accuracy, those of a CSV file where there is one. Raises `InputError`
-    for a space, data set, file or leaf that cannot be used."""
+    """The networks that have an accuracy, those of a CSV file where there is one.
+
+    Raises `InputError` for a space, data set, file or leaf that cannot be used.
+    """
     names = [dataset] if dataset else []
     load = partial(from_accuracy_file, space, labels) if labels else partial(load_benchmark, space)
     benchmark = load(names)
