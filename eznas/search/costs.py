@@ -72,6 +72,10 @@ class Costs:
             self._known[architecture] = self._measured(architecture)
         return self._known[architecture]
 
+    def __len__(self) -> int:
+        """How many architectures were measured so far."""
+        return len(self._known)
+
     def least(self) -> str:
         """The least of every cost among the architectures measured so far, in words."""
         costs = self._known.values()

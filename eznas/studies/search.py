@@ -1,16 +1,12 @@
 """Architectures searched for the highest accuracy by one of `METHODS`."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from eznas.benchmarks import Dataset
-from eznas.benchmarks.loading import from_accuracy_file
-from eznas.benchmarks.loading import load as load_benchmark
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import NoPhases, Phases, Progress
 from eznas.proxies.loading import load as load_proxy
@@ -23,9 +19,7 @@ from eznas.search.candidates import Candidates
 from eznas.search.costs import Costs, Limits
 from eznas.search.loop import run
 from eznas.search.result import Query, SearchResult
-from eznas.spaces import SPACES, Space
-from eznas.supernets.parts import inside, numbered, part
-from eznas.supernets.tree_file import leaf_of
+from eznas.studies.search_task import Task, task_of, with_scores
 from eznas.system.arguments import checked
 
 PREDICTOR = "extra_trees"  # of a guided search, unless another is named
@@ -76,8 +70,8 @@ def search_architectures(
     `acquisition`, a name of `ACQUISITIONS`; `batch`, the queries between two fits; `warm_start`,
     proxies whose ranks choose the first of them; `proxies`, those that stand for `proxies` among
     the predictor's features (none: `PROXIES`). Of the method `proxies`: `proxies`. Of both: `pool`,
-    the networks considered at a time; `scores`, a CSV file of scores that are known, as
-    `Measurements` takes it. `images` to `records`: see `ScoringSettings`.
+    networks considered at a time; `scores`, a CSV file as `Measurements` takes it, whose networks
+    alone are searched. `images` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, where no network is within the limits,
     and where one cannot be measured.
@@ -85,55 +79,18 @@ def search_architectures(
     if method not in METHODS:
         raise unknown("search method", method, METHODS)
     row, callback = METHODS[method], watcher or NoPhases()
-    task = _task(space, dataset, labels, within)
+    task = task_of(space, dataset, labels, within)
     settings = Settings(
         queries, batch, pool, acquisition, warm_start=tuple(warm_start), proxies=tuple(proxies)
     )
     _check(row, settings, repeats, task)
     scoring = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
-    settings = _completed(settings, row, task, predictor, scoring, scores, callback)
+    settings, task = _completed(settings, row, task, predictor, scoring, scores, callback)
     limits = Limits(max_params, max_flops, max_seconds)
     return _repeated(row, task, settings, limits, seed, repeats, callback)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What is searched: a space on one data set, the accuracies of its networks, the part in which
-    they are searched (the space itself, unless a leaf is named), and those that lie in it."""
-
-    space: Space
-    dataset: str
-    presented: Dataset
-    kind: str
-    accuracies: Mapping[str, float]
-    part: Space
-    members: tuple[str, ...]
-    within: str | None = None
-
-
-def _task(space: str, dataset: str | None, labels: str | None, within: str | None) -> _Task:
-    """The networks that have an accuracy, those of a CSV file where there is one."""
-    names = [dataset] if dataset else []
-    load = partial(from_accuracy_file, space, labels) if labels else partial(load_benchmark, space)
-    benchmark = load(names)
-    name, presented = next(iter(benchmark.datasets.items()))
-    pairs = zip(benchmark.architectures, benchmark.accuracies[name].tolist(), strict=True)
-    known = {architecture: a for architecture, a in pairs if not math.isnan(a)}
-    whole = SPACES[space]
-    if within is None:
-        return _Task(whole, name, presented, benchmark.kind, known, whole, tuple(known))
-    leaf_space, allowed = leaf_of(within)
-    if leaf_space != space:
-        raise InputError(f"{within}: a part of {leaf_space}, expected one of {space}")
-    is_inside = inside(numbered(whole, tuple(known)), allowed).tolist()
-    members = tuple(a for a, is_member in zip(known, is_inside, strict=True) if is_member)
-    if not members:
-        raise InputError(f"{within}: none of the {len(known)} networks that have an accuracy")
-    leaf = part(whole, allowed)
-    return _Task(whole, name, presented, benchmark.kind, known, leaf, members, within)
-
-
-def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> None:
+def _check(row: MethodRow, settings: Settings, repeats: int, task: Task) -> None:
     """`InputError` for what the arguments of a search cannot be."""
     for name, number in (("repeats", repeats), ("batch", settings.batch), ("pool", settings.pool)):
         if number < 1:
@@ -154,16 +111,16 @@ def _check(row: MethodRow, settings: Settings, repeats: int, task: _Task) -> Non
 def _completed(
     settings: Settings,
     row: MethodRow,
-    task: _Task,
+    task: Task,
     predictor: str | Predictor,
     scoring: ScoringSettings,
     scores: str | None,
     callback: Phases,
-) -> Settings:
+) -> tuple[Settings, Task]:
     """The settings with what measures proxies and with the predictor, as far as the method needs
-    them."""
+    them; and the task with the networks that have the scores which these read."""
     if not {"predictor", "scores"} & set(row.needs):
-        return settings
+        return settings, task
     from eznas.predictors.measurements import Measurements  # slow to import
     from eznas.predictors.named import CHAMPION, PROXIES, check_used
     from eznas.predictors.named import load as load_predictor
@@ -175,7 +132,9 @@ def _completed(
         proxies = settings.proxies or PROXIES
         check_used(predictor, proxies, CHAMPION)
         predictor = load_predictor(predictor, measurements, proxies=proxies)
-    return settings if isinstance(predictor, str) else replace(settings, predictor=predictor)
+    if not isinstance(predictor, str):
+        settings = replace(settings, predictor=predictor)
+    return settings, with_scores(settings, task, measurements)
 
 
 class _Announced:
@@ -191,7 +150,7 @@ class _Announced:
 
 def _repeated(
     row: MethodRow,
-    task: _Task,
+    task: Task,
     settings: Settings,
     limits: Limits,
     seed: int,
@@ -200,8 +159,8 @@ def _repeated(
 ) -> SearchResult:
     """The search with every repeat, and the costs of what the first one queried."""
     costs = Costs(task.space, task.presented, timed=limits.seconds is not None)
-    allows = partial(_within, limits, costs) if limits else None
-    candidates = Candidates(task.part, task.members, *([allows] if allows else []))
+    allows = [_Allowed(limits, costs, len(task.members), callback)] if limits else []
+    candidates = Candidates(task.part, task.members, *allows)
     total = repeats * settings.queries
     progress = callback.phase(f"{row.name} search: {_times(repeats)}{settings.queries} queries", 0)
     histories = []
@@ -235,8 +194,23 @@ def _watched(architectures: Sequence[str], title: str, callback: Phases) -> Iter
             progress(done, len(architectures))
 
 
-def _within(limits: Limits, costs: Costs, architecture: str) -> bool:
-    return limits.allow(costs(architecture))
+class _Allowed:
+    """Whether a network is within the limits; where many are measured to find one that is, a phase
+    shows it. `networks`: how many there are."""
+
+    def __init__(self, limits: Limits, costs: Costs, networks: int, phases: Phases) -> None:
+        self._limits, self._costs, self._networks = limits, costs, networks
+        self._phases = phases
+        self._progress: Progress | None = None
+
+    def __call__(self, architecture: str) -> bool:
+        measured = len(self._costs)
+        cost = self._costs(architecture)
+        if len(self._costs) > measured >= ANNOUNCED:
+            title = f"what networks cost, to find those that have {self._limits}"
+            self._progress = self._progress or self._phases.phase(title, self._networks)
+            _report(self._progress, measured, self._networks, 1)
+        return self._limits.allow(cost)
 
 
 def _report(progress: Progress | None, earlier: int, total: int, queries: int) -> None:
@@ -249,7 +223,7 @@ def _times(repeats: int) -> str:
 
 
 def _best_known(
-    task: _Task, limits: Limits, candidates: Candidates, callback: Phases
+    task: Task, limits: Limits, candidates: Candidates, callback: Phases
 ) -> float | None:
     """The highest accuracy of a network within the limits; None where the `TRIED` most accurate are
     all beyond, since to measure more would take longer than the search."""

@@ -1,4 +1,4 @@
-"""Searches in benchmarks and in files of accuracies, and what they are told they cannot do."""
+"""Searches in benchmarks and in files of accuracies, and what they cannot do."""
 
 import numpy as np
 import pytest
@@ -156,3 +156,54 @@ def test_the_same_seed_gives_the_same_result():
 def test_proxies_that_the_predictor_does_not_read_are_not_silently_left_aside():
     with pytest.raises(InputError, match="predictor extra_trees: has no feature proxies"):
         eznas.search_architectures("guided", queries=12, proxies=["params"])
+
+
+def write_scores(folder, architectures):
+    rows = [f"{a},{sum(map(int, a))}" for a in architectures]
+    (folder / "scores.csv").write_text("\n".join(["architecture,naswot", *rows]))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("proxies", {}),
+        ("guided", {"predictor": "linear[encoding]", "warm_start": ["naswot"]}),
+        ("guided", {"predictor": "linear[naswot]"}),
+    ],
+)
+def test_networks_without_scores_in_the_file_are_not_searched(folder, labels, method, options):
+    """Nothing stands in for a score that the file does not have, and the result says so."""
+    write_scores(folder, SAMPLE[:30])
+    proxies = {"proxies": ["naswot"]} if method == "proxies" else {}
+    result = eznas.search_architectures(method, scores="scores.csv", **labels, **options, **proxies)
+    assert {q.architecture for q in result.repeats[0]} <= set(SAMPLE[:30])
+    assert result.within == "the 30 networks that have scores"
+    write_scores(folder, SAMPLE[:19])
+    with pytest.raises(InputError, match="queries 20: expected 1 to 19, the networks whose scores"):
+        eznas.search_architectures(method, scores="scores.csv", **labels, **options, **proxies)
+
+
+def test_all_networks_are_searched_where_every_one_has_scores(folder, labels):
+    write_scores(folder, SAMPLE)
+    options = {"scores": "scores.csv", "proxies": ["naswot"]}
+    assert eznas.search_architectures("proxies", **labels, **options).within is None
+
+
+def test_looking_for_networks_within_the_limits_is_shown(monkeypatch):
+    monkeypatch.setattr(module.Costs, "_measured", lambda *_: Cost(9, 900))
+    phases = Phased()
+    with pytest.raises(InputError, match="no network"):
+        eznas.search_architectures("random", queries=2, max_params=8, watcher=phases)
+    assert phases.names[-1] == "what networks cost, to find those that have params at most 8"
+    assert phases.reports[-1] == (15625, 15625)
+
+
+class Phased:
+    """Phases that remember what they hear of."""
+
+    def __init__(self):
+        self.names, self.reports = [], []
+
+    def phase(self, name, networks):
+        self.names.append(name)
+        return lambda *report: self.reports.append(report)
