@@ -238,7 +238,7 @@ def split_quality(
 
 def _show_comparison(content: dict[str, Any]) -> None:
     line(tables.split_title(content))
-    out.print(tables.split_table(content))
+    out.print(tables.split_table(content, out.width))
 
 
 def _positions(text: str) -> tuple[int, ...]:

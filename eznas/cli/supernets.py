@@ -244,7 +244,8 @@ def _supernets(training: dict[str, Any], split: Path | None) -> Supernets:
     """The supernets that options describe; without a tree, no leaf takes epochs."""
     if split is None:
         return Supernets(**training | {"leaf_epochs": 0})
-    leaves = tuple(leaf.allowed for leaf in tree_file.read(str(split)).leaves)
+    tree = tree_file.read_of(training["space"], str(split))
+    leaves = tuple(leaf.allowed for leaf in tree.leaves)
     return Supernets(**training, leaves=leaves)
 
 
@@ -258,9 +259,9 @@ def _show_training(content: dict[str, Any]) -> None:
 
 
 def _show_rankings(content: dict[str, Any]) -> None:
-    out.print(tables.supernet_table(content))
+    out.print(tables.supernet_table(content, out.width))
 
 
 def _show_comparison(content: dict[str, Any]) -> None:
-    out.print(tables.supernet_table(content))
-    out.print(tables.few_shot_table(content))
+    out.print(tables.supernet_table(content, out.width))
+    out.print(tables.few_shot_table(content, out.width))

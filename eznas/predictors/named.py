@@ -1,7 +1,7 @@
 """Named predictors: one row each. A new one is a row here; the conformance suite finds it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eznas.errors import InputError, unknown
@@ -122,6 +122,13 @@ _ROWS = (
     ),
 )
 PREDICTORS: dict[str, NamedPredictor] = {row.name: row for row in _ROWS}
+_SUPERNETS = NamedPredictor(  # whose features name a folder, so that it is in no loop over names
+    "supernet:FOLDER",
+    ("supernet:FOLDER",),
+    "",
+    "Guo et al., 2020 (one-shot); Zhao et al., 2021 (few-shot)",
+    "weight sharing: accuracies in trained supernets; supernet:FOLDER+PROXY joins a proxy",
+)
 
 
 def load(
@@ -193,8 +200,8 @@ def _check_proxy(text: str, features: Sequence[str]) -> None:
 
 
 def list_predictors() -> list[dict[str, str]]:
-    """Every named predictor: dicts with the keys name, features, regressor (what is behind them),
-    source and note."""
+    """Every named predictor, and that of trained supernets: dicts with the keys name, features,
+    regressor (what is behind them), source and note."""
     return [
         {
             "name": row.name,
@@ -203,7 +210,7 @@ def list_predictors() -> list[dict[str, str]]:
             "source": row.source,
             "note": row.note,
         }
-        for row in PREDICTORS.values()
+        for row in (*PREDICTORS.values(), _SUPERNETS)
     ]
 
 
@@ -226,8 +233,7 @@ def _of_supernets(text: str) -> NamedPredictor | None:
     """The row of supernet:FOLDER or supernet:FOLDER+PROXY, None for a text of another form."""
     if not text.startswith("supernet:"):
         return None
-    source = "Guo et al., 2020 (one-shot); Zhao et al., 2021 (few-shot)"
-    return NamedPredictor(text, (text,), "", source, "weight sharing")
+    return replace(_SUPERNETS, name=text, features=(text,))
 
 
 def _of_proxy(name: str) -> NamedPredictor:

@@ -28,6 +28,33 @@ def open_table(gap: int = 2) -> Table:
     return table
 
 
+def wide_or_narrow(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], names: int, width: int
+) -> Table | Text:
+    """Rows of cells as a table; in a window narrower than `WIDTH` each row as lines instead: the
+    first `names` cells (which are names) without headings, and the others below, with theirs."""
+    if width < WIDTH:
+        blocks = [title]
+        for row in rows:
+            cells = zip(headings[names:], row[names:], strict=True)
+            numbers = ", ".join(f"{heading} {cell}".strip() for heading, cell in cells)
+            blocks += [", ".join(row[:names]), f"  {numbers}"]
+        return Text("\n".join(filter(None, blocks)))
+    table = open_table()
+    table.title, table.title_justify = Text(title, style="table.title") if title else None, "left"
+    for number, heading in enumerate(headings):
+        is_name = number < names
+        table.add_column(
+            Text(heading),
+            justify="left" if is_name else "right",
+            no_wrap=not is_name,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def sample_title(row: Mapping[str, Any], with_seeds: bool = True) -> str:
     """The networks, accuracy and seeds behind a row of correlations, as far as it has them."""
     networks = "" if row.get("set") in (None, "all") else f" ({row['set']})"

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from eznas.report.cells import UNDEFINED, new_table, open_table
+from eznas.report.cells import UNDEFINED, WIDTH, new_table, wide_or_narrow
 
 Content = Mapping[str, Any]
 
@@ -62,20 +63,18 @@ def split_title(content: Content) -> str:
     return f"{networks}: the leaf that a tree's own scores pick, of {content['rules']['leaves']}"
 
 
-def split_table(content: Content) -> Table:
+def split_table(content: Content, width: int = WIDTH) -> Table | Text:
     """What lies in the leaf that a tree's own scores pick, by the maker of the tree; `content`: as
     `eznas.studies.split_comparison.compare_splits` returns it."""
-    table = open_table()
-    table.add_column("tree by", overflow="fold")
-    table.add_column("data set", no_wrap=True)
-    for heading in ("trees", "share", "top 1 %", "x", "regret", "oracle", "eta2"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in summaries(content):
-        table.add_row(
+    rows = [
+        (
             *(row["proxy"], row["dataset"], row["trees"]),
             *(_form(row[key], form) for key, form in _COLUMNS),
         )
-    return table
+        for row in summaries(content)
+    ]
+    headings = ("trees", "share", "top 1 %", "x", "regret", "oracle", "eta2")
+    return wide_or_narrow("", ("tree by", "data set", *headings), rows, names=2, width=width)
 
 
 _COLUMNS = (

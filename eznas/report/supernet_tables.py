@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
-from eznas.report.cells import new_table
+from eznas.report.cells import WIDTH, wide_or_narrow
 from eznas.report.markdown import Column, code, formatted, number, table, text
 
 Content = Mapping[str, Any]
@@ -20,7 +21,14 @@ _RANKINGS: Columns = (
     ("tau within leaves", "within", "+.3f"),
     ("one-shot's there", "one_shot_within", "+.3f"),
     ("found in chosen leaf", "chosen_found", ".2f"),
+    ("regret of the best in chosen leaf", "chosen_regret", ".2f"),
 )
+_SHORT = {  # headings for a terminal
+    "within": "within",
+    "one_shot_within": "one-shot",
+    "chosen_found": "in leaf",
+    "chosen_regret": "lost",
+}
 _MEANS = (
     "tau and rho: Kendall's and Spearman's rank correlation with trained accuracy; found: the "
     "accuracy of the network that is ranked first,\nregret: how far it is below the best of the "
@@ -34,38 +42,37 @@ _PAIRS = (
 )
 
 
-def supernet_table(content: Content) -> Table:
+def supernet_table(content: Content, width: int = WIDTH) -> Table | Text:
     """Rankings by supernets, the mean over seeds of each; `content`: a dict with `supernets`, rows
     of `eznas.studies.supernets.rank_supernets`."""
     rows = averaged(content["supernets"])
-    first = rows[0]
-    result = new_table(f"{first['networks']} networks, {first['space']}, {first['dataset']}")
-    result.add_column("supernets", overflow="fold")
-    result.add_column("ranked by", overflow="fold")
+    first, seeds = rows[0], max(row["seeds"] for row in rows)
     shown = [column for column in _RANKINGS if any(row.get(column[1]) is not None for row in rows)]
-    for heading, _, _ in (("seeds", "", ""), *shown):
-        result.add_column(heading, justify="right")
-    for row in rows:
-        cells = [formatted(row.get(key), form) for _, key, form in shown]
-        result.add_row(row["supernets"], row["ranked_by"], str(row["seeds"]), *cells)
-    return result
+    title = f"{first['networks']} networks, {first['space']}, {first['dataset']}"
+    return wide_or_narrow(
+        title + (f", means over {seeds} seeds" if seeds > 1 else ""),
+        ("ranked by", *(_SHORT.get(key, heading) for heading, key, _ in shown)),
+        [(_label(row), *(formatted(row.get(key), form) for _, key, form in shown)) for row in rows],
+        names=1,
+        width=width,
+    )
 
 
-def few_shot_table(content: Content) -> Table:
+def few_shot_table(content: Content, width: int = WIDTH) -> Table | Text:
     """Paired differences of tau; `content`: a dict with `few_shot`, rows of
     `eznas.studies.few_shot.few_shot`."""
-    result = new_table("differences of tau, paired, with 95 % intervals over seeds and networks")
-    for heading in ("first", "second"):
-        result.add_column(heading, overflow="fold")
-    for heading in ("difference", "interval", ""):
-        result.add_column(heading, justify="right", no_wrap=True)
-    for row in content["few_shot"]:
-        ends = f"{row['low']:+.3f} to {row['high']:+.3f}"
-        result.add_row(
+    rows = [
+        (
             *(_named(row, end) for end in ("first", "second")),
-            *(f"{row['difference']:+.3f}", ends, row["verdict"]),
+            f"{row['difference']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            row["verdict"],
         )
-    return result
+        for row in content["few_shot"]
+    ]
+    title = "differences of tau, paired, with 95 % intervals over seeds and networks"
+    headings = ("first", "second", "difference", "interval", "")
+    return wide_or_narrow(title, headings, rows, names=2, width=width)
 
 
 def described_supernets(content: Content) -> str:
@@ -145,5 +152,9 @@ def averaged(rows: Sequence[Content]) -> list[dict[str, Any]]:
 
 
 def _named(row: Content, end: str) -> str:
-    name, by = row[end], row[f"{end}_by"]
+    return _label({"supernets": row[end], "ranked_by": row[f"{end}_by"]})
+
+
+def _label(row: Content) -> str:
+    name, by = row["supernets"], row["ranked_by"]
     return str(name) if by in ("supernet", "proxy") else f"{name}: {by}"

@@ -80,13 +80,15 @@ def few_shot(
         raise InputError("seeds, leaves: expected 1 or more seeds, and supernets without leaves")
     phases, root, name = watcher or NoPhases(), Path(folder), bare(proxy)
     benchmark = sample_of(supernets.space, dataset, networks, set_name, 0)
+    supernets.check_batch()  # what cannot be used is said before anything is measured
+    supernets.fresh(device)
     settings = ScoringSettings((0,), None, 0, 0, device, workers, records)
     first = next(iter(benchmark.datasets))
+    make_folder(root)
+    by_proxy = _leaves(name, supernets, tree, leaves, settings, first, root, phases)
+    methods = _methods(root, supernets, seeds, name, by_proxy)
     score = scores_of(name, supernets.space, first, settings, scores, phases)
     proxy_scores = score(benchmark.architectures)
-    make_folder(root)
-    by_proxy = _leaves(name, supernets.space, tree, leaves, settings, first, root, phases)
-    methods = _methods(root, supernets, seeds, name, by_proxy)
     work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
     rankers = _trained(methods, name, work)
     paths = {str(path): path for path in rankers}
@@ -135,7 +137,7 @@ def _described(
 
 def _leaves(
     proxy: str,
-    space: str,
+    supernets: Supernets,
     file: str | None,
     leaves: int,
     settings: ScoringSettings,
@@ -144,14 +146,18 @@ def _leaves(
     phases: Phases,
 ) -> tuple[Allowed, ...]:
     """The leaves of the proxy's tree, which is grown once and kept in the folder."""
+    space = supernets.space
     kept = root / "tree.json"
-    if file is None and kept.exists():
-        file = str(kept)
-    if file is not None:
-        read = tree_file.read(file)
-        if read.space != space:
-            raise InputError(f"{file}: a tree of {read.space}, expected one of {space}")
-        return tuple(leaf.allowed for leaf in read.leaves)
+    if file is not None or kept.exists():
+        name = file or str(kept)
+        tree = tree_file.read_of(space, name)
+        if tree.proxy != proxy:
+            raise InputError(f"{name}: a tree by {tree.proxy}, expected one by {proxy}")
+        if file is None and tree.rules.leaves != leaves:
+            expected = f"expected {leaves}, or another folder"
+            raise InputError(f"{name}: a tree grown to {tree.rules.leaves} leaves, {expected}")
+        return tuple(leaf.allowed for leaf in tree.leaves)
+    supernets.check_epochs(leaves)
     splitting = Splitting(rules=Rules(leaves))
     grown = tree_by(proxy, space, splitting, settings, dataset, phases=phases)
     tree_file.write(str(kept), grown)

@@ -70,8 +70,9 @@ def rank_supernets(
     together), leaves, seed, ranked_by, tau, rho, found (the accuracy of the network that is ranked
     first) and regret (how far it is below the best); for leaves also within (tau among networks of
     the same leaf), and in the ranking by the supernets alone chosen (the number of the leaf with
-    the highest mean accuracy on images that judge no network), chosen_networks, and chosen_found
-    (the accuracy of the network ranked first in it).
+    the highest mean accuracy on images that judge no network), chosen_networks, chosen_found (the
+    accuracy of the network ranked first in it), chosen_best (of the best network in it) and
+    chosen_regret (how far that is below the best of all).
 
     Raises `InputError` for folders that hold no trained supernets or those of several spaces, and
     for a proxy, networks, a data set, images or a device that cannot be used.
@@ -88,7 +89,7 @@ def rank_supernets(
     benchmark = sample_of(spaces.pop(), dataset, networks, set_name, seed)
     proxy_scores = None
     if proxy is not None:
-        settings = ScoringSettings((seed,), images, 0, 0, device, workers, records)
+        settings = ScoringSettings((seed,), None, 0, 0, device, workers, records)
         first = next(iter(benchmark.datasets))
         score = scores_of(bare(proxy), benchmark.space, first, settings, scores, phases)
         proxy_scores = score(benchmark.architectures)
@@ -221,4 +222,5 @@ def _in_leaves(
         "chosen_networks": len(members),
         "chosen_found": float(accuracies[members[int(judged[members].argmax())]]),
         "chosen_best": float(accuracies[members].max()),
+        "chosen_regret": float(accuracies.max() - accuracies[members].max()),
     }

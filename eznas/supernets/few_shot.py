@@ -17,7 +17,7 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES, Space
 from eznas.statistics.config import available_device
 from eznas.statistics.images import Images, load
-from eznas.supernets.parts import Allowed, checked, everything, numbered
+from eznas.supernets.parts import Allowed, check_shared_out, everything, numbered
 from eznas.supernets.quality import leaf_indices
 from eznas.supernets.ranking import shared_accuracies
 from eznas.supernets.shared import SharedSupernet
@@ -28,7 +28,6 @@ SETTINGS = "supernet.json"
 WHOLE = "whole.tensors"
 CHILD_RATE = 0.025  # the learning rate from which the supernets of leaves go on
 TRAINED, CHOOSING = 0.8, 0.25  # shares of the images, and of those that do not train
-HUNG = 24 * 3600.0  # seconds after which a worker that trains a leaf counts as hung
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +41,8 @@ class Supernets:
     images choose leaves and judge networks ("": a fifth of the images is kept for that); `epochs`:
     passes over the training images in all, of which each of the `leaves` gets `leaf_epochs`;
     `batch` and `fair`: see `Recipe`; `seed` of the images' shares, the initialisation, paths and
-    batches. Raises `InputError` for a space that is unknown, and for leaves that leave the whole
-    space no epoch.
+    batches. Raises `InputError` for a space that is unknown, for leaves that do not share it out,
+    and for those that leave the whole space no epoch.
     """
 
     space: str
@@ -62,15 +61,9 @@ class Supernets:
     def __post_init__(self) -> None:
         if self.space not in SPACES:
             raise unknown("space", self.space, SPACES)
-        for allowed in self.leaves:
-            checked(SPACES[self.space], allowed)
-        if self.leaves and self.leaf_epochs < 1:
-            raise InputError(f"leaf epochs {self.leaf_epochs}: expected 1 or more")
-        if self.parent_epochs < 1:
-            raise InputError(
-                f"epochs {self.epochs}: expected more than {len(self.leaves)} leaves of "
-                f"{self.leaf_epochs} epochs take"
-            )
+        if self.leaves:
+            check_shared_out(SPACES[self.space], self.leaves)
+        self.check_epochs(len(self.leaves))
 
     @property
     def parent_epochs(self) -> int:
@@ -84,10 +77,24 @@ class Supernets:
         training, rest = load(self.images, None, self.size, self.seed), None
         if self.validation:
             rest = load(self.validation, None, self.size, self.seed)
+            last, most = int(rest.labels.max()), int(training.labels.max())
+            if last > most:
+                expected = f"expected labels from 0 to {most}, as those of {self.images}"
+                raise InputError(f"{self.validation}: label {last}: {expected}")
         else:
             training, rest = _divided(training, TRAINED, self.images)
         choosing, judging = _divided(rest, CHOOSING, self.validation or self.images)
         return training, choosing, judging
+
+    def check_epochs(self, leaves: int) -> None:
+        """`InputError` where so many leaves leave no epoch for the supernet of the whole space."""
+        if leaves and self.leaf_epochs < 1:
+            raise InputError(f"leaf epochs {self.leaf_epochs}: expected 1 or more")
+        if self.epochs <= leaves * self.leaf_epochs:
+            raise InputError(
+                f"epochs {self.epochs}: expected more than {leaves} leaves of "
+                f"{self.leaf_epochs} epochs take"
+            )
 
     def check_batch(self) -> None:
         """`InputError` where there are fewer images to train on than a batch."""

@@ -6,6 +6,7 @@ every architecture has one option at a position, parts that share out the option
 among them share out the architectures too: each is in exactly one of them.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,20 @@ def checked(space: Space, allowed: Sequence[Sequence[int]]) -> Allowed:
             expected = f"expected one or more of 0 to {len(options) - 1}, got {list(indices)}"
             raise InputError(f"part of {space.name}, position {position}: {expected}")
     return tuple(tuple(sorted(set(indices))) for indices in allowed)
+
+
+def check_shared_out(space: Space, parts: Sequence[Allowed]) -> None:
+    """`InputError` where an architecture of a space is in none of some parts, or in several, and as
+    `checked` raises it."""
+    for allowed in parts:
+        checked(space, allowed)
+    overlapping = any(
+        all(set(a) & set(b) for a, b in zip(first, second, strict=True))
+        for first, second in itertools.combinations(parts, 2)
+    )
+    combinations = sum(math.prod(map(len, allowed)) for allowed in parts)
+    if overlapping or combinations != math.prod(map(len, space.positions)):
+        raise InputError(f"parts of {space.name}: expected every choice of options in one of them")
 
 
 def part(space: Space, allowed: Sequence[Sequence[int]]) -> Space:

@@ -46,6 +46,15 @@ def read(file: str) -> Tree:
     return read_as(Path(file), TreeFile).tree
 
 
+def read_of(space: str, file: str) -> Tree:
+    """The tree of the space of this name in a file. Raises `InputError` as `read` does, and for a
+    tree of another space."""
+    tree = read(file)
+    if tree.space != space:
+        raise InputError(f"{file}: a tree of {tree.space}, expected one of {space}")
+    return tree
+
+
 def write(file: str, tree: Tree) -> None:
     """Write a tree into a JSON file. Raises `InputError` for a name that does not end in .json, and
     if the file cannot be written."""

@@ -34,6 +34,7 @@ from eznas.system.tensors import read_state, write_state
 
 EPOCHS, NETWORKS = 4, 20  # of a job
 TRIES = 2  # of a call whose worker was lost
+HUNG = 24 * 3600.0  # seconds after which a worker that trains some epochs counts as hung
 Floats = NDArray[np.float64]
 
 
@@ -139,7 +140,7 @@ def measure_all(
 def executor_of(workers: int, device: str) -> Executor:
     """Workers for jobs of supernets. Raises `InputError` where Ray cannot be started."""
     make_state = partial(_State, device)
-    return SerialExecutor(make_state) if workers == 1 else RayExecutor(make_state, workers)
+    return SerialExecutor(make_state) if workers == 1 else RayExecutor(make_state, workers, HUNG)
 
 
 def _run(
@@ -181,7 +182,12 @@ def _measure(
 def _take_over(folder: Path, parent: Path, supernets: Supernets, device: str) -> None:
     """Copy the supernet of the whole space of another folder, if it is the one to train here."""
     if not (folder / WHOLE).exists():
-        load_weights(supernets.fresh(device), parent / WHOLE, supernets.parent_epochs)
+        supernet = supernets.fresh(device)
+        load_weights(supernet, parent / WHOLE, supernets.parent_epochs)
+        allowed, recipe = everything(supernet.space), supernets.recipe(leaf=False)
+        seed = [supernets.seed, 0]
+        # It is trained to the end: this raises where it is another, and changes nothing else.
+        train(supernet, allowed, supernets.parts[0], recipe, seed, parent / WHOLE)
         write_state(folder / WHOLE, read_state(parent / WHOLE))
     _train(_State(device), str(folder), -1, supernets.parent_epochs)  # raises where it is another
 

@@ -44,6 +44,10 @@ def test_bad_input(images):
     assert "unknown space" in complaint(*train, "--space", "nasbench", "--save", "x")
     assert "expected a batch (128)" in complaint(*train, "--batch", "128", "--save", "x")
     assert "supernet.json" in complaint("supernet", "rank", "nowhere")
+    cut = ("split", "params", "--leaves", "2", "--width", "2", "--cells", "1", "--batch", "2")
+    answer(*cut, "--space", "nasbench-macro", "--workers", "1", "--save", "macro.json")
+    few = ("--split", "macro.json", "--leaf-epochs", "1", "--save", "x")
+    assert "a tree of nasbench-macro, expected one of nasbench201" in complaint(*train, *few)
     assert "expected a supernet that is trained" in complaint(
         *train, "--save", "x", "--parent", "y"
     )

@@ -124,7 +124,8 @@ def test_more_labels_help_what_reads_them():
 
 def test_every_row_has_what_the_list_shows():
     rows = list_predictors()
-    assert len(rows) == len(PREDICTORS) >= 20
+    assert [row["name"] for row in rows] == [*PREDICTORS, "supernet:FOLDER"]
+    assert len(rows) >= 20
     assert all(row["features"] and row["regressor"] and row["source"] for row in rows)
     assert set(PROXY_NAMES) <= {row["name"] for row in rows}
     behind = [(row["features"], row["regressor"]) for row in rows]

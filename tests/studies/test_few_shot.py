@@ -10,8 +10,9 @@ from eznas.spaces import SPACES
 from eznas.studies.few_shot import few_shot
 from eznas.studies.supernets import plot, rank_supernets
 from eznas.supernets import tree_file
+from eznas.supernets.few_shot import read_supernets
 from eznas.supernets.growing import random_tree
-from eznas.supernets.tree import Tree
+from eznas.supernets.tree import Rules, Tree
 from tests.supernets.trained import tiny, trained
 
 NB201 = SPACES["nasbench201"]
@@ -52,12 +53,14 @@ def test_every_ranking_has_a_row(content):
     } <= named
     assert {(f, b) for f in few for b in ("supernet", "leaf's mean proxy + supernet")} <= named
     assert {row.get("seed") for row in content["supernets"]} == {None, 0, 1}
+    best = content["supernets"][0]["found"] + content["supernets"][0]["regret"]
     for row in content["supernets"]:
         assert row["networks"] == 12
         assert row["regret"] >= 0
         if "within" in row:
             assert 1 <= row["chosen"] <= 2
             assert row["chosen_found"] <= row["chosen_best"]
+            assert row["chosen_regret"] == pytest.approx(best - row["chosen_best"])
             assert "one_shot_within" in row
 
 
@@ -73,6 +76,43 @@ def test_differences_are_those_of_the_rows(content):
     np.testing.assert_allclose(first["each"], each)
     assert first["difference"] == pytest.approx(np.mean(each))
     assert first["low"] <= first["difference"] <= first["high"]
+
+
+def test_a_tree_stands_under_the_name_of_its_proxy(tmp_path):
+    """The tree that a folder keeps, or that is given, is never that of another proxy or size."""
+    kept = tmp_path / "s" / "tree.json"
+    kept.parent.mkdir()
+    tree = Tree("nasbench201", "params", random_tree(NB201, 2, 0), rules=Rules(2))
+    tree_file.write(str(kept), tree)
+    plan = tiny(tmp_path, epochs=3, leaf_epochs=1)
+    with pytest.raises(InputError, match="a tree by params, expected one by flops"):
+        few_shot(str(kept.parent), plan, proxy="flops", leaves=2, networks=4)
+    with pytest.raises(InputError, match="a tree by params, expected one by flops"):
+        few_shot(str(tmp_path / "t"), plan, proxy="flops", tree=str(kept), networks=4)
+    with pytest.raises(InputError, match="grown to 2 leaves, expected 8"):
+        few_shot(str(kept.parent), plan, proxy="params", networks=4)
+
+
+def test_what_cannot_be_used_is_said_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("eznas.studies.few_shot.scores_of", None)
+    monkeypatch.setattr("eznas.studies.few_shot.tree_by", None)
+    with pytest.raises(InputError, match="expected more than 8 leaves of 1 epochs"):
+        few_shot(str(tmp_path / "s"), tiny(tmp_path, epochs=3, leaf_epochs=1), networks=4)
+    with pytest.raises(InputError, match=r"expected a batch \(128\)"):
+        few_shot(str(tmp_path / "s"), tiny(tmp_path, batch=128), networks=4)
+
+
+def test_moved_images_do_not_change_what_a_proxy_sees(tmp_path, monkeypatch):
+    folder, seen = trained(tmp_path), []
+
+    def noted(proxy, space, dataset, settings, scores, phases):
+        seen.append(settings.images)
+        return lambda architectures: np.arange(float(len(architectures)))
+
+    monkeypatch.setattr("eznas.studies.supernets.scores_of", noted)
+    images = read_supernets(folder).images
+    rank_supernets([str(folder)], proxy="params", networks=4, images=images)
+    assert seen == [None]
 
 
 def test_the_page(content):

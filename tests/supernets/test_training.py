@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -176,6 +177,32 @@ def test_a_parent_is_taken_over_if_it_is_the_same(tmp_path):
     train_all({other: tiny(tmp_path, epochs=1, seed=1)})
     with pytest.raises(InputError, match="of another training"):
         train_all({tmp_path / "new": few}, parents={tmp_path / "new": other})
+    assert not (tmp_path / "new" / WHOLE).exists()  # a second attempt is not spoilt
+    train_all({tmp_path / "new": few}, parents={tmp_path / "new": parent})
+
+
+def test_leaves_share_out_the_space(tmp_path):
+    first, second = leaves(NB201)
+    for parts in ((first,), (first, everything(NB201))):
+        with pytest.raises(InputError, match="every choice of options in one of them"):
+            tiny(tmp_path, epochs=3, leaf_epochs=1, leaves=parts)
+    assert tiny(tmp_path, epochs=3, leaf_epochs=1, leaves=(second, first)).parent_epochs == 1
+
+
+def test_other_images_have_no_further_labels(tmp_path):
+    images = generated(64, 8, classes=5)
+    pixels = images.pixels.permute(0, 2, 3, 1).numpy().clip(0, 1)
+    np.savez(tmp_path / "five.npz", images=pixels, labels=images.labels.numpy())
+    with pytest.raises(InputError, match="label 4: expected labels from 0 to 3"):
+        train_all({tmp_path / "x": tiny(tmp_path, validation=str(tmp_path / "five.npz"))})
+    assert not (tmp_path / "x").exists()
+
+
+def test_long_epochs_do_not_count_as_hung(monkeypatch):
+    made = []
+    monkeypatch.setattr(working, "RayExecutor", lambda *arguments: made.append(arguments))
+    working.executor_of(2, "cpu")
+    assert made[0][1:] == (2, working.HUNG)
 
 
 def test_a_folder_of_other_settings_is_refused(tmp_path):
