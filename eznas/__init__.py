@@ -26,19 +26,26 @@ from eznas.studies.splitting import split
 
 if TYPE_CHECKING:
     from eznas.studies.budgets import Budgets, budgets
+    from eznas.studies.few_shot import few_shot
     from eznas.studies.latent_comparison import latent_compare
     from eznas.studies.latent_result import LatentSearch
     from eznas.studies.latent_search import latent_search
     from eznas.studies.prediction import predict
+    from eznas.studies.supernets import rank_supernets, train_supernets
+    from eznas.supernets.few_shot import Supernets
 
 __version__ = version("eznas")
 _LATER = {  # imported when asked for: half a second, for scikit-learn
     "Budgets": "eznas.studies.budgets",
     "LatentSearch": "eznas.studies.latent_result",
+    "Supernets": "eznas.supernets.few_shot",
     "budgets": "eznas.studies.budgets",
+    "few_shot": "eznas.studies.few_shot",
     "latent_compare": "eznas.studies.latent_comparison",
     "latent_search": "eznas.studies.latent_search",
     "predict": "eznas.studies.prediction",
+    "rank_supernets": "eznas.studies.supernets",
+    "train_supernets": "eznas.studies.supernets",
 }
 __all__ = [
     "SPACES",
@@ -52,6 +59,7 @@ __all__ = [
     "Proxy",
     "Result",
     "SearchResult",
+    "Supernets",
     "agreement",
     "budgets",
     "combine",
@@ -62,15 +70,18 @@ __all__ = [
     "evolve",
     "export",
     "features",
+    "few_shot",
     "latent_compare",
     "latent_search",
     "load",
     "predict",
     "proxies",
+    "rank_supernets",
     "resume",
     "score",
     "search_architectures",
     "split",
+    "train_supernets",
 ]
 
 

@@ -28,10 +28,9 @@ from eznas.cli.studies import Save, deliver, plotted, target_of
 from eznas.report import tables
 from eznas.studies.few_shot import few_shot
 from eznas.studies.supernets import plot as plot_rankings
-from eznas.studies.supernets import rank_supernets
+from eznas.studies.supernets import rank_supernets, train_supernets
 from eznas.supernets import tree_file
 from eznas.supernets.few_shot import Supernets
-from eznas.supernets.working import train_all
 
 supernet = typer.Typer(
     help="Train networks that share their weights, and rank a space's networks by them.",
@@ -133,8 +132,13 @@ def train(
     """Train the supernet of a space, one path a step, or those of the leaves of a tree."""
     supernets = _supernets(training, split)
     with live_progress() as progress:
-        parents = {} if parent is None else {save: parent}
-        train_all({save: supernets}, parents=parents, phases=progress, **without_unset(work))
+        train_supernets(
+            str(save),
+            supernets,
+            parent=None if parent is None else str(parent),
+            watcher=progress,
+            **without_unset(work),
+        )
     steps = supernets.epochs * (len(supernets.parts[0].labels) // supernets.batch)
     content = {
         "folder": str(save),

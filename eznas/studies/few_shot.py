@@ -80,11 +80,9 @@ def few_shot(
         raise InputError("seeds, leaves: expected 1 or more seeds, and supernets without leaves")
     phases, root, name = watcher or NoPhases(), Path(folder), bare(proxy)
     benchmark = sample_of(supernets.space, dataset, networks, set_name, 0)
-    supernets.check_batch()  # what cannot be used is said before anything is measured
-    supernets.fresh(device)
+    supernets.check(device)  # before anything is measured
     settings = ScoringSettings((0,), None, 0, 0, device, workers, records)
     first = next(iter(benchmark.datasets))
-    make_folder(root)
     by_proxy = _leaves(name, supernets, tree, leaves, settings, first, root, phases)
     methods = _methods(root, supernets, seeds, name, by_proxy)
     score = scores_of(name, supernets.space, first, settings, scores, phases)
@@ -147,6 +145,7 @@ def _leaves(
 ) -> tuple[Allowed, ...]:
     """The leaves of the proxy's tree, which is grown once and kept in the folder."""
     space = supernets.space
+    make_folder(root)
     kept = root / "tree.json"
     if file is not None or kept.exists():
         name = file or str(kept)

@@ -18,9 +18,9 @@ from eznas.metrics import kendall, kendall_within, spearman
 from eznas.proxies.measured import ScoringSettings
 from eznas.report import plots
 from eznas.studies.splitting import bare, scores_of
-from eznas.supernets.few_shot import Ranker
+from eznas.supernets.few_shot import Ranker, Supernets
 from eznas.supernets.ranking import joined, means_of_leaves, on_one_scale
-from eznas.supernets.working import measure_all
+from eznas.supernets.working import measure_all, train_all
 from eznas.system.files import plain
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,27 @@ class Ranked:
     rows: list[Row]
     scores: Mapping[tuple[str, str], Floats]
     benchmark: Benchmark
+
+
+def train_supernets(
+    folder: str,
+    supernets: Supernets,
+    *,
+    parent: str | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    watcher: Phases | None = None,
+) -> None:
+    """Train the supernet of a space in a folder, or those of the leaves of a tree from its weights;
+    a training that was cut off goes on.
+
+    `supernets`: what is trained, and how; `leaves=tuple(leaf.allowed for leaf in tree.leaves)` are
+    those of a tree. `parent`: a folder whose supernet of the whole space is the same and is taken
+    instead of training it again. Raises `InputError` as `working.train_all` does.
+    """
+    parents = {} if parent is None else {Path(folder): Path(parent)}
+    work: dict[str, Any] = {"workers": workers, "device": device, "phases": watcher}
+    train_all({Path(folder): supernets}, parents=parents, **work)
 
 
 def rank_supernets(

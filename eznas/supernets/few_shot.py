@@ -96,8 +96,10 @@ class Supernets:
                 f"{self.leaf_epochs} epochs take"
             )
 
-    def check_batch(self) -> None:
-        """`InputError` where there are fewer images to train on than a batch."""
+    def check(self, device: str = "cpu") -> None:
+        """`InputError` for images, a space or a device that cannot be used, and where there are
+        fewer images to train on than a batch."""
+        self.fresh(device)
         count = len(self.parts[0].labels)
         if count < self.batch:
             raise InputError(

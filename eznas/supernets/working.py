@@ -83,8 +83,7 @@ def train_all(
     """
     parents, phases = parents or {}, phases or NoPhases()
     for supernets in folders.values():
-        supernets.fresh(device)  # what cannot be used is said before anything is written
-        supernets.check_batch()
+        supernets.check(device)  # before anything is written
     for parent in parents.values():
         if parent not in folders and not (parent / WHOLE).exists():
             raise InputError(f"{parent}: no {WHOLE}: expected a supernet that is trained")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import eznas
 from eznas.studies.saving import page_of
 from tests.cli.calls import answer, call, complaint
 from tests.supernets.trained import image_file
@@ -23,6 +24,10 @@ def test_a_supernet_is_trained_and_ranks(images):
     content = answer("supernet", "rank", "one", "--networks", "20", "--workers", "1")
     [row] = content["supernets"]
     assert (row["supernets"], row["networks"], row["epochs"]) == ("one", 20, 3)
+    plan = eznas.Supernets("nasbench201", images, width=2, size=8, batch=16, epochs=3)
+    eznas.train_supernets("two", plan)  # in Python the same
+    [other] = eznas.rank_supernets(["two"], networks=20)["supernets"]
+    assert other == row | {"supernets": "two"}
     shown = call("supernet", "rank", "one", "--networks", "20", "--workers", "1").out
     assert "20 networks, nasbench201, cifar10" in shown
 
