@@ -121,7 +121,7 @@ def _true_rows(benchmark: Benchmark, how: Splitting) -> Iterator[dict[str, Any]]
     for dataset, accuracies in benchmark.accuracies.items():
         pairs = zip(benchmark.architectures, accuracies.tolist(), strict=True)
         of = {a: accuracy for a, accuracy in pairs if not np.isnan(accuracy)}
-        score = MemberRanks(space, _Known(of), tuple(of))
+        score = MemberRanks(space, _Known(of), tuple(of), seed=None)
         root = grow(space, ByScore(score, how.reference), score, how.rules)
         tree = Tree(benchmark.space, TRUE, root, "members", how.rules)
         alone = replace(benchmark, accuracies={dataset: accuracies})

@@ -23,11 +23,12 @@ class MemberRanks:
 
     `score(architectures)`: float64 [networks], -inf where lowest and NaN where undefined (which
     counts as lowest). `reference`: ranks are those among these networks, all of the space or a
-    sample; a part that has fewer than `LEAST` of a sample gets more, drawn inside with `seed`.
+    sample; a part that has fewer than `LEAST` of a sample gets more, drawn inside with `seed`
+    (None: it does not, as no others have a score).
     """
 
     def __init__(
-        self, space: Space, score: Scores, reference: Sequence[str], seed: int = 0
+        self, space: Space, score: Scores, reference: Sequence[str], seed: int | None = 0
     ) -> None:
         self._space, self._score, self._reference = space, score, tuple(reference)
         self._seed = seed
@@ -42,7 +43,7 @@ class MemberRanks:
 
     def _mean_rank(self, allowed: Allowed) -> float:
         ranks = self._ranks[inside(self._choices, allowed)]
-        if len(ranks) < LEAST and not self._is_complete:
+        if len(ranks) < LEAST and self._seed is not None and not self._is_complete:
             drawn = _drawn(part(self._space, allowed), self._seed)
             ranks = shares_below(_lowest(self._score(drawn)), self._sorted)
         return float(ranks.mean()) if len(ranks) else -np.inf

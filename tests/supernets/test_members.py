@@ -68,3 +68,20 @@ def test_a_part_without_members_is_lowest():
     allowed = restricted(restricted(everything(space), 4, [0]), 5, [1])
     ranks = MemberRanks(space, lambda names: np.ones(len(names)), space.sample(40, seed=0))
     assert ranks(allowed) == -np.inf
+
+
+def test_networks_without_a_score_are_not_drawn_where_none_are_to_be():
+    """The accuracies of a benchmark that has not all networks of its space."""
+    known = dict(zip(MACRO.sample(20, seed=0), range(20), strict=True))
+
+    def score(architectures):
+        return np.array([float(known[a]) for a in architectures])
+
+    ranks = MemberRanks(MACRO, score, tuple(known), seed=None)
+    small = restricted(restricted(everything(MACRO), 0, [0]), 1, [0])
+    members = [a for a in known if a.startswith("00")]
+    assert 0 < len(members) < LEAST
+    expected = np.mean([(known[a] + 0.5) / 20 for a in members])
+    assert ranks(small) == pytest.approx(expected)
+    alone = [[int(digit)] for digit in "00000000"]
+    assert ranks(tuple(map(tuple, alone))) == -np.inf
