@@ -40,7 +40,7 @@ def wide_or_narrow(
             numbers = ", ".join(f"{heading} {cell}".strip() for heading, cell in cells)
             blocks += [", ".join(row[:names]), f"  {numbers}"]
         return Text("\n".join(filter(None, blocks)))
-    table = open_table()
+    table = open_table(1)
     table.title, table.title_justify = Text(title, style="table.title") if title else None, "left"
     for number, heading in enumerate(headings):
         is_name = number < names

@@ -1,5 +1,7 @@
 """Trees as text, and tables of what lies in their leaves."""
 
+import pytest
+
 from eznas.report.split_page import described_splits, tables_of_splits
 from eznas.report.split_tables import leaf_text, split_table, split_title, summaries, tree_lines
 from eznas.spaces import SPACES
@@ -78,3 +80,10 @@ def test_a_page_has_a_row_for_each_maker_and_a_number_for_each_data_set():
     assert "| `naswot` | 1 of 1 | 0.100 | 0.30 / 0.50 | 3.0 / 5.0 |" in picked
     assert "on cifar10 / cifar100: its share" in meaning
     assert "| `random` | - | - | 0.30 (3.0) |" in rules
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_names_of_data_sets_stay_whole(width):
+    rows = [row("true accuracy", dataset="ImageNet16-120"), row("naswot", dataset="cifar10")]
+    text = rendered(split_table(content(*rows), width), width)
+    assert all(word in text for word in ("ImageNet16-120", "true accuracy", "0.30", "0.250"))
