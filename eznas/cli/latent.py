@@ -166,6 +166,14 @@ def compare_latent(
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="With how many seeds.")] = 10,
+    judged: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How many held-out networks with accuracies are measured, to tell what the "
+            "unified score is worth; with exhaustive, all are.",
+        ),
+    ] = 0,
     save: Save = None,
 ) -> None:
     """Compare what methods find for the same unified score and number of networks, over seeds."""
@@ -175,6 +183,7 @@ def compare_latent(
             methods=[name.strip() for name in methods.split(",")],
             also=also,
             repeats=repeats,
+            judged=judged,
             watcher=progress,
             **_keywords(latent, measurement),
         )

@@ -210,6 +210,18 @@ def test_a_comparison_over_seeds(scores, tmp_path):
     assert Path(tmp_path / "rows.json").is_file()
 
 
+@pytest.mark.usefixtures("unmeasured")
+def test_few_held_out_networks_tell_what_a_unified_score_is_worth(scores):
+    """A proxy alone is its own unified score, and has its own tau."""
+    options = {"proxies": PROXIES[:1], "methods": ["random"], "repeats": 2, "scores": scores}
+    content = eznas.latent_compare(**options, judged=40, **SHORT)
+    unified, proxy = content["taus"]
+    assert unified["networks"] == proxy["networks"] == 40
+    assert unified["tau"] == pytest.approx(proxy["tau"])
+    assert content["networks"] is None
+    assert eznas.latent_compare(**options, **SHORT)["taus"] == []
+
+
 def test_a_run_may_be_named_as_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="unknown"):
