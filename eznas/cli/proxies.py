@@ -27,6 +27,16 @@ _SCORING_OPTIONS = {
     "batch": MEASUREMENT_OPTIONS["sketch"],
     "device": MEASUREMENT_OPTIONS["device"],
 }
+InputSize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SIZE",
+        help="What goes into the model: channels,height,width, other sizes (4,128), or "
+        "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
+        show_default="3,32,32; of a model of timm or torchvision its own",
+    ),
+]
 
 
 @app.command()
@@ -42,16 +52,7 @@ def score(
             "torchvision:NAME, SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
         ),
     ],
-    input_size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="SIZE",
-            help="What goes into the model: channels,height,width, other sizes (4,128), or "
-            "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
-            show_default="3,32,32; of a model of timm or torchvision its own",
-        ),
-    ] = None,
+    input_size: InputSize = None,
     init: Annotated[
         str | None,
         typer.Option(

@@ -187,7 +187,7 @@ def image_batch(
         expected = "expected a path (.npz or a CIFAR folder) or eznas.statistics.images.Images"
         raise InputError(f"images: {expected}, got {described(images)}")
     channels, height, width = _image_shape(form)
-    return load(os.fspath(images), count, (height, width), seed).fitted((channels, height, width))
+    return load(os.fspath(images), count, (height, width), seed, channels)
 
 
 def _image_shape(form: InputForm) -> tuple[int, ...]:

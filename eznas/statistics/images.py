@@ -117,17 +117,20 @@ def generated(count: int, size: Size = 32, classes: int = 10, seed: int = 0) -> 
 
 
 @own_surroundings()
-def load(path: str | Path, count: int | None, size: Size = 32, seed: int = 0) -> Images:
+def load(
+    path: str | Path, count: int | None, size: Size = 32, seed: int = 0, channels: int = 3
+) -> Images:
     """`count` images of a file (None: all), balanced over classes, area-averaged to a size in
     pixels.
 
-    `path`: a .npz file with `images`, uint8 [n, h, w, 3] or floats from 0 to 1 (one channel or no
-    axis of channels: grey), and `labels`, integers [n]; or a folder in torchvision's layout that
-    holds `cifar-10-batches-py` or `cifar-100-python` (or is one of them). `size`: (height, width)
-    in the images' proportions, or both at once. Each class is shuffled by `seed`, and the classes
-    take turns in shuffled order, so that their counts differ by at most 1 until a class is used
-    up. Raises `InputError` if `count` or `size` < 1 or `seed` < 0, and if the file is missing, is
-    not of such a form, or holds fewer than `count` images.
+    `path`: a .npz file with `images`, uint8 [n, h, w, 3] or floats from 0 to 1, and `labels`,
+    integers [n]; or a folder in torchvision's layout that holds `cifar-10-batches-py` or
+    `cifar-100-python` (or is one of them). `size`: (height, width) in the images' proportions, or
+    both at once; `channels`: 3, or 1 for their `grey`, as which the images of a file may come too,
+    [n, h, w, 1]. Each class is shuffled by `seed`, and the classes take turns in shuffled order,
+    so that their counts differ by at most 1 until a class is used up. Raises `InputError` if
+    `count` or `size` < 1 or `seed` < 0, and if the file is missing, is not of such a form, or holds
+    fewer than `count` images.
     """
     if count is not None:
         at_least("count", count, 1)
@@ -135,8 +138,7 @@ def load(path: str | Path, count: int | None, size: Size = 32, seed: int = 0) ->
     at_least("seed", seed, 0)
     file = Path(path)
     images, labels = _cifar(file) if file.is_dir() else _npz(file)
-    images = images[..., None] if images.ndim == 3 else images
-    _check(images, labels, sides, file)
+    _check(images, labels, (*sides, channels), file)
     count = len(images) if count is None else count
     if len(images) < count:
         raise InputError(f"{file}: holds {len(images)} images, expected at least {count}")
@@ -149,7 +151,9 @@ def load(path: str | Path, count: int | None, size: Size = 32, seed: int = 0) ->
         if tuple(pixels.shape[2:]) != sides:
             pixels = F.interpolate(pixels, size=sides, mode="area")
         parts.append(pixels)
-    return _images(torch.cat(parts), labels[indices], f"loaded at {_named(sides)}")
+    coloured = torch.cat(parts)
+    pixels = coloured if channels == len(MEAN) else grey(coloured)
+    return _images(pixels, labels[indices], f"loaded at {_named(sides)}")
 
 
 def _balanced(labels: Array, count: int, seed: int) -> Array:
@@ -230,13 +234,14 @@ class _SafeUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"holds {module}.{name}")
 
 
-def _check(images: Array, labels: Array, sides: tuple[int, int], file: Path) -> None:
-    """`InputError` unless the arrays have the shapes and types that `load` describes."""
-    shape = list(images.shape)
-    is_usual = images.ndim == 4 and shape[3] in (1, 3) and 0 not in shape
-    if not is_usual or shape[1] * sides[1] != shape[2] * sides[0]:
-        is_square = sides[0] == sides[1]
-        expected = "square ones, [n, h, h, 3]" if is_square else f"[n, h, w, 3] as {_named(sides)}"
+def _check(images: Array, labels: Array, form: tuple[int, int, int], file: Path) -> None:
+    """`InputError` unless the arrays have the shapes and types that `load` describes; `form`:
+    height, width and channels of the images that are wanted."""
+    shape, (height, width, channels) = list(images.shape), form
+    is_usual = images.ndim == 4 and shape[3] in (channels, 3) and 0 not in shape
+    if not is_usual or shape[1] * width != shape[2] * height:
+        proportions = f"those of proportions {height} x {width}, [n, h, w, 3]"
+        expected = "square ones, [n, h, h, 3]" if height == width else proportions
         raise InputError(f"{file}: images have shape {shape}, expected {expected}")
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise InputError(f"{file}: images are {images.dtype}, expected uint8 or floats from 0 to 1")

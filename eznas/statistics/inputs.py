@@ -94,7 +94,7 @@ class InputForm:
         return single if len(descriptions) == 1 and isinstance(single, list) else descriptions
 
     def call(self, model: nn.Module, parts: Sequence[Tensor]) -> Any:
-        """What a model gives for a batch.
+        """What a model gives for a batch, each part [batch, ...].
 
         A tuple is spread over the model's arguments, and a dict over those of its names, where its
         forward takes so many or such names; else they are one argument.
