@@ -24,6 +24,10 @@ from eznas.statistics.measuring import measure
 from eznas.statistics.surroundings import own_surroundings
 from eznas.system.arguments import text, whole
 
+_THIN = (
+    "coverage: the formula does not apply to more than a fifth of the layers (a determinant, say, "
+    "where maps are oblong)"
+)
 LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
 
 
@@ -140,8 +144,8 @@ class Proxy:
             scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
         reason = scores.reason
-        if reason == "coverage" and reasons:
-            reason = "; ".join(reasons)
+        if reason == "coverage":
+            reason = "; ".join(reasons) or _THIN
         return Score(value, reason, time.perf_counter() - start_time, notes)
 
 

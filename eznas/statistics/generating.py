@@ -9,6 +9,7 @@ import torch
 from eznas.errors import InputError
 from eznas.statistics.colours import MEAN, grey, normalised
 from eznas.statistics.dead_leaves import picture
+from eznas.statistics.surroundings import own_surroundings
 
 # Purposes, each with its own random streams.
 PICTURE, LABELS, MEMBERS, ORDER, NOISE = range(5)
@@ -44,6 +45,7 @@ def choices(
     return torch.from_numpy(np.stack(rows))
 
 
+@own_surroundings()
 def balanced_labels(count: int, classes: int, seed: int) -> torch.Tensor:
     """Random labels, int64 [count], from 0 to `classes` - 1, and balanced: the numbers of images in
     two classes differ by at most 1. Raises `InputError` if a number is below 1, or the seed below

@@ -86,6 +86,7 @@ class Images:
         pixels = F.interpolate(self.pixels, size=sides, mode="area")
         return _images(pixels, self.labels, f"{self.fingerprint} at {_named(sides)}")
 
+    @own_surroundings()
     def fitted(self, shape: tuple[int, ...]) -> "Images":
         """This batch in a shape (channels, height, width): the grey of three colours for one
         channel, and area averaging. Raises `InputError` where more would have to change."""

@@ -96,15 +96,15 @@ class InputForm:
     def call(self, model: nn.Module, parts: Sequence[Tensor]) -> Any:
         """What a model gives for a batch, each part [batch, ...].
 
-        A tuple is spread over the model's arguments, and a dict over those of its names, where its
-        forward takes so many or such names; else they are one argument.
+        A tuple or list is spread over the model's arguments, and a dict over those of its names,
+        where its forward takes so many or such names; else they are one argument.
         """
         if self.structure is None:
             return model(*parts)
         filled = with_tensors(self.structure, iter(parts))
         if isinstance(filled, dict) and _takes(model, (), filled):
             return model(**filled)
-        if isinstance(filled, tuple) and _takes(model, filled, {}):
+        if isinstance(filled, tuple | list) and _takes(model, tuple(filled), {}):
             return model(*filled)
         return model(filled)
 

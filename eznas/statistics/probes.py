@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from eznas.errors import InputError
 from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
@@ -118,7 +119,9 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
         return _by_weight(model, weights, model.backward(gradient_product, edges))
 
     tracer = Tracer(visit, sites=model.sites)
-    products = model.run(model.as_input(model.config.data(count)), tracer, then)
+    inputs = model.as_input(model.config.data(count))
+    with sdpa_kernel(SDPBackend.MATH):  # torch's faster kernels of attention have one derivative
+        products = model.run(inputs, tracer, then)
     shapes = dict(weights)
     captured: dict[int, Tensor] = {}
     for index, product in products.items():
