@@ -161,7 +161,7 @@ def with_libraries(tmp_path_factory) -> str:
     installed = subprocess.run(install, capture_output=True, text=True)
     if installed.returncode:
         pytest.skip(f"timm and torchvision cannot be installed: {installed.stderr[-300:]}")
-    beside = sysconfig.get_paths({"base": str(folder), "platbase": str(folder)})["purelib"]
+    beside = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
     (Path(beside) / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
     check = subprocess.run(
         [python, "-W", "ignore", "-c", "import timm, torchvision.models"],
