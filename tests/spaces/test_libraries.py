@@ -191,6 +191,6 @@ def test_a_dozen_of_each(library, models, with_libraries):
         assert {row["model"] for row in rows} == {*names}
         for row in rows:
             assert not row["failed"], row
-            assert row["score"] is not None, (proxy, row)
+            assert row["score"] is not None or row["reason"], (proxy, row)
     params = {row["model"].partition(":")[2]: row["score"] for row in answers["params"]}
     assert params["resnet18"] == 11_689_512
