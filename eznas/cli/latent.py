@@ -24,7 +24,7 @@ from eznas.search.latent.methods import METHODS
 from eznas.search.latent.weights import WAYS
 from eznas.studies.autoencoding import autoencoding
 from eznas.studies.latent_comparison import COMPARED, latent_compare
-from eznas.studies.latent_result import described, plot
+from eznas.studies.latent_result import check_drawable, described, plot
 from eznas.studies.latent_search import PROXIES, latent_search
 from eznas.system.machine import cores
 
@@ -138,6 +138,8 @@ def latent(
     """Climb, by gradient, to the networks that several proxies together score highest; of
     accuracies, only --labels are looked at (UP-NAS: Huang et al., 2024)."""
     check_plot(output["plot"])
+    if output["plot"] is not None:
+        check_drawable(method)
     with live_progress() as progress:
         result = latent_search(
             method=method, save=save, watcher=progress, **_keywords(latent, measurement)

@@ -21,6 +21,7 @@ from eznas.studies.latent_setup import (
     Setting,
     check,
     labelled_networks,
+    names_of,
     problem_of,
     setting_of,
     with_heads,
@@ -70,15 +71,15 @@ def latent_compare(
     other arguments are those of `latent_search`.
 
     A dict with what was searched, and `latent_searches`: for each search the mean over repeats,
-    with its interval, of `unified` (the mean of its answer), of the `percentile` of that among all
-    networks, of `answer_accuracy`, and of the differences to the first where both have one unified
-    score; where all is measured, also `heads` and `taus`.
+    with its interval, of `unified`, `percentile` among all networks and `answer_accuracy` (each the
+    mean over its answer), and of the differences to the first where both have one unified score;
+    where all is measured, also `heads` and `taus`.
 
     Raises `InputError` as `latent_search`, and for fewer than 2 repeats.
     """
     options = Options(
-        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
-        *(seed, encoder, joint),
+        *(space, dataset or "", names_of(proxies), weights, labels, train, starts, steps, rounds),
+        *(top, seed, encoder, joint),
     )
     if repeats < 2:
         raise InputError(f"repeats {repeats}: expected 2 or more")
