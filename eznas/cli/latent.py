@@ -24,7 +24,7 @@ from eznas.search.latent.methods import METHODS
 from eznas.search.latent.weights import WAYS
 from eznas.studies.autoencoding import autoencoding
 from eznas.studies.latent_comparison import COMPARED, latent_compare
-from eznas.studies.latent_result import described, plot
+from eznas.studies.latent_result import check_drawable, described, plot
 from eznas.studies.latent_search import PROXIES, latent_search
 from eznas.system.machine import cores
 
@@ -138,6 +138,8 @@ def latent(
     """Climb, by gradient, to the networks that several proxies together score highest; of
     accuracies, only --labels are looked at (UP-NAS: Huang et al., 2024)."""
     check_plot(output["plot"])
+    if output["plot"] is not None:
+        check_drawable(method)
     with live_progress() as progress:
         result = latent_search(
             method=method, save=save, watcher=progress, **_keywords(latent, measurement)
@@ -166,6 +168,14 @@ def compare_latent(
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="With how many seeds.")] = 10,
+    judged: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How many held-out networks with accuracies are measured, to tell what the "
+            "unified score is worth; with exhaustive, all are.",
+        ),
+    ] = 0,
     save: Save = None,
 ) -> None:
     """Compare what methods find for the same unified score and number of networks, over seeds."""
@@ -175,6 +185,7 @@ def compare_latent(
             methods=[name.strip() for name in methods.split(",")],
             also=also,
             repeats=repeats,
+            judged=judged,
             watcher=progress,
             **_keywords(latent, measurement),
         )

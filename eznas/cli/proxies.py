@@ -17,7 +17,6 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
-from eznas.errors import InputError
 from eznas.formulas import vocabulary
 from eznas.proxies.loading import untested
 from eznas.report import tables
@@ -28,6 +27,16 @@ _SCORING_OPTIONS = {
     "batch": MEASUREMENT_OPTIONS["sketch"],
     "device": MEASUREMENT_OPTIONS["device"],
 }
+InputSize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SIZE",
+        help="What goes into the model: channels,height,width, other sizes (4,128), or "
+        "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
+        show_default="3,32,32; of a model of timm or torchvision its own",
+    ),
+]
 
 
 @app.command()
@@ -39,13 +48,11 @@ def score(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="package.module:factory (a function that returns a torch module), "
-            "SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
+            help="package.module:factory (a function that returns a torch module), timm:NAME, "
+            "torchvision:NAME, SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
         ),
     ],
-    input_size: Annotated[
-        str, typer.Option("--input", help="Size of the input: channels,height,width.")
-    ] = "3,32,32",
+    input_size: InputSize = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +80,7 @@ def score(
         rows = eznas.score(
             proxy,
             models,
-            input_size=_input_size(input_size),
+            input_size=input_size or None,
             init=init,
             seed=seed,
             output=output,
@@ -126,11 +133,3 @@ def _show_scores(content: dict[str, Any]) -> None:
     out.print(tables.score_table(content["scores"]))
     for reason in tables.reason_lines(content["scores"]):
         line(f"  {reason}")
-
-
-def _input_size(text: str) -> tuple[int, int, int]:
-    parts = text.split(",")
-    if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
-        raise InputError(f"input {text!r}: expected channels,height,width, as in 3,32,32")
-    channels, height, width = map(int, parts)
-    return channels, height, width

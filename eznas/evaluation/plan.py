@@ -135,7 +135,7 @@ def _statistic(step: Expression, bank: Bank) -> Value:
         return Value(blocks, tuple(b is not None for b in blocks), marks)
     present = bank.present[step.name]
     # Without a way from the image to the logits: the lowest. Else it was not met: undefined.
-    by_paths = CATALOGUE[step.name].probe == "structure"
+    by_paths = CATALOGUE[step.name].is_size
     lowest = ~present & (~bank.blind if by_paths else ~bank.reached)
     coverage = torch.where(present | lowest, 1.0, 0.0).double()
     return Value(blocks, (True,), coverage=coverage, empty=lowest)

@@ -1,6 +1,7 @@
 """Scores of proxies on architectures of one space, measured once and remembered."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,9 @@ class Measurements:
     def _measure(self, proxies: Sequence[str], architectures: tuple[str, ...]) -> None:
         loaded = [load(proxy) for proxy in proxies]
         networks = without_accuracies(self.space.name, architectures, [self.dataset])
-        scored = score_all(loaded, networks, self._settings, self._phases)
+        settings, phases = self._settings, self._phases
+        if len(architectures) == 1:  # of many, one by one: neither workers nor a line for each
+            settings, phases = replace(settings, workers=1), NoPhases()
+        scored = score_all(loaded, networks, settings, phases)
         for proxy, scores in zip(proxies, scored.means()[self.dataset], strict=True):
             self.add(proxy, architectures, scores)

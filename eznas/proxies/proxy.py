@@ -3,7 +3,6 @@
 import math
 import time
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +14,20 @@ from eznas.evaluation.bank import stack
 from eznas.evaluation.plan import Plan, evaluate
 from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
+from eznas.spaces.user_models import USUAL_SIZE
 from eznas.statistics.absences import why_absent
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
 from eznas.statistics.images import Images
+from eznas.statistics.inputs import input_form
 from eznas.statistics.measuring import measure
 from eznas.statistics.surroundings import own_surroundings
-from eznas.system.arguments import described, text, whole
+from eznas.system.arguments import text, whole
 
+_THIN = (
+    "coverage: the formula does not apply to more than a fifth of the layers (a determinant, say, "
+    "where maps are oblong)"
+)
 LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
 
 
@@ -61,7 +66,7 @@ class Proxy:
     def score(
         self,
         model: nn.Module,
-        input_size: tuple[int, int, int] = (3, 32, 32),
+        input_size: Any = USUAL_SIZE,
         *,
         batch: int | None = None,
         images: str | Images | None = None,
@@ -73,14 +78,15 @@ class Proxy:
         """The score of a model, which is left as it was; larger is better, -inf is the lowest score
         and NaN is undefined.
 
-        `input_size`: (channels, height, width), the last two in pixels; `batch` replaces
-        `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a batch, or None for
-        generated images; `init`: "keep" (the model's own parameters) or "kaiming" (fresh ones, from
-        `seed`); `output`: the name or position of the logits among the model's outputs, with
-        dots where they are nested (None: see `eznas.statistics.outputs.choose`). A warning says
-        what one should know of the measurement, such as parameters that are in no layer. Raises
-        `InputError` for arguments that cannot be used, and if the model cannot be run on images of
-        this size.
+        `input_size`: (channels, height, width), other sizes, "tokens:LENGTH:VOCAB", a list of
+        several, or an example of the model's input, see `eznas.statistics.inputs.input_form`;
+        `batch` replaces `sketch_batch`; `images`: a path (see `eznas.statistics.images.load`), a
+        batch, or None for generated ones; `init`: "keep" (the model's own parameters) or "kaiming"
+        (fresh ones, from `seed`); `output`: the name or position of the logits among the model's
+        outputs, with dots where they are nested (None: see `eznas.statistics.outputs.choose`). A
+        warning says what one should know of the measurement, such as parameters that are in no
+        layer. Raises `InputError` for arguments that cannot be used, and if the model cannot be run
+        on such inputs.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed, output)
         result = self.evaluate(model, config)
@@ -90,7 +96,7 @@ class Proxy:
 
     def measurement_config(
         self,
-        input_size: tuple[int, int, int] = (3, 32, 32),
+        input_size: Any = USUAL_SIZE,
         sketch_batch: int | None = None,
         images: str | Images | None = None,
         device: str = "cpu",
@@ -107,7 +113,7 @@ class Proxy:
         if init not in ("keep", "kaiming"):
             raise InputError(f"init {init!r}: expected 'keep' or 'kaiming'")
         seed = whole("seed", seed, 0, LARGEST_SEED)
-        side = _side(input_size)
+        form = input_form(input_size)
         if sketch_batch is None:
             sketch_batch = self.sketch_batch
         if whole("batch", sketch_batch, 0) < 2:
@@ -115,7 +121,7 @@ class Proxy:
         if output is not None and not isinstance(output, int):
             output = text("output", output)
         return MeasurementConfig(
-            images=image_batch(images, max(sketch_batch, self.raw_batch), side, seed),
+            images=image_batch(images, max(sketch_batch, self.raw_batch), form, seed),
             raw=self.raw_batch,
             sketch=int(sketch_batch),
             initialisation=init,
@@ -138,8 +144,8 @@ class Proxy:
             scores = combine(self.formula, features.__getitem__)
         value = float(scores.values[0]) if scores.values.size else math.nan
         reason = scores.reason
-        if reason == "coverage" and reasons:
-            reason = "; ".join(reasons)
+        if reason == "coverage":
+            reason = "; ".join(reasons) or _THIN
         return Score(value, reason, time.perf_counter() - start_time, notes)
 
 
@@ -148,14 +154,3 @@ def ranked(scores: list[float]) -> list[int]:
     keys = np.array([-math.inf if math.isnan(s) else s for s in scores])
     undefined = np.array([math.isnan(s) for s in scores])
     return [int(i) for i in np.lexsort((-keys, undefined))]
-
-
-def _side(input_size: Any) -> int:
-    """The side in pixels of square images of 3 channels. Raises `InputError` for others."""
-    expected = "expected (channels, height, width), as in (3, 32, 32)"
-    if isinstance(input_size, str) or not isinstance(input_size, Sequence):
-        raise InputError(f"input size: {expected}, got {described(input_size)}")
-    sizes = [whole("input size", size, 1) for size in input_size]
-    if len(sizes) != 3 or sizes[0] != 3 or sizes[1] != sizes[2]:
-        raise InputError(f"input {tuple(sizes)}: expected 3 channels and a square, as in 3,32,32")
-    return sizes[1]

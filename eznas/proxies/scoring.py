@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,8 @@ from torch import nn
 from eznas.errors import InputError
 from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy, Score, ranked
-from eznas.spaces.user_models import FactoryError, load_model
-from eznas.statistics.config import INITIALISATIONS, MeasurementConfig
+from eznas.spaces.user_models import USUAL_SIZE, FactoryError, load_model, usual_input_size
+from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.surroundings import own_surroundings, seeded
 from eznas.system.arguments import texts
 
@@ -23,7 +23,7 @@ def score(
     proxy: str,
     models: Sequence[str],
     *,
-    input_size: tuple[int, int, int] = (3, 32, 32),
+    input_size: Any = None,
     batch: int | None = None,
     images: str | None = None,
     device: str = "cpu",
@@ -34,27 +34,39 @@ def score(
     """Score models with one proxy: a dict for each model, the highest score first.
 
     `models`: texts "package.module:factory" (the factory returns an `nn.Module`, whose own
-    parameters are kept unless `init` is "kaiming"), or architectures of a search space (their
-    parameters are drawn from `seed` unless `init` is "keep"); one text is a list of one. The other
-    arguments are those of `Proxy.score`. A dict has the keys model, proxy (its name), score,
-    seconds, reason, notes and failed; the score is None where it is the lowest (reason "lowest") or
-    undefined (reason says why); notes are texts on what one should know of the measurement. A
-    model whose factory fails or that cannot be run comes last: failed is True, and the reason says
-    why.
+    parameters are kept unless `init` is "kaiming"), "timm:NAME" or "torchvision:NAME" where these
+    packages are installed, or architectures of a search space (their parameters are drawn from
+    `seed` unless `init` is "keep"); one text is a list of one. `input_size`: None stands for (3,
+    32, 32), for a model of timm for the size in its config, and for one of torchvision for (3, 224,
+    224). The other arguments are those of `Proxy.score`. A dict has the keys model, proxy (its
+    name), score, seconds, reason, notes and failed; the score is None where it is the lowest
+    (reason "lowest") or undefined (reason says why); notes are texts on what one should know of the
+    measurement. A model whose factory fails or that cannot be run comes last: failed is True, and
+    the reason says why.
 
     Raises `InputError` for a proxy, a name of a model or another argument that cannot be used, and
     if there is one model alone and it fails.
     """
     loaded = load(proxy)
     names = _names(models)
-    config = loaded.measurement_config(
-        input_size, batch, images, device, init or "keep", seed, output
-    )  # of all models, so that images are read or drawn once
-    configs = {usual: replace(config, initialisation=init or usual) for usual in INITIALISATIONS}
+    how = (batch, images, device, init or "keep", seed, output)
+    first_config = loaded.measurement_config(
+        USUAL_SIZE if input_size is None else input_size, *how
+    )  # before the models are made, so that a slip in an argument shows at once
+    configs: dict[tuple[int, ...], MeasurementConfig] = {
+        USUAL_SIZE: first_config
+    }  # images are read or drawn once for a size
+
+    def config_of(name: str, model: nn.Module, usual_init: str) -> MeasurementConfig:
+        size = usual_input_size(name, model) if input_size is None else USUAL_SIZE
+        if size not in configs:
+            configs[size] = loaded.measurement_config(size, *how)
+        return replace(configs[size], initialisation=init or usual_init)
+
     built = [_built(name, seed) for name in names]  # all, before the first is scored
     rows = []
     for name, model in zip(names, built, strict=True):
-        row = _row(loaded, name, model, configs)
+        row = _row(loaded, name, model, config_of)
         if row["failed"] and len(names) == 1:
             raise InputError(row["reason"])
         rows.append(row)
@@ -75,15 +87,16 @@ def _row(
     proxy: Proxy,
     name: str,
     built: tuple[nn.Module, str] | FactoryError,
-    configs: Mapping[str, MeasurementConfig],
+    config_of: Callable[[str, nn.Module, str], MeasurementConfig],
 ) -> dict[str, Any]:
-    """The row of one model; `configs`: by the model's usual initialisation."""
+    """The row of one model; `config_of` gives the config by the model's name, itself and its usual
+    initialisation."""
     start_time = time.perf_counter()
     try:
         if isinstance(built, FactoryError):
             raise built
         model, usual_init = built
-        result = _evaluated(proxy, model, configs[usual_init], name)
+        result = _evaluated(proxy, model, config_of(name, model, usual_init), name)
     except InputError as error:
         result = Score(math.nan, str(error), time.perf_counter() - start_time)
         return _as_row(proxy, name, result, failed=True)

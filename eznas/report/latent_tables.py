@@ -13,9 +13,9 @@ Content = Mapping[str, Any]
 
 _MEANING = (
     "unified: the weighted sum of the proxies, of which the answer of each search has the mean; "
-    "percentile: the share of all\nnetworks below it; accuracy: mean and best of the answer. "
-    "Means over repeats with 95 % bootstrap intervals; differences to the\nfirst in pairs of "
-    "repeats, won or lost where the interval excludes zero."
+    "percentile: the share of all\nnetworks below each of the answer, in the mean; accuracy: mean "
+    "and best of the answer.\nMeans over repeats with 95 % bootstrap intervals; differences to the "
+    "first in pairs of repeats,\nwon or lost where the interval excludes zero."
 )
 _HEADS = (
     "tau: Kendall's, of the unified score predicted and measured on all networks that share no "
@@ -79,6 +79,11 @@ def latent_lines(content: Content) -> Iterator[str]:
         yield (
             f"predicted and measured unified score: tau {content['tau']:+.3f} on "
             f"{content['aside']} networks set aside"
+        )
+    elif content["aside"]:
+        yield (
+            f"predicted and measured unified score: tau unknown, {content['aside']} networks set "
+            "aside are too few"
         )
     if content["exact"] is not None:
         yield f"decoded exactly: {100 * content['exact']:.1f} % of the networks trained on"

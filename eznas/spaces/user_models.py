@@ -1,4 +1,5 @@
-"""Models that a user names: a factory in a module, or an architecture of a search space."""
+"""Models that a user names: a factory in a module, a model of a library, or an architecture of a
+search space."""
 
 import importlib
 import os
@@ -12,6 +13,9 @@ from torch import nn
 
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
+from eznas.spaces.libraries import builder, input_size
+
+USUAL_SIZE = (3, 32, 32)  # of inputs: channels, height, width
 
 
 class FactoryError(InputError):
@@ -22,7 +26,8 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
     """The model that `name` stands for, and its default initialisation: "kaiming" or "keep".
 
     `name`: `package.module:factory`, the name of a function without arguments that returns a
-    module; `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
+    module; `timm:NAME` or `torchvision:NAME`; `SPACE/ARCHITECTURE`; or an architecture of
+    NAS-Bench-201. `seed`: torch's random seed
     while the model is made, so that its parameters do not depend on what was drawn before. Raises
     `InputError` if there is no such model, `FactoryError` if its factory fails.
     """
@@ -33,7 +38,14 @@ def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
         space, slash, architecture = name.partition("/")
         if slash and space in SPACES:
             return SPACES[space].build(architecture), "kaiming"
-        return _from_factory(name), "keep"
+        build = builder(name)
+        return (_from_factory(name) if build is None else _made(build, name)), "keep"
+
+
+def usual_input_size(name: str, model: nn.Module) -> tuple[int, ...]:
+    """The size (channels, height, width) of what goes into a model of this name, unless a user
+    says."""
+    return input_size(name, model) or USUAL_SIZE
 
 
 def _from_factory(spec: str) -> nn.Module:
@@ -54,15 +66,20 @@ def _from_factory(spec: str) -> nn.Module:
                 k for k, v in vars(module).items() if callable(v) and not k.startswith("_")
             ]
             raise InputError(f"model {spec!r}: {unknown('factory', factory_name, factory_names)}")
-        try:
-            model = _call(lambda: getattr(module, factory_name)(), spec, f"{factory_name}() failed")
-        except InputError as error:
-            raise FactoryError(str(error)) from error
+        model = _made(getattr(module, factory_name), spec)
     if not isinstance(model, nn.Module):
         raise FactoryError(
             f"model {spec!r}: {factory_name}() gave a {type(model).__name__}, not a module"
         )
     return model
+
+
+def _made(factory: Callable[[], Any], name: str) -> Any:
+    factory_name = name.rpartition(":")[2]
+    try:
+        return _call(factory, name, f"{factory_name}() failed")
+    except InputError as error:
+        raise FactoryError(str(error)) from error
 
 
 def _call(user_code: Callable[[], Any], name: str, problem: str) -> Any:

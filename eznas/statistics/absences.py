@@ -37,6 +37,8 @@ def why_absent(network: MeasuredNetwork, rows: Iterable[Statistic]) -> list[str]
 
 def _reason(network: MeasuredNetwork, row: Statistic) -> str:
     structure, axis = network.structure, row.type.axis
+    if row.name in network.absent:
+        return network.absent[row.name]
     if structure.blind and (row.gradient or axis == "networks"):
         return _BLIND
     if axis in _NO_ROWS and not structure.rows[axis]:

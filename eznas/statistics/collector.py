@@ -144,7 +144,7 @@ class Collector:
         if role == "norm":
             return as_maps(tensor, 1)
         if role == "activation" and events["layer"]:
-            return as_maps(tensor, _channel_axis(events["layer"][-1], tensor))
+            return as_maps(tensor, channel_axis(events["layer"][-1], tensor))
         return tensor
 
 
@@ -162,8 +162,8 @@ def of_weight(statistic: Statistic) -> bool:
     return statistic.site in ("weight", "weight_per_image") or statistic.sketch == "saliency"
 
 
-def _channel_axis(layer: Event, x: Tensor) -> int:
-    """The axis of channels in what follows a layer, as its shape tells."""
+def channel_axis(layer: Event, x: Tensor) -> int:
+    """The axis of channels in what follows a layer [batch, ...], as its shape tells."""
     if layer.is_convolution:
         return 1
     same_shape = len(layer.output_shape) == x.dim() and layer.output_shape[-1] == x.shape[-1]

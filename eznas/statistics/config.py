@@ -10,8 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError, unknown
-from eznas.statistics.drawn import DrawnImages
+from eznas.statistics.drawn import USUAL_CLASSES, DrawnInputs
 from eznas.statistics.images import Images, load
+from eznas.statistics.inputs import InputForm, Parts, is_real, square
 from eznas.statistics.statistic import FIRST_DEFINITION
 from eznas.system.arguments import described, text
 
@@ -42,16 +43,21 @@ class MeasurementSettings(BaseModel):
     ) -> tuple["MeasurementConfig", ...]:
         """The config for each format (input size in pixels, classes), on one batch of images.
 
-        The batch is drawn at `largest` pixels; smaller inputs see it averaged over areas, larger
-        ones a batch of their own. Raises `InputError` if images or device are not available.
+        The batch is drawn at `largest` pixels, with labels of `USUAL_CLASSES` classes for all
+        formats; smaller inputs see it averaged over areas, larger ones a batch of their own. Raises
+        `InputError` if images or device are not available.
         """
         count = max(self.raw_batch, self.sketch_batch)
         device = available_device(self.device)
-        batch = image_batch(self.images, count, largest, seed=0)
+
+        def drawn(size: int) -> Images:
+            return image_batch(self.images, count, size, seed=0, classes=USUAL_CLASSES)
+
+        batch = drawn(largest)
 
         def at(size: int) -> Images:
             if size > largest:
-                return image_batch(self.images, count, size, seed=0)
+                return drawn(size)
             return batch if size == largest else batch.resized(size)
 
         return tuple(
@@ -115,21 +121,31 @@ class MeasurementConfig:
         digest = hashlib.sha256(f"{purpose} {self.seed}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
-    def noise(self, count: int, draw: int = 0) -> torch.Tensor:
-        """Standard normal noise in the shape of images [count, channels, height, width]: draw 0,
-        1, ... of one generator."""
-        generator = self.generator("noise")
+    def data(self, count: int, start: int = 0) -> Parts:
+        """Some inputs of the batch, from `start` on: each part [count, ...]."""
+        return tuple(part[start : start + count] for part in self.images.parts)
+
+    def noise(self, count: int, draw: int = 0) -> Parts:
+        """Standard normal noise, or random whole numbers, in the form of the input, each part
+        [count, ...]: draw 0, 1, ... of one generator."""
+        generator, parts = self.generator("noise"), self.images.form.parts
         for _ in range(draw + 1):
-            noise = torch.empty((count, *self.images.shape), dtype=self.images.dtype)
-            noise.normal_(generator=generator)
+            noise = tuple(part.drawn(count, generator, self.images.dtype) for part in parts)
         return noise
+
+    def ones(self) -> Parts:
+        """One input of ones in float64; whole numbers in it are those of the noise."""
+        return tuple(
+            torch.ones(part.shape, dtype=torch.float64) if is_real(part) else part
+            for part in self.noise(1)
+        )
 
     def describe(self) -> dict[str, object]:
         """The config as plain data, for a run folder or an exported proxy."""
         named_output = {} if self.output is None else {"output": self.output}
         return named_output | {
             "images": self.images.fingerprint,
-            "input": list(self.images.shape),
+            "input": self.images.form.describe(),
             "classes": self.classes,
             "raw_batch": self.raw,
             "sketch_batch": self.sketch,
@@ -146,22 +162,39 @@ class MeasurementConfig:
         return hashlib.sha256(repr(self.describe()).encode()).hexdigest()[:16]
 
 
-def image_batch(images: str | Images | None, count: int, size: int, seed: int) -> Images:
-    """At least `count` labelled images of `size` pixels: a batch as it is given (resized), read
-    from a path, or generated where there is neither, when they are first looked at.
+def image_batch(
+    images: str | Images | None,
+    count: int,
+    form: InputForm | int,
+    seed: int,
+    classes: int | None = None,
+) -> Images:
+    """At least `count` labelled inputs of a form (a number: square images of so many pixels): a
+    batch as it is given (resized), read from a path, or drawn where there is neither, when they are
+    first looked at, with labels of so many `classes` (None: as many as the model has).
 
-    Raises `InputError` if there are fewer, and for anything else than a path or a batch.
+    Raises `InputError` if there are fewer, for anything else than a path or a batch, and for images
+    where the form is not one image.
     """
+    form = square(form) if isinstance(form, int) else form
     if images is None:
-        return DrawnImages(count, size, seed)
+        return DrawnInputs(form, count, seed, classes)
     if isinstance(images, Images):
         if len(images.pixels) < count:
             raise InputError(f"images: expected at least {count}, got {len(images.pixels)}")
-        return images if images.shape[-1] == size else images.resized(size)
+        return images if images.form == form else images.fitted(_image_shape(form))
     if not isinstance(images, str | os.PathLike):
         expected = "expected a path (.npz or a CIFAR folder) or eznas.statistics.images.Images"
         raise InputError(f"images: {expected}, got {described(images)}")
-    return load(os.fspath(images), count, size, seed)
+    channels, height, width = _image_shape(form)
+    return load(os.fspath(images), count, (height, width), seed, channels)
+
+
+def _image_shape(form: InputForm) -> tuple[int, ...]:
+    if not form.is_image:
+        problem = "expected an input of 1 or 3 channels, height and width"
+        raise InputError(f"images: {problem}, got {form.describe()}")
+    return form.shape
 
 
 def available_device(name: str | torch.device) -> str:

@@ -37,6 +37,7 @@ class Value:
     like_image: bool
     after_layer: bool
     parameters: frozenset[str] = frozenset()
+    discrete: bool = False
 
 
 @dataclass(eq=False)
@@ -66,19 +67,24 @@ class Call:
 @dataclass(eq=False)
 class Dataflow:
     """The calls of a pass in their order; `parameters` gives the model's by their names, once the
-    pass has begun; `named`: these."""
+    pass has begun; `named`: these; `entries`: the autograd functions by which whole numbers of the
+    input, as in an embedding, come into the graph of differentiable operations."""
 
     parameters: Callable[[], Iterable[tuple[str, Tensor]]]
     calls: list[Call] = field(default_factory=list)
     named: dict[str, Tensor] = field(default_factory=dict)
+    entries: list[Any] = field(default_factory=list)
     _values: dict[int, tuple[Value, int]] = field(default_factory=dict)  # and version, by id
     _images: int = 0
     _names: dict[int, str] = field(default_factory=dict)
 
-    def add_image(self, image: Tensor) -> Value:
-        """Note the input [batch, ...] of the pass, before it begins."""
-        self._images = len(image)
-        return self._put(image, Value(image, image.grad_fn, None, True, True, False))
+    def add_inputs(self, inputs: Iterable[Tensor]) -> None:
+        """Note the inputs [batch, ...] of the pass, before it begins."""
+        for part in inputs:
+            self._images = len(part)
+            discrete = not (part.is_floating_point() or part.is_complex())
+            value = Value(part, part.grad_fn, None, True, True, False, discrete=discrete)
+            self._put(part, value)
 
     def begin(
         self,
@@ -103,6 +109,7 @@ class Dataflow:
         )
         names = [value.parameters for value in call.inputs if not value.from_image]
         parameters = frozenset[str]() if from_image else frozenset[str]().union(*names)
+        discrete = from_image and any(value.discrete for value in call.inputs)
         for position, value in enumerate(call.inputs):
             if _version(value.tensor) != self._values[id(value.tensor)][1]:
                 call.changed.append(position)
@@ -111,8 +118,11 @@ class Dataflow:
             known = self._values.get(id(tensor))
             if known is not None and known[1] == _version(tensor):
                 continue  # it was given back as it was
+            if discrete and tensor.grad_fn is not None:
+                self.entries.append(tensor.grad_fn)
             value = Value(
-                tensor, tensor.grad_fn, call, from_image, like_image, after_layer, parameters
+                *(tensor, tensor.grad_fn, call, from_image, like_image, after_layer, parameters),
+                discrete=discrete and tensor.grad_fn is None,
             )
             call.outputs.append(self._put(tensor, value))
         if call.outputs:

@@ -1,6 +1,5 @@
 """The Fisher information of a few parameters of each network (Tybl & Neumann, 2025: VKDNW)."""
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,6 +8,8 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from eznas.statistics.events import Event, one_weight
+from eznas.statistics.inputs import Parts
+from eznas.statistics.outputs import class_scores
 from eznas.statistics.traced_model import TracedModel
 from eznas.statistics.tracing import Tracer
 
@@ -27,22 +28,22 @@ class _Output(NamedTuple):
     factors: dict[int, Tensor]
 
 
-def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
+def fisher_deciles(model: TracedModel, inputs: Parts) -> Tensor | None:
     """The deciles .1 to .9 of the eigenvalues of the Fisher information, float64 [9].
 
     The information that the logits' softmax carries about the first entry of every weight and
-    bias of convolutions, linear layers and batch norms, averaged over `images` [images, channels,
-    height, width]. The model must be in evaluation mode, where images do not affect one another.
-    None where the logits are not [images, classes] or no layer's output has one row for each
-    image; NaN where the information is not finite. Raises `InputError` if the model fails.
+    bias of convolutions, linear layers and batch norms, averaged over the images: `inputs`, each
+    part [images, ...]. The model must be in evaluation mode, where images do not affect one
+    another. None where the logits are not [images, classes] or no layer's output has one row for
+    each image; NaN where the information is not finite. Raises `InputError` if the model fails.
     """
-    model = model.differentiable()
-    inputs: dict[tuple[str, int], Tensor] = {}
+    model, images = model.differentiable(), len(inputs[0])
+    layer_inputs: dict[tuple[str, int], Tensor] = {}
     values: dict[tuple[str, int], tuple[Tensor, GradientEdge | None]] = {}
 
     def visit(role: str, index: int, slot: str, tensor: Tensor) -> None:
         if role in ("layer", "norm") and slot == "input":
-            inputs[role, index] = tensor.detach()
+            layer_inputs[role, index] = tensor.detach()
         elif role in ("layer", "norm") and slot == "output":
             # The edge keeps pointing here, even if the tensor is changed in place later.
             edge = get_gradient_edge(tensor) if tensor.requires_grad else None
@@ -53,29 +54,28 @@ def fisher_deciles(model: TracedModel, images: Tensor) -> Tensor | None:
     def then(logits: Tensor) -> tuple[Tensor, Tensor] | None:
         """The logits' class probabilities [images, classes] and their gradients at the first
         entries [images, classes, parameters]."""
-        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
-            logits = logits.flatten(1)  # of a convolution in place of a linear head
-        if logits.dim() != 2 or len(logits) != len(images) or not logits.requires_grad:
+        scores = class_scores(logits, images, model.class_axis)
+        if scores is None or len(scores) != images or not scores.requires_grad:
             return None
         measured = [
-            _output(tracer.events[role][index], inputs[role, index], y, edge)
+            _output(tracer.events[role][index], layer_inputs[role, index], y, edge)
             for (role, index), (y, edge) in values.items()
-            if len(y) == len(images)  # else windows, or a parameter: no rows of one image
+            if len(y) == images  # else windows, or a parameter: no rows of one image
         ]
         if not any(output.factors for output in measured):
             return None
         edges = [output.edge for output in measured]
-        gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in logits.unbind(1))
+        gradients = (model.backward(c.sum(), edges, retain_graph=True) for c in scores.unbind(1))
         jacobian = torch.stack([_first_entries(g, measured) for g in gradients], 1)
-        p = logits.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / logits.shape[1]
+        p = scores.detach().double().softmax(1) * (1 - SMOOTHING) + SMOOTHING / scores.shape[1]
         return p, jacobian
 
-    if (result := model.run(model.as_input(images), tracer, then)) is None:
+    if (result := model.run(model.as_input(inputs), tracer, then)) is None:
         return None
     p, jacobian = result
     mean = torch.einsum("bc,bcp->bp", p, jacobian)
     centred = (jacobian - mean[:, None]) * p.sqrt()[:, :, None]
-    information = torch.einsum("bcp,bcq->pq", centred, centred) / len(images)
+    information = torch.einsum("bcp,bcq->pq", centred, centred) / images
     if not information.isfinite().all():
         return information.new_full((len(_DECILES),), torch.nan)
     eigenvalues = torch.linalg.eigvalsh(information).clamp_min(0)

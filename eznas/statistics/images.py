@@ -17,30 +17,27 @@ import torch
 import torch.nn.functional as F
 
 from eznas.errors import InputError
+from eznas.statistics.colours import MEAN, grey, normalised
+from eznas.statistics.generating import (
+    MEMBERS,
+    ORDER,
+    at_least,
+    balanced_labels,
+    pictures,
+    stream,
+)
+from eznas.statistics.inputs import InputForm, Part, Parts
 from eznas.statistics.surroundings import own_surroundings
 
-# Mean and standard deviation of red, green and blue in CIFAR-10's training images (Krizhevsky,
-# 2009), for pixel values from 0 to 1.
-MEAN = np.array([0.4914, 0.4822, 0.4465])
-STD = np.array([0.2470, 0.2435, 0.2616])
+Size = int | tuple[int, int]  # height and width in pixels, or both at once
 
-# Parameters of the dead-leaves images, in units of the image's side and of pixel values from 0 to
-# 1. Chosen so that standard deviation, correlation between neighbouring pixels, power spectrum and
-# correlation between colours come near those of CIFAR-10.
-SMALLEST, LARGEST = 0.06, 1.0  # radii
-# Standard deviations: of the brightness of an image, of its slope, and of single leaves;
-SCENE, SHADING, LEAF = 0.10, 0.40, 0.165
-TINT_SCENE, TINT_LEAF = 0.062, 0.065  # of the colour tint of an image and of single leaves.
-LEAVES = 256  # drawn at a time
+GENERATED = "dead leaves"  # the origin of generated images
 CONVERTED = 1000  # images at a time, from bytes to float64 and to their size
-FINER = 2  # edges are smoothed by averaging FINER x FINER points per pixel
 
 _CIFAR = {  # folder -> files, key of the labels
     "cifar-10-batches-py": ([f"data_batch_{i}" for i in range(1, 6)], b"labels"),
     "cifar-100-python": (["train"], b"fine_labels"),
 }
-_PICTURE, _LABELS, _MEMBERS, _ORDER = range(4)  # purposes, each with its own random streams
-
 Array = npt.NDArray[Any]
 
 
@@ -48,8 +45,9 @@ Array = npt.NDArray[Any]
 class Images:
     """A batch of labelled images.
 
-    `pixels`: float32 [count, 3, height, width], each channel normalised with `MEAN` and `STD`;
-    `labels`: int64 [count]; `fingerprint`: 16 hexadecimal digits, a hash of content and origin.
+    `pixels`: float32 [count, channels, height, width], each of three channels normalised with
+    `MEAN` and `STD`, a single one as `grey` says; `labels`: int64 [count]; `fingerprint`: 16
+    hexadecimal digits, a hash of content and origin.
     """
 
     pixels: torch.Tensor
@@ -57,61 +55,91 @@ class Images:
     fingerprint: str
 
     @property
+    def form(self) -> InputForm:
+        """What goes into a model with these images."""
+        return InputForm((Part(tuple(self.pixels.shape[1:])),))
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Channels, height and width of an image."""
-        return tuple(self.pixels.shape[1:])
+        return self.form.shape
 
     @property
     def dtype(self) -> torch.dtype:
         """The type of pixel values."""
         return self.pixels.dtype
 
+    @property
+    def parts(self) -> Parts:
+        """The tensors [count, ...] that go into a model."""
+        return (self.pixels,)
+
+    def labels_for(self, classes: int) -> torch.Tensor:
+        """The labels for a model with so many classes, int64 [count]: what the images have."""
+        return self.labels
+
     @own_surroundings()
-    def resized(self, size: int) -> "Images":
-        """This batch at `size` x `size` pixels, by area averaging; raises `InputError` if `size` <
-        1."""
-        _at_least("size", size, 1)
-        pixels = F.interpolate(self.pixels, size=(size, size), mode="area")
-        return _images(pixels, self.labels, f"{self.fingerprint} at {size}")
+    def resized(self, size: Size) -> "Images":
+        """This batch at another size in pixels, by area averaging; `size`: (height, width), or both
+        at once. Raises `InputError` if it is below 1."""
+        sides = _sides(size)
+        pixels = F.interpolate(self.pixels, size=sides, mode="area")
+        return _images(pixels, self.labels, f"{self.fingerprint} at {_named(sides)}")
+
+    @own_surroundings()
+    def fitted(self, shape: tuple[int, ...]) -> "Images":
+        """This batch in a shape (channels, height, width): the grey of three colours for one
+        channel, and area averaging. Raises `InputError` where more would have to change."""
+        if shape == self.shape:
+            return self
+        (channels, *sides), (wanted, *wanted_sides) = self.shape, shape
+        is_grey = channels == len(MEAN) and wanted == 1
+        if not len(sides) == len(wanted_sides) == 2 or not (is_grey or channels == wanted):
+            raise InputError(f"images: of shape {self.shape}, expected {shape}")
+        if sides[0] * wanted_sides[1] != sides[1] * wanted_sides[0]:
+            proportions = " x ".join(map(str, wanted_sides))
+            raise InputError(f"images: {sides[0]} x {sides[1]}, expected proportions {proportions}")
+        batch = self
+        if is_grey:
+            batch = _images(grey(self.pixels), self.labels, f"{self.fingerprint} grey")
+        return batch if sides == wanted_sides else batch.resized((shape[1], shape[2]))
 
 
 @own_surroundings()
-def generated(count: int, size: int = 32, classes: int = 10, seed: int = 0) -> Images:
+def generated(count: int, size: Size = 32, classes: int = 10, seed: int = 0) -> Images:
     """A batch of dead-leaves images: overlapping disks of random colour and power-law radius.
 
-    Image i depends only on `seed` and i, and shows the same scene at every `size` (its side in
-    pixels). Labels are random, independent of the images, and balanced: the numbers of images in
-    two classes differ by at most 1. Raises `InputError` if `count`, `size` or `classes` < 1 or
-    `seed` < 0. Source: Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001; as
-    training images: Baradad et al., "Learning to See by Looking at Noise", NeurIPS 2021.
+    Image i depends only on `seed` and i, and shows the same scene at every `size` (height and width
+    in pixels, or both at once). Labels: see `balanced_labels`. Raises `InputError` if `count`,
+    `size` or `classes` < 1 or `seed` < 0.
     """
-    for name, value in (("count", count), ("size", size), ("classes", classes)):
-        _at_least(name, value, 1)
-    _at_least("seed", seed, 0)
-    pictures = np.stack([_picture(_stream(_PICTURE, i, seed), size) for i in range(count)])
-    orders = [_stream(_LABELS, i, seed).permutation(classes) for i in range(-(-count // classes))]
-    return _images(_normalised(pictures), np.concatenate(orders)[:count], "dead leaves")
+    labels = balanced_labels(count, classes, seed)
+    return _images(pictures(count, (len(MEAN), *_sides(size)), seed), labels, GENERATED)
 
 
 @own_surroundings()
-def load(path: str | Path, count: int | None, size: int = 32, seed: int = 0) -> Images:
-    """`count` images of a file (None: all), balanced over classes, area-averaged to `size` x `size`
+def load(
+    path: str | Path, count: int | None, size: Size = 32, seed: int = 0, channels: int = 3
+) -> Images:
+    """`count` images of a file (None: all), balanced over classes, area-averaged to a size in
     pixels.
 
-    `path`: a .npz file with `images`, uint8 [n, h, h, 3] or floats from 0 to 1, and `labels`,
+    `path`: a .npz file with `images`, uint8 [n, h, w, 3] or floats from 0 to 1, and `labels`,
     integers [n]; or a folder in torchvision's layout that holds `cifar-10-batches-py` or
-    `cifar-100-python` (or is one of them). Each class is shuffled by `seed`, and the classes take
-    turns in shuffled order, so that their counts differ by at most 1 until a class is used up.
-    Raises `InputError` if `count` or `size` < 1 or `seed` < 0, and if the file is missing, is not
-    of such a form, or holds fewer than `count` images.
+    `cifar-100-python` (or is one of them). `size`: (height, width) in the images' proportions, or
+    both at once; `channels`: 3, or 1 for their `grey`, as which the images of a file may come too,
+    [n, h, w, 1]. Each class is shuffled by `seed`, and the classes take turns in shuffled order,
+    so that their counts differ by at most 1 until a class is used up. Raises `InputError` if
+    `count` or `size` < 1 or `seed` < 0, and if the file is missing, is not of such a form, or holds
+    fewer than `count` images.
     """
     if count is not None:
-        _at_least("count", count, 1)
-    _at_least("size", size, 1)
-    _at_least("seed", seed, 0)
+        at_least("count", count, 1)
+    sides = _sides(size)
+    at_least("seed", seed, 0)
     file = Path(path)
     images, labels = _cifar(file) if file.is_dir() else _npz(file)
-    _check(images, labels, file)
+    _check(images, labels, (*sides, channels), file)
     count = len(images) if count is None else count
     if len(images) < count:
         raise InputError(f"{file}: holds {len(images)} images, expected at least {count}")
@@ -120,65 +148,25 @@ def load(path: str | Path, count: int | None, size: int = 32, seed: int = 0) -> 
     parts = []
     for start in range(0, count, CONVERTED):
         part = images[indices[start : start + CONVERTED]].astype(np.float64) / scale
-        pixels = _normalised(part)
-        if pixels.shape[-1] != size:
-            pixels = F.interpolate(pixels, size=(size, size), mode="area")
+        pixels = normalised(part)
+        if tuple(pixels.shape[2:]) != sides:
+            pixels = F.interpolate(pixels, size=sides, mode="area")
         parts.append(pixels)
-    return _images(torch.cat(parts), labels[indices], f"loaded at {size}")
-
-
-def _picture(rng: np.random.Generator, size: int) -> Array:
-    """One dead-leaves image [size, size, 3], rounded to steps of 1/255, front leaf first."""
-    side = size * FINER
-    scene = MEAN + rng.normal(0, SCENE) + _tints(rng, TINT_SCENE, 1)
-    contrast, slope = rng.uniform(0.5, 1.5), rng.normal(0, SHADING, (2, 1))
-    points = (np.indices((side, side)).reshape(2, -1) + 0.5) / side
-    canvas, uncovered = np.empty((side * side, 3)), np.arange(side * side)
-    while len(uncovered):
-        centres, radii = _leaves(rng)
-        # Shading by a leaf's position makes distant parts of an image differ, as sky and ground do.
-        brightness = (np.clip(centres - 0.5, -1, 1) * slope).sum(axis=0)
-        brightness += rng.uniform(-1, 1, len(radii)) * 3**0.5 * LEAF
-        colours = scene + contrast * (brightness[:, None] + _tints(rng, TINT_LEAF, len(radii)))
-        squared_distances = (points[0, uncovered, None] - centres[0]) ** 2
-        squared_distances += (points[1, uncovered, None] - centres[1]) ** 2
-        covers = squared_distances <= radii**2  # [points, leaves]
-        front_leaf = covers.argmax(axis=1)
-        is_covered = covers.any(axis=1)
-        canvas[uncovered[is_covered]] = colours[front_leaf[is_covered]]
-        uncovered = uncovered[~is_covered]
-    averaged = canvas.reshape(size, FINER, size, FINER, 3).mean(axis=(1, 3))
-    return np.asarray(np.round(np.clip(averaged, 0, 1) * 255) / 255)
-
-
-def _leaves(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Centres [2, n] and radii [n], of density r^-3, of those among `LEAVES` disks that touch the
-    image."""
-    inverse_squares = rng.uniform(LARGEST**-2, SMALLEST**-2, LEAVES)
-    radii = inverse_squares**-0.5
-    centres = rng.uniform(-LARGEST, 1 + LARGEST, (2, LEAVES))
-    outside = np.maximum(np.abs(centres - 0.5) - 0.5, 0)
-    visible = (outside**2).sum(axis=0) <= radii**2
-    return centres[:, visible], radii[visible]
-
-
-def _tints(rng: np.random.Generator, deviation: float, count: int) -> Array:
-    """Offsets of red, green, blue [count, 3] that leave the brightness as it is: mostly red
-    against blue, some green."""
-    red_blue, green = rng.normal(0, deviation, (2, count, 1))
-    return np.asarray(red_blue * [1.0, 0.0, -1.0] + 0.5 * green * [-0.5, 1.0, -0.5])
+    coloured = torch.cat(parts)
+    pixels = coloured if channels == len(MEAN) else grey(coloured)
+    return _images(pixels, labels[indices], f"loaded at {_named(sides)}")
 
 
 def _balanced(labels: Array, count: int, seed: int) -> Array:
     """Indices of images, int [count]: the classes take turns, so that any prefix is balanced."""
     members = [
-        _stream(_MEMBERS, k, seed).permutation(np.flatnonzero(labels == label))
+        stream(MEMBERS, k, seed).permutation(np.flatnonzero(labels == label))
         for k, label in enumerate(np.unique(labels))
     ]
     indices: list[int] = []
     turn = 0
     while len(indices) < count:
-        order = _stream(_ORDER, turn, seed).permutation(len(members))
+        order = stream(ORDER, turn, seed).permutation(len(members))
         indices += [members[k][turn] for k in order if turn < len(members[k])]
         turn += 1
     return np.array(indices[:count])
@@ -247,11 +235,15 @@ class _SafeUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"holds {module}.{name}")
 
 
-def _check(images: Array, labels: Array, file: Path) -> None:
-    """`InputError` unless the arrays have the shapes and types that `load` describes."""
-    shape = list(images.shape)
-    if images.ndim != 4 or shape[1] != shape[2] or shape[3] != 3 or 0 in shape:
-        raise InputError(f"{file}: images have shape {shape}, expected square ones, [n, h, h, 3]")
+def _check(images: Array, labels: Array, form: tuple[int, int, int], file: Path) -> None:
+    """`InputError` unless the arrays have the shapes and types that `load` describes; `form`:
+    height, width and channels of the images that are wanted."""
+    shape, (height, width, channels) = list(images.shape), form
+    is_usual = images.ndim == 4 and shape[3] in (channels, 3) and 0 not in shape
+    if not is_usual or shape[1] * width != shape[2] * height:
+        proportions = f"those of proportions {height} x {width}, [n, h, w, 3]"
+        expected = "square ones, [n, h, h, 3]" if height == width else proportions
+        raise InputError(f"{file}: images have shape {shape}, expected {expected}")
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise InputError(f"{file}: images are {images.dtype}, expected uint8 or floats from 0 to 1")
     if images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1):  # NaN fails too
@@ -266,20 +258,25 @@ def _check(images: Array, labels: Array, file: Path) -> None:
 
 def _images(pixels: torch.Tensor, labels: Array | torch.Tensor, origin: str) -> Images:
     classes = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
-    content = [origin.encode(), str(list(pixels.shape)).encode()]
-    content += [pixels.numpy().tobytes(), classes.numpy().tobytes()]
-    return Images(pixels, classes, hashlib.sha256(b"\n".join(content)).hexdigest()[:16])
+    return Images(pixels, classes, fingerprint_of(origin, (pixels,), classes))
 
 
-def _normalised(images: Array) -> torch.Tensor:
-    """Images [n, h, w, 3] with values from 0 to 1 as normalised float32 [n, 3, h, w]."""
-    return torch.from_numpy((images - MEAN) / STD).permute(0, 3, 1, 2).float().contiguous()
+def fingerprint_of(origin: str, parts: Parts, labels: torch.Tensor) -> str:
+    """16 hexadecimal digits over the content [count, ...] and the labels [count]."""
+    content = [origin.encode()]
+    for part in parts:
+        content += [str(list(part.shape)).encode(), part.numpy().tobytes()]
+    content.append(labels.numpy().tobytes())
+    return hashlib.sha256(b"\n".join(content)).hexdigest()[:16]
 
 
-def _stream(purpose: int, index: int, seed: int) -> np.random.Generator:
-    return np.random.default_rng([purpose, index, seed])
+def _sides(size: Size) -> tuple[int, int]:
+    """Height and width in pixels. Raises `InputError` if one is below 1."""
+    height, width = (size, size) if isinstance(size, int) else size
+    at_least("size", min(height, width), 1)
+    return height, width
 
 
-def _at_least(name: str, value: int, minimum: int) -> None:
-    if value < minimum:
-        raise InputError(f"{name} is {value}, expected at least {minimum}")
+def _named(sides: tuple[int, int]) -> str:
+    height, width = sides
+    return str(height) if height == width else f"{height} x {width}"

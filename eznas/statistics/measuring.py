@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from eznas.errors import InputError
 from eznas.primitives.types import AXES
 from eznas.statistics.activations import found_sites
+from eznas.statistics.applicable import inapplicable
 from eznas.statistics.catalogue import OVER_PATHS, PATHS
-from eznas.statistics.collector import Captured, of_weight
+from eznas.statistics.collector import Captured, channel_axis, of_weight
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.initialisation import current_tensors, kaiming
 from eznas.statistics.lending import lent
 from eznas.statistics.modes import note_on_train_mode
-from eznas.statistics.outputs import path_of
+from eznas.statistics.outputs import class_scores, path_of
 from eznas.statistics.probes import run_probe
 from eznas.statistics.sketches import count_patterns, readable, with_four_axes
 from eznas.statistics.statistic import SITES, Statistic
@@ -56,6 +57,7 @@ class MeasuredNetwork:
     tensors: dict[str, list[Tensor | None]]
     notes: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 def unmeasured(statistics: Iterable[Statistic]) -> MeasuredNetwork:
@@ -102,14 +104,18 @@ def measure(
         if any(row.type.axis == "layers" or row.name == "operations" for row in rows):
             traced.notes.extend(_notes_on_layers(traced, structure, tracer))
         del tracer  # it holds every tensor of its pass
-        captured: Captured = {}
-        for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
-            probe_rows = [row for row in rows if row.excitation == (probe, batch)]
+        absent = {row.name: why for row in rows if (why := inapplicable(row, traced))}
+        captured: Captured = {name: {} for name in absent}
+        probed = [row for row in rows if row.probe != "structure" and row.name not in absent]
+        for probe, batch in sorted({row.excitation for row in probed}):
+            probe_rows = [row for row in probed if row.excitation == (probe, batch)]
             captured |= run_probe(traced, probe, batch, probe_rows)
     captured["weight"] = dict(enumerate(weights))
-    arranged = {row.name: _arranged(row, structure, captured, config) for row in rows}
+    if any(row.name == "same_class" for row in rows):
+        captured.setdefault("same_class", {0: _same_class(traced)})
+    arranged = {row.name: _arranged(row, structure, captured) for row in rows}
     notes = (*traced.notes, *map(_left_out_note, traced.left_out.items()))
-    return MeasuredNetwork(structure, arranged, notes, traced.left_out)
+    return MeasuredNetwork(structure, arranged, notes, traced.left_out, absent)
 
 
 def _first_success(model: TracedModel, step: Callable[[TracedModel], T]) -> T:
@@ -118,7 +124,7 @@ def _first_success(model: TracedModel, step: Callable[[TracedModel], T]) -> T:
     raised where it accepts none."""
     attempts = [
         replace(model, layout=layout, dtype=dtype)
-        for dtype in input_types(model.module)
+        for dtype in input_types(model.module, model.config.images.form.dtype)
         for layout in (model.layout, torch.contiguous_format)
     ]
     errors: list[InputError] = []
@@ -144,12 +150,12 @@ def _traced(
 ) -> tuple[Structure, list[Tensor], TracedModel, Tracer]:
     """The structure; the weight of each layer as [out, in, kernel height, kernel width]; the model
     with what the tracing pass found out: its output, its layers and its sites; the tracer."""
-    image = model.as_input(model.config.noise(TRACED)).requires_grad_()
+    inputs = model.as_input(model.config.noise(TRACED), differentiable=True)
     tracer = Tracer(record=True)
     data = tracer.dataflow
     assert data is not None
-    data.add_image(image)
-    logits = model.differentiable().forward(image, tracer)
+    data.add_inputs(inputs)
+    logits = model.differentiable().forward(inputs, tracer)
     _check_layers(model, tracer)
     sites = found_sites(tracer, data)
     weights = [
@@ -157,10 +163,15 @@ def _traced(
         for e in tracer.events["layer"]
         if e.weight is not None
     ]
-    structure = structure_of(tracer, image, logits, _params(model), with_paths=with_paths)
+    structure = structure_of(tracer, inputs, logits, _params(model), with_paths=with_paths)
     sites = replace(sites, same_weight=structure.same_weight, reached=structure.reached)
     ran = layers_met(tracer), TRACED
-    traced = replace(model, output=tracer.output, ran=ran, sites=sites)
+    axis = channel_axis(tracer.events["layer"][-1], logits)
+    scores = class_scores(logits, TRACED, axis)
+    classes = None if scores is None else scores.shape[1]
+    traced = replace(
+        model, output=tracer.output, classes=classes, class_axis=axis, ran=ran, sites=sites
+    )
     return structure, weights, traced, tracer
 
 
@@ -192,9 +203,7 @@ def _left_out_note(entry: tuple[str, int]) -> str:
     )
 
 
-def _arranged(
-    row: Statistic, structure: Structure, captured: Captured, config: MeasurementConfig
-) -> list[Tensor | None]:
+def _arranged(row: Statistic, structure: Structure, captured: Captured) -> list[Tensor | None]:
     """The captured tensors in the order of the row's axis, None where the site is absent."""
     axis = row.type.axis
     if row.name in _LAYER_SIZES:
@@ -202,13 +211,13 @@ def _arranged(
         return [
             None if once and not layer.first else _scalar(size(layer)) for layer in structure.layers
         ]
-    if row.probe == "structure" and axis == "networks":
-        return [_network_level(row.name, structure, config)]
+    if row.name not in captured:  # read off the structure
+        return [_network_level(row.name, structure)]
     tensors = captured[row.name]
     if row.sketch == "codes":
         return [_scalar(count_patterns(tensors.values())) if tensors else None]
     if axis == "networks":
-        return [tensors.get(0)]
+        return [_joined(tensors)]
     if axis != "layers":
         return [tensors.get(i) for i in range(len(structure.rows[axis]))]
     role = SITES[row.site][0]
@@ -222,13 +231,23 @@ def _arranged(
     return [None if index is None else tensors.get(index) for index in indices]
 
 
-def _network_level(name: str, structure: Structure, config: MeasurementConfig) -> Tensor | None:
+def _joined(tensors: dict[int, Tensor]) -> Tensor | None:
+    """What was captured of a network at its inputs, [images, ...]: side by side for several."""
+    parts = [tensors[index] for index in sorted(tensors)]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def _same_class(model: TracedModel) -> Tensor:
+    labels = model.labels()[: model.config.sketch]
+    return (labels[:, None] == labels).double()
+
+
+def _network_level(name: str, structure: Structure) -> Tensor | None:
     """A statistic of the whole network that needs no pass; None where the network has no paths."""
     if name in ("params", "operations"):
         return _scalar(getattr(structure, name))
-    if name == "same_class":
-        labels = config.images.labels[: config.sketch]
-        return (labels[:, None] == labels).double()
     if structure.paths is None:
         return None
     if name == "paths_count":

@@ -25,8 +25,8 @@ def note_on_train_mode(model: TracedModel, tracer: Tracer) -> str:
     evaluating = Tracer(record=True)
     try:
         with torch.no_grad():
-            image = model.as_input(model.config.noise(1))
-            replace(model, evaluation=True).forward(image, evaluating)
+            inputs = model.as_input(model.config.noise(1))
+            replace(model, evaluation=True).forward(inputs, evaluating)
     except InputError:
         return ""
     used = _layers(evaluating)

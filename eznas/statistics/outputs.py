@@ -1,10 +1,12 @@
 """Which of a model's outputs are its logits."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eznas.errors import InputError
@@ -63,6 +65,21 @@ def at(result: Any, path: Path) -> Tensor:
     if logits.is_complex():
         return logits.abs()
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def class_scores(logits: Tensor, images: int, axis: int) -> Tensor | None:
+    """The logits as [images * positions, classes], each position of an image a row of its own.
+
+    `axis`: that of the classes, where there are positions. A single logit is that of the second of
+    two classes, the first one's is 0 (so that their softmax is its sigmoid). None where the logits
+    do not have one row for each image.
+    """
+    if logits.dim() == 0 or len(logits) != images or logits.numel() == 0:
+        return None
+    if logits.dim() != 2 and logits.numel() == math.prod(logits.shape[:2]):
+        logits = logits.reshape(images, -1)  # also of a convolution in place of a linear head
+    scores = logits if logits.dim() == 2 else logits.movedim(axis, -1).flatten(0, -2)
+    return scores if scores.shape[1] > 1 else F.pad(scores, (1, 0))
 
 
 def _tensors(result: Any, path: Path) -> Iterator[tuple[Path, Tensor]]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from eznas.errors import InputError
 from eznas.statistics.collector import Captured, Collector, total_gradient, zeros_like
 from eznas.statistics.fisher import fisher_deciles
 from eznas.statistics.initialisation import standard_normal
+from eznas.statistics.inputs import Parts, is_real, moved
 from eznas.statistics.sketches import condense, readable, with_four_axes
 from eznas.statistics.statistic import Statistic
 from eznas.statistics.traced_model import TracedModel, in_precision, type_name
@@ -35,7 +37,7 @@ def run_probe(model: TracedModel, probe: str, batch: str, statistics: list[Stati
 
 
 def _data(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
-    return _run_pass(model, model.config.images.pixels[:count], statistics)
+    return _run_pass(model, model.config.data(count), statistics)
 
 
 def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
@@ -44,9 +46,10 @@ def _noise(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
 
 def _shift(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """Differences: the tensors on perturbed images minus those on plain ones."""
-    images = model.config.images.pixels[:count]
-    plain = _run_pass(model, images, statistics)
-    perturbed = _run_pass(model, images + math.sqrt(0.01) * model.config.noise(count), statistics)
+    inputs = model.config.data(count)
+    plain = _run_pass(model, inputs, statistics)
+    noisy = moved(inputs, math.sqrt(0.01), model.config.noise(count))
+    perturbed = _run_pass(model, noisy, statistics)
     return {
         name: {i: perturbed[name][i] - tensor for i, tensor in tensors.items()}
         for name, tensors in plain.items()
@@ -58,7 +61,7 @@ def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
 
     Where a part of the model does not follow into float64, in the model's own type.
     """
-    images = torch.ones((1, *model.config.images.shape), dtype=torch.float64)
+    ones = model.config.ones()
     parameters = {name for name, _ in model.module.named_parameters()}
 
     def run(dtype: torch.dtype, converted: bool) -> Captured:
@@ -66,7 +69,7 @@ def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
         tensors = {n: t.abs().to(t.dtype) if n in parameters else t for n, t in tensors.items()}
         input_dtype = dtype.to_complex() if model.dtype.is_complex else dtype
         absolute = replace(model.with_tensors(tensors), dtype=input_dtype, converted=converted)
-        return _run_pass(absolute, images, statistics, flow=True)
+        return _run_pass(absolute, ones, statistics, flow=True)
 
     own_dtype = model.dtype.to_real() if model.dtype.is_complex else model.dtype
     for converted in (False, True):
@@ -83,13 +86,12 @@ def _flow(model: TracedModel, count: int, statistics: list[Statistic]) -> Captur
 
 def _label(model: TracedModel, count: int, statistics: list[Statistic], start: int = 0) -> Captured:
     """Gradients of the cross-entropy on `count` labelled images from `start` on."""
-    images = model.config.images
-    portion = slice(start, start + count)
+    labels = model.labels()[start : start + count]
 
     def objective(logits: Tensor) -> Tensor:
-        return model.cross_entropy(logits, images.labels[portion])
+        return model.cross_entropy(logits, labels)
 
-    return _run_pass(model, images.pixels[portion], statistics, objective)
+    return _run_pass(model, model.config.data(count, start), statistics, objective)
 
 
 def _label2(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
@@ -98,8 +100,7 @@ def _label2(model: TracedModel, count: int, statistics: list[Statistic]) -> Capt
 
 def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     """The Hessian of the cross-entropy times its gradient, at every weight (Wang et al., 2020)."""
-    images = model.config.images
-    model = model.differentiable()
+    labels, model = model.labels()[:count], model.differentiable()
     weights: list[tuple[int, Tensor]] = []
 
     def visit(role: str, index: int, slot: str, tensor: Tensor) -> None:
@@ -107,7 +108,7 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
             weights.append((index, tensor))
 
     def then(logits: Tensor) -> dict[int, Tensor | None]:
-        loss = model.cross_entropy(logits, images.labels[:count])
+        loss = model.cross_entropy(logits, labels)
         edges = [get_gradient_edge(w) if w.requires_grad else None for _, w in weights]
         gradients = model.backward(loss, edges, create_graph=True)
         by_weight = _by_weight(model, weights, gradients)
@@ -118,7 +119,9 @@ def _curvature(model: TracedModel, count: int, statistics: list[Statistic]) -> C
         return _by_weight(model, weights, model.backward(gradient_product, edges))
 
     tracer = Tracer(visit, sites=model.sites)
-    products = model.run(model.as_input(images.pixels[:count]), tracer, then)
+    inputs = model.as_input(model.config.data(count))
+    with sdpa_kernel(SDPBackend.MATH):  # torch's faster kernels of attention have one derivative
+        products = model.run(inputs, tracer, then)
     shapes = dict(weights)
     captured: dict[int, Tensor] = {}
     for index, product in products.items():
@@ -166,7 +169,7 @@ def _local(model: TracedModel, count: int, statistics: list[Statistic]) -> Captu
             signs[i] = torch.randint(0, 2, y.shape, generator=generator).to(y).mul_(2).sub_(1)
         # The first block's input is the image, whose channels are no features.
         reached = [i for i, y in outputs.items() if y.requires_grad and i > 0]
-        objective = noise.new_zeros(()) + sum(
+        objective = torch.zeros((), device=model.config.device) + sum(
             (readable(outputs[i] * signs[i])).sum() for i in reached
         )
         edges = [get_gradient_edge(inputs[i]) for i in reached]
@@ -198,18 +201,18 @@ def _zen(model: TracedModel, count: int, statistics: list[Statistic]) -> Capture
     noise, second_noise = model.config.noise(count), model.config.noise(count, 1)
     changes = [statistic for statistic in statistics if statistic.site == "relu_change"]
     captured = _run_pass(model, noise, statistics, uncondensed=changes)
-    moved = _run_pass(model, noise + CHANGE * second_noise, changes, uncondensed=changes)
+    more = _run_pass(model, moved(noise, CHANGE, second_noise), changes, uncondensed=changes)
     for statistic in changes:
         outputs = captured[statistic.name].items()
         captured[statistic.name] = {
-            i: condense(statistic, [moved[statistic.name][i] - y]) for i, y in outputs
+            i: condense(statistic, [more[statistic.name][i] - y]) for i, y in outputs
         }
     return captured
 
 
 def _fisher(model: TracedModel, count: int, statistics: list[Statistic]) -> Captured:
     model = replace(model, evaluation=True)  # where images do not affect one another
-    deciles = fisher_deciles(model, model.config.images.pixels[:count])
+    deciles = fisher_deciles(model, model.config.data(count))
     return {statistic.name: {} if deciles is None else {0: deciles} for statistic in statistics}
 
 
@@ -229,21 +232,24 @@ _PROBES: dict[str, Callable[[TracedModel, int, list[Statistic]], Captured]] = {
 
 def _run_pass(
     model: TracedModel,
-    images: Tensor,
+    inputs: Parts,
     statistics: list[Statistic],
     objective: Objective = torch.sum,
     *,
     flow: bool = False,
     uncondensed: list[Statistic] | None = None,
 ) -> Captured:
-    """A forward pass on the images; a backward pass too if a statistic is a gradient."""
-    first_only = {s.batch for s in statistics} == {"single"} and len(images) > 1
-    collector = Collector(statistics, uncondensed or [], len(images), first_only, model.sites)
+    """A forward pass on the inputs; a backward pass too if a statistic is a gradient."""
+    count = len(inputs[0])
+    first_only = {s.batch for s in statistics} == {"single"} and count > 1
+    collector = Collector(statistics, uncondensed or [], count, first_only, model.sites)
     gradient_statistics = [statistic for statistic in statistics if statistic.gradient]
     if gradient_statistics:  # some models differentiate by their parameters themselves
         model = model.differentiable()
-    image = model.as_input(images).requires_grad_(bool(gradient_statistics))
-    collector.visit("image", 0, "input", image)
+    inputs = model.as_input(inputs, differentiable=bool(gradient_statistics))
+    for index, part in enumerate(inputs):
+        if is_real(part):
+            collector.visit("image", index, "input", part)
     collector.tracer = Tracer(collector.visit, flow=flow, sites=model.sites)
 
     def then(logits: Tensor) -> list[Tensor | None]:
@@ -251,6 +257,6 @@ def _run_pass(
             return []
         return model.backward(objective(logits), [edge for *_, edge in collector.pending])
 
-    collector.receive(model.run(image, collector.tracer, then))
+    collector.receive(model.run(inputs, collector.tracer, then))
     model.left_out.update(collector.left_out)
     return collector.captured

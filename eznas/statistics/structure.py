@@ -9,11 +9,13 @@ from torch import Tensor
 
 from eznas.statistics.events import Event, sides
 from eznas.statistics.graph import Graph
+from eznas.statistics.inputs import Parts
 from eznas.statistics.paths import Paths, paths
 from eznas.statistics.tracing import Tracer
 
 PATH_QUANTITIES = ("convs", "pools", "field", "params", "length")  # see `_path_values`
 Row = tuple[Hashable, bool]  # signature (rows of equal signature can be stacked), liveness
+_BEGIN = "begin"  # before all inputs, where every path begins
 _COUNTED_ROLES = ("layer", "activation", "norm", "pool")
 
 
@@ -84,23 +86,26 @@ class Structure:
 
 
 def structure_of(
-    tracer: Tracer, image: Tensor, logits: Tensor, params: int, *, with_paths: bool = True
+    tracer: Tracer, inputs: Parts, logits: Tensor, params: int, *, with_paths: bool = True
 ) -> Structure:
-    """The structure behind one traced pass, in which the image and all weights required gradients.
+    """The structure behind one traced pass, in which the inputs and all weights required gradients.
 
-    `image` is the input [batch, channels, height, width]; `params` the network's parameter count.
-    An operation is live when its node lies between the image and the logits; a layer's
+    `inputs`: each part [batch, ...]; `params`: the network's parameter count. An operation is live
+    when its node lies between an input and the logits (whole numbers begin at the first
+    differentiable operation on them, as an embedding); a layer's
     activation is the nearest upstream, not beyond another layer; its batch norm the nearest
     downstream, not beyond another layer or an activation.
     """
     events = tracer.events
     graph = Graph.of([logits.grad_fn, *(e.node for by_role in events.values() for e in by_role)])
-    input_node = next((n for n in graph.parents if getattr(n, "variable", None) is image), None)
-    live_nodes = (graph.downstream(input_node) & graph.upstream(logits.grad_fn)) - {None}
+    data = tracer.dataflow
+    begins = _begins(graph, inputs, [] if data is None else data.entries)
+    after_inputs = set[Any]().union(*(graph.downstream(node) for node in begins))
+    live_nodes = (after_inputs & graph.upstream(logits.grad_fn)) - {None}
     index_of = {role: {e.node: i for i, e in enumerate(es)} for role, es in events.items()}
     same_weight = _same_weight(events["layer"], live_nodes)
     layers = tuple(
-        _layer(e, same_weight[i] == i, len(image), events, index_of, graph, live_nodes)
+        _layer(e, same_weight[i] == i, len(inputs[0]), events, index_of, graph, live_nodes)
         for i, e in enumerate(events["layer"])
     )
     rows = {f"{r}s": _rows(r, events[r], live_nodes) for r in ("activation", "norm", "block")}
@@ -108,13 +113,21 @@ def structure_of(
     live_paths = None
     if live_nodes and with_paths:
         parents = {n: [p for p in graph.parents[n] if p in live_nodes] for n in live_nodes}
-        values = {event.node: _path_values(event, image.shape[-1]) for event in counted}
-        live_paths = paths(parents, input_node, logits.grad_fn, values, len(PATH_QUANTITIES))
-    operations = sum(_for_one_image(_operations(e), e, len(image)) for e in counted)
-    data = tracer.dataflow
+        for node in begins & live_nodes:
+            parents[node] = [_BEGIN, *parents[node]]
+        values = {event.node: _path_values(event, inputs[0].shape[-1]) for event in counted}
+        live_paths = paths(parents, _BEGIN, logits.grad_fn, values, len(PATH_QUANTITIES))
+    operations = sum(_for_one_image(_operations(e), e, len(inputs[0])) for e in counted)
     reached = bool(live_nodes) or (data is not None and data.value(logits).from_image)
     blind = reached and not live_nodes
     return Structure(layers, rows, params, operations, live_paths, same_weight, reached, blind)
+
+
+def _begins(graph: Graph, inputs: Parts, entries: list[Any]) -> set[Any]:
+    """The nodes of a graph by which inputs come into it."""
+    differentiable = {id(part) for part in inputs if part.requires_grad}
+    leaves = {n for n in graph.parents if id(getattr(n, "variable", None)) in differentiable}
+    return leaves | {node for node in entries if node in graph.parents}
 
 
 def _same_weight(layers: list[Event], live_nodes: set[Any]) -> tuple[int, ...]:

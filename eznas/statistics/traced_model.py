@@ -1,6 +1,5 @@
 """A model under measurement: traced passes on tensors that replace the model's own."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -13,7 +12,9 @@ from torch.autograd.graph import GradientEdge
 from eznas.errors import InputError
 from eznas.statistics import outputs
 from eznas.statistics.config import MeasurementConfig
+from eznas.statistics.drawn import USUAL_CLASSES
 from eznas.statistics.initialisation import Parameters
+from eznas.statistics.inputs import Parts, is_real
 from eznas.statistics.lending import attempt, first_line, name_of
 from eznas.statistics.sites import Sites
 from eznas.statistics.snapshot import Snapshot
@@ -33,7 +34,9 @@ class TracedModel:
     the module; `layout`: how images lie in memory; `dtype`: their type; `converted`: whether
     what the model makes or holds besides parameters and buffers gets that type as well;
     `evaluation`: passes in evaluation mode, not in train mode; `output`: which of its outputs are
-    the logits; `ran`: what the tracing pass met, see `layers_met`, and on how many images;
+    the logits; `classes`: how many the logits tell apart, and `class_axis`: where they lie, see
+    `class_scores` (None: the logits do not have one row for each image); `ran`: what the tracing
+    pass met, see `layers_met`, and on how many images;
     `notes`: what the user should know of the measurement, in words; `left_out`: see
     `MeasuredNetwork`; `sites`: what the tracing pass found besides.
     """
@@ -47,18 +50,24 @@ class TracedModel:
     converted: bool = False
     evaluation: bool = False
     output: outputs.Path | None = None
+    classes: int | None = None
+    class_axis: int = 1
     ran: tuple[dict[str, Any], int] | None = None
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     sites: Sites = field(default_factory=Sites)
 
-    def as_input(self, images: Tensor) -> Tensor:
-        """The images [batch, channels, height, width] as a detached tensor on the device, in the
-        type and in the layout."""
-        images = images.clone() if images.is_inference() else images.detach()
-        dtype = self.dtype if images.is_floating_point() else images.dtype
-        images = images.to(self.config.device, dtype)
-        return images.contiguous(memory_format=self.layout) if images.dim() == 4 else images
+    def as_input(self, inputs: Parts, *, differentiable: bool = False) -> Parts:
+        """The inputs, each part [batch, ...], as detached tensors on the device, real numbers in
+        the type and in the layout; these require gradients if they are to be `differentiable`."""
+        return tuple(
+            self._as_input(part).requires_grad_(differentiable and is_real(part)) for part in inputs
+        )
+
+    def _as_input(self, part: Tensor) -> Tensor:
+        part = part.clone() if part.is_inference() else part.detach()
+        part = part.to(self.config.device, self.dtype if is_real(part) else part.dtype)
+        return part.contiguous(memory_format=self.layout) if part.dim() == 4 else part
 
     def differentiable(self) -> "TracedModel":
         """The same model on parameters that require gradients."""
@@ -72,16 +81,15 @@ class TracedModel:
         ordinary = {n: t.clone() if t.is_inference() else t for n, t in moved.items()}
         return replace(self, tensors=ordinary)
 
-    def forward(self, image: Tensor, tracer: Tracer) -> Tensor:
-        """The logits of one traced pass on `image` [batch, channels, height, width].
+    def forward(self, inputs: Parts, tracer: Tracer) -> Tensor:
+        """The logits of one traced pass on inputs, each part [batch, ...].
 
         See `run` for what is raised.
         """
-        return self.run(image, tracer, lambda logits: logits)
+        return self.run(inputs, tracer, lambda logits: logits)
 
-    def run(self, image: Tensor, tracer: Tracer, then: Callable[[Tensor], T]) -> T:
-        """What `then` gives for the logits of one traced pass on `image` [batch, channels, height,
-        width].
+    def run(self, inputs: Parts, tracer: Tracer, then: Callable[[Tensor], T]) -> T:
+        """What `then` gives for the logits of one traced pass on inputs, each part [batch, ...].
 
         What runs of the model in `then`, as a part may that is computed anew during backward,
         meets the same tensors and modes as in the forward, and is not recorded again. Raises
@@ -89,11 +97,11 @@ class TracedModel:
         tracing pass met.
         """
         try:
-            with seeded(self.config.seed, image.device), without_checkpoints():
+            with seeded(self.config.seed, inputs[0].device), without_checkpoints():
                 self._exchange()
                 with tracer.following(self.module):
-                    logits = self._logits(image, tracer)
-                    self._check_layers(tracer, len(image))
+                    logits = self._logits(inputs, tracer)
+                    self._check_layers(tracer, len(inputs[0]))
                     with tracer.repeating():
                         return then(logits)
         finally:
@@ -131,18 +139,23 @@ class TracedModel:
             raise self.error(f"backward failed: {first_line(error)}") from error
         return [None if edge is None else next(gradients) for edge in edges]
 
-    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The mean cross-entropy of logits [batch, classes] and int64 labels [batch].
+    def labels(self) -> Tensor:
+        """The labels of the batch, int64 [images], for the classes of the logits."""
+        return self.config.images.labels_for(self.classes or USUAL_CLASSES)
 
-        Raises `InputError` if the logits have another shape or fewer classes than the labels.
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross-entropy of logits and int64 labels [batch], over images and over the
+        positions of each, which have its label: see `class_scores`.
+
+        Raises `InputError` if the logits have fewer classes than the labels, or no row for each.
         """
         classes = int(labels.max()) + 1
-        if logits.dim() > 2 and logits.numel() == math.prod(logits.shape[:2]):
-            logits = logits.flatten(1)  # of a convolution in place of a linear head
-        if logits.dim() != 2 or logits.shape[1] < classes:
+        scores = outputs.class_scores(logits, len(labels), self.class_axis)
+        if scores is None or scores.shape[1] < classes:
             shape = f"logits of shape {tuple(logits.shape)}"
             raise self.error(f"{shape}, but the images' labels need {classes} classes")
-        return F.cross_entropy(logits, labels.to(logits.device))
+        labels = labels.to(logits.device).repeat_interleave(len(scores) // len(labels))
+        return F.cross_entropy(scores, labels)
 
     def error(self, problem: str) -> InputError:
         """An error that names the model."""
@@ -153,17 +166,19 @@ class TracedModel:
             return self.output  # some models give a tensor in evaluation mode alone
         return outputs.choose(result, images, tracer)
 
-    def _logits(self, image: Tensor, tracer: Tracer) -> Tensor:
+    def _logits(self, inputs: Parts, tracer: Tracer) -> Tensor:
+        form = self.config.images.form
         try:
             with default_type(self.dtype if self.converted else torch.get_default_dtype()):
-                result = self.module(image.clone())
+                result = form.call(self.module, [part.clone() for part in inputs])
         except (Exception, SystemExit) as error:  # a user's forward may raise anything
             if error is tracer.visit_error:
                 raise
-            problem = f"forward failed on an input of shape {tuple(image.shape)}"
+            shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
+            problem = f"forward failed on an input of shape {shapes}"
             raise self.error(f"{problem}: {first_line(error)}{self._advice()}") from error
         try:
-            tracer.output = self._output_path(result, len(image), tracer)
+            tracer.output = self._output_path(result, len(inputs[0]), tracer)
             return outputs.at(result, tracer.output)
         except InputError as error:
             raise self.error(str(error)) from error.__cause__
@@ -223,14 +238,15 @@ def layers_met(tracer: Tracer) -> dict[str, Any]:
     return met if tracer.flow else met | {"norm": len(events["norm"])}
 
 
-def input_types(model: nn.Module) -> list[torch.dtype]:
-    """The types that a model's input may have, the likelier first: that of its first parameter;
-    where this is complex, real numbers of its precision, then complex ones."""
-    first = next((p.dtype for p in model.parameters() if _differentiable(p)), torch.float32)
-    real = first.to_real() if first.is_complex else first
-    if real not in _NUMBERS:
-        return [torch.float32]
-    return [real, first] if first.is_complex else [real]
+def input_types(model: nn.Module, first: torch.dtype | None = None) -> list[torch.dtype]:
+    """The types that real numbers of a model's input may have, the likelier first: one that is
+    asked for; that of the model's first parameter; where this is complex, real numbers of its
+    precision, then complex ones."""
+    kinds = [p.dtype for p in model.parameters() if _differentiable(p)]
+    dtype = kinds[0] if kinds else torch.float32
+    real = dtype.to_real() if dtype.is_complex else dtype
+    types = [torch.float32] if real not in _NUMBERS else [real, dtype]
+    return list(dict.fromkeys(types if first is None else [first, *types]))
 
 
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eznas.benchmarks.splits import components, split
+from eznas.benchmarks.splits import components
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases, Phases
-from eznas.metrics import METRICS, bootstrap_weights, interval, kendall, kendall_many, verdict
+from eznas.metrics import kendall, verdict
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent.methods import METHODS, Problem, all_networks, autoencoder_for
 from eznas.search.result import mean_curve
+from eznas.studies.latent_accuracy import taus_of
 from eznas.studies.latent_search import PROXIES, Searched, searched
 from eznas.studies.latent_setup import (
     Options,
     Setting,
     check,
     labelled_networks,
+    names_of,
     problem_of,
     setting_of,
     with_heads,
@@ -29,7 +31,6 @@ Floats = NDArray[np.float64]
 Content = dict[str, Any]
 
 COMPARED = ("latent", "random", "evolution")
-REPLICATES = 500  # of the bootstrap over components
 
 
 def latent_compare(
@@ -39,6 +40,7 @@ def latent_compare(
     methods: Sequence[str] = COMPARED,
     also: str | None = None,
     repeats: int = 10,
+    judged: int = 0,
     weights: str | Mapping[str, float] | None = None,
     labels: str | int = 0,
     dataset: str | None = None,
@@ -64,30 +66,32 @@ def latent_compare(
 
     `also`: one more proxy; the ascent is made with it among the others too, and for it alone, by
     its terms. Where "exhaustive" is among the methods, all networks are measured: then percentiles
-    are known, and what heads and unified score are worth on networks not learned from. The other
-    arguments are those of `latent_search`.
+    are known, and what heads and unified score are worth on networks not learned from. Without, so
+    many held-out networks with accuracies are measured to know the latter: `judged`, by lot. The
+    other arguments are those of `latent_search`.
 
     A dict with what was searched, and `latent_searches`: for each search the mean over repeats,
-    with its interval, of `unified` (the mean of its answer), of the `percentile` of that among all
-    networks, of `answer_accuracy`, and of the differences to the first where both have one unified
-    score; where all is measured, also `heads` and `taus`.
+    with its interval, of `unified`, `percentile` among all networks and `answer_accuracy` (each the
+    mean over its answer), and of the differences to the first where both have one unified score;
+    where all is measured, also `heads` and `taus`.
 
     Raises `InputError` as `latent_search`, and for fewer than 2 repeats.
     """
     options = Options(
-        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
-        *(seed, encoder, joint),
+        *(space, dataset or "", names_of(proxies), weights, labels, train, starts, steps, rounds),
+        *(top, seed, encoder, joint),
     )
     if repeats < 2:
         raise InputError(f"repeats {repeats}: expected 2 or more")
     scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records)
     variants = _variants(options, methods, also)
-    return _compared(variants, repeats, scoring, scores, watcher or NoPhases())
+    return _compared(variants, repeats, judged, scoring, scores, watcher or NoPhases())
 
 
 def _compared(
     variants: Sequence["_Variant"],
     repeats: int,
+    judged: int,
     scoring: ScoringSettings,
     scores: str | None,
     phases: Phases,
@@ -112,7 +116,7 @@ def _compared(
         "proxies": list(options.proxies),
         "latent_searches": _rows(variants, trials),
         "heads": _heads(variants, trials) if networks else [],
-        "taus": _taus(options, setting, trials) if networks and setting.benchmark else [],
+        "taus": _taus(options, setting, trials, None if networks else judged),
     }
 
 
@@ -257,37 +261,15 @@ def _heads(variants: Sequence[_Variant], trials: Sequence[Sequence[_Outcome]]) -
 
 
 def _taus(
-    options: Options, setting: Setting, trials: Sequence[Sequence[_Outcome]]
+    options: Options,
+    setting: Setting,
+    trials: Sequence[Sequence[_Outcome]],
+    count: int | None,
 ) -> list[Content]:
-    """Tau with accuracy of the unified score (mean over repeats) and of each proxy, on the held-out
-    part of the benchmark; and how far the unified score is ahead of each, with the interval of a
-    bootstrap over components."""
-    benchmark = setting.benchmark
-    assert benchmark is not None
-    live = [i for i, a in enumerate(benchmark.architectures) if a == setting.space.live_cell(a)]
-    held_out = split(benchmark.components).held_out
-    judged = benchmark.subset(np.intersect1d(held_out, live), "held-out")
-    [accuracies] = judged.accuracies.values()
-    scores = setting.measurements.scores(options.proxies, judged.architectures).T
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    unified = np.stack([trial[0].problem.unified(judged.architectures) for trial in trials])
-    rows = np.concatenate([unified, scores])
-    counts = bootstrap_weights(judged.components, REPLICATES).astype(np.float64)
-    taus, replicates = kendall_many(rows, accuracies), METRICS["tau"].core(rows, accuracies, counts)
-    repeats = len(trials)
-    of_unified, its_replicates = taus[:repeats].mean(), replicates[:repeats].mean(0)
-    low, high = interval(its_replicates)
-    content: list[Content] = [
-        {"score": "unified", "tau": float(of_unified), "tau_low": low, "tau_high": high,
-         "networks": len(accuracies)}
-    ]  # fmt: skip
-    for proxy, tau, its in zip(options.proxies, taus[repeats:], replicates[repeats:], strict=True):
-        low, high = interval(its)
-        row = {"score": proxy, "tau": float(tau), "tau_low": low, "tau_high": high}
-        ends = dict(zip(("low", "high"), interval(its_replicates - its), strict=True))
-        row |= {"behind": float(of_unified - tau), "behind_low": ends["low"]}
-        content.append(row | {"behind_high": ends["high"], "networks": len(accuracies)})
-    return content
+    if setting.benchmark is None or count == 0:
+        return []
+    problems = [trial[0].problem for trial in trials]
+    return taus_of(options.proxies, setting.measurements, problems, setting.benchmark, count)
 
 
 def _mean(name: str, values: Sequence[float]) -> Content:

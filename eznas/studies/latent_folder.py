@@ -4,7 +4,7 @@ search.json               what was searched, and how
 features.csv.gz           what was measured (with measurement.json: a feature store)
 autoencoder.safetensors   its weights
 heads.safetensors         those of the heads
-heads.json                Kendall's tau of each head on networks set aside
+heads.json                Kendall's tau of each head on networks set aside, as of the first round
 visited.jsonl             a line for every network visited, best predicted first
 answer.json               what `eznas search latent --json` prints
 """

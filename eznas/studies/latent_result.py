@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eznas.errors import InputError
 from eznas.report.latent_plot import latent_plot
-from eznas.search.latent.methods import Found
+from eznas.search.latent.methods import BASELINES, Found
 from eznas.search.latent.weights import Weights
 
 Floats = NDArray[np.float64]
@@ -69,14 +69,15 @@ def described(result: LatentSearch) -> dict[str, Any]:
     with their deviations, tau of every head, and counts."""
     deviations = result.weights.deviations
     rows = zip(result.architectures, result.accuracies, strict=True)
-    taus = [None] * len(result.proxies) if result.head_taus is None else result.head_taus.tolist()
+    unknown = [np.nan] * len(result.proxies)
+    taus = unknown if result.head_taus is None else result.head_taus.tolist()
     return {
         **{key: getattr(result, key) for key in ("method", "space", "dataset", "seed")},
         "architectures": [asdict(found) | {"accuracy": accuracy} for found, accuracy in rows],
         **{key: getattr(result, key) for key in ("measured", "visited", "seconds")},
         "weights": result.weights.way,
         "proxies": [
-            {"proxy": proxy, "weight": weight, "deviation": deviation, "tau": tau}
+            {"proxy": proxy, "weight": weight, "deviation": deviation, "tau": _known(tau)}
             for proxy, weight, deviation, tau in zip(
                 result.proxies,
                 result.weights.values.tolist(),
@@ -85,23 +86,34 @@ def described(result: LatentSearch) -> dict[str, Any]:
                 strict=True,
             )
         ],
-        "tau": result.unified_tau,
+        "tau": _known(result.unified_tau),
         "aside": result.aside,
         "exact": result.exact,
         "accuracy": result.kind or None,
     }
 
 
+def check_drawable(method: str) -> None:
+    """`InputError` for a method without a latent space, which `plot` cannot draw."""
+    if method in BASELINES:
+        raise InputError(f"plot: method {method} has no latent space to draw")
+
+
 def plot(result: LatentSearch, file: str) -> list[str]:
     """Draw the latent space with the paths of the ascent into a PNG file, and return its name in a
     list. Raises `InputError` for a method without a latent space, and where it cannot be
     written."""
+    check_drawable(result.method)
     landscape = result.landscape
-    if landscape is None:
-        raise InputError(f"plot: method {result.method} has no latent space to draw")
+    assert landscape is not None
     panels = {"unified score": landscape.unified}
     if np.isfinite(landscape.accuracies).any():
         panels[f"{result.kind} accuracy, {result.dataset}"] = landscape.accuracies
     paths = landscape.paths[:, :DRAWN_PATHS]
     latent_plot(Path(file), landscape.points, panels, paths, landscape.answers)
     return [file]
+
+
+def _known(tau: float | None) -> float | None:
+    """A tau; None for one of too few networks, which is NaN."""
+    return None if tau is None or np.isnan(tau) else tau

@@ -24,6 +24,7 @@ from eznas.search.latent.methods import (
     autoencoder_for,
     latent,
 )
+from eznas.spaces import SPACES
 from eznas.studies.latent_folder import LatentFolder
 from eznas.studies.latent_result import Landscape, LatentSearch, described
 from eznas.studies.latent_setup import (
@@ -31,6 +32,7 @@ from eznas.studies.latent_setup import (
     Setting,
     check,
     labelled_networks,
+    names_of,
     problem_of,
     setting_of,
 )
@@ -86,8 +88,8 @@ def latent_search(
     where a network cannot be measured.
     """
     options = Options(
-        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds, top),
-        *(seed, encoder, joint),
+        *(space, dataset or "", names_of(proxies), weights, labels, train, starts, steps, rounds),
+        *(top, seed, encoder, joint),
     )
     scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records or save)
     return _saved(method, options, scoring, scores, save, watcher or NoPhases())
@@ -107,7 +109,9 @@ def _saved(
     folder = None
     if save is not None:
         measuring = {key: getattr(scoring, key) for key in ("images", "raw", "sketch")}
-        config = asdict(options) | {"method": method, "scores": scores} | measuring
+        dataset = options.dataset or SPACES[options.space].datasets[0]
+        meant = asdict(replace(options, dataset=dataset, weights=options.way))
+        config = meant | {"method": method, "scores": scores} | measuring
         folder = LatentFolder.begin(Path(save), config)
     with nullcontext() if folder is None else folder.locked():
         setting = setting_of(options, scoring, scores, phases)
@@ -186,7 +190,7 @@ def _result(
     (head_taus, unified_tau), exact, landscape = answer.taus, None, None
     if estimator is not None:
         exact = estimator.autoencoder_.exactness(problem.train)
-        landscape = _landscape(setting, problem, answer, estimator)
+        landscape = _landscape(setting, problem, answer)
     return LatentSearch(
         method=method,
         space=options.space,
@@ -208,15 +212,14 @@ def _result(
     )
 
 
-def _landscape(
-    setting: Setting, problem: Problem, answer: Answer, estimator: MultiProxy
-) -> Landscape:
+def _landscape(setting: Setting, problem: Problem, answer: Answer) -> Landscape:
     """Latents turned so that the first two axes are those along which networks spread most."""
-    encode = estimator.autoencoder_.encode
+    assert answer.autoencoder is not None
+    assert answer.paths is not None
+    encode = answer.autoencoder.encode
     latents = encode(problem.train).double().numpy()
     mean = latents.mean(0)
     axes = np.linalg.svd(latents - mean, full_matrices=False)[2][:2].T
-    assert answer.paths is not None
     return Landscape(
         points=(latents - mean) @ axes,
         unified=problem.unified(problem.train),

@@ -16,16 +16,17 @@ from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Phases
 from eznas.formulas.terms import weighted_terms
 from eznas.predictors.measurements import Measurements
-from eznas.proxies.loading import load
+from eznas.proxies.loading import load, separated
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent import weights as ways
 from eznas.search.latent.autoencoder import ENCODERS
-from eznas.search.latent.methods import METHODS, Problem
+from eznas.search.latent.methods import METHODS, Problem, check_listed
 from eznas.search.latent.scales import NormalScale, TermScale
 from eznas.search.latent.unified import UnifiedScore, random_networks
 from eznas.spaces import SPACES, Space
 
 GIVEN_WEIGHTS = str | Mapping[str, float]
+LEAST = {"train": 40, "rounds": 1, "starts": 1, "steps": 0, "top": 1, "seed": 0}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Setting:
     kind: str
 
 
+def names_of(proxies: Sequence[str]) -> tuple[str, ...]:
+    """The proxies of a sequence, or of a text with commas between them."""
+    return tuple(separated(proxies) if isinstance(proxies, str) else proxies)
+
+
 def check(options: Options, method: str) -> None:
     """`InputError` for options that cannot be used, before anything is measured."""
     if options.space not in SPACES:
@@ -84,9 +90,13 @@ def check(options: Options, method: str) -> None:
         raise InputError("no proxies: expected one or more")
     if len(set(options.proxies)) < len(options.proxies):
         raise InputError(f"proxies {', '.join(options.proxies)}: expected each of them once")
-    for name, least in (("train", 40), ("rounds", 1), ("starts", 1), ("steps", 0), ("top", 1)):
+    for name, least in LEAST.items():
         if getattr(options, name) < least:
             raise InputError(f"{name} {getattr(options, name)}: expected {least} or more")
+    if isinstance(options.labels, int) and options.labels < 0:
+        raise InputError(f"labels {options.labels}: expected 0 or more networks, or a file")
+    if method == "exhaustive":
+        check_listed(SPACES[options.space])
     if options.encoder not in ENCODERS:
         raise unknown("encoder", options.encoder, ENCODERS)
     if isinstance(options.way, str) and ways.needs_labels(options.way) and not options.labels:
@@ -118,6 +128,8 @@ def setting_of(
     kind = benchmark.kind if benchmark is not None else ""
     made_with = (scoring, scores, phases)
     setting = Setting(space, *made_with, measurements, (), None, benchmark, known, kind)
+    if isinstance(options.way, str) and ways.needs_labels(options.way):
+        ways.check_labels(options.way, labelled_networks(options, setting)[1])
     return with_heads(setting, options)
 
 
@@ -163,14 +175,15 @@ def problem_of(options: Options, setting: Setting, phases: Phases) -> Problem:
 
 def labelled_networks(options: Options, setting: Setting) -> tuple[list[str], list[float]]:
     """The networks that weights are fitted to, with their accuracies: all of a file, or so many of
-    the search part of the benchmark."""
+    the search part of the benchmark, without those whose accuracy is not known."""
     if not options.labels or setting.benchmark is None:
         return [], []
     benchmark = setting.benchmark
     if isinstance(options.labels, int):
         benchmark = search_sample(benchmark, options.labels, options.seed)
-    networks = [setting.space.live_cell(a) for a in benchmark.architectures]
-    return networks, _accuracies(benchmark)
+    pairs = zip(benchmark.architectures, _accuracies(benchmark), strict=True)
+    labelled = [(setting.space.live_cell(a), value) for a, value in pairs if not math.isnan(value)]
+    return [network for network, _ in labelled], [accuracy for _, accuracy in labelled]
 
 
 def _weights(

@@ -368,12 +368,15 @@ def test_a_model_that_fails(model, expected):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--input", "3,32"], ["'3,32'", "3,32,32"]),
+        (["--input", "3,32"], ["forward failed", "(2, 3, 32)"]),
+        (["--input", "tokens:8"], ["'tokens:8'", "3,32,32", "tokens:LENGTH:VOCAB"]),
+        (["--input", "3,8,8", "--input", "4"], ["forward failed", "(2, 3, 8, 8) and (2, 4)"]),
         (["--input", "3,32,x"], ["'3,32,x'"]),
         (["--input", "3,0,0"], ["'3,0,0'"]),
         (["--input", "3,²,²"], ["'3,²,²'"]),
-        (["--input", "1,32,32"], ["(1, 32, 32)", "3 channels"]),
-        (["--input", "3,32,16"], ["(3, 32, 16)", "square"]),
+        (["--input", "1,32,32"], ["forward failed", "(2, 1, 32, 32)"]),
+        (["--input", "3,32,16", "--images", "few.npz"], ["few.npz", "proportions 32 x 16"]),
+        (["--input", "4,32", "--images", "few.npz"], ["1 or 3 channels", "[4, 32]"]),
         (["--input", "3,1,1"], ["forward failed", "(2, 3, 1, 1)"]),
         (["--batch", "1"], ["--batch", "greater than or equal to 2"]),
         (["--init", "keeep"], ["'keeep'", "'keep'"]),

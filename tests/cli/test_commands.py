@@ -88,7 +88,7 @@ def test_undefined_comes_after_lowest():
     rows = answer("score", formula, POOLS, NOTHING, CONVOLUTIONS, *BATCH)["scores"]
     assert [r["model"] for r in rows] == [CONVOLUTIONS, NOTHING, POOLS]
     assert [r["score"] is None for r in rows] == [False, True, True]
-    assert [r["reason"] for r in rows] == ["", "lowest", "coverage"]
+    assert [r["reason"].split(":")[0] for r in rows] == ["", "lowest", "coverage"]
 
 
 @pytest.mark.parametrize(

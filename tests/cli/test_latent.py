@@ -80,6 +80,7 @@ def test_autoencoders_of_small_spaces():
         (("--scores", "text.csv"), "text.csv:3: expected a finite number as naswot, found 'high'"),
         (("--space", "nasbench102"), "unknown space 'nasbench102'"),
         (("--plot", "latent.jpg"), "plots are PNG files"),
+        (("--method", "random", "--plot", "a.png", "--space", "none"), "no latent space to draw"),
     ],
 )
 def test_bad_input_is_one_line(options, words):

@@ -68,7 +68,7 @@ def expected() -> dict[str, float]:
 def test_a_score_does_not_depend_on_its_surroundings(name, expected) -> None:
     """The images too are drawn anew inside."""
     for proxy in PROXIES:
-        drawn._generated.cache_clear()
+        drawn._drawn.cache_clear()
         with SURROUNDINGS[name]():
             assert score(proxy, MODEL) == expected[proxy], proxy
 
@@ -78,7 +78,7 @@ def test_neither_does_the_score_of_an_architecture(name) -> None:
     architecture = "nasbench201/" + eznas.SPACES["nasbench201"].sample(1)[0]
     options = {"input_size": (3, 8, 8), "batch": 4}
     [plain] = eznas.score("naswot", architecture, **options)
-    drawn._generated.cache_clear()
+    drawn._drawn.cache_clear()
     with SURROUNDINGS[name]():
         [inside] = eznas.score("naswot", architecture, **options)
     assert inside["score"] == plain["score"]

@@ -73,15 +73,15 @@ def test_one_bad_model_alone_is_bad_input() -> None:
 
 
 def test_images_are_drawn_once_and_only_if_they_are_named(monkeypatch) -> None:
-    drawn._generated.cache_clear()
+    drawn._drawn.cache_clear()
     drawings = []
-    original = drawn.generated
+    original = drawn.pictures
 
-    def generated(*arguments, **options):
+    def pictures(*arguments, **options):
         drawings.append(arguments)
         return original(*arguments, **options)
 
-    monkeypatch.setattr(drawn, "generated", generated)
+    monkeypatch.setattr(drawn, "pictures", pictures)
     models = ["oddities:good", "oddities:larger", "oddities:good"]
     for proxy in ("params", "flops", "synflow", "zen", "az_nas", "depth", "l2_norm"):
         eznas.score(proxy, models, **INPUT)
@@ -90,7 +90,7 @@ def test_images_are_drawn_once_and_only_if_they_are_named(monkeypatch) -> None:
         eznas.score(proxy, models, **INPUT)
         score(proxy, Small())
     assert len(drawings) == 1  # 16 images serve statistics that keep tensors, whatever the batch
-    drawn._generated.cache_clear()
+    drawn._drawn.cache_clear()
 
 
 def test_sizes_cost_little_beside_the_pass() -> None:

@@ -56,7 +56,12 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "tensor": (lambda: score("naswot", MODEL, images=torch.rand(64, 3, 16, 16)), "got Tensor"),
     "array": (lambda: score("naswot", MODEL, images=np.zeros((64, 8, 8, 3))), "got ndarray"),
     "side": (lambda: score("params", MODEL, input_size=32), "input size: expected (channels"),
-    "text size": (lambda: score("params", MODEL, input_size="3,8,8"), "input size: expected"),
+    "text size": (lambda: score("params", MODEL, input_size="3x8x8"), "expected channels,height"),
+    "half an example": (
+        lambda: score("params", MODEL, input_size=(torch.rand(2, 3, 8, 8), torch.rand(3, 4))),
+        "one batch size",
+    ),
+    "array as example": (lambda: score("params", MODEL, input_size=np.zeros((2, 3))), "ndarray"),
     "half a pixel": (lambda: score("params", MODEL, input_size=(3, 8.5, 8.5)), "whole number"),
     "batch": (lambda: score("params", MODEL, batch="8"), "batch str '8': expected a whole"),
     "yes": (lambda: score("params", MODEL, batch=True), "batch"),

@@ -1,13 +1,18 @@
 """Scores that are measured once and remembered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 import eznas
 from eznas.errors import InputError
+from eznas.evaluation.executors import NoPhases
+from eznas.predictors import measurements
 from eznas.predictors.base import Predictor
 from eznas.predictors.measurements import Measurements
+from eznas.proxies.measured import ScoringSettings
 
 SPACE = eznas.SPACES["nasbench-macro"]
 ONE, OTHER = "02012100", "00000000"
@@ -23,6 +28,30 @@ def test_scores_are_those_of_the_proxy_and_measured_once(forbid_measuring):
     forbid_measuring()
     assert known.scores(["depth"], [OTHER]).tolist() == [[first[1, 1]]]
     assert clone(Predictor(measurements=known)).measurements is known
+
+
+def test_one_network_is_measured_here_and_without_a_word(monkeypatch):
+    """A search that measures one by one would start workers, and say so, a thousand times."""
+
+    class Said(NoPhases):
+        def phase(self, title, total):
+            said.append(title)
+            return super().phase(title, total)
+
+    said, workers = [], []
+    score_all = measurements.score_all
+
+    def noted(proxies, networks, settings, phases):
+        workers.append(settings.workers)
+        return score_all(proxies, networks, replace(settings, workers=1), phases)
+
+    monkeypatch.setattr(measurements, "score_all", noted)
+    known = Measurements("nasbench-macro", settings=ScoringSettings(workers=2), phases=Said())
+    known.scores(["depth"], [ONE])
+    assert (said, workers) == ([], [1])
+    known.scores(["depth"], ["01010101", "11111111"])
+    assert len(said) == 1
+    assert workers == [1, 2]
 
 
 @pytest.mark.usefixtures("unmeasured")

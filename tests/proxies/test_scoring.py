@@ -113,7 +113,8 @@ def test_scores_come_highest_first():
     "options",
     [
         {"input_size": (1, 32, 32)},
-        {"input_size": (3, 32, 16)},
+        {"input_size": ()},
+        {"input_size": (3, 0, 32)},
         {"batch": 1},
         {"init": "he"},
         {"device": "nonsense"},

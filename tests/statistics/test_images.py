@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from eznas.errors import InputError
-from eznas.statistics.images import MEAN, STD, Images, generated, load
+from eznas.statistics.colours import MEAN, STD
+from eznas.statistics.images import Images, generated, load
 
 CIFAR = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10_sample.npz"
 

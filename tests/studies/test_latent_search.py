@@ -2,22 +2,32 @@
 
 import functools
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import eznas
+from eznas.benchmarks.subsets import search_sample
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases
 from eznas.predictors.measurements import Measurements
 from eznas.proxies.loading import load
 from eznas.proxies.measured import ScoringSettings
+from eznas.report.latent_tables import latent_lines
 from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import all_networks
 from eznas.studies import latent_search as study
 from eznas.studies.latent_result import described, plot
-from eznas.studies.latent_setup import Options, problem_of, setting_of
+from eznas.studies.latent_setup import (
+    Options,
+    labelled_networks,
+    names_of,
+    problem_of,
+    setting_of,
+)
 from eznas.studies.saving import page_of
 from tests.search.latent.measured import SPACE, autoencoder, score
 from tests.studies.made_up import SMALL, is_png
@@ -113,6 +123,9 @@ def test_a_folder_keeps_the_search_and_belongs_to_it(scores, tmp_path):
     assert heads["unified"] == pytest.approx(first.unified_tau)
     again = eznas.latent_search(**options, save=str(folder))
     assert again.architectures == first.architectures
+    spelled_out = {"dataset": "cifar10", "weights": "equal"}  # what it is anyway
+    same = eznas.latent_search(**options, **spelled_out, save=str(folder))
+    assert same.architectures == first.architectures
     with pytest.raises(InputError, match="holds a search with seed 0, not 1; choose another"):
         eznas.latent_search(**options, seed=1, save=str(folder))
     (tmp_path / "other").mkdir()
@@ -170,6 +183,10 @@ def test_the_terms_of_a_champion_add_up_to_it():
         ({"encoder": "tree"}, "unknown encoder 'tree'"),
         ({"labels": 20_000}, "labels 20000: expected a number up to"),
         ({"dataset": "cifar11"}, "unknown nasbench201 dataset 'cifar11'"),
+        ({"labels": -5}, "labels -5: expected 0 or more networks, or a file"),
+        ({"labels": 3}, "weights ridge: expected 5 or more networks of different accuracies"),
+        ({"seed": -1}, "seed -1: expected 0 or more"),
+        ({"space": "nds-darts", "method": "exhaustive"}, "space nds-darts: too many networks"),
     ],
 )
 @pytest.mark.usefixtures("unmeasured")
@@ -177,6 +194,57 @@ def test_bad_input(options, words):
     with pytest.raises(InputError) as error:
         eznas.latent_search(**({"proxies": PROXIES} | options))
     assert words in str(error.value)
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_labels_that_cannot_be_used_are_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    file = tmp_path / "equal.csv"
+    file.write_text("\n".join(["architecture,accuracy", *(f"{a},50" for a in all_networks(SPACE))]))
+    with pytest.raises(InputError, match="different accuracies, got 9445 of the same"):
+        eznas.latent_search(proxies=PROXIES, labels=str(file))
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match="weights tpe: needs the package optuna"):
+        eznas.latent_search(proxies=PROXIES, labels=50, weights="tpe")
+
+
+def test_labels_whose_accuracy_is_not_known_are_left_out(scores):
+    options = Options(proxies=PROXIES, labels=50)
+    setting = setting_of(options, ScoringSettings(), scores, NoPhases())
+    everything, _ = labelled_networks(options, setting)
+    [name] = setting.benchmark.accuracies
+    some = search_sample(setting.benchmark, 50, 0).architectures[:10]
+    unknown = np.isin(setting.benchmark.architectures, some)
+    accuracies = {name: np.where(unknown, np.nan, setting.benchmark.accuracies[name])}
+    partly = replace(setting, benchmark=replace(setting.benchmark, accuracies=accuracies))
+    networks, known = labelled_networks(options, partly)
+    assert networks == everything[10:]
+    assert np.isfinite(known).all()
+
+
+def test_proxies_may_be_a_text_with_commas():
+    assert names_of("naswot, zen") == names_of(["naswot", "zen"]) == ("naswot", "zen")
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_of_too_few_networks_no_tau_is_given(scores):
+    options = {"train": 40, "starts": 4, "steps": 5, "rounds": 2}
+    result = eznas.latent_search(proxies=PROXIES, scores=scores, **options)
+    assert result.aside > 0
+    one = replace(result, aside=1, unified_tau=np.nan, head_taus=np.full(3, np.nan))
+    content = described(one)
+    assert content["tau"] is None
+    assert [row["tau"] for row in content["proxies"]] == [None] * 3
+    lines = [*latent_lines(content)]
+    assert lines[0].endswith("tau unknown, 1 networks set aside are too few")
+    assert not any("nan" in line for line in lines)
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_trained_jointly_the_paths_begin_at_networks_of_the_same_picture(scores):
+    result = eznas.latent_search(proxies=PROXIES, scores=scores, joint=True, **SHORT)
+    picture = result.landscape
+    distances = np.linalg.norm(picture.paths[0] - picture.points[:6], axis=1)
+    assert np.median(distances) < 1e-5  # a start outside the box is moved to its edge
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -208,6 +276,18 @@ def test_a_comparison_over_seeds(scores, tmp_path):
     assert "Unified score of 2 proxies, weights ridge, 50 labels, nasbench201/cifar10" in page
     assert "| `latent, terms of swap` |" in page
     assert Path(tmp_path / "rows.json").is_file()
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_few_held_out_networks_tell_what_a_unified_score_is_worth(scores):
+    """A proxy alone is its own unified score, and has its own tau."""
+    options = {"proxies": PROXIES[:1], "methods": ["random"], "repeats": 2, "scores": scores}
+    content = eznas.latent_compare(**options, judged=40, **SHORT)
+    unified, proxy = content["taus"]
+    assert unified["networks"] == proxy["networks"] == 40
+    assert unified["tau"] == pytest.approx(proxy["tau"])
+    assert content["networks"] is None
+    assert eznas.latent_compare(**options, **SHORT)["taus"] == []
 
 
 def test_a_run_may_be_named_as_one(tmp_path, monkeypatch):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eznas.statistics.images import MEAN, STD, generated
+from eznas.statistics.colours import MEAN, STD
+from eznas.statistics.images import generated
 from eznas.supernets.few_shot import Supernets
 from eznas.supernets.parts import everything, restricted
 from eznas.supernets.working import train_all

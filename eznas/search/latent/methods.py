@@ -45,12 +45,14 @@ class Found:
 class Answer:
     """What a method found: the `best` of all networks `measured`, best first; the networks
     `visited` by ascents, best predicted first, `paths` [steps + 1, starts, latent] of the first of
-    these; and `taus`, `MultiProxy.held_out_taus` of the heads that it followed."""
+    these, with the `autoencoder` whose latents they are; and `taus`, `MultiProxy.held_out_taus` of
+    the heads that it followed."""
 
     best: tuple[Found, ...]
     measured: frozenset[str]
     visited: tuple[Found, ...] = ()
     paths: Tensor | None = None
+    autoencoder: Autoencoder | None = None
     taus: tuple[Floats, float] | tuple[None, None] = (None, None)
 
 
@@ -82,6 +84,7 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
     scores = dict(zip(problem.train, problem.unified(problem.train).tolist(), strict=True))
     step_of: dict[str, int] = {}
     paths, taus = None, estimator.held_out_taus()
+    first_autoencoder = estimator.autoencoder_  # trained jointly, it is another one in each round
     for ascents in range(problem.rounds):
         if ascents:
             estimator.set_params(warm_start=True).fit([*scores])
@@ -111,7 +114,7 @@ def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
     found = tuple(
         Found(a, score, scores.get(a, math.nan), step_of[a]) for a, score in visited.items()
     )
-    return Answer(answer, frozenset(scores), found, paths, taus)
+    return Answer(answer, frozenset(scores), found, paths, first_autoencoder, taus)
 
 
 def random(problem: Problem) -> Answer:
@@ -159,9 +162,14 @@ METHODS = ("latent", *BASELINES)
 def all_networks(space: Space) -> tuple[str, ...]:
     """Every network of a space once, see `random_networks`; `InputError` where it cannot be
     listed."""
+    check_listed(space)
+    return random_networks(space, LISTED)
+
+
+def check_listed(space: Space) -> None:
+    """`InputError` for a space of which `all_networks` cannot be had."""
     if not can_be_listed(space):
         raise InputError(f"space {space.name}: too many networks for the method exhaustive")
-    return random_networks(space, LISTED)
 
 
 def can_be_listed(space: Space) -> bool:

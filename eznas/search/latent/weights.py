@@ -63,15 +63,10 @@ def tpe(columns: Floats, accuracies: Floats, seed: int = 0) -> Floats:
     Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011; as in UP-NAS.
     Raises `InputError` where optuna is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise InputError(
-            "weights tpe: needs the package optuna; pip install 'eznas[search]'"
-        ) from None
+    optuna = _optuna()
     names = [str(i) for i in range(columns.shape[1])]
 
-    def tau(trial: "optuna.Trial") -> float:
+    def tau(trial: Any) -> float:
         weights = np.array([trial.suggest_float(name, -1, 1) for name in names])
         reached = kendall(columns @ weights, accuracies)
         return -1.0 if math.isnan(reached) else reached
@@ -133,11 +128,7 @@ def fitted(
     """
     weigh = WAYS[way].weigh
     assert weigh is not None
-    if len(accuracies) < LEAST or not np.ptp(accuracies):
-        raise InputError(
-            f"weights {way}: expected {LEAST} or more networks of different accuracies, "
-            f"got {len(accuracies)}"
-        )
+    check_labels(way, accuracies)
     values = _scaled(weigh(columns, accuracies, seed))
     generator = np.random.default_rng(seed)
     spread = []
@@ -149,9 +140,37 @@ def fitted(
     return Weights(way, values, np.std(spread, axis=0, ddof=1))
 
 
+def check_labels(way: str, accuracies: Sequence[float] | Floats) -> None:
+    """`InputError` where weights of a way cannot be fitted to accuracies [networks]; called before
+    anything is measured."""
+    if way == "tpe":
+        _optuna()
+    if len(accuracies) < LEAST:
+        raise InputError(
+            f"weights {way}: expected {LEAST} or more networks of different accuracies, "
+            f"got {len(accuracies)}"
+        )
+    if not np.ptp(accuracies):
+        raise InputError(
+            f"weights {way}: expected {LEAST} or more networks of different accuracies, "
+            f"got {len(accuracies)} of the same"
+        )
+
+
 def equal(proxies: int) -> Weights:
     """The same weight for every proxy, of sum 1: float64 [proxies]."""
     return Weights("equal", np.full(proxies, 1 / proxies))
+
+
+def _optuna() -> Any:
+    """The package, or `InputError` that says how to install it."""
+    try:
+        import optuna
+    except ImportError:
+        raise InputError(
+            "weights tpe: needs the package optuna; pip install 'eznas[search]'"
+        ) from None
+    return optuna
 
 
 def _parsed(text: str) -> dict[str, float]:
