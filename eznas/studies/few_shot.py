@@ -65,8 +65,9 @@ def few_shot(
     For each of `seeds` seeds, the first that of `supernets`: a supernet of the whole space for all
     epochs; and one for those that the leaves leave, whose weights the leaves of two trees go on
     with: that of the proxy (`tree`: a JSON file of one; by default its tree of so many `leaves`, by
-    the scores of mixed supernets), and a random one of that seed with as many leaves. All are kept
-    in `folder`, where a training that was cut off goes on. The rest is as in `rank_supernets`.
+    the scores of mixed supernets initialised from that seed), and a random one of that seed with as
+    many leaves. All are kept in `folder`, where a training that was cut off goes on. The rest is as
+    in `rank_supernets`.
 
     A dict: the settings; `supernets`, rows as `rank_supernets` gives them, named by method and with
     one_shot_within, the tau of the one-shot supernet within the same leaves; `few_shot`, a row for
@@ -83,8 +84,13 @@ def few_shot(
     supernets.check(device)  # before anything is measured
     settings = ScoringSettings((0,), None, 0, 0, device, workers, records)
     first = next(iter(benchmark.datasets))
-    by_proxy = _leaves(name, supernets, tree, leaves, settings, first, root, phases)
-    methods = _methods(root, supernets, seeds, name, by_proxy)
+    by_proxy = {
+        seed: _leaves(
+            name, supernets, tree, leaves, replace(settings, seeds=(seed,)), first, root, phases
+        )
+        for seed in range(supernets.seed, supernets.seed + seeds)
+    }
+    methods = _methods(root, supernets, name, by_proxy)
     score = scores_of(name, supernets.space, first, settings, scores, phases)
     proxy_scores = score(benchmark.architectures)
     work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
@@ -97,7 +103,7 @@ def few_shot(
         one = rankings(named, benchmark, name, proxy_scores)
         _beside_one_shot(one, named)
         ranked.append(one)
-    return _described(supernets, benchmark, len(by_proxy), ranked) | {
+    return _described(supernets, benchmark, len(by_proxy[supernets.seed]), ranked) | {
         "proxy": name,
         "set": set_name,
         "supernets": [row for one in ranked for row in one.rows],
@@ -143,10 +149,10 @@ def _leaves(
     root: Path,
     phases: Phases,
 ) -> tuple[Allowed, ...]:
-    """The leaves of the proxy's tree, which is grown once and kept in the folder."""
+    """The leaves of the proxy's tree of a seed, which is grown once and kept in the folder."""
     space = supernets.space
     make_folder(root)
-    kept = root / "tree.json"
+    kept = root / f"tree-{settings.seeds[0]}.json"
     if file is not None or kept.exists():
         name = file or str(kept)
         tree = tree_file.read_of(space, name)
@@ -164,17 +170,17 @@ def _leaves(
 
 
 def _methods(
-    root: Path, supernets: Supernets, seeds: int, proxy: str, by_proxy: tuple[Allowed, ...]
+    root: Path, supernets: Supernets, proxy: str, by_proxy: Mapping[int, tuple[Allowed, ...]]
 ) -> dict[int, Methods]:
-    """The methods of each seed."""
+    """The methods of each seed, for which the leaves of the proxy's tree are given."""
     space, methods = SPACES[supernets.space], dict[int, Methods]()
-    for seed in range(supernets.seed, supernets.seed + seeds):
-        drawn = random_tree(space, len(by_proxy), seed).leaves()
+    for seed, leaves in by_proxy.items():
+        drawn = random_tree(space, len(leaves), seed).leaves()
         at_random = tuple(leaf.allowed for leaf in drawn)
         plan = replace(supernets, seed=seed)
         methods[seed] = {
             ONE_SHOT: (root / f"one-shot-{seed}", replace(plan, leaf_epochs=0)),
-            method_of(proxy): (root / f"proxy-{seed}", replace(plan, leaves=by_proxy)),
+            method_of(proxy): (root / f"proxy-{seed}", replace(plan, leaves=leaves)),
             method_of(RANDOM): (root / f"random-{seed}", replace(plan, leaves=at_random)),
         }
     return methods

@@ -80,7 +80,7 @@ def test_differences_are_those_of_the_rows(content):
 
 def test_a_tree_stands_under_the_name_of_its_proxy(tmp_path):
     """The tree that a folder keeps, or that is given, is never that of another proxy or size."""
-    kept = tmp_path / "s" / "tree.json"
+    kept = tmp_path / "s" / "tree-0.json"
     kept.parent.mkdir()
     tree = Tree("nasbench201", "params", random_tree(NB201, 2, 0), rules=Rules(2))
     tree_file.write(str(kept), tree)
@@ -91,6 +91,24 @@ def test_a_tree_stands_under_the_name_of_its_proxy(tmp_path):
         few_shot(str(tmp_path / "t"), plan, proxy="flops", tree=str(kept), networks=4)
     with pytest.raises(InputError, match="grown to 2 leaves, expected 8"):
         few_shot(str(kept.parent), plan, proxy="params", networks=4)
+
+
+def test_seeds_share_no_tree(tmp_path, monkeypatch):
+    """The proxy's tree of a seed is grown from initialisations of that seed, and kept."""
+
+    def grown(proxy, space, splitting, settings, dataset, phases):
+        root = random_tree(NB201, splitting.rules.leaves, settings.seeds[0])
+        return Tree(space, proxy, root, rules=splitting.rules)
+
+    monkeypatch.setattr("eznas.studies.few_shot.tree_by", grown)
+    monkeypatch.setattr("eznas.studies.few_shot._trained", lambda methods, *_: 1 / 0)
+    plan = tiny(tmp_path, epochs=3, leaf_epochs=1)
+    with pytest.raises(ZeroDivisionError):
+        few_shot(str(tmp_path / "s"), plan, proxy="params", leaves=2, seeds=2, networks=4,
+                 scores=known(tmp_path))  # fmt: skip
+    trees = [tree_file.read(str(tmp_path / "s" / f"tree-{seed}.json")) for seed in (0, 1)]
+    assert [tree.root for tree in trees] == [random_tree(NB201, 2, seed) for seed in (0, 1)]
+    assert trees[0].root != trees[1].root
 
 
 def test_what_cannot_be_used_is_said_before_anything_is_measured(tmp_path, monkeypatch):
