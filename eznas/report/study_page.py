@@ -17,6 +17,12 @@ from eznas.report.search_page import (
     tables_of_comparison,
     tables_of_search,
 )
+from eznas.report.speed_page import (
+    described_scoring,
+    described_speed,
+    scoring_tables,
+    speed_tables,
+)
 from eznas.report.split_page import described_splits, tables_of_splits
 from eznas.report.supernet_tables import (
     described_few_shot,
@@ -52,11 +58,6 @@ _FEATURES = (
     "tau: Kendall's with accuracy; coverage: the share of networks that have a value. Models are "
     "fitted to the features\nof a grammar; split by: what is never on both sides of the split "
     "between fitted and tested networks."
-)
-_SPEED = (
-    "Rates are formulas x networks per second: of EZNAS's way with tensors from disk and from "
-    "memory, and of one plan, cold\nand over ten generations. Probes are in seconds per network, "
-    "scoring over its bare passes, growth as slopes in logs."
 )
 
 
@@ -250,21 +251,6 @@ def _features_tables(content: Content) -> Iterator[str]:
     yield _FEATURES
 
 
-def _described_speed(content: Content) -> str:
-    formulas, networks = content["formulas"], content["networks"]
-    return f"{formulas} formulas on {networks} networks, {content['device']}"
-
-
-def _speed_tables(content: Content) -> Iterator[str]:
-    figures = {key: value for key, value in content.items() if key not in ("command", "device")}
-    rows = []
-    for key, value in figures.items():
-        parts = value if isinstance(value, Mapping) else {"": value}
-        rows += [{"name": f"{key} {part}".strip(), "figure": f} for part, f in parts.items()]
-    yield table([("what", code("name")), ("figure", text("figure"))], rows)
-    yield _SPEED
-
-
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has
     "latent_searches": (described_latent_comparison, tables_of_latent_comparison),
     "queried": (described_search, tables_of_search),
@@ -277,7 +263,8 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "weights": (_described_combination, _combination_tables),
     "features": (_described_features, _features_tables),
     "exact": (described_autoencoding, tables_of_autoencoding),
-    "rates": (_described_speed, _speed_tables),
+    "scoring_times": (described_scoring, scoring_tables),
+    "rates": (described_speed, speed_tables),
     "rows": (_described_correlation, _correlation_tables),
 }
 

@@ -115,6 +115,20 @@ def speed_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
+def scoring_table(content: Mapping[str, Any]) -> Table:
+    """Seconds to score models beside those of bare passes (`eznas.studies.scoring_time`): a row for
+    each proxy and model, the slowest first."""
+    table = new_table()
+    for heading in ("proxy", "model"):
+        table.add_column(heading)
+    for heading in ("seconds", "bare passes", "ratio"):
+        table.add_column(heading, justify="right")
+    for row in sorted(content["scoring_times"], key=lambda row: -row["ratio"]):
+        numbers = (f"{row['seconds']:.3f}", f"{row['passes']:.3f}", f"{row['ratio']:.2f}")
+        table.add_row(Text(row["proxy"]), Text(row["model"]), *numbers)
+    return table
+
+
 def _mean_size(values: Iterable[float | None]) -> float | None:
     """The mean absolute value of those that are not None; None if all are."""
     sizes = [abs(value) for value in values if value is not None]

@@ -42,6 +42,7 @@ from eznas.report.study_tables import (
     agreement_table,
     combine_table,
     feature_ranking_table,
+    scoring_table,
     speed_table,
     yardstick_table,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "reason_lines",
     "remedy_lines",
     "score_table",
+    "scoring_table",
     "search_table",
     "search_title",
     "source_lines",

@@ -1,8 +1,6 @@
 """How fast formulas are evaluated, by the engine and in the original way (`eznas speed`)."""
 
-import copy
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.evaluation.contexts import Context
@@ -21,16 +18,14 @@ from eznas.evaluation.plan import Plan
 from eznas.evaluation.workers import Workers, start
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.proxies.loading import load
 from eznas.spaces import SPACES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig, available_device, image_batch
 from eznas.statistics.measuring import measure
-from eznas.statistics.statistic import Statistic
 from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
+from eznas.studies.scoring_time import SPACE, scoring, timed
 from eznas.system.machine import cores, most_resident
 
-SPACE = "nasbench201"
 BATCH = 2  # images of raw tensors: batch norm needs two
 PROXIES = ("jacob_cov", "hybrid", "naswot", "eznas_a_sum", "az_expressivity")
 SLOPE_NETWORKS = 8  # at most; on which slopes against formulas and batches are measured
@@ -55,7 +50,8 @@ def speed(
     were measured before; `plan_evolving` scores all generations one after the other, with what is
     cached between them. `ratios` compare them. `floor_ratio`: seconds of `plan_cold` over those of
     reading all statistics it uses once, at `bandwidth_gb_s`. `measure_seconds`: see `measuring`;
-    `scoring`: see `scoring`. `slopes`: of the log of the seconds over the log of each quantity.
+    `scoring`: see
+    `scoring`. `slopes`: of the log of the seconds over the log of each quantity.
     `touched_mb` and `peak_mb` are in MiB.
 
     Raises `InputError` for a device that is not available.
@@ -73,13 +69,13 @@ def speed(
         progress(2, 5)
         evaluator = _evaluator(config, generations)
         table = _filled_table(_serial(evaluator), architectures)
-        cold = _timed(_scored, table, formulas)
+        cold = timed(_scored, table, formulas)
         bytes_used = evaluator.bytes_of(Plan.of(formulas).statistics())
         rates["plan_cold"] = len(formulas) * networks / cold
         progress(3, 5)
         evaluator.clear_cache()
         table = _filled_table(_serial(evaluator), architectures)
-        evolving = _timed(_scored, table, *generations)
+        evolving = timed(_scored, table, *generations)
         distinct = len(_distinct([f for g in generations for f in g]))
         rates["plan_evolving"] = distinct * networks / evolving
         bytes_per_second = bandwidth(device)
@@ -100,7 +96,7 @@ def speed(
         "recorded": {"formulas": sum(map(len, generations)), "distinct": distinct},
         "peak_mb": most_resident() >> 20,
         "measure_seconds": measuring(device),
-        "scoring": scoring(device),
+        "scoring": scoring(PROXIES, device),
         "slopes": slopes,
         "device": _device_name(device),
     }
@@ -110,7 +106,7 @@ def bandwidth(device: str = "cpu") -> float:
     """Bytes per second at which a tensor too large for any cache is read, with one thread: the best
     of five tries. Raises `InputError` for a device that is not available."""
     data = torch.ones(1 << 26, device=available_device(device))
-    return data.nbytes / min(_timed(lambda: float(data.sum())) for _ in range(5))
+    return data.nbytes / min(timed(lambda: float(data.sum())) for _ in range(5))
 
 
 def measuring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
@@ -122,53 +118,9 @@ def measuring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
     seconds_of = {}
     for probe in dict.fromkeys(row.probe for row in CATALOGUE.values()):
         rows = [row for row in CATALOGUE.values() if row.probe == probe]
-        seconds = [_timed(measure, model, config, rows) for model in models]
+        seconds = [timed(measure, model, config, rows) for model in models]
         seconds_of[probe] = round(sum(seconds) / networks, 4)
     return seconds_of
-
-
-def scoring(device: str = "cpu", networks: int = 4) -> dict[str, float]:
-    """Seconds to score a network by a proxy over those of the bare forward and backward passes that
-    it needs: proxy -> the median over a few networks, each the best of three tries. Raises
-    `InputError` for a device that is not available."""
-    models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
-    median_of = {}
-    for name in PROXIES:
-        proxy = load(name)
-        config = proxy.measurement_config(init="kaiming", device=device)
-        rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.features()).statistics()]
-        ratios = [
-            min(_timed(proxy.evaluate, model, config) for _ in range(3))
-            / min(_passes(model, config, rows) for _ in range(3))
-            for model in models
-        ]
-        median_of[name] = round(float(np.median(ratios)), 2)
-    return median_of
-
-
-def _passes(model: nn.Module, config: MeasurementConfig, rows: Sequence[Statistic]) -> float:
-    """Seconds of the bare passes through the model that the probes of some statistics need."""
-    seconds = 0.0
-    for probe, batch in sorted({r.excitation for r in rows if r.probe != "structure"}):
-        backward = any(r.gradient for r in rows if r.excitation == (probe, batch))
-        images = config.images.pixels[: config.batch(batch)].to(config.device)
-        images = images.contiguous(memory_format=torch.channels_last)
-        twin = copy.deepcopy(model).to(config.device).train()
-        if probe == "flow":
-            twin, images = twin.double(), images[:1].double()
-        seconds += _timed(_pass, twin, images, backward)
-    return seconds
-
-
-def _pass(model: nn.Module, images: Tensor, backward: bool) -> None:
-    images.requires_grad_(backward)
-    with torch.set_grad_enabled(backward):
-        logits = model(images)
-    if backward:
-        inputs = [images, *model.parameters()]
-        torch.autograd.grad(logits.sum(), inputs, allow_unused=True)  # some parameters are unused
-    if images.is_cuda:
-        torch.cuda.synchronize(images.device)
 
 
 def _slopes(
@@ -180,7 +132,7 @@ def _slopes(
     def cold(batch: int, networks: int, formulas: int) -> float:
         evaluator = _evaluator(_config(device, batch), generations)
         table = _filled_table(_serial(evaluator), architectures[:networks])
-        return _timed(_scored, table, last[:formulas])
+        return timed(_scored, table, last[:formulas])
 
     most = min(SLOPE_NETWORKS, len(architectures))
     slopes = {
@@ -206,7 +158,7 @@ def _shared(
     team = start(lambda: _evaluator(config, generations), workers)
     try:
         table = _filled_table(team, architectures)
-        return _timed(_scored, table, *generations)
+        return timed(_scored, table, *generations)
     finally:
         team.close()
 
@@ -262,20 +214,13 @@ def _loops(formulas: Sequence[Expression], networks: Sequence[NetworkTensors]) -
                 score(formula, loaded(network) if isinstance(network, Path) else network)
 
     with on_disk(networks) as paths:
-        disk = _timed(loop, formulas, paths)
-    memory = _timed(loop, formulas, networks)
+        disk = timed(loop, formulas, paths)
+    memory = timed(loop, formulas, networks)
     return {"disk_loop": pairs / disk, "memory_loop": pairs / memory}
 
 
 def _distinct(formulas: Sequence[Expression]) -> list[Expression]:
     return list({f.canonical.text: f for f in formulas}.values())
-
-
-def _timed(work: Callable[..., object], *arguments: object) -> float:
-    """Seconds of a call."""
-    start_time = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start_time
 
 
 def _device_name(device: str) -> str:

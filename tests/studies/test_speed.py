@@ -19,7 +19,7 @@ def few(monkeypatch):
     monkeypatch.setattr(module, "recorded", lambda: generations)
     monkeypatch.setattr(module, "cores", lambda: 1)
     monkeypatch.setattr(module, "measuring", lambda device: {"data": 0.1})
-    monkeypatch.setattr(module, "scoring", partial(module.scoring, networks=1))
+    monkeypatch.setattr(module, "scoring", partial(module.scoring, networks=1, tries=1))
     monkeypatch.setattr(module, "PROXIES", ("az_expressivity", "synflow"))
 
 
