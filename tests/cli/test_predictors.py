@@ -36,7 +36,7 @@ def fits(text):
 
 def test_the_list_of_predictors():
     rows = answer("predictors")["predictors"]
-    assert [row["name"] for row in rows] == list(PREDICTORS)
+    assert [row["name"] for row in rows] == [*PREDICTORS, "supernet:FOLDER"]
     assert all({"name", "features", "regressor", "source"} <= row.keys() for row in rows)
     outcome = call("predictors")
     assert outcome.code == 0
