@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,31 +85,37 @@ def few_shot(
     supernets.check(device)  # before anything is measured
     settings = ScoringSettings((0,), None, 0, 0, device, workers, records)
     first = next(iter(benchmark.datasets))
-    by_proxy = {
-        seed: _leaves(
-            name, supernets, tree, leaves, replace(settings, seeds=(seed,)), first, root, phases
-        )
-        for seed in range(supernets.seed, supernets.seed + seeds)
-    }
+    drawn = range(supernets.seed, supernets.seed + seeds)
+    leaves_of = partial(_leaves, name, supernets, tree, leaves, settings, first, root, phases)
+    by_proxy = {seed: leaves_of(seed) for seed in drawn}
     methods = _methods(root, supernets, name, by_proxy)
     score = scores_of(name, supernets.space, first, settings, scores, phases)
-    proxy_scores = score(benchmark.architectures)
+    of_proxy = score(benchmark.architectures)
     work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
     rankers = _trained(methods, name, work)
     paths = {str(path): path for path in rankers}
     measure({text: rankers[path] for text, path in paths.items()}, paths, benchmark, **work)
-    ranked: list[Ranked] = []
-    for folders in methods.values():
-        named = {method: rankers[path] for method, (path, _) in folders.items()}
-        one = rankings(named, benchmark, name, proxy_scores)
-        _beside_one_shot(one, named)
-        ranked.append(one)
+    ranked = [_ranked(m, rankers, benchmark, name, of_proxy) for m in methods.values()]
     return _described(supernets, benchmark, len(by_proxy[supernets.seed]), ranked) | {
         "proxy": name,
         "set": set_name,
         "supernets": [row for one in ranked for row in one.rows],
         "few_shot": _compared(ranked, _pairs(name)),
     }
+
+
+def _ranked(
+    methods: Methods,
+    rankers: Mapping[Path, Ranker],
+    benchmark: Benchmark,
+    proxy: str,
+    of_proxy: Floats,
+) -> Ranked:
+    """The rankings of the methods of a seed."""
+    named = {method: rankers[path] for method, (path, _) in methods.items()}
+    ranked = rankings(named, benchmark, proxy, of_proxy)
+    _beside_one_shot(ranked, named)
+    return ranked
 
 
 def _trained(
@@ -148,11 +155,12 @@ def _leaves(
     dataset: str,
     root: Path,
     phases: Phases,
+    seed: int,
 ) -> tuple[Allowed, ...]:
     """The leaves of the proxy's tree of a seed, which is grown once and kept in the folder."""
     space = supernets.space
     make_folder(root)
-    kept = root / f"tree-{settings.seeds[0]}.json"
+    kept = root / f"tree-{seed}.json"
     if file is not None or kept.exists():
         name = file or str(kept)
         tree = tree_file.read_of(space, name)
@@ -164,7 +172,8 @@ def _leaves(
         return tuple(leaf.allowed for leaf in tree.leaves)
     supernets.check_epochs(leaves)
     splitting = Splitting(rules=Rules(leaves))
-    grown = tree_by(proxy, space, splitting, settings, dataset, phases=phases)
+    seeded = replace(settings, seeds=(seed,))
+    grown = tree_by(proxy, space, splitting, seeded, dataset, phases=phases)
     tree_file.write(str(kept), grown)
     return tuple(leaf.allowed for leaf in grown.leaves)
 
