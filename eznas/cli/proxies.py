@@ -101,12 +101,23 @@ def score(
 def export(
     proxy: Proxy,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.json", help="The file to write.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="The file to write."),
     ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="json (a proxy file), python (one file that needs torch alone), latex, sympy or "
+            "png.",
+            show_default="by the file's ending: .json, .py, .tex, .txt, .png",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a proxy to a file: formula, constants, how networks are measured, and the evidence."""
-    content = eznas.export(proxy, str(output))
+    """Write a proxy to a file, for eznas, for Python, for a paper or for a slide."""
+    content = eznas.export(proxy, str(output), to, force)
     emit(content, as_json, lambda c: line(f"{output}: {c['formula']}"))
 
 

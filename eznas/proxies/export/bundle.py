@@ -226,10 +226,13 @@ class Bundle:
     ) -> Iterator[tuple[int, int, int, str]]:
         """Where else a name that is spelt in another way stands: as that of a function or a class,
         and where a function says that it is global."""
-        for node in (statement.node, *ast.walk(statement.node)):
-            names = node.names if isinstance(node, ast.Global) else []
-            if node is statement.node and isinstance(node, ast.FunctionDef | ast.ClassDef):
+        for node in ast.walk(statement.node):
+            if isinstance(node, ast.Global):
+                names = node.names
+            elif node is statement.node and isinstance(node, ast.FunctionDef | ast.ClassDef):
                 names = [node.name]
+            else:
+                continue
             for name in names:
                 if spelling := self._spelt.get((module.name, name)):
                     start = module.lines[node.lineno - 1].index(f" {name}") + 1

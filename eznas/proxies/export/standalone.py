@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 import torch
 
+from eznas.errors import InputError
 from eznas.evaluation.plan import Plan
 from eznas.formulas.expression import Expression
 from eznas.primitives import PRIMITIVES
@@ -17,7 +18,7 @@ _INSTEAD: dict[Key, Key] = {
     ("eznas.statistics.generating", "stream"): ("eznas.statistics.streams", "stream"),
 }
 
-_HEADER = '''"""{name}: a zero-cost proxy, which scores a network before it is trained; larger is better.
+_HEADER = '''"""{name}: a zero-cost proxy, which scores networks before training; larger is better.
 
 {formula}
 
@@ -87,6 +88,9 @@ def standalone(proxy: Proxy, source: str) -> str:
     names = [node.name for node in proxy.formula.walk() if node.arguments]
     names += [row.sketch for row in statistics if row.sketch in PRIMITIVES]
     functions = [PRIMITIVES[name].function for name in dict.fromkeys(names)]
+    if own := [f.__name__ for f in functions if not f.__module__.startswith("eznas.")]:
+        advice = "only those of eznas can be written to a file of Python"
+        raise InputError(f"formula: the primitive {own[0]} is one of your own; {advice}")
     rows = "\n".join(f"        {row!r}," for row in statistics)
     main = _MAIN_TEXT.format(
         raw=proxy.raw_batch,
