@@ -10,7 +10,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from importlib.abc import InspectLoader
 
@@ -109,9 +109,7 @@ class Bundle:
         return "\n".join(parts).strip() + "\n"
 
     def _module(self, name: str) -> Module:
-        if name not in self._modules:
-            self._modules[name] = Module(name, _source(name))
-        return self._modules[name]
+        return self._modules[name] if name in self._modules else _read(name)
 
     def _resolved(self, module: str, name: str) -> Key | None:
         """Where a name of a module of this package is defined: (module, "") where it is a module
@@ -170,25 +168,33 @@ class Bundle:
                 yield name, key
 
     def _spell(self) -> None:
-        """Find other spellings for names that are taken."""
-        texts = (self._module(s.module).lines for s in self._kept)
-        words = {word for lines in texts for line in lines for word in re.findall(r"\w+", line)}
-        taken = {*self._external, *dir(builtins)}
+        """Find other spellings for names that are taken: by the primitives, which are registered by
+        their names, then by imports, then by the modules in order."""
+        modules = sorted(
+            {s.module for s in self._kept}, key=lambda m: (not m.startswith(PRIMITIVES), m)
+        )
+        lines = (line for m in modules for line in self._module(m).lines)
+        words = {word for line in lines for word in re.findall(r"\w+", line)}
         through_modules = {
             key
             for references in self._kept.values()
             for reference, key in references
             if isinstance(reference, ast.Attribute)
         }
-        ordered = sorted(self._kept, key=lambda s: (not s.module.startswith(PRIMITIVES), s.module))
-        keys = dict.fromkeys((s.module, name) for s in ordered for name in sorted(bound([s.node])))
-        for module, name in keys:
-            if name in taken or (module, name) in through_modules:
-                stem = module.rpartition(".")[2]
+        defined: dict[Key, str] = {}
+        for module in modules:
+            kept = [s.node for s in self._module(module).statements if s in self._kept]
+            defined |= {(module, name): name for name in sorted(bound(kept))}
+        names = {key: name for key, name in defined.items() if key[0].startswith(PRIMITIVES)}
+        names |= {key: name for name, key in self._external.items()} | defined
+        taken = {*dir(builtins)}
+        for key, name in names.items():
+            if name in taken or key in through_modules:
+                stem = key[0].rpartition(".")[2]
                 spelling = f"_{stem}{name}" if name.startswith("_") else f"{stem}_{name}"
                 while spelling in words:
                     spelling += "_"
-                self._spelt[module, name] = spelling
+                self._spelt[key] = spelling
                 words.add(spelling)
             taken.add(name)
 
@@ -198,15 +204,16 @@ class Bundle:
             needed = {key[0] for _, key in references}
             graph[statement.module] |= {m for m in needed if m in graph and m != statement.module}
         graph[self._last] = {*graph} - {self._last}
-        return [self._modules[name] for name in TopologicalSorter(graph).static_order()]
+        return [self._module(name) for name in TopologicalSorter(graph).static_order()]
 
     def _rewritten(self, module: Module, statement: Statement) -> str:
         """The text of a statement with names as they are spelt in the file."""
         last = statement.node.end_lineno or 0
         lines = [line.encode() for line in module.lines[statement.first - 1 : last]]
+        respelt = any(module.name == key[0] for key in self._spelt)
         edits = [(r, self._spelling(r, key)) for r, key in self._kept[statement]]
         spans = [(r.lineno, r.col_offset, r.end_col_offset or 0, text) for r, text in edits if text]
-        spans += set(self._other_places(module, statement))
+        spans += set(self._other_places(module, statement)) if respelt else set()
         for line, start, end, text in sorted(spans, reverse=True):
             row = line - statement.first
             assert text.encode() != lines[row][start:end]
@@ -215,7 +222,7 @@ class Bundle:
 
     def _spelling(self, reference: ast.Name | ast.Attribute, key: Key) -> str:
         """How a reference is spelt in the file; "" where that is as it stands."""
-        if not _is_ours(key[0]):
+        if key not in self._spelt and not _is_ours(key[0]):
             return ""
         spelling = self._spelt.get(key, key[1])
         is_same = isinstance(reference, ast.Name) and reference.id == spelling
@@ -242,6 +249,7 @@ class Bundle:
         """The imports of other packages, one line each."""
         whole, parts = [], dict[str, list[str]]()
         for name, (module, original) in self._external.items():
+            name = self._spelt.get((module, original), name)
             if original:
                 alias = original if original == name else f"{original} as {name}"
                 parts.setdefault(module, []).append(alias)
@@ -259,13 +267,15 @@ def _is_ours(module: str) -> bool:
     return module.split(".")[0] == PACKAGE
 
 
-def _source(module: str) -> str:
-    """The source of a module, wherever it was imported from."""
+@cache
+def _read(module: str) -> Module:
+    """A module of this package, wherever it was imported from."""
     spec = importlib.util.find_spec(module)
     assert spec is not None
     assert isinstance(spec.loader, InspectLoader)
-    return spec.loader.get_source(module) or ""
+    return Module(module, spec.loader.get_source(module) or "")
 
 
+@cache
 def _is_module(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
