@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eznas.errors import InputError, unknown
+from eznas.formulas.parser import parse
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.export.latex import latex_file
@@ -80,7 +81,7 @@ def export(proxy: str, file: str, to: str | None = None, force: bool = False) ->
 def source_of(content: files.ProxyFile) -> str:
     """Who published a formula, or found it, in words."""
     classic = CLASSICS.get(content.name)
-    if classic is not None:
+    if classic is not None and parse(classic.formula).text == content.formula:
         return classic.source + (f" ({classic.note})" if classic.note else "")
     taus = [
         f"{row['tau']:.2f} on {row['dataset']}"

@@ -123,7 +123,8 @@ class Bundle:
             if not _is_ours(origin) or not original:
                 return origin, original
             deeper = f"{origin}.{original}"
-            if not self._is_defined(origin, original) and _is_module(deeper):
+            is_defined = self._is_defined(origin, original)
+            if not is_defined and (deeper in self._given or _is_module(deeper)):
                 return deeper, ""
             return self._resolved(origin, original)
         return (module, name) if name in source.bindings else None

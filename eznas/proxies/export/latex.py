@@ -95,6 +95,8 @@ def _written(node: Expression) -> tuple[str, int]:
         return rf"{left} \, {_in_brackets(right) if right.startswith('-') else right}", _PRODUCT
     if node.name == "square":
         return f"{_bracketed(written[0], _ATOM)}^{{2}}", _POWER
+    if node.name == "log" and node.arguments[0].name in ("abs", "norm"):
+        return rf"\ln{texts[0]}", _ATOM  # bars enough
     if node.name in _ENCLOSING:
         return _ENCLOSING[node.name].format(*texts), _ATOM
     if PRIMITIVES[node.name].aggregation:

@@ -83,7 +83,8 @@ def score(model: nn.Module, input_size: Any = (3, 32, 32)) -> float:
 
 def standalone(proxy: Proxy, source: str) -> str:
     """The text of a Python file that scores models with a proxy and imports torch alone; `source`:
-    who published or found the formula."""
+    who published or found the formula. Raises `InputError` for a formula with a primitive or a
+    statistic of one's own, whose source is not that of this package."""
     statistics = [CATALOGUE[name] for name in Plan.of([proxy.formula]).statistics()]
     names = [node.name for node in proxy.formula.walk() if node.arguments]
     names += [row.sketch for row in statistics if row.sketch in PRIMITIVES]
