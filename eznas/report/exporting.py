@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError, one_line, unknown
 from eznas.formulas.parser import parse
 from eznas.proxies import files
 from eznas.proxies.classics import CLASSICS
@@ -83,13 +83,12 @@ def source_of(content: files.ProxyFile) -> str:
     classic = CLASSICS.get(content.name)
     if classic is not None and parse(classic.formula).text == content.formula:
         return classic.source + (f" ({classic.note})" if classic.note else "")
-    taus = [
-        f"{row['tau']:.2f} on {row['dataset']}"
-        for row in content.evidence
-        if row.get("tau") is not None and "dataset" in row
-    ]
+    taus: dict[str, str] = {}
+    for row in content.evidence:
+        if isinstance(tau := row.get("tau"), float):
+            taus.setdefault(str(row.get("dataset")), f"{tau:.2f} on {row.get('dataset')}")
     if taus:
-        return f"found by a search of eznas; Kendall's tau {', '.join(taus)}"
+        return one_line(f"found by a search of eznas; Kendall's tau {', '.join(taus.values())}")
     return "a formula of eznas, without evidence"
 
 

@@ -179,5 +179,8 @@ def test_the_source_of_a_proxy():
     assert exporting.source_of(content) == "Mellor et al., 2021"
     assert "0.82 on cifar10" in exporting.source_of(exporting.describe("nasbench201-a"))
     assert "without evidence" in exporting.source_of(exporting.describe("log(params)"))
+    rows = [{"tau": "x"}, {"tau": 0.5, "dataset": "a\nb"}, {"tau": 0.1, "dataset": "a\nb"}]
+    hostile = content.model_copy(update={"name": "mine", "evidence": rows})
+    assert exporting.source_of(hostile).endswith("tau 0.50 on a b")
     renamed = files.ProxyFile(**content.model_dump() | {"formula": "log(params)"})
     assert "without evidence" in exporting.source_of(renamed)

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import dataclasses
 import math
 import subprocess
 import sys
@@ -133,6 +134,14 @@ def test_it_holds_what_the_formula_needs_and_no_more():
     assert not defined & {"entropy", "slope_layers", "parse", "load", "MeasurementSettings"}
     assert "eznas." not in "".join(line for line in text.splitlines() if "import " in line)
     assert "_ROWS = (" not in text
+
+
+def test_a_name_cannot_become_code():
+    name = '"""\\"""; broken = True; """'
+    proxy = dataclasses.replace(eznas.load("params"), name=name)
+    names = run(standalone(proxy, f"{name}\nbroken = True\n"))
+    assert "broken" not in names
+    assert "broken = True" in names["__doc__"]
 
 
 def test_a_primitive_of_ones_own_is_refused():

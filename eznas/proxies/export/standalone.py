@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import torch
 
-from eznas.errors import InputError
+from eznas.errors import InputError, one_line
 from eznas.evaluation.plan import Plan
 from eznas.formulas.expression import Expression
 from eznas.primitives import PRIMITIVES
@@ -83,8 +83,8 @@ def score(model: nn.Module, input_size: Any = (3, 32, 32)) -> float:
 
 def standalone(proxy: Proxy, source: str) -> str:
     """The text of a Python file that scores models with a proxy and imports torch alone; `source`:
-    who published or found the formula. Raises `InputError` for a formula with a primitive or a
-    statistic of one's own, whose source is not that of this package."""
+    who published or found the formula. Raises `InputError` for a formula with a primitive of
+    one's own, whose source is not that of this package."""
     statistics = [CATALOGUE[name] for name in Plan.of([proxy.formula]).statistics()]
     names = [node.name for node in proxy.formula.walk() if node.arguments]
     names += [row.sketch for row in statistics if row.sketch in PRIMITIVES]
@@ -105,13 +105,18 @@ def standalone(proxy: Proxy, source: str) -> str:
         [(function.__module__, function.__name__) for function in functions],
     )
     header = _HEADER.format(
-        name=proxy.name,
+        name=_quoted(proxy.name),
         formula=proxy.formula.text,
-        source=source,
+        source=_quoted(source),
         eznas=version("eznas"),
         torch=torch.__version__,
     )
     return f"{header}\n{bundle.text()}"
+
+
+def _quoted(text: str) -> str:
+    """A text that may be anyone's, to stand in a docstring: it cannot end it, and run."""
+    return one_line(text).replace("\\", "\\\\").replace('"', "'")
 
 
 def _steps(formula: Expression) -> str:
