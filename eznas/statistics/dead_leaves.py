@@ -50,11 +50,10 @@ def picture(rng: Draws, height: int, width: int) -> Tensor:
         brightness = ((centres - 0.5).clamp(-1, 1) * slope).sum(0)
         brightness += _tensor(rng.uniform(-1, 1, len(radii))) * 3**0.5 * LEAF
         colours = scene + contrast * (brightness[:, None] + _tints(rng, TINT_LEAF, len(radii)))
-        squared_distances = (points[uncovered, :1] - centres[0]) ** 2
-        squared_distances += (points[uncovered, 1:] - centres[1]) ** 2
-        covers = (squared_distances <= radii**2).to(torch.uint8)  # [points, leaves]
-        is_covered, front_leaf = covers.max(1)
-        is_covered = is_covered.bool()
+        squared_distances = (points[uncovered, :1] - centres[0]).square_()
+        squared_distances += (points[uncovered, 1:] - centres[1]).square_()
+        covers = squared_distances <= radii**2  # [points, leaves]
+        is_covered, front_leaf = covers.max(1)  # the first of those that cover a point
         canvas[uncovered[is_covered]] = colours[front_leaf[is_covered]]
         uncovered = uncovered[~is_covered]
     averaged = canvas.reshape(height, FINER, width, FINER, 3).mean((1, 3))
