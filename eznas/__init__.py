@@ -10,9 +10,10 @@ from eznas.discovery.run import Result, evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
 from eznas.proxies.classics import list_proxies as proxies
-from eznas.proxies.loading import export, load
+from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy
 from eznas.proxies.scoring import score
+from eznas.report.exporting import export
 from eznas.search.result import SearchResult
 from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES

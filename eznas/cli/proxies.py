@@ -17,9 +17,11 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
+from eznas.errors import unknown
 from eznas.formulas import vocabulary
 from eznas.proxies.loading import untested
 from eznas.report import tables
+from eznas.report.formula_views import VIEWS
 
 FAILED = 1  # exit code: some of the models have no score
 _SCORING_OPTIONS = {
@@ -101,13 +103,41 @@ def score(
 def export(
     proxy: Proxy,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.json", help="The file to write.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="The file to write."),
     ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="json (a proxy file), python (one file that needs torch alone), latex, sympy or "
+            "png.",
+            show_default="by the file's ending: .json, .py, .tex, .txt, .png",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a proxy to a file: formula, constants, how networks are measured, and the evidence."""
-    content = eznas.export(proxy, str(output))
+    """Write a proxy to a file, for eznas, for Python, for a paper or for a slide."""
+    content = eznas.export(proxy, str(output), to, force)
     emit(content, as_json, lambda c: line(f"{output}: {c['formula']}"))
+
+
+@app.command()
+def show(
+    proxy: Proxy,
+    view: Annotated[
+        str, typer.Option("--as", metavar="VIEW", help=f"One of {', '.join(VIEWS)}.")
+    ] = "text",
+    as_json: AsJson = False,
+) -> None:
+    """Show the formula of a proxy as text; `export` draws it, and keeps all its digits."""
+    if view not in VIEWS:
+        raise unknown("view", view, VIEWS)
+    loaded = eznas.load(proxy)
+    lines = VIEWS[view](loaded.formula)
+    content = {"proxy": loaded.name, "view": view, "lines": lines}
+    emit(content, as_json, lambda c: line("\n".join(c["lines"])))
 
 
 @app.command()

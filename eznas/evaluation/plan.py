@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from eznas.evaluation import chunks
+from eznas.evaluation.arithmetic import FeatureRows
 from eznas.evaluation.bank import Axis, Bank, Blocks
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
@@ -94,24 +96,33 @@ class Plan:
         return needed
 
 
-def evaluate(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureValues:
+def feature_rows(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureRows:
     """The value of each root, which is one number per network: [roots, networks].
 
-    A network without anything to aggregate is EMPTY; one to which the expression does not apply at
-    all has a coverage of 0.
+    A network without anything to aggregate is empty; one to which the expression does not apply at
+    all has a coverage of 0, and the value NaN.
     """
     root_values = plan.run(bank, cache)
-    values = FeatureValues.missing(len(root_values), bank.networks)
+    shape = len(root_values), bank.networks
+    values = torch.full(shape, torch.nan, dtype=torch.float64)
+    coverage, empty = torch.zeros_like(values), torch.zeros(shape, dtype=torch.bool)
     for row, root in enumerate(root_values):
         if root.coverage is None or root.empty is None:
             continue
-        empty = root.empty.cpu().numpy()
-        values.status[row, empty] = Status.EMPTY
-        values.coverage[row, empty] = 1.0
+        empty[row] = root.empty.cpu()
+        coverage[row, empty[row]] = 1.0
         if root.blocks[0] is not None:
-            values.values[row] = root.blocks[0].cpu().numpy()
-            values.coverage[row, ~empty] = root.coverage.cpu().numpy()[~empty]
-    return values
+            values[row] = root.blocks[0].cpu()
+            coverage[row] = torch.where(empty[row], 1.0, root.coverage.cpu())
+    return FeatureRows(values, coverage, empty)
+
+
+def evaluate(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureValues:
+    """The same as feature values [roots, networks]: a network without anything to aggregate is
+    EMPTY."""
+    rows = feature_rows(plan, bank, cache)
+    status = np.where(rows.empty.numpy(), Status.EMPTY, Status.MEASURED).astype(np.int8)
+    return FeatureValues(rows.values.numpy(), rows.coverage.numpy(), status)
 
 
 def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:

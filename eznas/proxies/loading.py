@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from eznas.benchmarks.loading import without_accuracies
 from eznas.errors import InputError, unknown
@@ -45,20 +44,6 @@ def describe(proxy: str) -> files.ProxyFile:
     )
     contexts = contexts_of(without_accuracies(USUAL_SPACE, ()), settings)
     return files.to_proxy_file(loaded, files.MeasurementRecord.of(contexts, settings), labels={})
-
-
-@checked
-def export(proxy: str, file: str) -> dict[str, Any]:
-    """Write the proxy that a text names (see `load`) to a JSON file, and return its content.
-
-    Raises `InputError` as `load` does, for a file name that does not end in .json, and if the
-    file cannot be written.
-    """
-    if not file.endswith(".json"):
-        raise InputError(f"file {file!r}: expected a name that ends in .json")
-    content = describe(proxy)
-    files.write(Path(file), content)
-    return content.model_dump()
 
 
 def separated(text: str) -> list[str]:

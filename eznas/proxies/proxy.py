@@ -1,8 +1,6 @@
 """Proxies: named formulas that score any model."""
 
 import math
-import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,40 +8,15 @@ import numpy as np
 from torch import nn
 
 from eznas.errors import InputError
-from eznas.evaluation.bank import stack
-from eznas.evaluation.plan import Plan, evaluate
-from eznas.evaluation.scoring import combine
 from eznas.formulas.expression import Expression
+from eznas.proxies.one_model import Score, evaluated, warned
 from eznas.spaces.user_models import USUAL_SIZE
-from eznas.statistics.absences import why_absent
-from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import PROXY, MeasurementConfig, available_device, image_batch
 from eznas.statistics.images import Images
 from eznas.statistics.inputs import input_form
-from eznas.statistics.measuring import measure
-from eznas.statistics.surroundings import own_surroundings
 from eznas.system.arguments import text, whole
 
-_THIN = (
-    "coverage: the formula does not apply to more than a fifth of the layers (a determinant, say, "
-    "where maps are oblong)"
-)
 LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
-
-
-@dataclass(frozen=True)
-class Score:
-    """The score of one model; larger is better.
-
-    `value`: finite, -inf (the lowest score: a singular kernel, or no layer between input and
-    logits) or NaN (undefined); `reason`: why it is undefined, "" where it is not; `seconds` of
-    measuring and evaluating; `notes`: what one should know of the measurement, in words.
-    """
-
-    value: float
-    reason: str
-    seconds: float
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,10 +62,7 @@ class Proxy:
         on such inputs.
         """
         config = self.measurement_config(input_size, batch, images, device, init, seed, output)
-        result = self.evaluate(model, config)
-        for note in result.notes:
-            warnings.warn(f"model {type(model).__name__}: {note}", stacklevel=2)
-        return result.value
+        return warned(self.evaluate(model, config), model)
 
     def measurement_config(
         self,
@@ -133,20 +103,7 @@ class Proxy:
     def evaluate(self, model: nn.Module, config: MeasurementConfig) -> Score:
         """The score of a model under a measurement config. Raises `InputError` if the model
         cannot be run."""
-        start_time = time.perf_counter()
-        plan = Plan.of(self.formula.features())
-        rows = [CATALOGUE[name] for name in plan.statistics()]
-        with own_surroundings(config.device):
-            network = measure(model, config, rows)
-            notes, reasons = network.notes, why_absent(network, rows)  # `stack` takes tensors out
-            values = evaluate(plan, stack([network], config.device))
-            features = {root.text: values.rows([row]) for row, root in enumerate(plan.roots)}
-            scores = combine(self.formula, features.__getitem__)
-        value = float(scores.values[0]) if scores.values.size else math.nan
-        reason = scores.reason
-        if reason == "coverage":
-            reason = "; ".join(reasons) or _THIN
-        return Score(value, reason, time.perf_counter() - start_time, notes)
+        return evaluated(self.formula, model, config)
 
 
 def ranked(scores: list[float]) -> list[int]:

@@ -10,7 +10,8 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.proxies.loading import load
-from eznas.proxies.proxy import Proxy, Score, ranked
+from eznas.proxies.one_model import Score
+from eznas.proxies.proxy import Proxy, ranked
 from eznas.spaces.user_models import USUAL_SIZE, FactoryError, load_model, usual_input_size
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.surroundings import own_surroundings, seeded

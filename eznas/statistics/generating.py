@@ -8,7 +8,7 @@ import torch
 
 from eznas.errors import InputError
 from eznas.statistics.colours import MEAN, grey, normalised
-from eznas.statistics.dead_leaves import picture
+from eznas.statistics.dead_leaves import Draws, picture
 from eznas.statistics.surroundings import own_surroundings
 
 # Purposes, each with its own random streams.
@@ -24,7 +24,7 @@ def pictures(count: int, shape: tuple[int, ...], seed: int, part: int = 0) -> to
     channels, height, width = shape
     more = (part,) if part else ()
     streams = (stream(PICTURE, i, seed, *more) for i in range(count))
-    coloured = normalised(np.stack([picture(rng, height, width) for rng in streams]))
+    coloured = normalised(torch.stack([picture(rng, height, width) for rng in streams]))
     return coloured if channels == len(MEAN) else grey(coloured)
 
 
@@ -32,8 +32,7 @@ def noises(count: int, shape: tuple[int, ...], seed: int, part: int = 0) -> torc
     """Standard normal numbers, float32 [count, *shape], that stand for data which are no images;
     those of one input depend only on the seed, its number and the `part`."""
     streams = (stream(NOISE, i, seed, part) for i in range(count))
-    rows = [rng.standard_normal(shape, dtype=np.float32) for rng in streams]
-    return torch.from_numpy(np.stack(rows))
+    return torch.stack([torch.as_tensor(rng.standard_normal(shape, "float32")) for rng in streams])
 
 
 def choices(
@@ -41,8 +40,8 @@ def choices(
 ) -> torch.Tensor:
     """Whole numbers within bounds, int64 [count, *shape], all alike likely; see `noises`."""
     streams = (stream(NOISE, i, seed, part) for i in range(count))
-    rows = [rng.integers(*bounds, shape, dtype=np.int64, endpoint=True) for rng in streams]
-    return torch.from_numpy(np.stack(rows))
+    rows = (rng.integers(*bounds, shape, "int64", endpoint=True) for rng in streams)
+    return torch.stack([torch.as_tensor(row) for row in rows])
 
 
 @own_surroundings()
@@ -54,10 +53,10 @@ def balanced_labels(count: int, classes: int, seed: int) -> torch.Tensor:
     at_least("classes", classes, 1)
     at_least("seed", seed, 0)
     orders = [stream(LABELS, i, seed).permutation(classes) for i in range(-(-count // classes))]
-    return torch.as_tensor(np.concatenate(orders)[:count], dtype=torch.int64)
+    return torch.cat([torch.as_tensor(order) for order in orders])[:count]
 
 
-def stream(purpose: int, index: int, seed: int, *more: int) -> np.random.Generator:
+def stream(purpose: int, index: int, seed: int, *more: int) -> Draws:
     """The random numbers of one image for one purpose."""
     return np.random.default_rng([purpose, index, seed, *more])
 

@@ -148,7 +148,7 @@ def load(
     parts = []
     for start in range(0, count, CONVERTED):
         part = images[indices[start : start + CONVERTED]].astype(np.float64) / scale
-        pixels = normalised(part)
+        pixels = normalised(torch.from_numpy(part))
         if tuple(pixels.shape[2:]) != sides:
             pixels = F.interpolate(pixels, size=sides, mode="area")
         parts.append(pixels)
@@ -256,8 +256,8 @@ def _check(images: Array, labels: Array, form: tuple[int, int, int], file: Path)
         raise InputError(f"{file}: labels are not classes, expected whole numbers from 0")
 
 
-def _images(pixels: torch.Tensor, labels: Array | torch.Tensor, origin: str) -> Images:
-    classes = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+def _images(pixels: torch.Tensor, labels: Any, origin: str) -> Images:
+    classes = torch.as_tensor(labels, dtype=torch.int64)
     return Images(pixels, classes, fingerprint_of(origin, (pixels,), classes))
 
 

@@ -13,15 +13,17 @@ from functools import partial
 from operator import is_
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from eznas.statistics.arrays import numpy
 
 _Put = Callable[[], object]  # puts one thing back as it was
 _PLAIN = (
     *(type(None), bool, int, float, complex, str, bytes, range, slice, type, types.ModuleType),
-    *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, np.generic),
+    *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format),
     *(types.BuiltinFunctionType, types.CodeType, types.GeneratorType),
+    *(() if numpy is None else (numpy.generic,)),
 )
 _CONTAINERS = frozenset((dict, OrderedDict, list, set))
 _FUNCTIONS = (types.FunctionType, types.MethodType, partial, staticmethod, classmethod, property)
@@ -95,7 +97,7 @@ class Snapshot:
             return tuple(thing)
         if isinstance(thing, tuple | frozenset):
             return thing
-        if isinstance(thing, np.ndarray):
+        if numpy is not None and isinstance(thing, numpy.ndarray):
             self._puts.append(partial(_put_array, thing, thing.copy()))
             return ()
         if (put := _random_state(thing)) is not None:
@@ -217,9 +219,9 @@ def _random_state(thing: Any) -> _Put | None:
     """What puts a random generator back; None for anything else."""
     if isinstance(thing, torch.Generator):
         return partial(thing.set_state, thing.get_state())
-    if isinstance(thing, np.random.Generator):
+    if numpy is not None and isinstance(thing, numpy.random.Generator):
         return partial(_put_attribute, thing.bit_generator, "state", thing.bit_generator.state)
-    if isinstance(thing, np.random.RandomState):
+    if numpy is not None and isinstance(thing, numpy.random.RandomState):
         return partial(thing.set_state, thing.get_state())
     if hasattr(thing, "getstate") and hasattr(thing, "setstate"):  # Python's
         return partial(thing.setstate, thing.getstate())

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 import torch.utils.checkpoint as checkpoints
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from eznas.statistics.arrays import numpy
 
 
 @contextmanager
@@ -57,18 +58,21 @@ def default_type(dtype: torch.dtype) -> Iterator[None]:
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """The global random states of Python, numpy and torch, on a device too, set by the seed."""
     cuda_devices = [] if device is None else [device] if device.type == "cuda" else []
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state = random.getstate()
+    numpy_state = None if numpy is None else numpy.random.get_state()
     try:
         with torch.random.fork_rng(devices=cuda_devices):
             random.seed(seed)
-            np.random.seed(seed)
+            if numpy is not None:
+                numpy.random.seed(seed)
             torch.default_generator.manual_seed(seed)
             for cuda_device in cuda_devices:
                 torch.cuda.default_generators[cuda_device.index].manual_seed(seed)
             yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
 
 
 class _Switch(threading.local):

@@ -10,7 +10,7 @@ import pytest
 
 import eznas
 from eznas.discovery.setup import BASELINES
-from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call
+from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call, complaint
 
 
 def test_without_a_command_help_is_shown():
@@ -116,3 +116,18 @@ def test_export_and_score_again():
     after = answer("score", "naswot.json", *names)["scores"]
     assert [r["score"] for r in after] == [r["score"] for r in before]
     assert [r["proxy"] for r in after] == ["naswot", "naswot"]
+
+
+def test_export_replaces_a_file_only_when_asked_to():
+    assert "params" in call("export", "params", "-o", "out.tex").out
+    first = Path("out.tex").read_text()
+    assert "exists already; --force" in complaint("export", "naswot", "-o", "out.tex")
+    assert Path("out.tex").read_text() == first
+    answer("export", "naswot", "--to", "latex", "-o", "out.tex", "--force")
+    assert "Mellor" in Path("out.tex").read_text()
+
+
+def test_show():
+    assert call("show", "naswot").out == "logdet(sum_all_layers(data_relu_agreement))\n"
+    assert answer("show", "naswot", "--as", "tree")["lines"][1] == "└─ sum_all_layers"
+    assert complaint("show", "naswot", "--as", "tre") == "unknown view 'tre'; did you mean 'tree'?"

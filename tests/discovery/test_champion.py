@@ -9,7 +9,8 @@ import torch
 from eznas.discovery.run import evolve, resume
 from eznas.formulas.parser import parse
 from eznas.proxies import files
-from eznas.proxies.loading import describe, export, load
+from eznas.proxies.loading import describe, load
+from eznas.report.exporting import export
 from eznas.spaces import SPACES
 from tests.discovery.tiny_run import Interrupts, read_json, tiny
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import eznas
-from eznas.proxies.proxy import Score
+from eznas.proxies.one_model import Score
 
 BATCH = 16
 

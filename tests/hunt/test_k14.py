@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import eznas
-from eznas.proxies.proxy import Score
+from eznas.proxies.one_model import Score
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.generating import balanced_labels
 from eznas.statistics.images import generated

@@ -10,7 +10,8 @@ from eznas.formulas.parser import parse
 from eznas.predictors.named import CHAMPION
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.discovered import DISCOVERED
-from eznas.proxies.loading import NAMES, describe, export, load
+from eznas.proxies.loading import NAMES, describe, load
+from eznas.report.exporting import export
 from eznas.spaces import SPACES
 from eznas.system.folder import RunFolder
 from tests.discovery.tiny_run import tiny

@@ -47,6 +47,6 @@ def test_export_of_a_file_keeps_all_of_it(tmp_path):
 
 def test_export_replaces_a_file_whole(tmp_path):
     (tmp_path / "mine.json").write_text("old")
-    eznas.export("params", "mine.json")
+    eznas.export("params", "mine.json", force=True)
     assert eznas.load("mine.json").name == "params"
     assert [p.name for p in tmp_path.glob("*mine*")] == ["mine.json"]

@@ -8,7 +8,8 @@ import pytest
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
-from eznas.proxies.loading import export, load
+from eznas.proxies.loading import load
+from eznas.report.exporting import export
 from eznas.statistics.config import PROXY
 
 BEST, SECOND, CHAMPION = "2.0 * params", "3.0 * params", "4.0 * params"

@@ -88,7 +88,7 @@ def test_an_oblong_picture_is_the_middle_of_the_square_one(height: int, width: i
 def test_a_grey_picture_is_the_luma_of_the_coloured_one() -> None:
     pixels = pictures(2, (3, 6, 6), 0).double().permute(0, 2, 3, 1).numpy() * STD + MEAN
     luma = [0.299, 0.587, 0.114]
-    expected = (pixels @ luma - MEAN @ luma) / (STD @ luma)
+    expected = (pixels @ luma - np.dot(MEAN, luma)) / np.dot(STD, luma)
     np.testing.assert_allclose(pictures(2, (1, 6, 6), 0)[:, 0], expected, atol=1e-6)
 
 

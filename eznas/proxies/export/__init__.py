@@ -1,0 +1,1 @@
+"""Proxies in other forms: one file a format."""
