@@ -68,6 +68,34 @@ Accuracy = Annotated[
         show_default="those of the benchmark",
     ),
 ]
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Models of your own with their accuracies, in place of a benchmark's: the columns "
+        "model,accuracy (or accuracy_DATASET for each of several). A model is "
+        "package.module:factory(literal arguments), timm:NAME, torchvision:NAME or "
+        "SPACE/ARCHITECTURE; making it runs its code.",
+        show_default="none",
+    ),
+]
+InputSize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SIZE",
+        help="What goes into the model: channels,height,width, other sizes (4,128), or "
+        "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
+        show_default="3,32,32; of a model of timm or torchvision its own",
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="keep (parameters as they are) or kaiming (drawn anew from the seed).",
+        show_default="keep for a factory, kaiming for an architecture",
+    ),
+]
 Networks = Annotated[
     str, typer.Option(help="How many networks: a number, 'up to' a number, or 'all'.")
 ]

@@ -15,7 +15,7 @@ from eznas.discovery.setup import BASELINES, Setup, contexts_for
 from eznas.discovery.termination import Termination
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.network_scores import network_scores
+from eznas.evaluation.network_scores import network_scores, shard_size
 from eznas.evaluation.workers import Workers, start
 from eznas.evolution import randomness
 from eznas.evolution.engine import Engine
@@ -29,7 +29,6 @@ from eznas.formulas.parser import parse
 from eznas.metrics import Difference, Row, bootstrap_all, correlation_rows, difference_rows
 from eznas.predictors.least_squares import greedy_formulas
 from eznas.proxies.classics import CLASSICS, SIZES
-from eznas.spaces import SPACES
 
 Array = npt.NDArray[np.float64]
 # the engine after a generation, its report, seconds of search so far
@@ -106,7 +105,8 @@ def _run_generations(
 
 def _table(setup: Setup, team: Workers) -> FeatureTable:
     """An empty table for the networks of all samples, each in all its contexts."""
-    return FeatureTable([context.architectures for context in setup.contexts], team.evaluate)
+    architectures = [context.architectures for context in setup.contexts]
+    return FeatureTable(architectures, team.evaluate, shard_size(setup.samples))
 
 
 def _tasks(setup: Setup) -> list[Task]:
@@ -123,7 +123,7 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
     grammar = Grammar(evolution.statistics, candidate_features(evolution.statistics))
-    spaces = [SPACES[sample.space] for sample in samples]
+    spaces = [sample.search_space for sample in samples]
     disconnected = [  # how many of the i-th networks of all samples, for each i
         sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))
         for networks in zip(*(sample.architectures for sample in samples), strict=True)
