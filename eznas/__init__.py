@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
-from eznas.discovery.run import Result, evolve, resume
+from eznas.discovery.result import Result
+from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
 from eznas.proxies.classics import list_proxies as proxies

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.discovery.config import Config, EvidenceConfig
+from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
 from eznas.evolution.config import EvolutionConfig
@@ -175,6 +175,13 @@ EVOLUTION_OPTIONS: Group = {  # configuration key -> option
     "evidence.hold_out": from_field(
         EvidenceConfig, "hold_out", metavar="SPACE[/DATASET]", default="none"
     ),
+    "models.file": from_field(
+        ModelsConfig, "file", "--models", name="models", metavar="FILE.csv", default="none"
+    ),
+    "models.input": from_field(
+        ModelsConfig, "input", name="input", metavar="SIZE", default="3,32,32"
+    ),
+    "models.init": from_field(ModelsConfig, "init", name="init", default="by the model"),
     "evolution.seed": from_field(EvolutionConfig, "seed"),
     "termination.max_evals": from_field(TerminationConfig, "max_evals", default="no limit"),
     "termination.target": from_field(TerminationConfig, "target", default="no limit"),

@@ -90,6 +90,17 @@ class FeatureTable:
 
         return combine(formula, lookup)
 
+    def row(self, feature: str, context: int) -> FeatureValues:
+        """The values of a feature (canonical text) in a context, as far as it is filled: [1,
+        networks]."""
+        return self._values[simplified(parse(feature)).text][context]
+
+    def indices(self, architectures: Iterable[str]) -> list[int]:
+        """Where architectures stand in the sample of the first context."""
+        sample = [a for shard in self._shards[0] for a in shard.architectures]
+        index_of = {architecture: index for index, architecture in enumerate(sample)}
+        return [index_of[architecture] for architecture in architectures]
+
     def filled(self) -> dict[str, int]:
         """Every feature of the table -> for how many networks of each sample it is filled."""
         return {text: rows[0].values.shape[1] for text, rows in self._values.items()}

@@ -11,6 +11,7 @@ from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
 from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
+from eznas.report.own_models import searched, use_of_networks
 from eznas.report.search_page import (
     described_comparison,
     described_search,
@@ -83,7 +84,7 @@ def run_page(result: Content, config: Content, environment: Content, command: st
     stopped = f" It was stopped: {result['stopped']}." if result.get("stopped") else ""
     parts = [
         f"# {result['run']}",
-        f"A search on {', '.join(config['tasks'])}, seed {seed}: {formulas} in {seconds}, "
+        f"A search on {searched(config)}, seed {seed}: {formulas} in {seconds}, "
         f"{machine}.{stopped}",
         fenced(command, "sh"),
         "The champion ([`champion.json`](champion.json)):",
@@ -91,7 +92,7 @@ def run_page(result: Content, config: Content, environment: Content, command: st
     ]
     if result["held_out"]:
         parts += [
-            f"Tested on {_samples(result['held_out'])}; the search used none of them. The numbers "
+            f"Tested on {_samples(result['held_out'])}; {use_of_networks(result)}. The numbers "
             "in full: [`result.json`](result.json).",
             *_correlations(result["held_out"], result["difference"]),
         ]
