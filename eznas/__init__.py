@@ -26,6 +26,7 @@ from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
 
 if TYPE_CHECKING:
+    from eznas.discovery.estimator import ProxySearch
     from eznas.studies.budgets import Budgets, budgets
     from eznas.studies.latent_comparison import latent_compare
     from eznas.studies.latent_result import LatentSearch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = version("eznas")
 _LATER = {  # imported when asked for: half a second, for scikit-learn
     "Budgets": "eznas.studies.budgets",
+    "ProxySearch": "eznas.discovery.estimator",
     "LatentSearch": "eznas.studies.latent_result",
     "budgets": "eznas.studies.budgets",
     "latent_compare": "eznas.studies.latent_comparison",
@@ -51,6 +53,7 @@ __all__ = [
     "InputError",
     "LatentSearch",
     "Proxy",
+    "ProxySearch",
     "Result",
     "SearchResult",
     "agreement",

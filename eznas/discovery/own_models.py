@@ -80,15 +80,16 @@ def cross_validate(setup: Setup, workers: int, callback: Callback) -> Evidence:
     return _figures(setup, benchmark, names, shape, CROSS_VALIDATED)
 
 
+def mean_tau(rows: Sequence[Row], proxy: str) -> float:
+    """The mean tau of a proxy over the data sets of some rows; undefined counts as -1."""
+    taus = [row["tau"] for row in rows if row["proxy"] == proxy]
+    return float(np.mean([-1.0 if tau is None else tau for tau in taus]))
+
+
 def highest(rows: Sequence[Row], names: Sequence[str]) -> str:
     """The one of some proxies whose mean tau over the data sets of the rows is highest, the first
-    of equals; undefined counts as -1."""
-
-    def mean_tau(name: str) -> float:
-        taus = [row["tau"] for row in rows if row["proxy"] == name]
-        return float(np.mean([-1.0 if tau is None else tau for tau in taus]))
-
-    return max(names, key=mean_tau)
+    of equals."""
+    return max(names, key=lambda name: mean_tau(rows, name))
 
 
 def not_ahead_of(rows: Sequence[Row]) -> str:

@@ -17,7 +17,10 @@ Model = str | nn.Module | Callable[[], nn.Module]
 
 
 def own_space(
-    models: Sequence[Model], input_size: Any = None, initialisation: str | None = None
+    models: Sequence[Model],
+    input_size: Any = None,
+    initialisation: str | None = None,
+    fewest: int = FEWEST,
 ) -> Space:
     """The space of some models, each of which is made once here.
 
@@ -27,14 +30,14 @@ def own_space(
     what a factory made are kept, an architecture of a space gets fresh parameters). The
     architectures are the names; a model without one is "models[I] (CLASS)".
 
-    Raises `InputError` for fewer than `FEWEST` models, for one that is there twice, and where one
+    Raises `InputError` for fewer than `fewest` models, for one that is there twice, and where one
     cannot be made.
     """
     models = list(models)
     if initialisation not in (None, "keep", "kaiming"):
         raise InputError(f"init {initialisation!r}: expected 'keep' or 'kaiming'")
-    if len(models) < FEWEST:
-        raise InputError(f"models: expected at least {FEWEST}, got {len(models)}")
+    if len(models) < fewest:
+        raise InputError(f"models: expected at least {fewest}, got {len(models)}")
     by_name = {_name(model, index): model for index, model in enumerate(models)}
     _check_distinct(models)
     presented = {}
