@@ -65,7 +65,7 @@ def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
         for heading, texts in columns.items()
         if heading == METRICS["tau"].heading or set(texts) - {"", UNDEFINED}
     }
-    notes = [*_undefined_notes(ordered), *_notes(ordered, set(columns))]
+    notes = [*undefined_notes(ordered), *_notes(ordered, set(columns))]
     return _sections(_title(rows), "proxy", ordered, columns, width, notes)
 
 
@@ -156,7 +156,7 @@ def _text(value: float | None, form: str) -> str:
     return format(value, form) if form else bare(value)
 
 
-def _undefined_notes(rows: Sequence[Row]) -> list[str]:
+def undefined_notes(rows: Sequence[Row]) -> list[str]:
     """A line for each proxy that is undefined on some networks: how many and why."""
     notes = []
     for row in rows:

@@ -9,6 +9,7 @@ from eznas.metrics import METRICS, verdict
 from eznas.report.autoencoding import described_autoencoding, tables_of_autoencoding
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
+from eznas.report.correlation_tables import undefined_notes
 from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
 from eznas.report.own_models import searched, use_of_networks
@@ -156,6 +157,7 @@ def _correlations(rows: Sequence[Content], differences: Sequence[Content]) -> It
         columns, sorted(rows, key=lambda r: (order.index(r["dataset"]), -sort_key(r["tau"])))
     )
     yield _CORRELATIONS
+    yield from undefined_notes(rows)
     if differences:
         others = {row["against"] for row in differences}
         proxy = next(row["proxy"] for row in rows if row["proxy"] not in others)
