@@ -31,10 +31,12 @@ from eznas.metrics import (
     bootstrap_defined,
     correlation_rows,
     differences_defined,
+    undefined_scores,
 )
 from eznas.proxies.classics import CLASSICS, SIZES
 
 Array = npt.NDArray[np.float64]
+NO_SCORE = "no score (`eznas correlate` says why)"
 FOLDS = 5
 TOO_FEW = "too few networks"  # what stopped a search before it began
 CROSS_VALIDATED = f"{FOLDS}-fold cross-validation"  # the set of the rows
@@ -42,8 +44,9 @@ Evidence = tuple[list[Row], list[Difference]]
 
 
 def recommend(setup: Setup, workers: int, callback: Callback) -> tuple[str, SearchResult, Evidence]:
-    """For fewer than `FEWEST` networks: the published proxy that ranks them best, the result of a
-    search that had nothing else to choose from, and the correlations of all that were compared.
+    """For fewer than `FEWEST` networks: the published proxy that ranks them best (of equals the
+    smallest formula), the result of a search that had nothing else to choose from, and the
+    correlations of all that were compared.
 
     It was chosen on the networks that it is compared on. `InputError` where a worker dies again
     and again.
@@ -53,7 +56,7 @@ def recommend(setup: Setup, workers: int, callback: Callback) -> tuple[str, Sear
     with _measured(setup, workers, callback) as table:
         scores = _scores(formulas.values(), table, setup)
     rows, _ = _figures(setup, benchmark, list(formulas), scores, "all")
-    best = highest(rows, list(formulas))
+    best = highest(rows, sorted(formulas, key=lambda name: formulas[name].size))
     return best, SearchResult(formulas[best], None, TOO_FEW, len(formulas)), (rows, [])
 
 
@@ -225,6 +228,11 @@ def _figures(
         accuracy=benchmark.kind,
         seeds=[setup.config.measurement.seed],
     )
+    for row in rows:
+        mask = undefined_scores(scores[row["dataset"]][names.index(row["proxy"])])
+        if mask.any():
+            without = [benchmark.architectures[i] for i in np.flatnonzero(mask)]
+            row["undefined"] = {"networks": len(without), "reasons": {NO_SCORE: without}}
     if names[0] != "champion":
         return rows, []
     return rows, differences_defined(

@@ -4,7 +4,7 @@
 
 Each is trained with two seeds, which draw its parameters and the order of the images; 500 images
 are for training, the other 1,297 are for testing. The accuracy is the mean of both seeds in
-percent. It takes a few minutes on one core; the last line says how long, and how far the seeds
+percent. It takes some four minutes on one core; the last line says how long, and how far the seeds
 agree.
 """
 
