@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
-from eznas.discovery.run import Result, evolve, resume
+from eznas.discovery.result import Result
+from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
 from eznas.proxies.classics import list_proxies as proxies
@@ -26,6 +27,7 @@ from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
 
 if TYPE_CHECKING:
+    from eznas.discovery.estimator import ProxySearch
     from eznas.studies.budgets import Budgets, budgets
     from eznas.studies.few_shot import few_shot
     from eznas.studies.latent_comparison import latent_compare
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = version("eznas")
 _LATER = {  # imported when asked for: half a second, for scikit-learn
     "Budgets": "eznas.studies.budgets",
+    "ProxySearch": "eznas.discovery.estimator",
     "LatentSearch": "eznas.studies.latent_result",
     "Supernets": "eznas.supernets.few_shot",
     "budgets": "eznas.studies.budgets",
@@ -58,6 +61,7 @@ __all__ = [
     "InputError",
     "LatentSearch",
     "Proxy",
+    "ProxySearch",
     "Result",
     "SearchResult",
     "Supernets",

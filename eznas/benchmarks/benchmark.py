@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eznas.benchmarks.tasks import Task
 from eznas.errors import InputError, unknown
+from eznas.spaces import SPACES, Space
 from eznas.system.files import digest
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,8 @@ class Benchmark:
     `datasets`: data set -> how it was presented; `accuracies`: data set -> float64 [networks], the
     mean over training runs, larger is better (NaN: not known); `components`: int64 [networks],
     equal for networks that must not be on both sides of a split; `kind` of the accuracies: one of
-    `KINDS`, or "given" by a user; `name` of the subset. The arrays are made read-only.
+    `KINDS`, or "given" by a user; `name` of the subset; `own_space`: the space of a user's own
+    models, which no registry has. The arrays are made read-only.
     """
 
     space: str
@@ -67,10 +69,16 @@ class Benchmark:
     components: Integers
     kind: str = "validation"
     name: str = "all"
+    own_space: Space | None = None
 
     def __post_init__(self) -> None:
         for array in (self.components, *self.accuracies.values()):
             array.setflags(write=False)
+
+    @property
+    def search_space(self) -> Space:
+        """The space that builds the networks."""
+        return SPACES[self.space] if self.own_space is None else self.own_space
 
     @staticmethod
     def of_trials(

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from eznas.benchmarks.benchmark import Benchmark
 from eznas.benchmarks.splits import sample, split
 from eznas.errors import InputError, unknown
-from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
@@ -116,7 +115,7 @@ def _members(benchmark: Benchmark, name: str) -> npt.NDArray[np.bool_]:
         parts = split(benchmark.components)
         part = parts.search if name == "search" else parts.held_out
         return np.isin(np.arange(len(benchmark.architectures)), part)
-    space = SPACES[benchmark.space]
+    space = benchmark.search_space
     if name == "reachable":  # no operation off the paths from input to output
         return np.array([a == space.live_cell(a) for a in benchmark.architectures])
     return np.array([space.connected(a) for a in benchmark.architectures])

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.discovery.config import Config, EvidenceConfig
+from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
 from eznas.evolution.config import EvolutionConfig
@@ -66,6 +66,34 @@ Accuracy = Annotated[
         help="Take the networks and accuracies of this file, which has the columns "
         "architecture,accuracy.",
         show_default="those of the benchmark",
+    ),
+]
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Models of your own with their accuracies, in place of a benchmark's: the columns "
+        "model,accuracy (or accuracy_DATASET for each of several). A model is "
+        "package.module:factory(literal arguments), timm:NAME, torchvision:NAME or "
+        "SPACE/ARCHITECTURE; making it runs its code.",
+        show_default="none",
+    ),
+]
+InputSize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SIZE",
+        help="What goes into the model: channels,height,width, other sizes (4,128), or "
+        "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
+        show_default="3,32,32; of a model of timm or torchvision its own",
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="keep (parameters as they are) or kaiming (drawn anew from the seed).",
+        show_default="keep for a factory, kaiming for an architecture",
     ),
 ]
 Networks = Annotated[
@@ -147,6 +175,13 @@ EVOLUTION_OPTIONS: Group = {  # configuration key -> option
     "evidence.hold_out": from_field(
         EvidenceConfig, "hold_out", metavar="SPACE[/DATASET]", default="none"
     ),
+    "models.file": from_field(
+        ModelsConfig, "file", "--models", name="models", metavar="FILE.csv", default="none"
+    ),
+    "models.input": from_field(
+        ModelsConfig, "input", name="input", metavar="SIZE", default="3,32,32"
+    ),
+    "models.init": from_field(ModelsConfig, "init", name="init", default="by the model"),
     "evolution.seed": from_field(EvolutionConfig, "seed"),
     "termination.max_evals": from_field(TerminationConfig, "max_evals", default="no limit"),
     "termination.target": from_field(TerminationConfig, "target", default="no limit"),

@@ -18,7 +18,7 @@ _HEADING = "networks   best  median  formulas/s  time left"
 
 class LiveProgress:
     """A callback that shows phases and generations; `last`: the generation that a search ends with,
-    0 where it is unknown."""
+    0 or -1 where it is unknown."""
 
     def __init__(self, last: int = 0) -> None:
         self._last = last

@@ -13,6 +13,8 @@ from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
     AsJson,
+    Init,
+    InputSize,
     Proxy,
     with_options,
     without_unset,
@@ -29,16 +31,6 @@ _SCORING_OPTIONS = {
     "batch": MEASUREMENT_OPTIONS["sketch"],
     "device": MEASUREMENT_OPTIONS["device"],
 }
-InputSize = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input",
-        metavar="SIZE",
-        help="What goes into the model: channels,height,width, other sizes (4,128), or "
-        "tokens:LENGTH:VOCAB. May be repeated, once for each argument of the model.",
-        show_default="3,32,32; of a model of timm or torchvision its own",
-    ),
-]
 
 
 @app.command()
@@ -50,18 +42,13 @@ def score(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="package.module:factory (a function that returns a torch module), timm:NAME, "
+            help="package.module:factory (a function that returns a torch module; with literal "
+            "arguments: mine:net(8)), timm:NAME, "
             "torchvision:NAME, SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
         ),
     ],
     input_size: InputSize = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            help="keep (parameters as they are) or kaiming (drawn anew from the seed).",
-            show_default="keep for a factory, kaiming for an architecture",
-        ),
-    ] = None,
+    init: Init = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of images and fresh parameters.")
     ] = 0,

@@ -3,8 +3,9 @@
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,7 +108,9 @@ def evolve(
         emit(eznas.estimate(configuration, processes), as_json, _show_estimate)
         return
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress(configuration.evolution.generations) as progress, _stoppable_command():
+    own = configuration.models.file is not None  # how long the search is depends on their number
+    last = -1 if own else configuration.evolution.generations
+    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
         result = eznas.evolve(
             configuration,
             workers=processes,
@@ -146,7 +149,8 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
-    with live_progress(generations or _last_generation(run)) as progress, _stoppable_command():
+    last = generations or _last_generation(run)
+    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
         result = eznas.resume(
             run,
             generations=generations,
@@ -205,9 +209,15 @@ def _show_result(result: dict[str, Any]) -> None:
     if result["held_out"]:
         out.print(tables.correlation_table(result["held_out"], out.width))
         line("")
+    if result["difference"]:
         out.print(tables.difference_table("champion", result["difference"], out.width))
         line(tables.outcome_line(result["difference"]))
         line("")
+    if result["recommended"]:
+        line(tables.recommendation(result))
+        line("")
+    if not result["difference"] and result["recommended"]:
+        return
     run = result["run"]
     stopped = result["stopped"].startswith("SIG")
     line(

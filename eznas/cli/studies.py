@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,10 @@ from eznas.cli.options import (
     SAMPLE_OPTIONS,
     Accuracy,
     AsJson,
+    Init,
     Initialisations,
+    InputSize,
+    Models,
     Networks,
     Plot,
     Proxy,
@@ -111,6 +115,9 @@ def correlate(
         list[str],
         typer.Argument(metavar="PROXY", help=f"{PROXY_HELP} `classics`: all published proxies."),
     ],
+    models: Models = None,
+    input_size: InputSize = None,
+    init: Init = None,
     accuracy: Accuracy = None,
     set_name: SetName = "all",
     initialisations: Initialisations = 1,
@@ -126,9 +133,13 @@ def correlate(
     """Correlate proxies with trained accuracy, with 95 % bootstrap intervals."""
     check_plot(plot)
     target = target_of(save, "rows")
-    with live_progress() as progress:
+    # what a user's model prints is no result
+    with live_progress() as progress, redirect_stdout(sys.stderr):
         correlation = eznas.correlate(
             proxies,
+            models=None if models is None else str(models),
+            input_size=input_size or None,
+            init=init,
             accuracy=None if accuracy is None else str(accuracy),
             set_name=set_name,
             initialisations=initialisations,

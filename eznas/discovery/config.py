@@ -9,7 +9,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -31,6 +31,22 @@ class EvidenceConfig(BaseModel):
     )
 
 
+class ModelsConfig(BaseModel):
+    """A user's own models and accuracies, on which formulas are evolved in place of tasks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str | None = Field(
+        None, description="Models and accuracies of your own, in place of tasks: see own-models."
+    )
+    input: tuple[str, ...] = Field(
+        (), description="What goes into these models, once for each argument: 1,8,8."
+    )
+    init: Literal["keep", "kaiming"] | None = Field(
+        None, description="Their parameters: keep or kaiming (none: as `eznas score` has it)."
+    )
+
+
 class Config(BaseModel):
     """Every setting of a run; the defaults are the preset "quick"."""
 
@@ -39,6 +55,7 @@ class Config(BaseModel):
     tasks: tuple[str, ...] = Field(
         ("nasbench201",), min_length=1, description="What to rank: SPACE or SPACE/DATASET[@SIZE]."
     )
+    models: ModelsConfig = ModelsConfig()
     evolution: EvolutionConfig = EvolutionConfig()
     measurement: MeasurementSettings = SEARCH
     termination: TerminationConfig = TerminationConfig()
@@ -90,6 +107,9 @@ _FLAGS = {  # of the command line, for settings that runs often differ in
     "tasks": "--tasks",
     "evidence.hold_out": "--hold-out",
     "evolution.seed": "--seed",
+    "models.file": "--models",
+    "models.input": "--input",
+    "models.init": "--init",
 }
 
 

@@ -5,18 +5,23 @@ The search itself is in `search` and writes no file; `_Recorder` writes what a r
 
 import signal
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
 from eznas.discovery.config import Config, command_of
+from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
-from eznas.discovery.search import OnGeneration, gather_evidence, search_formulas
+from eznas.discovery.result import Outcome, Result
+from eznas.discovery.search import (
+    OnGeneration,
+    SearchResult,
+    gather_evidence,
+    search_formulas,
+)
 from eznas.discovery.setup import Setup, prepare
 from eznas.discovery.termination import Termination, termination_of
 from eznas.errors import InputError
@@ -34,35 +39,6 @@ from eznas.system.folder import CONFIG, RunFolder
 
 RESULT = "result.json"
 PAGE = "README.md"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run ends with.
-
-    `run`: the name of its folder, "" without one; `champion`: the champion's name, and `formula`
-    its text; `seconds` in all; `evaluations`: formulas evaluated; `stopped`: what ended the search
-    before its last generation ("": nothing; a signal's name: an interrupt); `held_out`:
-    correlations on held-out networks, and `difference`: between the champion and each baseline
-    (both are empty after an interrupt).
-    """
-
-    run: str
-    champion: str
-    formula: str
-    seconds: float
-    evaluations: int
-    stopped: str = ""
-    held_out: list[Row] = field(default_factory=list)
-    difference: list[Difference] = field(default_factory=list)
-
-
-class Outcome(BaseModel):
-    """The part of `result.json` that says whether a run is finished."""
-
-    stopped: str = ""
-    evaluations: int = 0
-    held_out: list[dict[str, Any]] = []
 
 
 @checked
@@ -95,7 +71,7 @@ def evolve(
     """
     config = config or Config()
     setup = prepare(config, workers, memory)
-    callback = watcher or NoCallback()
+    config, callback = setup.config, watcher or NoCallback()
     termination = termination_of(config.evolution.generations, config.termination, seconds)
     if not save:
         return _in_memory(setup, workers, callback, termination)
@@ -178,8 +154,13 @@ def _check_unfinished(
 def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Termination) -> Result:
     """A run without a folder."""
     start_time = time.monotonic()
-    search = search_formulas(setup, workers, callback, termination)
-    rows, differences = gather_evidence(setup, search, workers, callback)
+    recommended = ""
+    if setup.has_too_few:
+        recommended, search, (rows, differences) = recommend(setup, workers, callback)
+    else:
+        search = search_formulas(setup, workers, callback, termination)
+        rows, differences = _tested(setup, search, workers, callback)
+        recommended = not_ahead_of(rows) if setup.is_own else ""
     return Result(
         run="",
         champion="champion",
@@ -189,7 +170,17 @@ def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Term
         stopped=search.stopped,
         held_out=rows,
         difference=differences,
+        recommended=recommended,
     )
+
+
+def _tested(
+    setup: Setup, search: SearchResult, workers: int, callback: Callback
+) -> tuple[list[Row], list[Difference]]:
+    """The evidence for a champion: on networks held out, or by cross-validation."""
+    if setup.is_own:
+        return cross_validate(setup, workers, callback)
+    return gather_evidence(setup, search, workers, callback)
 
 
 @dataclass(eq=False)
@@ -210,10 +201,14 @@ class _Recorder:
         save = self._saver(earlier_seconds)
         result = Result(self.folder.name, self.folder.name, "", 0.0, 0)
         try:
+            if self.setup.has_too_few:
+                return self._recommended(result, workers, callback, start_time)
             search = search_formulas(self.setup, workers, callback, self.termination, state, save)
             result = replace(result, formula=search.champion.text, stopped=search.stopped)
-            rows, differences = gather_evidence(self.setup, search, workers, callback)
+            rows, differences = _tested(self.setup, search, workers, callback)
             result = replace(result, held_out=rows, difference=differences)
+            if self.setup.is_own:
+                result = replace(result, recommended=not_ahead_of(rows))
         except KeyboardInterrupt as interrupt:
             if not self.checkpoints.exist:
                 advice = f"no formula yet; `eznas resume {self.folder.name}` begins the search anew"
@@ -229,10 +224,33 @@ class _Recorder:
             seconds=earlier_seconds + time.monotonic() - start_time,
             evaluations=self.checkpoints.evaluations,
         )
+        return self._finished(result)
+
+    def _finished(self, result: Result) -> Result:
+        """The result, written into the folder with all that is made of it."""
         self._write_champion(result)
         self.folder.write(RESULT, asdict(result))
         write_whole(self.folder.path / PAGE, page_of(self.folder))
         return result
+
+    def _recommended(
+        self, result: Result, workers: int, callback: Callback, start_time: float
+    ) -> Result:
+        """The result where networks are too few to search on: a published proxy."""
+        name, search, (rows, _) = recommend(self.setup, workers, callback)
+        formula = search.champion.text
+        self.folder.write(files.ARCHIVE, self._archive([{"formula": formula}]))
+        return self._finished(
+            replace(
+                result,
+                formula=formula,
+                seconds=time.monotonic() - start_time,
+                evaluations=search.evaluations,
+                stopped=search.stopped,
+                held_out=rows,
+                recommended=name,
+            )
+        )
 
     def _saver(self, earlier_seconds: float) -> OnGeneration:
         """A function that saves a checkpoint after a generation; `earlier_seconds`: how long
@@ -273,7 +291,8 @@ class _Recorder:
         )
         archive = self.folder.read(files.ARCHIVE, files.ArchiveFile)
         coverages = {entry.formula: entry.coverage for entry in archive.formulas}
-        evidence = [dict(row) for row in result.held_out if row["proxy"] == "champion"]
+        tested = result.recommended if self.setup.has_too_few else "champion"
+        evidence = [dict(row) for row in result.held_out if row["proxy"] == tested]
         coverage = coverages.get(result.formula)
         labels = {sample.space: len(sample.architectures) for sample in self.setup.samples}
         content = files.to_proxy_file(proxy, self.setup.measured, evidence, coverage, labels)

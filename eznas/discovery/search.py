@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from eznas.benchmarks import Benchmark, Task
 from eznas.discovery.callbacks import Callback
-from eznas.discovery.config import Config
 from eznas.discovery.setup import BASELINES, Setup, contexts_for
+from eznas.discovery.small_data import SMALL
 from eznas.discovery.termination import Termination
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.network_scores import network_scores
+from eznas.evaluation.network_scores import network_scores, shard_size
 from eznas.evaluation.workers import Workers, start
 from eznas.evolution import randomness
 from eznas.evolution.engine import Engine
@@ -26,10 +26,19 @@ from eznas.evolution.state import State
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.metrics import Difference, Row, bootstrap_all, correlation_rows, difference_rows
+from eznas.metrics import (
+    Difference,
+    Row,
+    bootstrap_all,
+    bootstrap_weights,
+    correlation_rows,
+    difference_rows,
+)
+from eznas.metrics.ranks import taus
 from eznas.predictors.least_squares import greedy_formulas
 from eznas.proxies.classics import CLASSICS, SIZES
-from eznas.spaces import SPACES
+
+ERROR_REPLICATES = 200  # of the bootstrap behind a standard error
 
 Array = npt.NDArray[np.float64]
 # the engine after a generation, its report, seconds of search so far
@@ -71,16 +80,30 @@ def search_formulas(
     team = start(make_evaluator, workers, lenient=True, progress=progress)
     try:
         with one_thread():
-            table, tasks = _table(setup, team), _tasks(setup)
-            engine = _engine(setup, table, tasks)
-            if state is not None:
-                engine.resume(state)
-            stopped = _run_generations(engine, callback, termination, on_generation)
-            champion, greedy = _champion(engine, table, tasks, setup.config)
-            return SearchResult(champion, greedy, stopped, engine.evaluations)
+            table = table_of(setup, team)
+            return evolved(setup, table, callback, termination, state, on_generation)
     finally:
         randomness.restore(random_state)
         team.close()  # its memory, before the held-out networks are measured
+
+
+def evolved(
+    setup: Setup,
+    table: FeatureTable,
+    callback: Callback,
+    termination: Termination,
+    state: State | None = None,
+    on_generation: OnGeneration | None = None,
+) -> SearchResult:
+    """A search on the networks of a table, whose order is that of the samples; it leaves the global
+    random state as its own."""
+    tasks = tasks_of(setup)
+    engine = _engine(setup, table, tasks)
+    if state is not None:
+        engine.resume(state)
+    stopped = _run_generations(engine, callback, termination, on_generation)
+    champion, greedy = _champion(engine, table, tasks, setup)
+    return SearchResult(champion, greedy, stopped, engine.evaluations)
 
 
 def _run_generations(
@@ -104,12 +127,13 @@ def _run_generations(
     return stopped
 
 
-def _table(setup: Setup, team: Workers) -> FeatureTable:
+def table_of(setup: Setup, team: Workers) -> FeatureTable:
     """An empty table for the networks of all samples, each in all its contexts."""
-    return FeatureTable([context.architectures for context in setup.contexts], team.evaluate)
+    architectures = [context.architectures for context in setup.contexts]
+    return FeatureTable(architectures, team.evaluate, shard_size(setup.samples))
 
 
-def _tasks(setup: Setup) -> list[Task]:
+def tasks_of(setup: Setup) -> list[Task]:
     """The tasks of all samples; their contexts are indices into `Setup.contexts`."""
     tasks, first_context = list[Task](), 0
     for sample in setup.samples:
@@ -123,7 +147,7 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
     grammar = Grammar(evolution.statistics, candidate_features(evolution.statistics))
-    spaces = [SPACES[sample.space] for sample in samples]
+    spaces = [sample.search_space for sample in samples]
     disconnected = [  # how many of the i-th networks of all samples, for each i
         sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))
         for networks in zip(*(sample.architectures for sample in samples), strict=True)
@@ -132,16 +156,18 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
 
 
 def _champion(
-    engine: Engine, table: FeatureTable, tasks: list[Task], config: Config
+    engine: Engine, table: FeatureTable, tasks: list[Task], setup: Setup
 ) -> tuple[Expression, Expression | None]:
     """The fittest formula of the archive, and of greedy least squares (None: there is none), both
     chosen on the networks of the search and on more that took no part in it."""
-    networks = config.evolution.networks
+    evolution = setup.config.evolution
+    networks = evolution.networks
     archived = [parse(entry.formula) for entry in engine.archive.ranked()]
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
-    networks += config.evolution.champion_networks
-    champion = _fittest(archived, table, tasks, networks)
+    networks += evolution.champion_networks
+    is_small = setup.is_own and networks < SMALL
+    champion = (_simplest if is_small else _fittest)(archived, table, tasks, networks)
     return champion, _fittest(greedy, table, tasks, networks) if greedy else None
 
 
@@ -152,6 +178,25 @@ def _fittest(
     table.fill(formulas, networks)
     results = evaluate_fitness(formulas, table, tasks, networks)
     return max(zip(formulas, results, strict=True), key=lambda pair: pair[1].fitness)[0]
+
+
+def _simplest(
+    formulas: Sequence[Expression], table: FeatureTable, tasks: list[Task], networks: int
+) -> Expression:
+    """The smallest formula whose fitness is within a standard error of the highest (Breiman et al.,
+    1984): of few networks the fittest formula is a lucky one."""
+    table.fill(formulas, networks)
+    results = evaluate_fitness(formulas, table, tasks, networks)
+    best = max(range(len(formulas)), key=lambda i: results[i].fitness)
+    weights = bootstrap_weights(np.arange(networks), ERROR_REPLICATES).astype(np.float64)
+    errors = []
+    for task in tasks:
+        scores = table.scores(formulas[best], task.context, networks).values
+        replicates = taus(scores[None], task.accuracies[:networks], weights)
+        errors.append(float(np.nanstd(replicates)))
+    least = results[best].fitness - max(errors)
+    able = [f for f, result in zip(formulas, results, strict=True) if result.fitness >= least]
+    return min(able, key=lambda formula: formula.size)
 
 
 def gather_evidence(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
+from eznas.benchmarks.own_models import own_benchmark
 from eznas.benchmarks.subsets import held_out, of_unseen_space, search_sample
 from eznas.discovery.config import Config
+from eznas.discovery.small_data import FEWEST, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
@@ -51,15 +53,30 @@ class Setup:
     budget: int | None
 
     @property
+    def is_own(self) -> bool:
+        """Whether the networks are a user's own models, all of which are searched on."""
+        return any(sample.own_space is not None for sample in self.samples)
+
+    @property
+    def has_too_few(self) -> bool:
+        """Whether there are too few of these to evolve a formula on."""
+        return self.is_own and len(self.samples[0].architectures) < FEWEST
+
+    @property
     def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         return MeasurementRecord.of(self.contexts, self.config.measurement)
 
 
-def prepare(config: Config, workers: int, memory: int | None) -> Setup:
-    """Everything that a run needs; `memory`: megabytes for all processes together. Raises
-    `InputError` for unknown tasks, seed formulas or statistics, too few networks or too little
-    memory, images or a device that are not available, and networks that cannot be run."""
+def prepare(
+    config: Config, workers: int, memory: int | None, own: Benchmark | None = None
+) -> Setup:
+    """Everything that a run needs; `memory`: megabytes for all processes together; `own`: a user's
+    own models, in place of the configuration's. Raises `InputError` for unknown tasks, seed
+    formulas or statistics, too few networks or too little memory, images or a device that are not
+    available, and networks that cannot be run."""
+    if own is not None or config.models.file is not None:
+        return _prepare_own(config, workers, memory, own or _own_networks(config))
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
@@ -72,6 +89,31 @@ def prepare(config: Config, workers: int, memory: int | None) -> Setup:
     for context in contexts:
         _check_runs(context)
     return Setup(config, samples, contexts, tests, seeds, budget)
+
+
+def _own_networks(config: Config) -> Benchmark:
+    """The models and accuracies of the configuration's file."""
+    models = config.models
+    for key in ("tasks", "evidence.hold_out"):
+        section, name = (config.evidence, "hold_out") if "." in key else (config, key)
+        if getattr(section, name) != type(section).model_fields[name].default:
+            raise InputError(f"configuration key {key!r}: not with models of your own")
+    return own_benchmark(
+        models.file or "", input_size=list(models.input) or None, initialisation=models.init
+    )
+
+
+def _prepare_own(config: Config, workers: int, memory: int | None, networks: Benchmark) -> Setup:
+    """`prepare` for a user's own models: all are searched on, none are held out, and each of them
+    must run."""
+    config = fitted_to(config, len(networks.architectures))
+    seeds = [load(seed).formula for seed in config.evolution.seed_formulas]
+    contexts = contexts_for(networks, config)
+    budget = None if memory is None else _worker_budget(memory, workers)
+    for context in contexts:
+        for architecture in context.architectures:
+            Evaluator((context,)).measure((0, 0), [architecture], ["params"])
+    return Setup(config, [networks], contexts, (), seeds, budget)
 
 
 def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
@@ -88,6 +130,8 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     """What a run will take, from measuring a few of its `networks` now: "seconds", "megabytes" of
     all processes, "networks" to be measured, and "workers". Raises `InputError` if the run could
     not begin: see `prepare`."""
+    if config.models.file is not None:
+        raise InputError("an estimate is for tasks; models of your own are searched in minutes")
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution = config.evolution
     seeds = [load(seed).formula for seed in evolution.seed_formulas]

@@ -34,16 +34,19 @@ class FeatureTable:
 
     `architectures`: for each context those of its networks, in sampling order; contexts that
     measure one sample in several ways have equal ones. `networks` is the size of the smallest
-    sample. All samples grow together. Networks are divided into shards of fixed membership, so a
+    sample. All samples grow together. Networks are divided into shards of `shard` each, so a
     value depends neither on the number of workers nor on how far the sample has grown. Every
     feature is evaluated once on every shard, in its simplified form; one that cannot be evaluated
     on some shard is not tried again.
     """
 
-    def __init__(self, architectures: Sequence[Sequence[str]], evaluate: Evaluate) -> None:
+    def __init__(
+        self, architectures: Sequence[Sequence[str]], evaluate: Evaluate, shard: int = SHARD
+    ) -> None:
         samples = [tuple(sample) for sample in architectures]
         self.networks = min(map(len, samples))
-        self._shards = [_shards(context, sample) for context, sample in enumerate(samples)]
+        self._shard = shard
+        self._shards = [_shards(context, sample, shard) for context, sample in enumerate(samples)]
         distinct = list(dict.fromkeys(samples))
         self._sample_of = [distinct.index(sample) for sample in samples]  # by context
         self._evaluate = evaluate
@@ -64,7 +67,7 @@ class FeatureTable:
         features = dict.fromkeys(
             simplified(feature).text for formula in formulas for feature in formula.features()
         )
-        stop = -(-networks // SHARD)
+        stop = -(-networks // self._shard)
         by_start: dict[int, list[str]] = {}
         for feature in features:
             by_start.setdefault(self._shards_filled(feature), []).append(feature)
@@ -86,6 +89,17 @@ class FeatureTable:
             return values.columns(slice(networks))
 
         return combine(formula, lookup)
+
+    def row(self, feature: str, context: int) -> FeatureValues:
+        """The values of a feature (canonical text) in a context, as far as it is filled: [1,
+        networks]."""
+        return self._values[simplified(parse(feature)).text][context]
+
+    def indices(self, architectures: Iterable[str]) -> list[int]:
+        """Where architectures stand in the sample of the first context."""
+        sample = [a for shard in self._shards[0] for a in shard.architectures]
+        index_of = {architecture: index for index, architecture in enumerate(sample)}
+        return [index_of[architecture] for architecture in architectures]
 
     def filled(self) -> dict[str, int]:
         """Every feature of the table -> for how many networks of each sample it is filled."""
@@ -120,7 +134,7 @@ class FeatureTable:
 
     def _shards_filled(self, feature: str) -> int:
         rows = self._values.get(feature)
-        return 0 if rows is None else -(-rows[0].values.shape[1] // SHARD)
+        return 0 if rows is None else -(-rows[0].values.shape[1] // self._shard)
 
     def _extend(self, features: list[str], start: int, stop: int) -> int:
         """Evaluate features on the shards from `start` to `stop` of every context."""
@@ -154,9 +168,9 @@ class FeatureTable:
         rows[context] = FeatureValues.beside([rows[context], values])
 
 
-def _shards(context: int, architectures: tuple[str, ...]) -> list[Shard]:
-    starts = range(0, len(architectures), SHARD)
-    return [Shard(context, i // SHARD, architectures[i : i + SHARD]) for i in starts]
+def _shards(context: int, architectures: tuple[str, ...], size: int) -> list[Shard]:
+    starts = range(0, len(architectures), size)
+    return [Shard(context, i // size, architectures[i : i + size]) for i in starts]
 
 
 def _cannot_be_filled(shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:

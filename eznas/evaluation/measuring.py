@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-import torch
-
 from eznas.errors import InputError
 from eznas.evaluation.bank import Bank, stack
 from eznas.evaluation.contexts import Context
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.measuring import MeasuredNetwork, measure, unmeasured
 from eznas.statistics.statistic import Statistic
+from eznas.statistics.surroundings import seeded
 from eznas.system.machine import trim
 
 Architectures = Sequence[str | None]  # of a shard; None for a network that is to be left out
@@ -46,6 +45,12 @@ def measured_bank(
 def _measured_network(
     context: Context, architecture: str, rows: Sequence[Statistic]
 ) -> MeasuredNetwork:
-    with torch.random.fork_rng(devices=[]):  # building draws parameters that `measure` replaces
-        model = context.space.build(architecture, context.measurement.classes)
-    return measure(model, context.measurement, rows)
+    config = context.measurement_of(architecture)
+    with seeded(config.seed):  # what building draws may be kept
+        model = context.space.build(architecture, config.classes)
+    try:
+        return measure(model, config, rows)
+    except InputError as error:
+        if not context.presented:
+            raise
+        raise InputError(f"model {architecture}: {error}") from error

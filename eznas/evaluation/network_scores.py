@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks import Benchmark
-from eznas.evaluation.feature_table import FeatureTable, Shard
+from eznas.evaluation.feature_table import SHARD, FeatureTable, Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.formulas.expression import Expression
 
@@ -25,7 +25,14 @@ def table_of(benchmark: Benchmark, team: ShardEvaluation) -> FeatureTable:
     """An empty feature table for the networks of a benchmark, with one context for each of its
     input formats; `team` must evaluate in the same contexts (`contexts_of` gives them)."""
     contexts = len(benchmark.input_formats())
-    return FeatureTable([benchmark.architectures] * contexts, team.evaluate)
+    return FeatureTable(
+        [benchmark.architectures] * contexts, team.evaluate, shard_size([benchmark])
+    )
+
+
+def shard_size(benchmarks: Sequence[Benchmark]) -> int:
+    """How many networks of some benchmarks are measured and evaluated together."""
+    return 1 if any(benchmark.search_space.presented for benchmark in benchmarks) else SHARD
 
 
 def network_scores(

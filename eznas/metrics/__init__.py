@@ -18,6 +18,7 @@ from eznas.metrics.correlations import (
     variation,
     weighted_kendall,
 )
+from eznas.metrics.defined import bootstrap_defined, differences_defined, undefined_scores
 from eznas.metrics.ranks import kendall, kendall_many, spearman
 from eznas.metrics.resampling import (
     Bootstrap,
@@ -40,9 +41,11 @@ __all__ = [
     "Variation",
     "bootstrap",
     "bootstrap_all",
+    "bootstrap_defined",
     "bootstrap_weights",
     "correlation_rows",
     "difference_rows",
+    "differences_defined",
     "interval",
     "kendall",
     "kendall_many",
@@ -56,6 +59,7 @@ __all__ = [
     "spearman",
     "top_kendall",
     "top_spearman",
+    "undefined_scores",
     "variation",
     "verdict",
     "weighted_kendall",

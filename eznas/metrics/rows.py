@@ -18,7 +18,8 @@ from eznas.metrics.table import METRICS, Metric
 # The metrics of one proxy on one dataset by their names in `METRICS`, with NAME_low and NAME_high
 # where they have a 95 % interval; None where undefined. Beside them proxy, dataset, networks (their
 # number), set, accuracy and seeds; on request seconds (that the proxy alone takes per network) and
-# the `Variation` over initialisations.
+# the `Variation` over initialisations; where the proxy is undefined on some networks, undefined:
+# their number and reason -> their names.
 Row = dict[str, Any]
 
 

@@ -29,7 +29,7 @@ class MeasurementRecord(BaseModel):
     @staticmethod
     def of(contexts: Sequence[Context], settings: MeasurementSettings) -> "MeasurementRecord":
         """The record of contexts that were made from these settings."""
-        configs = [context.measurement for context in contexts]
+        configs = [config for context in contexts for config in context.measurements()]
         return MeasurementRecord(
             measurement=[config.describe() for config in configs],
             fingerprint=[config.fingerprint for config in configs],

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from eznas.benchmarks import Benchmark
-from eznas.evaluation.contexts import contexts_of
+from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Phases
 from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
@@ -20,10 +21,18 @@ from eznas.evaluation.workers import start
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS, SIZES
 from eznas.proxies.proxy import Proxy
-from eznas.spaces import SPACES
 from eznas.statistics.config import MeasurementSettings
+from eznas.statistics.surroundings import seeded
 
 Array = npt.NDArray[np.float64]
+
+EXPLAINED = 8  # networks on which the reason for an undefined score is looked into
+IN_WORDS = {
+    "infinite": "the formula's value is infinite",
+    "undefined": "the formula's value is no number",
+    "constant": "the formula names no statistic",
+    "memory": "out of memory",
+}
 
 
 @dataclass(frozen=True)
@@ -110,24 +119,54 @@ def seconds_each(
 
     Raises `InputError` where a network cannot be measured.
     """
-    space = SPACES[benchmark.space]
-    largest = max(benchmark.input_formats(), key=lambda dataset: dataset.input_size)
-    models = [space.build(a, largest.classes) for a in benchmark.architectures[:networks]]
+    models: dict[str, nn.Module] = {}
     seconds = []
     for proxy in proxies:
-        config = proxy.measurement_config(
-            (3, largest.input_size, largest.input_size),
-            settings.sketch or proxy.sketch_batch,
-            settings.images,
-            settings.device,
-            "kaiming",
-        )
+        contexts = contexts_of(benchmark, settings.measurement(proxy, settings.seeds[0]))
+        context = max(contexts, key=lambda context: context.measurement.size)
+        for architecture in benchmark.architectures[: 0 if models else networks]:
+            with seeded(context.measurement.seed):
+                models[architecture] = context.space.build(
+                    architecture, context.measurement.classes
+                )
         with one_thread():
             start_time = time.perf_counter()
-            for model in models:
-                proxy.evaluate(model, config)
+            for architecture, model in models.items():
+                proxy.evaluate(model, context.measurement_of(architecture))
         seconds.append((time.perf_counter() - start_time) / len(models))
     return seconds
+
+
+def why_undefined(
+    proxy: Proxy, benchmark: Benchmark, settings: ScoringSettings, networks: Sequence[int]
+) -> dict[str, list[str]]:
+    """Why a proxy is undefined on some networks (their indices): reason -> names of networks.
+
+    The first `EXPLAINED` of them are measured once more, each by itself; the reason of all others
+    is "not looked into". Raises `InputError` where a network cannot be measured.
+    """
+    measurement = settings.measurement(proxy, settings.seeds[0])
+    reasons: dict[str, list[str]] = {}
+    for position, index in enumerate(networks):
+        architecture, reason = benchmark.architectures[index], "not looked into"
+        if position < EXPLAINED:
+            reason = _reason(proxy, contexts_of(benchmark, measurement), architecture)
+        reasons.setdefault(reason, []).append(architecture)
+    return reasons
+
+
+def _reason(proxy: Proxy, contexts: Sequence[Context], architecture: str) -> str:
+    """Why a proxy is undefined on a network, in the first context where it is."""
+    reason = ""
+    for context in contexts:
+        config = context.measurement_of(architecture)
+        with seeded(config.seed):
+            model = context.space.build(architecture, config.classes)
+        with one_thread():
+            reason = proxy.evaluate(model, config).reason
+        if reason:
+            break
+    return IN_WORDS.get(reason, reason) or "undefined with some of the initialisations"
 
 
 @contextmanager

@@ -34,16 +34,16 @@ def score(
 ) -> list[dict[str, Any]]:
     """Score models with one proxy: a dict for each model, the highest score first.
 
-    `models`: texts "package.module:factory" (the factory returns an `nn.Module`, whose own
-    parameters are kept unless `init` is "kaiming"), "timm:NAME" or "torchvision:NAME" where these
-    packages are installed, or architectures of a search space (their parameters are drawn from
-    `seed` unless `init` is "keep"); one text is a list of one. `input_size`: None stands for (3,
-    32, 32), for a model of timm for the size in its config, and for one of torchvision for (3, 224,
-    224). The other arguments are those of `Proxy.score`. A dict has the keys model, proxy (its
-    name), score, seconds, reason, notes and failed; the score is None where it is the lowest
-    (reason "lowest") or undefined (reason says why); notes are texts on what one should know of the
-    measurement. A model whose factory fails or that cannot be run comes last: failed is True, and
-    the reason says why.
+    `models`: texts "package.module:factory" or "package.module:factory(8)" (it returns an
+    `nn.Module`, whose own parameters are kept unless `init` is "kaiming"), "timm:NAME" or
+    "torchvision:NAME" where these packages are installed, or architectures of a search space (their
+    parameters are drawn from `seed` unless `init` is "keep"); one text is a list of one.
+    `input_size`: None stands for (3, 32, 32), for a model of timm for the size in its config, and
+    for one of torchvision for (3, 224, 224). The other arguments are those of `Proxy.score`. A dict
+    has the keys model, proxy (its name), score, seconds, reason, notes and failed; the score is
+    None where it is the lowest (reason "lowest") or undefined (reason says why); notes are texts on
+    what one should know of the measurement. A model whose factory fails or that cannot be run comes
+    last: failed is True, and the reason says why.
 
     Raises `InputError` for a proxy, a name of a model or another argument that cannot be used, and
     if there is one model alone and it fails.

@@ -22,11 +22,13 @@ from eznas.report.cells import (
 
 Row = Mapping[str, Any]
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
-_NO_ORDER = "all scores are equal, or one of them is undefined"
+_NO_ORDER = "all scores are equal, or fewer than two are defined"
 _FURTHER = (  # columns after those of the metrics; nothing is computed here
     ("seconds", "seconds", ".3g"),  # per network
     ("variation", "tau\nsd", ""),  # over initialisation seeds
 )
+_UNDEFINED_HEADING = "unde-\nfined"  # on so many networks, which the row's figures leave out
+_NAMED = 3  # networks that a note names
 _LEAST_NAME = 11  # characters of a proxy's name
 
 
@@ -55,12 +57,15 @@ def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
         columns[heading] = [
             _text(_further(row, key), form) if key in row else "" for row in ordered
         ]
+    columns[_UNDEFINED_HEADING] = [
+        f"{row['undefined']['networks']}" if "undefined" in row else "" for row in ordered
+    ]
     columns = {
         heading: texts
         for heading, texts in columns.items()
         if heading == METRICS["tau"].heading or set(texts) - {"", UNDEFINED}
     }
-    notes = _notes(ordered, set(columns))
+    notes = [*undefined_notes(ordered), *_notes(ordered, set(columns))]
     return _sections(_title(rows), "proxy", ordered, columns, width, notes)
 
 
@@ -149,6 +154,23 @@ def _text(value: float | None, form: str) -> str:
     if value is None:
         return UNDEFINED
     return format(value, form) if form else bare(value)
+
+
+def undefined_notes(rows: Sequence[Row]) -> list[str]:
+    """A line for each proxy that is undefined on some networks: how many and why."""
+    notes = []
+    for row in rows:
+        if "undefined" not in row:
+            continue
+        count, networks = row["undefined"]["networks"], row["networks"]
+        reasons = "; ".join(
+            f"{reason} ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
+            for reason, names in row["undefined"]["reasons"].items()
+        )
+        rest = "its figures are over the others" if count < networks else "no figures"
+        where = f"{row['proxy']}: undefined on {count} of {networks} networks"
+        notes.append(f"{where}, {rest}: {reasons}")
+    return list(dict.fromkeys(notes))
 
 
 def _notes(rows: Sequence[Row], headings: set[str]) -> list[str]:

@@ -9,8 +9,10 @@ from eznas.metrics import METRICS, verdict
 from eznas.report.autoencoding import described_autoencoding, tables_of_autoencoding
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
+from eznas.report.correlation_tables import undefined_notes
 from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
+from eznas.report.own_models import searched, use_of_networks
 from eznas.report.search_page import (
     described_comparison,
     described_search,
@@ -84,7 +86,7 @@ def run_page(result: Content, config: Content, environment: Content, command: st
     stopped = f" It was stopped: {result['stopped']}." if result.get("stopped") else ""
     parts = [
         f"# {result['run']}",
-        f"A search on {', '.join(config['tasks'])}, seed {seed}: {formulas} in {seconds}, "
+        f"A search on {searched(config)}, seed {seed}: {formulas} in {seconds}, "
         f"{machine}.{stopped}",
         fenced(command, "sh"),
         "The champion ([`champion.json`](champion.json)):",
@@ -92,7 +94,7 @@ def run_page(result: Content, config: Content, environment: Content, command: st
     ]
     if result["held_out"]:
         parts += [
-            f"Tested on {_samples(result['held_out'])}; the search used none of them. The numbers "
+            f"Tested on {_samples(result['held_out'])}; {use_of_networks(result)}. The numbers "
             "in full: [`result.json`](result.json).",
             *_correlations(result["held_out"], result["difference"]),
         ]
@@ -156,6 +158,7 @@ def _correlations(rows: Sequence[Content], differences: Sequence[Content]) -> It
         columns, sorted(rows, key=lambda r: (order.index(r["dataset"]), -sort_key(r["tau"])))
     )
     yield _CORRELATIONS
+    yield from undefined_notes(rows)
     if differences:
         others = {row["against"] for row in differences}
         proxy = next(row["proxy"] for row in rows if row["proxy"] not in others)

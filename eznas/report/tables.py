@@ -1,7 +1,11 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
 from eznas.report.autoencoding import autoencoding_table
-from eznas.report.correlation_tables import correlation_table, difference_table, outcome_line
+from eznas.report.correlation_tables import (
+    correlation_table,
+    difference_table,
+    outcome_line,
+)
 from eznas.report.latent_tables import (
     answer_table,
     latent_comparison_table,
@@ -23,6 +27,7 @@ from eznas.report.listing_tables import (
     source_lines,
     word_table,
 )
+from eznas.report.own_models import recommendation
 from eznas.report.predictor_tables import (
     budget_table,
     prediction_table,
@@ -77,6 +82,7 @@ __all__ = [
     "predictor_table",
     "proxy_table",
     "reason_lines",
+    "recommendation",
     "remedy_lines",
     "score_table",
     "scoring_table",

@@ -13,7 +13,7 @@ from eznas.spaces import (
     nds_cells,
     transnas,
 )
-from eznas.spaces.base import Space
+from eznas.spaces.base import Presentation, Space
 
 SPACES: dict[str, Space] = {
     space.name: space
@@ -29,4 +29,4 @@ SPACES: dict[str, Space] = {
     )
 }
 
-__all__ = ["SPACES", "Space"]
+__all__ = ["SPACES", "Presentation", "Space"]

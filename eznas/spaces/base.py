@@ -5,7 +5,8 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,18 @@ def _own_name(architecture: str) -> tuple[Hashable, ...]:
 
 
 @dataclass(frozen=True)
+class Presentation:
+    """How the network of one architecture is measured, where that is not as all others of a space.
+
+    `input_size`: what goes into it, as `eznas.statistics.inputs.input_form` takes it;
+    `initialisation`: "keep" (parameters as they were made) or "kaiming" (drawn anew).
+    """
+
+    input_size: Any
+    initialisation: str
+
+
+@dataclass(frozen=True)
 class Space:
     """A search space: data and functions for its architectures, which are texts.
 
@@ -60,6 +73,10 @@ class Space:
     makes of their position and their modules by option. None where the space has none.
 
     `tries`: draws for each architecture of a sample, at most.
+
+    `presented`: architecture -> how its network is measured; empty for a space whose networks all
+    see images of a data set's size and are initialised alike. Networks of such a space are measured
+    each for itself: they need not have anything in common.
     """
 
     name: str
@@ -73,6 +90,7 @@ class Space:
     names: Callable[[str], tuple[Hashable, ...]] = _own_name
     supernet: Callable[..., nn.Module] | None = None
     tries: int = 100
+    presented: Mapping[str, Presentation] = field(default_factory=dict, compare=False)
 
     @property
     def _combinations(self) -> int:

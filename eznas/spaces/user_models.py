@@ -1,6 +1,7 @@
 """Models that a user names: a factory in a module, a model of a library, or an architecture of a
 search space."""
 
+import ast
 import importlib
 import os
 import sys
@@ -22,24 +23,37 @@ class FactoryError(InputError):
     """A factory that is there, but gives no model."""
 
 
-def load_model(name: str, seed: int = 0) -> tuple[nn.Module, str]:
+def load_model(name: str, seed: int | None = 0) -> tuple[nn.Module, str]:
     """The model that `name` stands for, and its default initialisation: "kaiming" or "keep".
 
-    `name`: `package.module:factory`, the name of a function without arguments that returns a
-    module; `timm:NAME` or `torchvision:NAME`; `SPACE/ARCHITECTURE`; or an architecture of
-    NAS-Bench-201. `seed`: torch's random seed
-    while the model is made, so that its parameters do not depend on what was drawn before. Raises
+    `name`: `package.module:factory`, a function that returns a module, with literal arguments in
+    brackets if it takes any, `mine:net(8, kind="wide")`; `timm:NAME` or `torchvision:NAME`;
+    `SPACE/ARCHITECTURE`; or an architecture of NAS-Bench-201. `seed`: torch's random seed
+    while the model is made, so that its parameters do not depend on what was drawn before (None:
+    the caller has seeded it). Raises
     `InputError` if there is no such model, `FactoryError` if its factory fails.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if name.startswith("|"):  # only NAS-Bench-201 spells its architectures like this
-            return SPACES["nasbench201"].build(name), "kaiming"
-        space, slash, architecture = name.partition("/")
-        if slash and space in SPACES:
+        if seed is not None:
+            torch.manual_seed(seed)
+        if (in_space := _in_space(name)) is not None:
+            space, architecture = in_space
             return SPACES[space].build(architecture), "kaiming"
         build = builder(name)
         return (_from_factory(name) if build is None else _made(build, name)), "keep"
+
+
+def canonical_name(name: str) -> str:
+    """One spelling for all names of a model: `SPACE/ARCHITECTURE`, or a factory's with its
+    arguments as Python prints them. Raises `InputError` for a text that names none."""
+    if (in_space := _in_space(name)) is not None:
+        space, architecture = in_space
+        return f"{space}/{SPACES[space].canonical(architecture)}"
+    if builder(name) is not None:
+        return name
+    module, factory, positional, named = _factory_call(name)
+    arguments = [*map(repr, positional), *(f"{key}={named[key]!r}" for key in sorted(named))]
+    return f"{module}:{factory}({', '.join(arguments)})"
 
 
 def usual_input_size(name: str, model: nn.Module) -> tuple[int, ...]:
@@ -48,8 +62,39 @@ def usual_input_size(name: str, model: nn.Module) -> tuple[int, ...]:
     return input_size(name, model) or USUAL_SIZE
 
 
-def _from_factory(spec: str) -> nn.Module:
-    module_name, colon, factory_name = spec.partition(":")
+def _in_space(name: str) -> tuple[str, str] | None:
+    """The space and the architecture that a name has; None where it names no architecture."""
+    if name.startswith("|"):  # only NAS-Bench-201 spells its architectures like this
+        return "nasbench201", name
+    space, slash, architecture = name.partition("/")
+    return (space, architecture) if slash and space in SPACES else None
+
+
+def _factory_call(spec: str) -> tuple[str, str, list[Any], dict[str, Any]]:
+    """The module, the factory and its arguments, by position and by name, from
+    `module:factory(8, kind="wide")`. The arguments are literals: nothing in them is called."""
+    module_name, colon, call_text = spec.partition(":")
+    factory_name, bracket, _ = call_text.partition("(")
+    factory_name = factory_name.strip()
+    _check_factory_name(spec, module_name, colon, factory_name)
+    if not bracket:
+        return module_name, factory_name, [], {}
+    try:
+        call = ast.parse(call_text.strip(), mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError("no call")
+        named = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in call.keywords}
+        if "**" in named:
+            raise ValueError("arguments in a dict")
+        return module_name, factory_name, [*map(ast.literal_eval, call.args)], named
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise InputError(
+            f"model {spec!r}: expected literals as arguments (numbers, texts, lists, ...), as in "
+            f"{module_name}:{factory_name}(8, kind='wide')"
+        ) from None
+
+
+def _check_factory_name(spec: str, module_name: str, colon: str, factory_name: str) -> None:
     if colon and module_name.endswith(".py"):
         module = module_name.removesuffix(".py").replace("/", ".")
         raise InputError(
@@ -57,6 +102,10 @@ def _from_factory(spec: str) -> nn.Module:
         )
     if not colon or not all(module_name.split(".")) or not factory_name.isidentifier():
         raise InputError(f"model {spec!r}: expected package.module:factory or SPACE/ARCHITECTURE")
+
+
+def _from_factory(spec: str) -> nn.Module:
+    module_name, factory_name, positional, named = _factory_call(spec)
     with _current_folder_importable():
         module = _call(
             lambda: importlib.import_module(module_name), spec, f"cannot import {module_name}"
@@ -66,7 +115,8 @@ def _from_factory(spec: str) -> nn.Module:
                 k for k, v in vars(module).items() if callable(v) and not k.startswith("_")
             ]
             raise InputError(f"model {spec!r}: {unknown('factory', factory_name, factory_names)}")
-        model = _made(getattr(module, factory_name), spec)
+        factory = getattr(module, factory_name)
+        model = _made(lambda: factory(*positional, **named), spec, factory_name)
     if not isinstance(model, nn.Module):
         raise FactoryError(
             f"model {spec!r}: {factory_name}() gave a {type(model).__name__}, not a module"
@@ -74,8 +124,8 @@ def _from_factory(spec: str) -> nn.Module:
     return model
 
 
-def _made(factory: Callable[[], Any], name: str) -> Any:
-    factory_name = name.rpartition(":")[2]
+def _made(factory: Callable[[], Any], name: str, factory_name: str = "") -> Any:
+    factory_name = factory_name or name.rpartition(":")[2]
     try:
         return _call(factory, name, f"{factory_name}() failed")
     except InputError as error:

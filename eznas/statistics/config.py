@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eznas.errors import InputError, unknown
 from eznas.statistics.drawn import USUAL_CLASSES, DrawnInputs
 from eznas.statistics.images import Images, load
-from eznas.statistics.inputs import InputForm, Parts, is_real, square
+from eznas.statistics.inputs import InputForm, Parts, input_form, is_real, square
 from eznas.statistics.statistic import FIRST_DEFINITION
 from eznas.system.arguments import described, text
 
@@ -70,6 +70,22 @@ class MeasurementSettings(BaseModel):
                 device=device,
             )
             for size, classes in formats
+        )
+
+    def with_inputs(self, input_size: Any) -> "MeasurementConfig":
+        """The config for a model that takes inputs of a size or form of its own, see
+        `eznas.statistics.inputs.input_form`; labels have as many classes as the model.
+
+        Raises `InputError` for a size that cannot be used, and if images or device are not
+        available.
+        """
+        count = max(self.raw_batch, self.sketch_batch)
+        return MeasurementConfig(
+            image_batch(self.images, count, input_form(input_size), seed=0),
+            raw=self.raw_batch,
+            sketch=self.sketch_batch,
+            seed=self.seed,
+            device=available_device(self.device),
         )
 
 

@@ -2,28 +2,33 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.own_models import own_benchmark
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.errors import InputError
 from eznas.metrics import (
-    Bootstrap,
     Difference,
     Row,
-    bootstrap_all,
+    bootstrap_defined,
     correlation_rows,
     difference_rows,
+    differences_defined,
+    undefined_scores,
     variation,
 )
 from eznas.proxies.classics import CLASSICS
-from eznas.proxies.loading import load
-from eznas.proxies.measured import Scored, ScoringSettings, score_all, seconds_each
+from eznas.proxies.loading import USUAL_SPACE, load
+from eznas.proxies.measured import Scored, ScoringSettings, score_all, seconds_each, why_undefined
 from eznas.proxies.proxy import Proxy
 from eznas.report import plots
 from eznas.system.arguments import checked
@@ -60,7 +65,11 @@ class Correlation:
 def correlate(
     proxies: Sequence[str],
     *,
-    space: str = "nasbench201",
+    models: str | Sequence[Any] | None = None,
+    accuracies: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
+    input_size: Any = None,
+    init: str | None = None,
+    space: str = USUAL_SPACE,
     datasets: Sequence[str] = (),
     networks: int | None = AtMost(1000),
     accuracy: str | None = None,
@@ -81,38 +90,77 @@ def correlate(
 ) -> Correlation:
     """Rank correlation of proxies with trained accuracy, with 95 % bootstrap intervals.
 
-    `proxies`: texts as `load` takes them, or "classics" for all published ones. `networks`: how
-    many of the set, `AtMost` so many, or None for all. `accuracy`: a CSV file whose networks and
-    accuracies replace the benchmark's. `seed` draws the sample and is the first initialisation
-    seed; scores are averaged over `initialisations`, and rows then say how much they vary.
-    `against`: a proxy that is compared with each other one, paired. `within`: a proxy; rows also
-    give tau among networks for which it has the same score. `timed`: on so many networks each
-    proxy is timed by itself. `images` to `records`: see `ScoringSettings`.
+    `proxies`: texts as `load` takes them, or "classics" for all published ones. `models`,
+    `accuracies`, `input_size`, `init`: a user's own, see `eznas.benchmarks.own_models`, in place of
+    a benchmark's networks. `networks`: how many of the set, `AtMost` so many, or None for all.
+    `accuracy`: a CSV file whose networks and accuracies replace the benchmark's. `seed` draws the
+    sample and is the first initialisation seed; scores are averaged over `initialisations`, and
+    rows then say how much they vary. `against`: a proxy that is compared with each other one,
+    paired. `within`: a proxy; rows also give tau among networks for which it has the same score.
+    `timed`: on so many networks each proxy is timed by itself. `images` to `records`: see
+    `ScoringSettings`.
 
-    Raises `InputError` for an argument that cannot be used, and where a network cannot be measured.
+    A proxy that is undefined on some networks is compared on the others; its rows say on how many
+    it is undefined, and why. Raises `InputError` for an argument that cannot be used, and where a
+    network cannot be measured.
     """
-    compared = [proxy for proxy in (against, within) if proxy is not None]
-    for proxy in compared:
-        load(proxy)  # "classics" is refused here: it is not a single proxy
-    by_text = _by_text([*proxies, *compared])
-    loaded = list(by_text.values())
-    benchmark = _benchmark(space, datasets, accuracy, set_name, networks, seed)
+    by_text = _by_text([*proxies, *_compared(against, within)])
+    if models is not None:
+        _check_own(space, accuracy, set_name, records)
+        benchmark = _own_networks(models, accuracies, datasets, networks, seed, input_size, init)
+    else:
+        benchmark = _benchmark(space, datasets, accuracy, set_name, networks, seed)
     seeds = tuple(range(seed, seed + initialisations))
     settings = ScoringSettings(seeds, images, raw, sketch, device, workers, records)
+    loaded = list(by_text.values())
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
-    within_name = None if within is None else by_text[within.strip()].name
-    results = _bootstrap(scored, replicates, within_name)
-    rows = correlation_rows(
-        scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=seeds
-    )
+    names = [by_text[text.strip()].name if text else None for text in (against, within)]
+    rows, differences = _figures(scored, replicates, *names)
+    _add_undefined(rows, scored, loaded, settings)
     if timed:
         _add_seconds(rows, loaded, seconds_each(loaded, benchmark, settings, timed))
     if initialisations > 1:
         _add_variation(rows, scored)
-    differences = []
-    if against is not None:
-        differences = difference_rows(scored.names, results, by_text[against.strip()].name)
     return Correlation(rows, differences, scored)
+
+
+def _compared(against: str | None, within: str | None) -> list[str]:
+    """The proxies that others are compared with; `InputError` for one that is unknown."""
+    compared = [proxy for proxy in (against, within) if proxy is not None]
+    for proxy in compared:
+        load(proxy)  # "classics" is refused here: it is not a single proxy
+    return compared
+
+
+def _check_own(space: str, accuracy: str | None, set_name: str, records: str | None) -> None:
+    """Raises `InputError` for what is for networks of a benchmark alone."""
+    given = {
+        "space": space != USUAL_SPACE,
+        "accuracy": accuracy is not None,
+        "set": set_name != "all",
+        "records": records is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            reason = " (a model's scores change with its code)" if name == "records" else ""
+            raise InputError(f"{name}: not with models of your own{reason}")
+
+
+def _own_networks(
+    models: str | Sequence[Any],
+    accuracies: Any,
+    datasets: Sequence[str],
+    networks: int | None,
+    seed: int,
+    input_size: Any,
+    init: str | None,
+) -> Benchmark:
+    """A user's own models, or as many of them as a number of networks says."""
+    benchmark = own_benchmark(
+        models, accuracies, datasets=datasets, input_size=input_size, initialisation=init
+    )
+    count = None if isinstance(networks, AtMost) else networks
+    return named_set(benchmark, "all", count, seed)
 
 
 def _benchmark(
@@ -131,18 +179,31 @@ def _benchmark(
     return from_accuracy_file(space, accuracy_file, datasets)
 
 
-def _bootstrap(scored: Scored, replicates: int, within: str | None) -> dict[str, Bootstrap]:
-    """The figures of all proxies by data set; with a proxy `within`, also tau among the networks
-    that it scores alike on the first data set."""
+def _figures(
+    scored: Scored, replicates: int, against: str | None, within: str | None
+) -> tuple[list[Row], list[Difference]]:
+    """The figures of all proxies by data set, and the differences of `against` from the others;
+    with a proxy `within`, also tau among the networks that it scores alike on the first data
+    set."""
     benchmark, means = scored.benchmark, scored.means()
     groups = None if within is None else next(iter(means.values()))[scored.names.index(within)]
-    return bootstrap_all(
+    results = bootstrap_defined(
         means,
         benchmark.accuracies,
         benchmark.components,
         replicates,
         sizes=scored.sizes,
         groups=groups,
+    )
+    rows = correlation_rows(
+        scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=scored.seeds
+    )
+    if against is None:
+        return rows, []
+    if not any(undefined_scores(values).any() for values in means.values()):
+        return rows, difference_rows(scored.names, results, against)
+    return rows, differences_defined(
+        scored.names, means, benchmark.accuracies, benchmark.components, against, replicates
     )
 
 
@@ -153,6 +214,25 @@ def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
     loaded = {text.strip(): load(text) for text in texts}
     names = Counter(proxy.name for proxy in loaded.values())
     return {t: replace(p, name=t) if names[p.name] > 1 else p for t, p in loaded.items()}
+
+
+def _add_undefined(
+    rows: list[Row], scored: Scored, proxies: Sequence[Proxy], settings: ScoringSettings
+) -> None:
+    """Add to each row of a proxy that is undefined on some networks how many and why."""
+    means, by_name = scored.means(), {proxy.name: proxy for proxy in proxies}
+    reasons_of: dict[tuple[str, tuple[int, ...]], dict[str, list[str]]] = {}
+    for row in rows:
+        scores = means[row["dataset"]][scored.names.index(row["proxy"])]
+        indices = tuple(np.flatnonzero(undefined_scores(scores)).tolist())
+        if not indices:
+            continue
+        key = row["proxy"], indices
+        if key not in reasons_of:
+            reasons_of[key] = why_undefined(
+                by_name[row["proxy"]], scored.benchmark, settings, indices
+            )
+        row["undefined"] = {"networks": len(indices), "reasons": reasons_of[key]}
 
 
 def _add_seconds(rows: list[Row], proxies: Sequence[Proxy], seconds: Sequence[float]) -> None:

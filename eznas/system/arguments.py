@@ -49,7 +49,12 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         is_number = hasattr(type(value), "__index__" if hint is int else "__float__")
         return is_number and not isinstance(value, bool | str)
-    if not isinstance(hint, type) or getattr(hint, "_is_protocol", False) or get_args(hint):
+    if (
+        hint is Any
+        or not isinstance(hint, type)
+        or getattr(hint, "_is_protocol", False)
+        or get_args(hint)
+    ):
         return True  # not checked here
     return isinstance(value, hint)
 

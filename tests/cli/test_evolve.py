@@ -51,7 +51,7 @@ def finished(folder):
 
 def test_evolve_answers(finished):
     keys = ["run", "champion", "formula", "seconds", "evaluations", "stopped"]
-    assert list(finished) == [*keys, "held_out", "difference"]
+    assert list(finished) == [*keys, "held_out", "difference", "recommended"]
     assert finished["stopped"] == ""
     assert finished["run"] == "tiny"
     assert finished["seconds"] > 0

@@ -93,6 +93,9 @@ def test_a_file_may_hold_lists(toml):
 # Another value than the default for every key; numbers that are not listed get a near one.
 OTHER_VALUES = {
     "tasks": ["nasbench201/cifar10"],
+    "models.file": "mine.csv",
+    "models.input": ["1,8,8"],
+    "models.init": "keep",
     "evolution.statistics": ["layer_params"],
     "evolution.seed_formulas": ["params"],
     "evolution.selection": "lexicase",

@@ -8,7 +8,7 @@ from torch import nn
 
 from eznas.errors import InputError
 from eznas.spaces import SPACES
-from eznas.spaces.user_models import load_model
+from eznas.spaces.user_models import canonical_name, load_model
 
 ARCHITECTURE = SPACES["nasbench201"].architectures()[15_624]
 MODULE = """
@@ -21,6 +21,9 @@ def plain():
 def seeded():
     torch.manual_seed(7)
     return nn.Linear(3, 2)
+
+def sized(width, depth=1, kinds=()):
+    return nn.Linear(width, depth + len(kinds))
 
 def moves():
     import os
@@ -106,3 +109,37 @@ def test_architectures_of_other_spaces_follow_the_name_of_the_space(space):
     assert [p.shape for p in model.parameters()] == shapes
     with pytest.raises(InputError, match="'nothing'"):
         load_model(f"{space}/nothing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        ("(3)", (1, 3)),
+        ("(3, depth=2)", (2, 3)),
+        ("(width=4, kinds=['a', ('b', 1)])", (3, 4)),
+        (" ( 5, -1 + 3j, )", None),
+    ],
+)
+def test_a_factory_with_literal_arguments(module, arguments, shape):
+    name = f"{module}:sized{arguments}"
+    if shape is None:
+        with pytest.raises(InputError, match=r"sized\(\) failed: TypeError"):
+            load_model(name)
+    else:
+        assert load_model(name)[0].weight.shape == shape
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["(print(1))", "(3)(4)", "(width)", "(**{'width': 3})", "(*[3])", "(3", "(3) + 1", "(x:=3)"],
+)
+def test_arguments_that_are_no_literals_are_refused(module, arguments):
+    with pytest.raises(InputError, match="expected literals as arguments"):
+        load_model(f"{module}:sized{arguments}")
+
+
+def test_names_of_one_model_have_one_spelling(module):
+    names = [f"{module}:sized(3,kinds=[1], depth=2)", f"{module}:sized( 3, depth = 2, kinds=[1])"]
+    assert len({canonical_name(name) for name in names}) == 1
+    assert canonical_name(f"{module}:plain") == canonical_name(f"{module}:plain()")
+    assert canonical_name(ARCHITECTURE) == canonical_name(f"nasbench201/{ARCHITECTURE}")

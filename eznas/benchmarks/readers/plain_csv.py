@@ -58,6 +58,42 @@ def read_runs(path: Path, space: Space) -> dict[str, Runs]:
     return runs_of
 
 
+def read_models(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
+    """The names of a user's own models in file order, and their accuracies by data set, float64
+    [models].
+
+    The first line is a header with the column `model` and the columns `accuracy`,
+    `accuracy_DATASET` or several of them; others are ignored. Accuracies may be on any scale, as
+    long as larger is better. `InputError` names file and line where there is no such column, a row
+    has another number of cells than the header, a model stands in two rows, or an accuracy is not a
+    finite number; and the file where it has no rows or cannot be read.
+    """
+    line_of: dict[str, int] = {}
+    with csv_text(path) as file:
+        header, rows = table_rows(file, path)
+        columns = [c for c in header if c == "accuracy" or c.startswith("accuracy_")]
+        if "model" not in header or not columns:
+            raise InputError(
+                f"{path}:1: expected the header model,accuracy (or accuracy_DATASET), found "
+                f"{','.join(header) or 'nothing'}"
+            )
+        numbers: dict[str, list[float]] = {column: [] for column in columns}
+        for line, row in rows:
+            with located(f"{path}:{line}"):
+                name = row["model"]
+                if not name or name in line_of:
+                    problem = f"model {name!r} stands in line {line_of[name]} too" if name else ""
+                    raise InputError(problem or "expected a model, found nothing")
+                line_of[name] = line
+                for column in columns:
+                    numbers[column].append(finite_number(row[column], column))
+    if not line_of:
+        raise InputError(f"{path}: no rows; expected at least one below the header")
+    return tuple(line_of), {
+        column.removeprefix("accuracy_"): np.array(values) for column, values in numbers.items()
+    }
+
+
 @contextmanager
 def csv_text(path: Path) -> Iterator[TextIO]:
     """An open CSV file in UTF-8, plain or (`.gz`) gzipped, closed when the context ends.
@@ -94,7 +130,7 @@ def table_rows(lines: Iterable[str], path: Path) -> tuple[list[str], Rows]:
                 if len(cells) != len(header):
                     raise InputError(
                         f"{path}:{reader.line_num}: {len(cells)} cells, expected {len(header)} as "
-                        "in the header (a comma in a number is read as the end of its cell)"
+                        "in the header (a comma ends a cell, unless double quotes are around it)"
                     )
                 stripped = (cell.strip() for cell in cells)
                 yield reader.line_num, dict(zip(header, stripped, strict=True))

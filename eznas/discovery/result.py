@@ -1,0 +1,40 @@
+"""What a run ends with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from eznas.metrics import Difference, Row
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ends with.
+
+    `run`: the name of its folder, "" without one; `champion`: the champion's name, and `formula`
+    its text; `seconds` in all; `evaluations`: formulas evaluated; `stopped`: what ended the search
+    before its last generation ("": nothing; a signal's name: an interrupt); `held_out`:
+    correlations on held-out networks, and `difference`: between the champion and each baseline
+    (both are empty after an interrupt). `recommended`: the published proxy to be preferred on a
+    user's own models, because these were too few to evolve a formula on, or the champion was not
+    ahead of it in cross-validation; "" where there is none.
+    """
+
+    run: str
+    champion: str
+    formula: str
+    seconds: float
+    evaluations: int
+    stopped: str = ""
+    held_out: list[Row] = field(default_factory=list)
+    difference: list[Difference] = field(default_factory=list)
+    recommended: str = ""
+
+
+class Outcome(BaseModel):
+    """The part of `result.json` that says whether a run is finished."""
+
+    stopped: str = ""
+    evaluations: int = 0
+    held_out: list[dict[str, Any]] = []
