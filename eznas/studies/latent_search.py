@@ -197,7 +197,7 @@ def _result(
         dataset=setting.measurements.dataset,
         seed=options.seed,
         architectures=answer.best,
-        accuracies=tuple(setting.known.get(found.architecture) for found in answer.best),
+        accuracies=tuple(setting.accuracy_of(found.architecture) for found in answer.best),
         kind=setting.kind,
         proxies=setting.proxies,
         weights=problem.unified.weights,

@@ -1,9 +1,10 @@
 """What a latent search is given, checked and measured: networks, proxies, their unified score."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Setting:
 
     `scoring`, `scores` and `phases`: what `measurements` are made with. `proxies`: those that are
     measured, with `constants` where they are a formula's terms; `known`: the accuracies that are
-    known, by network; `kind` of them, "" for none.
+    known, by network (see `accuracy_of`); `kind` of them, "" for none.
     """
 
     space: Space
@@ -73,6 +74,17 @@ class Setting:
     benchmark: Benchmark | None
     known: Mapping[str, float]
     kind: str
+
+    def accuracy_of(self, architecture: str) -> float | None:
+        """The accuracy of an architecture, or of one that is equal but for the order of its parts
+        where it has none itself; None where that is not known either."""
+        if architecture in self.known:
+            return self.known[architecture]
+        return self._known_by_name.get(self.space.names(architecture)) if self.known else None
+
+    @cached_property
+    def _known_by_name(self) -> dict[tuple[Hashable, ...], float]:
+        return {self.space.names(a): accuracy for a, accuracy in self.known.items()}
 
 
 def names_of(proxies: Sequence[str]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from eznas.studies import latent_search as study
 from eznas.studies.latent_result import described, plot
 from eznas.studies.latent_setup import (
     Options,
+    Setting,
     labelled_networks,
     names_of,
     problem_of,
@@ -294,3 +295,15 @@ def test_a_run_may_be_named_as_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="unknown"):
         load("run:nothing")
+
+
+def test_the_accuracy_of_an_equal_cell_in_another_order_is_known():
+    """NAS-Bench-101's table has one of several spellings of a cell."""
+    space = eznas.SPACES["nasbench101"]
+    nothing = (ScoringSettings(), None, NoPhases(), Measurements("nasbench101"), (), None, None)
+    setting = Setting(space, *nothing, {"1111001101:13m": 93.5, "1111001011:33m": 91.0}, "test")
+    assert setting.accuracy_of("1111001101:13m") == 93.5
+    assert setting.accuracy_of("1111010011:31m") == 93.5
+    assert setting.accuracy_of("1111001011:m33") == 91.0
+    assert setting.accuracy_of("1110001011:311") is None
+    assert replace(setting, known={}).accuracy_of("1111001101:13m") is None
