@@ -10,7 +10,7 @@ Content = Mapping[str, Any]
 _SPEED = (
     "Rates are formulas x networks per second: of EZNAS's way with tensors from disk and from "
     "memory, and of one plan, cold\nand over ten generations. Probes are in seconds per network, "
-    "scoring over its bare passes, growth as slopes in logs."
+    "growth as slopes in logs."
 )
 
 

@@ -106,7 +106,6 @@ def speed_table(content: Mapping[str, Any]) -> Table:
     figures["peak memory of this process, MB"] = content["peak_mb"]
     for key, heading in (
         ("measure_seconds", "probe {}, s per network"),
-        ("scoring", "scoring with {} over its bare passes"),
         ("slopes", "time against {}, log-log slope"),
     ):
         figures |= {heading.format(name): figure for name, figure in content[key].items()}

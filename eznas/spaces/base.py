@@ -93,9 +93,14 @@ class Space:
     presented: Mapping[str, Presentation] = field(default_factory=dict, compare=False)
 
     @property
-    def _combinations(self) -> int:
+    def combinations(self) -> int:
         """The number of combinations of options, of which not all need to make a network."""
         return math.prod(map(len, self.positions))
+
+    @property
+    def is_listable(self) -> bool:
+        """Whether `architectures` lists the space."""
+        return self.combinations <= LISTED
 
     def canonical(self, architecture: str) -> str:
         """The canonical spelling; raises `InputError` for a text that is no architecture here."""
@@ -104,7 +109,7 @@ class Space:
     def architectures(self) -> tuple[str, ...]:
         """All architectures in the order of `positions`; raises `InputError` if more than
         `LISTED`."""
-        if self._combinations > LISTED:
+        if not self.is_listable:
             raise InputError(f"space {self.name}: too many architectures to list; draw a sample")
         return _listed(self)
 
@@ -116,7 +121,7 @@ class Space:
         """
         generator = np.random.default_rng(seed)
         architectures: dict[str, None] = {}
-        tries = self.tries * count if count <= self._combinations else 0
+        tries = self.tries * count if count <= self.combinations else 0
         for _ in range(tries + 1):
             if len(architectures) == count:
                 return tuple(architectures)

@@ -32,6 +32,7 @@ from eznas.studies.known_scores import networks_with_scores
 from eznas.studies.prices import Price, add_costs, proxy_seconds
 from eznas.studies.trials import TESTED, Job, Plan, run
 from eznas.studies.winners import Map, winners
+from eznas.system.arguments import checked
 
 Row = dict[str, Any]
 
@@ -72,6 +73,7 @@ class Budgets:
     left_out: dict[str, str]
 
 
+@checked
 def budgets(
     predictors: Sequence[str] = (),
     *,

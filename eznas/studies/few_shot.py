@@ -36,6 +36,7 @@ from eznas.supernets.growing import random_tree
 from eznas.supernets.parts import Allowed
 from eznas.supernets.tree import Rules
 from eznas.supernets.working import train_all
+from eznas.system.arguments import checked
 from eznas.system.folder import make_folder
 
 ONE_SHOT, RANDOM = "one-shot", "random"
@@ -44,6 +45,7 @@ Floats = NDArray[np.float64]
 Methods = dict[str, tuple[Path, Supernets]]  # method -> the folder of its supernets, what it holds
 
 
+@checked
 def few_shot(
     folder: str,
     supernets: Supernets,
@@ -93,8 +95,7 @@ def few_shot(
     of_proxy = score(benchmark.architectures)
     work: dict[str, Any] = {"workers": workers, "device": device, "phases": phases}
     rankers = _trained(methods, name, work)
-    paths = {str(path): path for path in rankers}
-    measure({text: rankers[path] for text, path in paths.items()}, paths, benchmark, **work)
+    measure(rankers, benchmark, **work)
     ranked = [_ranked(m, rankers, benchmark, name, of_proxy) for m in methods.values()]
     return _described(supernets, benchmark, len(by_proxy[supernets.seed]), ranked) | {
         "proxy": name,

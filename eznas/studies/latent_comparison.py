@@ -21,11 +21,11 @@ from eznas.studies.latent_setup import (
     Setting,
     check,
     labelled_networks,
-    names_of,
     problem_of,
     setting_of,
     with_heads,
 )
+from eznas.system.arguments import checked
 
 Floats = NDArray[np.float64]
 Content = dict[str, Any]
@@ -33,6 +33,7 @@ Content = dict[str, Any]
 COMPARED = ("latent", "random", "evolution")
 
 
+@checked
 def latent_compare(
     space: str = "nasbench201",
     proxies: Sequence[str] = PROXIES,
@@ -78,7 +79,7 @@ def latent_compare(
     Raises `InputError` as `latent_search`, and for fewer than 2 repeats.
     """
     options = Options(
-        *(space, dataset or "", names_of(proxies), weights, labels, train, starts, steps, rounds),
+        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds),
         *(top, seed, encoder, joint),
     )
     if repeats < 2:

@@ -32,16 +32,17 @@ from eznas.studies.latent_setup import (
     Setting,
     check,
     labelled_networks,
-    names_of,
     problem_of,
     setting_of,
 )
+from eznas.system.arguments import checked
 
 Floats = NDArray[np.float64]
 
 PROXIES = ("live_params", "depth", "naswot", "logsynflow")  # fractions of a second a network
 
 
+@checked
 def latent_search(
     space: str = "nasbench201",
     proxies: Sequence[str] = PROXIES,
@@ -88,7 +89,7 @@ def latent_search(
     where a network cannot be measured.
     """
     options = Options(
-        *(space, dataset or "", names_of(proxies), weights, labels, train, starts, steps, rounds),
+        *(space, dataset or "", tuple(proxies), weights, labels, train, starts, steps, rounds),
         *(top, seed, encoder, joint),
     )
     scoring = ScoringSettings((0,), images, raw, sketch, device, workers, records or save)

@@ -17,7 +17,7 @@ from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Phases
 from eznas.formulas.terms import weighted_terms
 from eznas.predictors.measurements import Measurements
-from eznas.proxies.loading import load, separated
+from eznas.proxies.loading import load
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent import weights as ways
 from eznas.search.latent.autoencoder import ENCODERS
@@ -85,11 +85,6 @@ class Setting:
     @cached_property
     def _known_by_name(self) -> dict[tuple[Hashable, ...], float]:
         return {self.space.names(a): accuracy for a, accuracy in self.known.items()}
-
-
-def names_of(proxies: Sequence[str]) -> tuple[str, ...]:
-    """The proxies of a sequence, or of a text with commas between them."""
-    return tuple(separated(proxies) if isinstance(proxies, str) else proxies)
 
 
 def check(options: Options, method: str) -> None:

@@ -29,10 +29,12 @@ from eznas.proxies.proxy import ranked
 from eznas.spaces import Space
 from eznas.studies.known_curves import curves_of
 from eznas.studies.known_scores import networks_with_scores
+from eznas.system.arguments import checked
 
 SAMPLED, MEASURED = 1000, 100  # networks that are predicted where none are named; with proxies
 
 
+@checked
 def predict(
     predictor: str,
     train: str,

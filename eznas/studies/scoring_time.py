@@ -67,22 +67,6 @@ def scoring_times(
     return rows
 
 
-def scoring(
-    proxies: Sequence[str], device: str = "cpu", networks: int = 4, tries: int = 3
-) -> dict[str, float]:
-    """Seconds to score a network of NAS-Bench-201 by a proxy over those of `passes_of`: proxy ->
-    the median over a few networks, each the best of a few tries. Raises `InputError` for a device
-    that is not available."""
-    models = [SPACES[SPACE].build(a) for a in SPACES[SPACE].sample(networks, seed=0)]
-    median_of = {}
-    for name in proxies:
-        proxy = load(name)
-        config = proxy.measurement_config(device=device)
-        pairs = [np.min([_pair(proxy, m, config) for _ in range(tries)], axis=0) for m in models]
-        median_of[name] = round(float(np.median([pair[0] / pair[1] for pair in pairs])), 2)
-    return median_of
-
-
 def _pair(proxy: Proxy, model: nn.Module, config: MeasurementConfig) -> tuple[float, float]:
     """Seconds of a score, and of its bare passes."""
     rows = [CATALOGUE[n] for n in Plan.of(proxy.formula.features()).statistics()]

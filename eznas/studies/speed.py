@@ -23,11 +23,10 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig, available_device, image_batch
 from eznas.statistics.measuring import measure
 from eznas.studies.original_loops import NetworkTensors, loaded, on_disk, score
-from eznas.studies.scoring_time import SPACE, scoring, timed
+from eznas.studies.scoring_time import SPACE, timed
 from eznas.system.machine import cores, most_resident
 
 BATCH = 2  # images of raw tensors: batch norm needs two
-PROXIES = ("jacob_cov", "hybrid", "naswot", "eznas_a_sum", "az_expressivity")
 SLOPE_NETWORKS = 8  # at most; on which slopes against formulas and batches are measured
 
 
@@ -50,9 +49,8 @@ def speed(
     were measured before; `plan_evolving` scores all generations one after the other, with what is
     cached between them. `ratios` compare them. `floor_ratio`: seconds of `plan_cold` over those of
     reading all statistics it uses once, at `bandwidth_gb_s`. `measure_seconds`: see `measuring`;
-    `scoring`: see
-    `scoring`. `slopes`: of the log of the seconds over the log of each quantity.
-    `touched_mb` and `peak_mb` are in MiB.
+    `slopes`: of the log of the seconds over the log of each quantity. `touched_mb` and `peak_mb`
+    are in MiB.
 
     Raises `InputError` for a device that is not available.
     """
@@ -96,7 +94,6 @@ def speed(
         "recorded": {"formulas": sum(map(len, generations)), "distinct": distinct},
         "peak_mb": most_resident() >> 20,
         "measure_seconds": measuring(device),
-        "scoring": scoring(PROXIES, device),
         "slopes": slopes,
         "device": _device_name(device),
     }

@@ -21,6 +21,7 @@ from eznas.supernets.growing import grow, random_tree
 from eznas.supernets.members import MemberRanks
 from eznas.supernets.quality import Quality
 from eznas.supernets.tree import Tree, qualities
+from eznas.system.arguments import checked
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ RANDOM, TRUE = "random", "true accuracy"  # makers of trees that are no proxies
 DIGITS = 6  # of the numbers in rows
 
 
+@checked
 def compare_splits(
     proxies: Sequence[str],
     splitting: Splitting | None = None,

@@ -23,6 +23,7 @@ from eznas.supernets.members import MemberRanks
 from eznas.supernets.mixed import CELLS, WIDTH, GradientMatch, SupernetScore, check_mixed
 from eznas.supernets.parts import Allowed, everything, size
 from eznas.supernets.tree import Rules, Tree
+from eznas.system.arguments import checked
 
 BY = ("supernet", "members")
 SIMILARITY = ("score", "gradient")
@@ -72,6 +73,7 @@ class Splitting:
         return SPACES[space]
 
 
+@checked
 def split(
     proxy: str,
     *,

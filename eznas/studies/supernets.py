@@ -21,6 +21,7 @@ from eznas.studies.splitting import bare, scores_of
 from eznas.supernets.few_shot import Ranker, Supernets
 from eznas.supernets.ranking import joined, means_of_leaves, on_one_scale
 from eznas.supernets.working import measure_all, train_all
+from eznas.system.arguments import checked
 from eznas.system.files import plain
 
 Floats = NDArray[np.float64]
@@ -44,6 +45,7 @@ class Ranked:
     benchmark: Benchmark
 
 
+@checked
 def train_supernets(
     folder: str,
     supernets: Supernets,
@@ -65,6 +67,7 @@ def train_supernets(
     train_all({Path(folder): supernets}, parents=parents, **work)
 
 
+@checked
 def rank_supernets(
     folders: Sequence[str],
     *,
@@ -114,7 +117,8 @@ def rank_supernets(
         first = next(iter(benchmark.datasets))
         score = scores_of(bare(proxy), benchmark.space, first, settings, scores, phases)
         proxy_scores = score(benchmark.architectures)
-    measure(rankers, {f: Path(f) for f in folders}, benchmark, workers, device, phases)
+    by_folder = {Path(folder): ranker for folder, ranker in rankers.items()}
+    measure(by_folder, benchmark, workers, device, phases)
     ranked = rankings(rankers, benchmark, proxy, proxy_scores)
     return {"space": benchmark.space, "proxy": proxy, "set": set_name, "supernets": ranked.rows}
 
@@ -130,22 +134,20 @@ def sample_of(
 
 
 def measure(
-    rankers: Mapping[str, Ranker],
-    folders: Mapping[str, Path],
+    rankers: Mapping[Path, Ranker],
     benchmark: Benchmark,
     workers: int,
     device: str,
     phases: Phases,
 ) -> None:
-    """Let rankers, by the names of their supernets, find out all accuracies that `rankings` needs.
-    Raises `InputError` as `rank_supernets` does."""
-    by_folder = {folders[name]: ranker for name, ranker in rankers.items()}
+    """Let rankers, by their folders, find out all accuracies that `rankings` needs. Raises
+    `InputError` as `rank_supernets` does."""
     purposes = {
         folder: ("judging", "choosing") if ranker.supernets.leaves else ("judging",)
-        for folder, ranker in by_folder.items()
+        for folder, ranker in rankers.items()
     }
     names = benchmark.architectures
-    measure_all(by_folder, names, purposes, workers=workers, device=device, phases=phases)
+    measure_all(rankers, names, purposes, workers=workers, device=device, phases=phases)
 
 
 def rankings(

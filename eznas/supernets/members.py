@@ -1,6 +1,5 @@
 """The score of a part by its members: how a proxy ranks the architectures in it, on average."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -82,7 +81,7 @@ def shares_below(scores: Floats, reference: Floats) -> Floats:
 
 def _drawn(space: Space, seed: int) -> tuple[str, ...]:
     """`LEAST` architectures of a part, fewer where it has no more."""
-    if math.prod(map(len, space.positions)) <= TRIES:
+    if space.combinations <= TRIES:
         members = space.architectures()
         order = np.random.default_rng(seed).permutation(len(members))
         return tuple(members[i] for i in order[:LEAST])

@@ -56,7 +56,7 @@ def check_shared_out(space: Space, parts: Sequence[Allowed]) -> None:
         for first, second in itertools.combinations(parts, 2)
     )
     combinations = sum(math.prod(map(len, allowed)) for allowed in parts)
-    if overlapping or combinations != math.prod(map(len, space.positions)):
+    if overlapping or combinations != space.combinations:
         raise InputError(f"parts of {space.name}: expected every choice of options in one of them")
 
 
@@ -116,10 +116,10 @@ def size(space: Space, allowed: Allowed) -> int | None:
     try."""
     if math.prod(map(len, allowed)) > LISTED:
         return None
-    if math.prod(map(len, space.positions)) > LISTED:
+    if not space.is_listable:
         return len(part(space, allowed).architectures())
     architectures = space.architectures()
-    if len(architectures) == math.prod(map(len, space.positions)):
+    if len(architectures) == space.combinations:
         return math.prod(map(len, allowed))
     return int(inside(numbered(space, architectures), allowed).sum())
 

@@ -25,7 +25,6 @@ from eznas.studies.latent_setup import (
     Options,
     Setting,
     labelled_networks,
-    names_of,
     problem_of,
     setting_of,
 )
@@ -222,8 +221,11 @@ def test_labels_whose_accuracy_is_not_known_are_left_out(scores):
     assert np.isfinite(known).all()
 
 
-def test_proxies_may_be_a_text_with_commas():
-    assert names_of("naswot, zen") == names_of(["naswot", "zen"]) == ("naswot", "zen")
+def test_slips_in_python_get_a_line():
+    with pytest.raises(InputError, match="train: expected a whole number, got float"):
+        eznas.latent_search("nasbench201", "zen", train=60.5)
+    with pytest.raises(InputError, match="unknown proxy 'zenn'"):
+        eznas.latent_search("nasbench201", "zenn")
 
 
 @pytest.mark.usefixtures("unmeasured")

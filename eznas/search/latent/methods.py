@@ -126,7 +126,7 @@ def random(problem: Problem) -> Answer:
 def evolution(problem: Problem, phases: Phases) -> Answer:
     """Ageing evolution of the unified score, which is scaled as for the other methods by networks
     that are not counted here."""
-    listed = all_networks(problem.space) if can_be_listed(problem.space) else None
+    listed = all_networks(problem.space) if problem.space.is_listable else None
     progress = phases.phase(f"evolution: {problem.cost} networks", 0)
 
     def report(queries: int) -> None:
@@ -168,16 +168,8 @@ def all_networks(space: Space) -> tuple[str, ...]:
 
 def check_listed(space: Space) -> None:
     """`InputError` for a space of which `all_networks` cannot be had."""
-    if not can_be_listed(space):
+    if not space.is_listable:
         raise InputError(f"space {space.name}: too many networks for the method exhaustive")
-
-
-def can_be_listed(space: Space) -> bool:
-    """Whether `Space.architectures` lists a space."""
-    combinations = 1
-    for options in space.positions:
-        combinations *= len(options)
-    return combinations <= LISTED
 
 
 def _starts(

@@ -12,7 +12,6 @@ import numpy as np
 from eznas.errors import InputError
 from eznas.evaluation.executors import Progress
 from eznas.spaces import Space
-from eznas.spaces.base import LISTED
 
 _WALKS = 20  # side by side
 _FORGOTTEN = 1000  # steps, until it does not matter where a walk began
@@ -72,7 +71,7 @@ def training_sample(
     count = default_sizes(space).samples if count is None else count
     if count < 1:
         raise InputError(f"{count} architectures to train on: expected at least 1")
-    if math.prod(map(len, space.positions)) <= LISTED:
+    if space.is_listable:
         listed = space.architectures()
         order = np.random.default_rng(seed).permutation(len(listed))[:count]
         return tuple(listed[i] for i in order)

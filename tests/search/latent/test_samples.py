@@ -6,7 +6,6 @@ from itertools import islice
 import pytest
 
 from eznas.errors import InputError
-from eznas.search.latent import samples as module
 from eznas.search.latent.samples import _walks, default_sizes, training_sample
 from eznas.spaces import SPACES
 from tests.search.latent.made_up import PICKY, SWITCH
@@ -24,7 +23,7 @@ def test_a_small_space_is_listed_in_an_order_of_the_seed():
 @pytest.fixture
 def unlisted(monkeypatch):
     """No space is small enough to be listed."""
-    monkeypatch.setattr(module, "LISTED", 0)
+    monkeypatch.setattr("eznas.spaces.base.LISTED", 0)
 
 
 def test_a_large_space_is_sampled(unlisted):
