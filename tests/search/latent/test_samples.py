@@ -10,6 +10,8 @@ from eznas.search.latent.samples import _walks, default_sizes, training_sample
 from eznas.spaces import SPACES
 from tests.search.latent.made_up import PICKY, SWITCH
 
+ALL = set(SWITCH.architectures())
+
 
 def test_a_small_space_is_listed_in_an_order_of_the_seed():
     sample = training_sample(PICKY)
@@ -29,10 +31,10 @@ def unlisted(monkeypatch):
 def test_a_large_space_is_sampled(unlisted):
     sample = training_sample(SWITCH, 20, seed=3)
     assert len(set(sample)) == 20
-    assert set(sample) <= set(SWITCH.architectures())
+    assert set(sample) <= ALL
     assert sample == training_sample(SWITCH, 25, seed=3)[:20]
     assert sample != training_sample(SWITCH, 20, seed=4)
-    assert set(training_sample(SWITCH, 28)) == set(SWITCH.architectures())
+    assert set(training_sample(SWITCH, 28)) == ALL
 
 
 def test_every_architecture_is_as_likely_as_any_other():
