@@ -34,7 +34,8 @@ _FUNCTION_ATTRIBUTES = ("__closure__", "__defaults__", "__kwdefaults__", "__dict
 class Snapshot:
     """The state of a model and of all that can be reached from it, as it is now.
 
-    `slots`: the dicts and lists that hold tensors, as (container, key, tensor).
+    `slots`: the dicts and lists that hold tensors, as (container, key, tensor); `names` of the
+    parameters and buffers, by their `id`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -43,7 +44,8 @@ class Snapshot:
         self._empty: list[Any] = []  # containers; most of a module's are empty
         self._puts: list[_Put] = []
         self._registered: list[_Put] = []  # for the numbers of parameters and buffers
-        self._names = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        named = (*model.named_parameters(), *model.named_buffers())
+        self.names = {id(tensor): name for name, tensor in named}
         self._walk(model)
 
     def restore(self, *, exchanged: bool = False) -> None:
@@ -127,7 +129,7 @@ class Snapshot:
             self._puts.append(partial(_put_flags, tensor, tensor.requires_grad, gradient))
         if (content := _copy(tensor)) is not None:
             put = partial(_put_numbers, tensor, tensor.detach(), content)
-            (self._registered if id(tensor) in self._names else self._puts).append(put)
+            (self._registered if id(tensor) in self.names else self._puts).append(put)
         return (gradient,)
 
     def _saved_object(self, thing: Any) -> Iterator[Any]:

@@ -199,8 +199,8 @@ class TracedModel:
     def _exchange(self) -> None:
         """Put copies of the tensors into the module. For a pass in evaluation mode that is entered
         on parameters first, which it may change, and copies of these are used."""
-        named = [*self.module.named_parameters(), *self.module.named_buffers()]
-        stand_ins = {id(t): self.tensors[n].clone() for n, t in named if n in self.tensors}
+        names = self.state.names.items()
+        stand_ins = {i: self.tensors[n].clone() for i, n in names if n in self.tensors}
         if not self.evaluation:
             self.state.exchange(lambda t: stand_ins.get(id(t), self._plain(t)))
             return
