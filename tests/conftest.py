@@ -1,14 +1,22 @@
-"""Fixtures of all folders: one thread, the usual Ctrl-C, a finished run, nothing measured."""
+"""Fixtures of all folders: one thread, the usual Ctrl-C, a finished run, nothing measured; and
+which examples of properties are drawn."""
 
 import contextlib
 import signal
 
 import pytest
 import torch
+from hypothesis import settings
 
 import eznas.evaluation.measuring
 from eznas.discovery.run import evolve
 from tests.discovery.tiny_run import FinishedRun, tiny
+
+# The same examples of properties in every run, so that its outcome depends on the tree alone.
+# `pytest --hypothesis-profile=random` draws others.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True, scope="session")

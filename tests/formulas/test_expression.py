@@ -28,7 +28,7 @@ def _swapped(node):
     return Expression(node.name, node.type, tuple(arguments), node.value)
 
 
-moderately = settings(max_examples=150, deadline=None)
+moderately = settings(max_examples=150)
 
 
 @moderately

@@ -59,13 +59,13 @@ def forms_and_expressions():
     return st.sampled_from(FORMS).flatmap(lambda f: st.tuples(st.just(f), nested(f)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(expressions_of_any_type())
 def test_a_simplified_form_is_a_fixed_point(expression):
     check_simplified(expression)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(forms_and_expressions())
 def test_simplified_expressions_compute_the_same_bits(drawn):
     check_simplified(drawn[1])
@@ -73,14 +73,14 @@ def test_simplified_expressions_compute_the_same_bits(drawn):
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(expressions_of_any_type())
 def test_many_simplified_forms_are_fixed_points(expression):
     check_simplified(expression)
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(forms_and_expressions())
 def test_many_simplified_expressions_compute_the_same_bits(drawn):
     check_simplified(drawn[1])

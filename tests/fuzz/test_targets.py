@@ -33,7 +33,7 @@ def refused_or_read(name, data):
 
 
 def check(name, examples):
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     @given(damaged(name) | st.binary(max_size=50))
     @example(b"[" * 100_000)
     @example(b"\0" * 100)

@@ -72,7 +72,7 @@ def test_shapes_must_match(name):
 
 
 @pytest.mark.parametrize("name", COMPARE_RANKS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=vectors(3, SMALL))
 def test_monotone_transforms_of_scores_do_not_matter(name, rows):
     scores, accuracies, sizes = rows
@@ -83,7 +83,7 @@ def test_monotone_transforms_of_scores_do_not_matter(name, rows):
 
 
 @ALL_METRICS
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=vectors(3, st.one_of(SMALL, st.just(-INF))), random=st.randoms(use_true_random=False))
 def test_the_order_of_networks_does_not_matter(name, rows, random):
     scores, accuracies, sizes = rows
@@ -102,7 +102,7 @@ def test_minus_infinity_as_an_accuracy(name):
 
 
 @ALL_METRICS
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=vectors(3, st.one_of(FINITE, st.just(-INF))), data=st.data())
 def test_values_stay_in_their_range(name, rows, data):
     scores, _, sizes = rows
@@ -116,7 +116,7 @@ def test_values_stay_in_their_range(name, rows, data):
 
 
 @ALL_METRICS
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=vectors(4, SMALL), data=st.data())
 def test_weights_equal_repetition(name, rows, data):
     *scores, accuracies, sizes = rows

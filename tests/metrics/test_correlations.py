@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -25,7 +25,6 @@ def test_pearson_by_hand():
     assert metrics.pearson([1, 2, 4], [1, 2, 3]) == pytest.approx(9 / math.sqrt(84), abs=1e-15)
 
 
-@settings(deadline=None)
 @given(vectors(2, STEPS))
 def test_pearson_is_scipys(pair):
     assert same(metrics.pearson(*pair), reference(stats.pearsonr, *pair))
@@ -74,13 +73,11 @@ def weighted_pairs(scores, accuracies) -> float:
     return concordance / math.sqrt(untied) if untied else NAN
 
 
-@settings(deadline=None)
 @given(vectors(2))
 def test_weighted_kendall_pair_by_pair(pair):
     assert same(metrics.weighted_kendall(*pair), weighted_pairs(*pair))
 
 
-@settings(deadline=None)
 @given(vectors(2))
 def test_weighted_kendall_is_scipys(pair):
     scores, accuracies = pair
@@ -136,7 +133,6 @@ def test_partial_spearman_by_recursion(covariates, decimals):
     assert value < metrics.spearman(rows[0], rows[1])
 
 
-@settings(deadline=None)
 @given(vectors(3, smallest=4))
 def test_partial_spearman_by_recursion_in_small_samples(rows):
     scores, accuracies, covariate = rows
@@ -269,7 +265,6 @@ def test_the_share_is_rounded_up_except_for_rounding_errors(
 
 
 @TOP
-@settings(deadline=None)
 @given(vectors(2), st.floats(0.01, 1))
 def test_only_the_top_counts(top_metric, metric, pair, share):
     scores, accuracies = pair
@@ -333,7 +328,6 @@ def test_kendall_within_by_hand():
     assert tied == pytest.approx((2 - 1) / math.sqrt(3 * 4))
 
 
-@settings(deadline=None)
 @given(vectors(2))
 def test_kendall_within_one_group_is_kendall(pair):
     groups = np.zeros(len(pair[0]))

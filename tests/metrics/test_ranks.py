@@ -71,14 +71,12 @@ def test_no_formulas():
 # Against scipy
 
 
-@settings(deadline=None)
 @given(vectors(2))
 def test_equal_to_scipy(pair):
     assert same(metrics.kendall(*pair), reference(stats.kendalltau, *pair))
     assert same(metrics.spearman(*pair), reference(stats.spearmanr, *pair))
 
 
-@settings(deadline=None)
 @given(vectors(2, st.one_of(FINITE, st.just(-INF))))
 def test_minus_infinity_is_below_the_minimum(pair):
     scores, accuracies = pair
@@ -90,7 +88,7 @@ def test_minus_infinity_is_below_the_minimum(pair):
     assert same(metrics.spearman(*pair), reference(stats.spearmanr, *replaced))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(vectors(5, st.one_of(FINITE, st.sampled_from([NAN, INF, -INF]))))
 def test_many_rows_are_ranked_like_single_ones(rows):
     *scores, accuracies = rows
@@ -110,7 +108,6 @@ def test_equal_to_scipy_over_several_blocks(networks, monkeypatch):
 # Properties
 
 
-@settings(deadline=None)
 @given(vectors(2))
 def test_negation_turns_the_sign(pair):
     scores, accuracies = pair
@@ -119,7 +116,6 @@ def test_negation_turns_the_sign(pair):
         assert same(metric(scores, accuracies), metric(accuracies, scores))
 
 
-@settings(deadline=None)
 @given(vectors(2, st.integers(-20, 20).map(float)), st.randoms(use_true_random=False))
 def test_monotone_transforms_and_order_do_not_matter(pair, random):
     scores, accuracies = pair

@@ -48,7 +48,7 @@ def repeated(scipy_function, scores, accuracies, weights):
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(vectors(3, st.one_of(FINITE, st.just(-1e9))), st.data())
 def test_weights_equal_repetition(rows, data):
     *scores, accuracies = rows

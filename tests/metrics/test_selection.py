@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -76,7 +76,6 @@ def test_ndcg_of_the_first_k_by_hand():
     assert tied == pytest.approx(0.5 * (1 + 1 / math.log2(3)) / (1 + 0.5 / math.log2(3)))
 
 
-@settings(deadline=None)
 @given(pairs_of_levels(), st.one_of(st.none(), st.integers(1, 7)))
 def test_ndcg_over_all_orders_of_ties(pair, k):
     scores, accuracies = pair
@@ -140,7 +139,6 @@ def test_regret_by_hand_with_ties():
     )
 
 
-@settings(deadline=None)
 @given(pairs_of_levels(), st.integers(1, 8))
 def test_regret_over_all_orders_of_ties(pair, k):
     expected = over_orders(lambda ordered: max(ordered) - max(ordered[:k]), *pair)
@@ -195,7 +193,6 @@ def test_precision_by_hand_with_ties():
     assert metrics.precision([1, 5, 4, 1], [1, 7, 7, 9], share=0.5) == 1
 
 
-@settings(deadline=None)
 @given(pairs_of_levels(), st.sampled_from([0.1, 0.3, 0.5, 0.8, 1.0]))
 def test_precision_over_all_orders_of_ties(pair, share):
     count = math.ceil(share * len(pair[0]) - 1e-9)

@@ -41,4 +41,4 @@ def test_there_and_back(values):
 def test_the_order_of_predictions_stays(values, scores):
     target = NormalScores.fit(np.round(np.array(values), 3))
     predictions = target.inverse(np.sort(np.array(scores)))
-    assert (np.diff(predictions) >= 0).all()
+    assert (np.diff(predictions) >= -1e-9).all()  # an interpolation rounds

@@ -31,7 +31,7 @@ def arguments(draw, primitive, form):
 
 
 def check(primitive, form, examples):
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     @given(arguments(primitive, form))
     def holds(tensors):
         copies = [a.clone() for a in tensors]

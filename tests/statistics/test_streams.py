@@ -13,7 +13,7 @@ SEEDS = st.lists(st.integers(0, 2**70), min_size=1, max_size=7)
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_numbers_are_those_of_numpy(seeds):
     ours, numpys = Stream(seeds), np.random.default_rng(seeds)
     assert ours.uniform(2, 5) == numpys.uniform(2, 5)

@@ -101,7 +101,7 @@ ALLOWED = st.tuples(*[st.sets(st.integers(0, 4), min_size=1) for _ in range(6)])
 
 
 @given(ALLOWED, st.integers(0, 2**16))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_part_of_a_listed_space_is_the_product_of_its_options(sets, seed):
     allowed = checked(NB201, [sorted(options) for options in sets])
     count = math.prod(map(len, allowed))

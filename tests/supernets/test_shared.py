@@ -111,7 +111,7 @@ def test_a_path_that_joins_nothing_has_no_live_part():
 
 
 @given(st.lists(st.sets(st.integers(0, 4), min_size=1), min_size=6, max_size=6), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_paths_stay_in_their_leaf(sets, fair):
     allowed = tuple(tuple(sorted(options)) for options in sets)
     paths = draw_paths(allowed, 37, [5, 1], fair)

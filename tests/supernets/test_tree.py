@@ -106,7 +106,7 @@ def test_all_options_lowest_still_make_a_tree():
     st.sampled_from(["free", "balanced"]),
     st.integers(0, 99),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_leaves_share_out_the_space(leaves, edges, next_leaf, groups, seed):
     generator = np.random.default_rng(seed)
     known = {}

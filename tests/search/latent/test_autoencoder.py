@@ -19,7 +19,7 @@ SHORT = fitted(PICKY)
 
 
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_what_is_encoded_is_decoded_to_itself(architectures):
     latents = MODEL.encode(architectures)
     assert latents.shape == (len(architectures), 8)
