@@ -66,17 +66,21 @@ class Call:
 
 @dataclass(eq=False)
 class Dataflow:
-    """The calls of a pass in their order; `parameters` gives the model's by their names, once the
-    pass has begun; `named`: these; `entries`: the autograd functions by which whole numbers of the
-    input, as in an embedding, come into the graph of differentiable operations."""
+    """The calls of a pass in their order; `parameters`: the model's during the pass, by all their
+    names; `entries`: the autograd functions by which whole numbers of the input, as in an
+    embedding, come into the graph of differentiable operations."""
 
-    parameters: Callable[[], Iterable[tuple[str, Tensor]]]
     calls: list[Call] = field(default_factory=list)
-    named: dict[str, Tensor] = field(default_factory=dict)
+    parameters: dict[str, Tensor] = field(default_factory=dict)
     entries: list[Any] = field(default_factory=list)
     _values: dict[int, tuple[Value, int]] = field(default_factory=dict)  # and version, by id
     _images: int = 0
     _names: dict[int, str] = field(default_factory=dict)
+
+    def add_parameters(self, named: Iterable[tuple[str, Tensor]]) -> None:
+        """Note the parameters [...] of the model, before the pass begins."""
+        self.parameters = dict(named)
+        self._names = {id(parameter): name for name, parameter in self.parameters.items()}
 
     def add_inputs(self, inputs: Iterable[Tensor]) -> None:
         """Note the inputs [batch, ...] of the pass, before it begins."""
@@ -136,7 +140,7 @@ class Dataflow:
         if known is not None:  # changed in place through another view of its memory
             earlier = known[0]
             return self._put(tensor, replace(earlier, node=tensor.grad_fn, call=None))
-        name = self._name(tensor)
+        name = self._names.get(id(tensor))
         if name is not None:
             return self._put(
                 tensor, Value(tensor, None, None, False, False, False, frozenset({name}))
@@ -145,13 +149,6 @@ class Dataflow:
         like_image = from_image or tensor.shape[:1] == (self._images,)
         value = Value(tensor, tensor.grad_fn, None, from_image, like_image, from_image)
         return self._put(tensor, value)
-
-    def _name(self, tensor: Tensor) -> str | None:
-        first = next(iter(self.parameters()), None)
-        if first is not None and id(first[1]) not in self._names:  # exchanged as a pass begins
-            self.named = dict(self.parameters())
-            self._names = {id(parameter): name for name, parameter in self.named.items()}
-        return self._names.get(id(tensor))
 
     def _put(self, tensor: Tensor, value: Value) -> Value:
         self._values[id(tensor)] = value, _version(tensor)

@@ -57,14 +57,15 @@ class Tracer(TorchFunctionMode):
         self.apart: set[int] = set()  # numbers of calls, see `Sites`
         self._calls = 0
         self._unseen = False  # while something of our own runs
-        self._model: nn.Module = nn.Identity()
-        self.dataflow: Dataflow | None = Dataflow(self._parameters) if record else None
+        self.dataflow = Dataflow() if record else None
 
     @contextmanager
     def following(self, model: nn.Module) -> Iterator[None]:
         """Trace what runs in the context; the model's blocks are seen through hooks, which are
         removed at the end."""
-        hooks, self._model = [], model
+        hooks = []
+        if self.dataflow is not None:
+            self.dataflow.add_parameters(model.named_parameters(remove_duplicate=False))
         for block in blocks(model):
             hooks.append(block.register_forward_pre_hook(self._enter_block))
             hooks.append(block.register_forward_hook(self._leave_block))
@@ -157,9 +158,6 @@ class Tracer(TorchFunctionMode):
             return False
         value = self.dataflow.value(weight)
         return bool(value.parameters) and not value.from_image
-
-    def _parameters(self) -> Iterator[tuple[str, Tensor]]:
-        return self._model.named_parameters(remove_duplicate=False)
 
     def _run(
         self,

@@ -25,7 +25,7 @@ def add_weight_keys(layers: Sequence[Event], data: Dataflow) -> None:
         place: tuple[object, ...] = (tensor.storage_offset(), tensor.numel())
         if value.from_image:
             event.weight_key = index
-        elif value.call is None or base in {_memory(t) for t in data.named.values()}:
+        elif value.call is None or base in {_memory(t) for t in data.parameters.values()}:
             event.weight_key = (base, *place)
         else:
             event.weight_key = (value.parameters or index, *place, tuple(tensor.shape))
