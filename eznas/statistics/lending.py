@@ -86,13 +86,14 @@ def _readable(model: Any) -> nn.Module:
             raise InputError(f"model: {expected}, got the class {model.__name__}")
         raise InputError(f"model: {expected}, got a {name_of(model)}")
     inner = unwrapped(model)
-    if any(is_lazy(tensor) for tensor in (*inner.parameters(), *inner.buffers())):
-        advice = "run it once on an input before it is scored"
-        raise InputError(f"model {name_of(inner)}: its lazy layers have no sizes yet; {advice}")
-    scripted = (m for m in inner.modules() if isinstance(m, torch.jit.ScriptModule))
-    if any(True for module in scripted for _ in (*module.parameters(), *module.buffers())):
-        advice = "score it before torch.jit compiles it"
-        raise InputError(f"model {name_of(inner)}: a scripted part keeps its parameters; {advice}")
+    for module in inner.modules():
+        held = [*module._parameters.values(), *module._buffers.values()]
+        if any(map(is_lazy, held)):
+            advice = "run it once on an input before it is scored"
+            raise InputError(f"model {name_of(inner)}: its lazy layers have no sizes yet; {advice}")
+        if held and isinstance(module, torch.jit.ScriptModule):
+            problem = "a scripted part keeps its parameters; score it before torch.jit compiles it"
+            raise InputError(f"model {name_of(inner)}: {problem}")
     return inner
 
 

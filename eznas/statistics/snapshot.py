@@ -41,7 +41,7 @@ class Snapshot:
     def __init__(self, model: nn.Module) -> None:
         self.slots: list[tuple[Any, Any, Tensor]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        self._empty: list[Any] = []  # containers; most of a module's are empty
+        self._empty: list[Any] = []  # containers of modules, most of which are empty
         self._puts: list[_Put] = []
         self._registered: list[_Put] = []  # for the numbers of parameters and buffers
         named = (*model.named_parameters(), *model.named_buffers())
@@ -73,14 +73,7 @@ class Snapshot:
             if id(thing) in seen or isinstance(thing, _PLAIN):
                 continue
             seen[id(thing)] = thing  # a reference, so that no other thing gets this id
-            for held in self._saved(thing):
-                kind = type(held)
-                if kind in _PLAIN_TYPES:
-                    continue
-                if kind in _CONTAINERS and not held:
-                    self._empty.append(held)
-                else:
-                    pending.append(held)
+            pending += [held for held in self._saved(thing) if type(held) not in _PLAIN_TYPES]
 
     def _saved(self, thing: Any) -> Iterable[Any]:
         """Save what can change of one thing, and give the things that it holds."""
@@ -110,13 +103,21 @@ class Snapshot:
     def _saved_module(self, module: nn.Module) -> Iterator[Any]:
         """What a module holds, but for functions among its hooks: what these keep is their owner's,
         who may count on it."""
-        self._saved_dict(vars(module))
-        for name, value in vars(module).items():
-            if name.endswith(_HOOKS) and isinstance(value, dict) and value:
-                hooks = self._saved_dict(value)
+        attributes = vars(module)
+        self._dicts.append((attributes, dict(attributes)))
+        for name, held in attributes.items():
+            kind = type(held)
+            if kind in _PLAIN_TYPES:
+                continue
+            if kind in _CONTAINERS and not held:
+                self._empty.append(held)
+            elif name.endswith(_HOOKS) and isinstance(held, dict):
+                hooks = self._saved_dict(held)
                 yield from (hook for hook in hooks if not isinstance(hook, _FUNCTIONS))
             else:
-                yield value
+                if isinstance(held, Tensor):
+                    self.slots.append((attributes, name, held))
+                yield held
 
     def _saved_dict(self, thing: dict[Any, Any]) -> Iterable[Any]:
         self._dicts.append((thing, dict(thing)))

@@ -242,8 +242,8 @@ def input_types(model: nn.Module, first: torch.dtype | None = None) -> list[torc
     """The types that real numbers of a model's input may have, the likelier first: one that is
     asked for; that of the model's first parameter; where this is complex, real numbers of its
     precision, then complex ones."""
-    kinds = [p.dtype for p in model.parameters() if _differentiable(p)]
-    dtype = kinds[0] if kinds else torch.float32
+    kinds = (p.dtype for p in model.parameters() if _differentiable(p))
+    dtype = next(kinds, torch.float32)
     real = dtype.to_real() if dtype.is_complex else dtype
     types = [torch.float32] if real not in _NUMBERS else [real, dtype]
     return list(dict.fromkeys(types if first is None else [first, *types]))
