@@ -47,6 +47,13 @@ def test_importing_does_not_load_the_command_line():
     assert run("-c", code).stdout == "set()\n"
 
 
+def test_the_command_line_starts_without_what_is_slow_to_import():
+    code = (
+        "import sys, eznas.cli; print({'sklearn', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
+    )
+    assert run("-c", code).stdout == "set()\n"
+
+
 def test_predictors_are_imported_when_they_are_asked_for():
     code = "import sys, eznas; print('sklearn' in sys.modules, eznas.predict.__name__)"
     assert run("-c", code).stdout == "False predict\n"

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import weightedtau
 
 from eznas.metrics.ranks import centred_ranks, kendall_many, rhos, taus, within_taus
 from eznas.metrics.weighted import (
@@ -138,6 +137,8 @@ def pearsons(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
 
 def weighted_taus(scores: Floats, accuracies: Floats, weights: Floats) -> Floats:
     """The core of `weighted_kendall`: [proxies, replicates]; it repeats networks one by one."""
+    from scipy.stats import weightedtau  # slow to import
+
     accuracy_ranks, copies = Order.of(accuracies).ranks, weights.astype(np.intp)
     result = undefined(scores, weights)
     for proxy in np.flatnonzero(comparable(scores, accuracies)):

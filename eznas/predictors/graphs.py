@@ -6,8 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from eznas.errors import InputError
 from eznas.spaces import nds_cells
@@ -51,6 +52,28 @@ def unflattened(columns: Columns) -> tuple[Columns, Columns]:
 
 
 _INPUT, _OUTPUT = "input", "output"
+
+
+class GraphLayers(nn.Module):
+    """Adjacency [n, N, N] and operations [n, N, operations] to a state of each node, float32
+    [n, N, hidden]: in every layer a node reads itself and its neighbours along and against the
+    edges."""
+
+    def __init__(self, operations: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        widths = [operations] + [hidden] * layers
+        self.updates = nn.ModuleList(
+            nn.Sequential(nn.Linear(3 * a, b), nn.ReLU(), nn.Linear(b, b), nn.ReLU())
+            for a, b in itertools.pairwise(widths)
+        )
+
+    def forward(self, adjacency: Tensor, operations: Tensor) -> Tensor:
+        """The states of nodes [n, N, hidden]."""
+        values = operations
+        for update in self.updates:
+            along, against = adjacency.transpose(1, 2) @ values, adjacency @ values
+            values = update(torch.cat([values, along, against], -1))
+        return values
 
 
 def _index(node: str, names: list[str]) -> int:

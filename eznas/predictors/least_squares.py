@@ -11,14 +11,13 @@ from functools import reduce
 
 import numpy as np
 import torch
-from scipy.stats import norm, rankdata
 from torch import Tensor
 
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.feature_values import Array
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.parser import parse_any
+from eznas.metrics.normal import normal_scores
 
 MAX_TERMS = 12
 FACTORS = 120  # features that products are formed of
@@ -93,7 +92,9 @@ def regression_data_of(
     if not rows.any() or not usable.any():
         return None
     features = [c for c, is_usable in zip(candidates, usable.tolist(), strict=True) if is_usable]
-    target = torch.from_numpy(np.concatenate([normal_scores(t, networks) for t in tasks]))
+    target = torch.from_numpy(
+        np.concatenate([normal_scores(t.accuracies[:networks]) for t in tasks])
+    )
     task = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
     values, y = scores[rows][:, usable], _centred(target[rows, None], task)[:, 0]
     data = _standardised(values, y, task, features)
@@ -111,14 +112,6 @@ def score_columns(
         scores = {c: table.scores(candidate, c, networks).values for c in contexts}
         column[:] = np.concatenate([scores[t.context] for t in tasks])
     return torch.from_numpy(columns.T.copy())
-
-
-def normal_scores(task: Task, networks: int) -> Array:
-    """The accuracies of the first `networks` as quantiles of a normal distribution [networks]: only
-    their order counts, as it does for Kendall's tau."""
-    ranks = rankdata(task.accuracies[:networks])
-    quantiles: Array = norm.ppf((ranks - 0.5) / networks)
-    return quantiles
 
 
 def _standardised(

@@ -4,8 +4,7 @@ They are trained on all networks at once: there are hundreds at most.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from torch import Tensor, nn
 
-from eznas.predictors.graphs import unflattened
+from eznas.predictors.graphs import GraphLayers, unflattened
+from eznas.statistics.surroundings import seeded
 
 Floats = NDArray[np.float64]
 
@@ -128,28 +128,6 @@ class GIN(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return _array(torch.stack(members))
 
 
-class GraphLayers(nn.Module):
-    """Adjacency [n, N, N] and operations [n, N, operations] to a state of each node, float32
-    [n, N, hidden]: in every layer a node reads itself and its neighbours along and against the
-    edges."""
-
-    def __init__(self, operations: int, hidden: int, layers: int) -> None:
-        super().__init__()
-        widths = [operations] + [hidden] * layers
-        self.updates = nn.ModuleList(
-            nn.Sequential(nn.Linear(3 * a, b), nn.ReLU(), nn.Linear(b, b), nn.ReLU())
-            for a, b in itertools.pairwise(widths)
-        )
-
-    def forward(self, adjacency: Tensor, operations: Tensor) -> Tensor:
-        """The states of nodes [n, N, hidden]."""
-        values = operations
-        for update in self.updates:
-            along, against = adjacency.transpose(1, 2) @ values, adjacency @ values
-            values = update(torch.cat([values, along, against], -1))
-        return values
-
-
 class _GraphNetwork(nn.Module):
     """Adjacency [n, N, N] and operations [n, N, operations] to predictions [n]."""
 
@@ -196,11 +174,3 @@ def _train(parameters: list[Tensor], loss: Callable[[], Tensor], epochs: int, ra
     for parameter in parameters:
         parameter.grad = None
         parameter.requires_grad_(False)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """torch's random state from a seed inside the context, as it was after it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

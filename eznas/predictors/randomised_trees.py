@@ -10,7 +10,8 @@ from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.feature_values import Array
 from eznas.formulas.expression import Expression
-from eznas.predictors.least_squares import normal_scores, score_columns
+from eznas.metrics.normal import normal_scores
+from eznas.predictors.least_squares import score_columns
 
 TREES = 500
 SHARE = 0.3  # of the features that a split looks at
@@ -28,7 +29,7 @@ def forest_scores(
     scores = score_columns(candidates, table, tasks, table.networks).numpy()
     scores_by_task = np.split(scores, len(tasks))
     return [
-        _predictions(task_scores, normal_scores(task, networks))
+        _predictions(task_scores, normal_scores(task.accuracies[:networks]))
         for task, task_scores in zip(tasks, scores_by_task, strict=True)
     ]
 

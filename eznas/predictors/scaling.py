@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+
+from eznas.metrics.normal import normal_scores
 
 Floats = NDArray[np.float64]
 _BELOW = 1.0  # normal scores that the lowest score is below the least finite one
@@ -36,9 +37,8 @@ class ScoreScaler:
 def _quantiles(column: Floats) -> tuple[Floats, Floats]:
     """The distinct finite scores of a column, ascending, and their normal scores."""
     finite = column[np.isfinite(column)]
-    ranks = rankdata(finite)
     distinct, first = np.unique(finite, return_index=True)
-    return distinct, norm.ppf((ranks[first] - 0.5) / max(len(finite), 1))
+    return distinct, normal_scores(finite)[first]
 
 
 def _scaled(column: Floats, scores: Floats, normal: Floats) -> Floats:

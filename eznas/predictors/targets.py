@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+
+from eznas.metrics.normal import normal_scores
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ class NormalScores:
     @staticmethod
     def fit(accuracies: Floats) -> "NormalScores":
         """The map for accuracies float64 [networks], one or more, finite."""
-        quantiles = norm.ppf((rankdata(accuracies) - 0.5) / len(accuracies))
+        quantiles = normal_scores(accuracies)
         distinct, first = np.unique(accuracies, return_index=True)
         return NormalScores(distinct, quantiles[first])
 

@@ -3,10 +3,11 @@
 White, Neiswanger & Savani: BANANAS, 2021, compares them.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from eznas.search.base import Floats
 
@@ -35,7 +36,8 @@ def expected_improvement(
     1975): (mean - best) cdf(z) + std pdf(z) with z = (mean - best) / std."""
     ahead = mean - best
     z = ahead / np.where(std > 0, std, 1.0)
-    return np.where(std > 0, ahead * norm.cdf(z) + std * norm.pdf(z), np.maximum(ahead, 0.0))
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return np.where(std > 0, ahead * ndtr(z) + std * density, np.maximum(ahead, 0.0))
 
 
 def independent_thompson_sampling(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
+from eznas.metrics.normal import mid_ranks
 from eznas.search.base import Floats, MethodRow, Scores, Settings
 from eznas.search.candidates import Candidates
 from eznas.search.history import History
@@ -17,7 +17,7 @@ def mean_ranks(scores: Floats) -> Floats:
     Equal scores share their mean rank; a score that is undefined (NaN) counts as the lowest.
     """
     defined = np.where(np.isnan(scores), -np.inf, scores)
-    ranks: Floats = rankdata(defined, axis=0).mean(axis=1)
+    ranks: Floats = np.apply_along_axis(mid_ranks, 0, defined).mean(axis=1)
     return ranks
 
 

@@ -88,7 +88,7 @@ def _readable(model: Any) -> nn.Module:
     inner = unwrapped(model)
     for module in inner.modules():
         held = [*module._parameters.values(), *module._buffers.values()]
-        if any(map(is_lazy, held)):
+        if any(tensor is not None and is_lazy(tensor) for tensor in held):
             advice = "run it once on an input before it is scored"
             raise InputError(f"model {name_of(inner)}: its lazy layers have no sizes yet; {advice}")
         if held and isinstance(module, torch.jit.ScriptModule):

@@ -13,16 +13,18 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.search.latent.autoencoder import Autoencoder
-from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import Answer
 from eznas.spaces import Space
 from eznas.system.files import plain, write_whole
 from eznas.system.folder import RunFolder, locked, make_folder
 from eznas.system.tensors import check_installed, read_tensors, write_tensors
+
+if TYPE_CHECKING:  # scikit-learn is slow to import
+    from eznas.search.latent.estimator import MultiProxy
 
 SEARCH, ANSWER, HEADS = "search.json", "answer.json", "heads.json"
 VISITED = "visited.jsonl"
@@ -73,7 +75,7 @@ class LatentFolder:
             write_tensors(path, autoencoder.state())
         return Autoencoder.from_state(space, read_tensors(path), self._folder.read(config))
 
-    def keep(self, estimator: MultiProxy, answer: Answer) -> None:
+    def keep(self, estimator: "MultiProxy", answer: Answer) -> None:
         """Write the heads, their taus, and every network visited."""
         path = self._folder.path
         if estimator.joint:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from eznas.evaluation.executors import NoPhases, Phases
 from eznas.proxies.measured import ScoringSettings
 from eznas.search.latent.autoencoder import Autoencoder
-from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.methods import (
     BASELINES,
     Answer,
@@ -36,6 +36,9 @@ from eznas.studies.latent_setup import (
     setting_of,
 )
 from eznas.system.arguments import checked
+
+if TYPE_CHECKING:  # scikit-learn is slow to import
+    from eznas.search.latent.estimator import MultiProxy
 
 Floats = NDArray[np.float64]
 
@@ -131,7 +134,7 @@ class Searched:
 
     result: LatentSearch
     answer: Answer
-    estimator: MultiProxy | None
+    estimator: "MultiProxy | None"
 
 
 def searched(
@@ -164,7 +167,9 @@ def _estimator(
     problem: Problem,
     autoencoder: Autoencoder,
     phases: Phases,
-) -> MultiProxy:
+) -> "MultiProxy":
+    from eznas.search.latent.estimator import MultiProxy
+
     estimator = MultiProxy(
         setting.proxies,
         problem.unified.weights.values.tolist(),
@@ -184,7 +189,7 @@ def _result(
     setting: Setting,
     problem: Problem,
     answer: Answer,
-    estimator: MultiProxy | None,
+    estimator: "MultiProxy | None",
 ) -> LatentSearch:
     fitted_weights = problem.unified.weights.deviations is not None
     labelled, _ = labelled_networks(options, setting) if fitted_weights else ([], [])

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from eznas.evaluation.evaluator import one_thread
+from eznas.metrics.normal import mid_ranks
 from eznas.statistics.images import Images
 from eznas.supernets.shared import Path, SharedSupernet, live_path
 
@@ -49,7 +49,7 @@ def standardised(scores: Floats) -> Floats:
     middle; all 0 where all are equal."""
     result = np.zeros(len(scores))
     known = ~np.isnan(scores)
-    ranks = rankdata(scores[known])
+    ranks = mid_ranks(scores[known])
     if known.any() and np.ptp(ranks):
         result[known] = (ranks - ranks.mean()) / ranks.std()
     return result

@@ -28,7 +28,7 @@ def small_networks(monkeypatch):
         name = f"eznas.studies.{module}.autoencoder_for"
         monkeypatch.setattr(name, lambda *_: autoencoder())
     heads = functools.partial(MultiProxy, steps=150)
-    monkeypatch.setattr("eznas.studies.latent_search.MultiProxy", heads)
+    monkeypatch.setattr("eznas.search.latent.estimator.MultiProxy", heads)
 
 
 @pytest.mark.usefixtures("unmeasured")

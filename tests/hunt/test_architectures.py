@@ -61,7 +61,6 @@ TIMM = {
     "convmixer_768_32": 64,
     "gmlp_s16_224": 224,
     "levit_128s": 224,
-    "repvgg_a0": 64,
 }
 
 

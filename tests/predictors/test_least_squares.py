@@ -9,7 +9,8 @@ from eznas.benchmarks import Task
 from eznas.evolution.fitness import evaluate_fitness
 from eznas.evolution.grammar import to_nodes
 from eznas.formulas.parser import parse
-from eznas.predictors.least_squares import greedy_formulas, normal_scores
+from eznas.metrics.normal import normal_scores
+from eznas.predictors.least_squares import greedy_formulas
 from tests.evolution.made_up import MadeUp, table_of
 from tests.predictors.made_up import (
     ACCURACIES,
@@ -158,7 +159,7 @@ def centred(values):
 
 def squared_errors(formulas, table, tasks):
     """The squared error of each formula, every task with an intercept of its own."""
-    targets = [centred(normal_scores(t, COUNT)) for t in tasks]
+    targets = [centred(normal_scores(t.accuracies[:COUNT])) for t in tasks]
     errors = []
     for formula in formulas:
         pairs = zip(scores(formula, table, tasks), targets, strict=True)
@@ -238,7 +239,7 @@ def test_the_printed_formula_is_what_was_fitted(scale, factors):
     table = filled(planted, contexts=2)
     formulas = greedy_formulas(CANDIDATES, table, tasks, COUNT, factors=factors)
     assert len(formulas) >= len(CANDIDATES)
-    target = np.concatenate([centred(normal_scores(t, COUNT)) for t in tasks])
+    target = np.concatenate([centred(normal_scores(t.accuracies[:COUNT])) for t in tasks])
     for formula in formulas:
         x = np.stack([values(term, table, tasks) for term in terms_of(formula)], 1)
         x /= np.abs(x).max(0)

@@ -12,11 +12,11 @@ from torch import Tensor
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Progress
 from eznas.predictors.graphs import flattened
-from eznas.predictors.neural import seeded
 from eznas.search.latent.networks import VAE, GraphEncoder, choice_encoder, divergence, drawn
 from eznas.search.latent.positions import Positions
 from eznas.search.latent.samples import default_sizes
 from eznas.spaces import Space
+from eznas.statistics.surroundings import seeded
 
 ENCODERS = ("choices", "graph")
 BATCH, RATE = 128, 2e-3

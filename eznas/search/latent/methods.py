@@ -4,6 +4,7 @@ networks measured."""
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,12 +18,14 @@ from eznas.search.base import Settings
 from eznas.search.candidates import Candidates
 from eznas.search.latent.ascent import Ascent, ascend
 from eznas.search.latent.autoencoder import Autoencoder
-from eznas.search.latent.estimator import MultiProxy
 from eznas.search.latent.samples import training_sample
 from eznas.search.latent.unified import UnifiedScore, random_networks
 from eznas.search.loop import run
 from eznas.spaces import Space
 from eznas.spaces.base import LISTED
+
+if TYPE_CHECKING:  # scikit-learn is slow to import
+    from eznas.search.latent.estimator import MultiProxy
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +76,7 @@ class Problem:
     rounds: int = 1
 
 
-def latent(problem: Problem, estimator: MultiProxy, phases: Phases) -> Answer:
+def latent(problem: Problem, estimator: "MultiProxy", phases: Phases) -> Answer:
     """Ascend the predicted unified score, and measure the best predicted of all that is visited.
 
     The first ascent starts from random networks; each further one, with heads that have learned
@@ -198,7 +201,7 @@ def _networks(space: Space, ascent: Ascent) -> dict[str, int]:
     return step_of
 
 
-def _by_prediction(networks: Sequence[str], estimator: MultiProxy) -> dict[str, float]:
+def _by_prediction(networks: Sequence[str], estimator: "MultiProxy") -> dict[str, float]:
     """The predicted unified score of networks, the highest first."""
     if not networks:
         return {}

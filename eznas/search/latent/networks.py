@@ -8,8 +8,7 @@ Search?" (arch2vec), NeurIPS 2020.
 import torch
 from torch import Tensor, nn
 
-from eznas.predictors.graphs import unflattened
-from eznas.predictors.neural import GraphLayers
+from eznas.predictors.graphs import GraphLayers, unflattened
 
 GRAPH_LAYERS = 4
 

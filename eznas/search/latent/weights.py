@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
 
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Progress
@@ -51,6 +50,8 @@ class Way:
 def ridge(columns: Floats, accuracies: Floats, seed: int = 0) -> Floats:
     """Least squares with a penalty chosen by leave-one-out, for the normal scores of accuracies
     [networks]: weights [proxies] of columns [networks, proxies]."""
+    from sklearn.linear_model import RidgeCV  # slow to import
+
     targets = NormalScores.fit(accuracies).transform(accuracies)
     weights: Floats = RidgeCV(PENALTIES).fit(columns, targets).coef_
     return weights
