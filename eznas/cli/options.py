@@ -16,7 +16,7 @@ from eznas.benchmarks.subsets import SETS, AtMost
 from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
-from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.config import DEFAULT_STATISTICS, EvolutionConfig
 from eznas.statistics.config import MeasurementSettings
 from eznas.system.machine import cores
 
@@ -183,6 +183,27 @@ EVOLUTION_OPTIONS: Group = {  # configuration key -> option
     ),
     "models.init": from_field(ModelsConfig, "init", name="init", default="by the model"),
     "evolution.seed": from_field(EvolutionConfig, "seed"),
+    "evolution.statistics": from_field(
+        EvolutionConfig,
+        "statistics",
+        metavar="[+|-]NAME,...",
+        default=f"{len(DEFAULT_STATISTICS)} sketches and sizes",
+    ),
+    "evolution.primitives": from_field(
+        EvolutionConfig, "primitives", metavar="[+|-]NAME,...", default="all but zeros"
+    ),
+    "evolution.seed_formulas": option(
+        "seed_formula",
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="PROXY",
+                help="A proxy that generation 0 begins with besides the usual ones: a name, a "
+                "file, a run or a formula. May be repeated.",
+                show_default="none",
+            ),
+        ],
+    ),
     "termination.max_evals": from_field(TerminationConfig, "max_evals", default="no limit"),
     "termination.target": from_field(TerminationConfig, "target", default="no limit"),
     "termination.patience": from_field(TerminationConfig, "patience", default="no limit"),

@@ -23,10 +23,13 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import duration, live_progress
 from eznas.discovery import config
+from eznas.discovery.config import SEEDS
+from eznas.discovery.config_file import commented
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
 from eznas.report.formulas import formula_lines
+from eznas.system.files import check_new, write_whole
 from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import Stopped, stoppable
@@ -56,6 +59,23 @@ Address = Annotated[
         show_default="one on this machine",
     ),
 ]
+
+
+@app.command()
+def init(
+    file: Annotated[
+        Path, typer.Argument(metavar="[CONFIG.toml]", help="The file to write.")
+    ] = Path("evolve.toml"),
+    preset: Annotated[
+        str, typer.Option(help="Whose settings: " + " or ".join(config.PRESETS) + ".")
+    ] = "quick",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a configuration for `eznas evolve`: every setting with its meaning and its default."""
+    content = commented(preset)
+    check_new(file, force)
+    write_whole(file, content)
+    line(f"wrote {file}; `eznas evolve {file}` runs it")
 
 
 @app.command()
@@ -101,8 +121,7 @@ def evolve(
     Settings come from the preset, CONFIG.toml, --set and the other options; the later of these win.
     The defaults shown are those of the preset quick.
     """
-    single_settings = dict(config.setting(text) for text in settings or [])
-    configuration = config.read(file, preset, single_settings | without_unset(options))
+    configuration = config.read(file, preset, _settings(settings or [], options))
     processes = workers or cores()
     if dry_run:
         emit(eznas.estimate(configuration, processes), as_json, _show_estimate)
@@ -229,6 +248,13 @@ def _show_result(result: dict[str, Any]) -> None:
         line(f"  {text}")
     line(f"next: `eznas score {run} MODEL` scores a model of yours by it,")
     line(f"      `eznas correlate {run} hybrid` compares it with a published proxy")
+
+
+def _settings(texts: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """Settings from texts KEY=VALUE, and from options, which come before these."""
+    if options[SEEDS]:
+        options = {**options, SEEDS: [f"+{proxy}" for proxy in options[SEEDS]]}
+    return dict(map(config.setting, texts)) | without_unset(options)
 
 
 def _show_estimate(estimate: dict[str, float]) -> None:

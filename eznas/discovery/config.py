@@ -7,7 +7,7 @@ settings in `eznas.statistics.config`.
 import json
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +103,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Lists of names: an entry with + or - in front changes the list of the preset or the file.
+_NAMES = ("evolution.statistics", "evolution.primitives")
+SEEDS = "evolution.seed_formulas"  # as well, but for -: that begins a formula
+
 _FLAGS = {  # of the command line, for settings that runs often differ in
     "tasks": "--tasks",
     "evidence.hold_out": "--hold-out",
@@ -142,8 +146,12 @@ def read(
     tree: dict[str, Any] = {}
     for layer in (PRESETS[preset], _flat(content), settings or {}):
         for key, value in layer.items():
-            section, _, name = full_key(key).rpartition(".")
-            (tree.setdefault(section, {}) if section else tree)[name] = value
+            full = full_key(key)
+            section, _, name = full.rpartition(".")
+            settings_of = tree.setdefault(section, {}) if section else tree
+            if full in _NAMES or full == SEEDS:
+                value = _changed(full, value, settings_of.get(name))
+            settings_of[name] = value
     try:
         return Config(**tree)
     except ValidationError as error:
@@ -156,13 +164,43 @@ def read(
         ) from None
 
 
+def _changed(key: str, value: Any, present: Sequence[str] | None) -> Any:
+    """The names of a list: those of `value`, or, where they have + or - in front, the present ones
+    (None: the default) with and without them."""
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple) or not all(isinstance(e, str) for e in entries):
+        return value  # which is refused as it is
+    signs = "+" if key == SEEDS else "+-"
+    if key in _NAMES:
+        entries = [name.strip() for entry in entries for name in entry.split(",")]
+    signed = [entry for entry in entries if entry[:1] in signs and entry]
+    if not signed:
+        return tuple(entries)
+    if len(signed) < len(entries):
+        plain = next(entry for entry in entries if entry not in signed)
+        raise InputError(
+            f"configuration key {key!r}: expected names alone, or {' or '.join(signs)} in front of "
+            f"each, got {plain!r}"
+        )
+    default = EvolutionConfig.model_fields[_bare(key)].default
+    names = list(default if present is None else present)
+    for sign, name in ((entry[0], entry[1:].strip()) for entry in entries):
+        if sign == "-" and name not in names:
+            raise unknown(f"{_bare(key)[:-1]} to leave out", name, names)
+        if sign == "-":
+            names.remove(name)
+        elif name not in names:
+            names.append(name)
+    return tuple(names)
+
+
 def full_key(key: str) -> str:
     """SECTION.KEY for a key whose section may be left out: where one section alone has the key, or
     `evolution` has it. Raises `InputError` for an unknown key, or one of several other sections."""
     full_keys = list(keys())
     if key in full_keys:
         return key
-    bare_keys = [full.rpartition(".")[2] for full in full_keys]
+    bare_keys = [_bare(full) for full in full_keys]
     matches = [full for full, bare in zip(full_keys, bare_keys, strict=True) if bare == key]
     if f"evolution.{key}" in matches:
         return f"evolution.{key}"
@@ -171,6 +209,10 @@ def full_key(key: str) -> str:
     if len(matches) > 1:
         raise InputError(f"configuration key {key!r}: expected one of {', '.join(matches)}")
     return matches[0]
+
+
+def _bare(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -183,6 +225,13 @@ def setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
+
+
+def as_toml(value: object) -> str:
+    """A number, text, list or table as TOML, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
 
 
 def command_of(config: Config) -> str:
@@ -202,7 +251,7 @@ def command_of(config: Config) -> str:
     for key, value in options[preset].items():
         flag = _FLAGS.get(key)
         if flag is None:
-            words += ["--set", f"{key}={json.dumps(value)}"]
+            words += ["--set", f"{key}={as_toml(value)}"]
         else:
             values = value if isinstance(value, tuple) else [value]
             words += [word for v in values for word in (flag, str(v))]
@@ -211,9 +260,10 @@ def command_of(config: Config) -> str:
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The content of a TOML file with the keys of its tables as TABLE.KEY."""
-    flat: dict[str, Any] = {}
+    flat, leaves = dict[str, Any](), {name for key in keys() for name in (key, _bare(key))}
     for key, value in content.items():
-        if isinstance(value, Mapping) and (value or prefix + key in Config.model_fields):
+        is_table = isinstance(value, Mapping) and prefix + key not in leaves
+        if is_table and (value or prefix + key in Config.model_fields):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

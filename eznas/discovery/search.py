@@ -146,7 +146,8 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
     """A new engine, with the random state seeded."""
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
-    grammar = Grammar(evolution.statistics, candidate_features(evolution.statistics))
+    statistics = evolution.statistics
+    grammar = Grammar(statistics, candidate_features(statistics), evolution.primitives)
     spaces = [sample.search_space for sample in samples]
     disconnected = [  # how many of the i-th networks of all samples, for each i
         sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))

@@ -1,7 +1,7 @@
 """Before a run: its samples and held-out networks, how they are measured, and at what cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from eznas.benchmarks import Benchmark
@@ -13,8 +13,10 @@ from eznas.discovery.small_data import FEWEST, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
+from eznas.evolution.grammar import Grammar
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
+from eznas.primitives import PRIMITIVES
 from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
@@ -118,10 +120,19 @@ def _prepare_own(config: Config, workers: int, memory: int | None, networks: Ben
 
 def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
     """The contexts in which a run measures the networks of a benchmark; raises `InputError` for an
-    unknown statistic, and for images or a device that are not available."""
-    for statistic in config.evolution.statistics:
-        if statistic not in CATALOGUE:
-            raise unknown("statistic", statistic, CATALOGUE)
+    unknown statistic or primitive, for some that make no formula, and for images or a device that
+    are not available."""
+    evolution = config.evolution
+    words: list[tuple[str, Iterable[str], Collection[str]]] = [
+        ("statistic", evolution.statistics, CATALOGUE),
+        ("primitive", evolution.primitives, PRIMITIVES),
+        ("primitive or statistic", evolution.complexity, [*PRIMITIVES, *CATALOGUE]),
+    ]
+    for kind, names, known in words:
+        for name in names:
+            if name not in known:
+                raise unknown(kind, name, known)
+    Grammar(evolution.statistics, primitives=evolution.primitives)
     return contexts_of(benchmark, config.measurement)
 
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 class Entry:
     """A formula of the archive, with its result on the first `networks` of the search sample.
 
-    `formula` is the text as evolved, `canonical` decides what is a duplicate; `size` counts nodes;
-    `taus`: one per task; `generation` and `origin`: when the formula entered, and the operator that
-    made it.
+    `formula` is the text as evolved, `canonical` decides what is a duplicate; `size`: see
+    `EvolutionConfig.size_of`; `taus`: one per task; `generation` and `origin`: when the formula
+    entered, and the operator that made it.
     """
 
     formula: str

@@ -8,7 +8,7 @@ from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.evolution.sample import Sample
 from eznas.evolution.selection import select
 from eznas.evolution.stepwise import StepwiseCandidates
-from eznas.evolution.variation import Limits, crossover, mutate
+from eznas.evolution.variation import crossover, is_within, mutate
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.predictors.least_squares import greedy_formulas
@@ -32,12 +32,13 @@ class Breeder:
         seeds: Sequence[Expression],
     ) -> None:
         seed_features = [feature for seed in seeds for feature in seed.features()]
-        short_features = candidate_features(grammar.statistics)
+        features = candidate_features(grammar.statistics)
+        short_features = [feature for feature in features if grammar.computes(feature)]
         self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
         self._grammar, self._sample, self._config = grammar, sample, config
-        self._limits = Limits(config.max_nodes, config.max_depth)
         self._seeds = [Individual.of(seed, "seed") for seed in seeds]
         self._seed_features = {feature.text for feature in seed_features}
+        self._primitives = grammar.primitives.union(*(seed.primitives() for seed in seeds))
         self._stepwise_candidates: StepwiseCandidates | None = None
 
     def score_candidates(self) -> None:
@@ -57,7 +58,8 @@ class Breeder:
             formulas = greedy_formulas(
                 self.candidates, sample.table, sample.tasks, sample.networks, config.greedy_terms
             )
-            individuals += [Individual.of(formula, "greedy") for formula in formulas]
+            greedy = [Individual.of(formula, "greedy") for formula in formulas]
+            individuals += [individual for individual in greedy if self._admits(individual)]
         return [*individuals, *self.random_trees(config.population - len(individuals))]
 
     def random_trees(self, count: int) -> list[Individual]:
@@ -68,7 +70,7 @@ class Breeder:
             attempts += 1
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
-            if self._limits.admit(tree) and self._sample.is_new(tree):
+            if is_within(tree, self._config) and self._sample.is_new(tree):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
@@ -106,9 +108,11 @@ class Breeder:
         return select(population, count, self._config, self._sample.results)
 
     def _admits(self, child: Individual) -> bool:
-        """Whether a child is within the limits, and names statistics beyond the grammar only in
-        features that the seeds have: for any other, every network would be measured again."""
-        if not self._limits.admit(child):
+        """Whether a child is within the limits, has no primitive that neither the grammar nor a
+        seed has, and names statistics beyond the grammar only in features that the seeds have: for
+        any other, every network would be measured again."""
+        formula = child.expression
+        if not (is_within(child, self._config) and formula.primitives() <= self._primitives):
             return False
-        features = (f for f in child.expression.features() if f.text not in self._seed_features)
+        features = (f for f in formula.features() if f.text not in self._seed_features)
         return all(s in self._grammar.statistics for f in features for s in f.statistics())

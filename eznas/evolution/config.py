@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eznas.errors import InputError
+from eznas.formulas.expression import Expression
+from eznas.primitives import PRIMITIVES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -31,6 +33,8 @@ DEFAULT_STATISTICS = (
         for over in ("mean", "std", "min", "max", "soft")
     ),
 )
+DEFAULT_PRIMITIVES = tuple(name for name in PRIMITIVES if name != "zeros")  # which says nothing
+Complexity = Annotated[int, Field(ge=1, le=100)]
 
 
 class EvolutionConfig(BaseModel):
@@ -46,6 +50,11 @@ class EvolutionConfig(BaseModel):
         DEFAULT_STATISTICS,
         min_length=1,
         description="What formulas may name, besides what seeds name.",
+    )
+    primitives: tuple[str, ...] = Field(
+        DEFAULT_PRIMITIVES,
+        min_length=1,
+        description="What formulas may compute with, besides what seeds do.",
     )
     seed_formulas: tuple[str, ...] = Field(
         ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
@@ -93,10 +102,18 @@ class EvolutionConfig(BaseModel):
     selection: Literal["tournament", "lexicase"] = Field(
         "tournament", description="By fitness and size, or task by task."
     )
-    max_nodes: int = Field(80, ge=3, le=400, description="Nodes of the largest formula.")
+    complexity: dict[str, Complexity] = Field(
+        {},
+        description="What a primitive or a statistic counts in the size of a formula, in place of "
+        "1, by its name.",
+    )
+    max_nodes: int = Field(80, ge=3, le=400, description="Size of the largest formula.")
     max_depth: int = Field(
         14, ge=2, le=50, description="Depth of the deepest formula; a leaf has depth 0."
     )
+
+    max_terms: int | None = Field(None, ge=1, description="Terms that a formula adds up at most.")
+    max_constants: int | None = Field(None, ge=0, description="Constants of a formula at most.")
 
     @model_validator(mode="after")
     def _check_sample_does_not_shrink(self) -> "EvolutionConfig":
@@ -106,6 +123,12 @@ class EvolutionConfig(BaseModel):
                 f"{self.networks}, got {self.first_networks}"
             )
         return self
+
+    def size_of(self, formula: Expression) -> int:
+        """The size of a formula: its nodes, each counted by its `complexity`."""
+        if not self.complexity:
+            return formula.size
+        return sum(self.complexity.get(node.name, 1) for node in formula.walk())
 
     def sample_size(self, generation: int) -> int:
         """How many networks the formulas of a generation are compared on."""

@@ -123,7 +123,7 @@ class Engine:
         )
         pairs += sample.evaluate(new)
         pool = distinct([*self._population, *new])
-        pool += sample.tuned(fittest_first(pool)[: self._config.tuned])
+        pool += sample.tuned(fittest_first(pool, self._config)[: self._config.tuned])
         self._update_archive(pool, generation)
         self._population = survivors(pool, self._config, sample.results)
         report = self._report(generation, new, sample.evaluations - evaluations_before, pairs)
@@ -167,7 +167,7 @@ class Engine:
         return Entry(
             formula=individual.expression.text,
             canonical=individual.text,
-            size=len(individual),
+            size=self._config.size_of(individual.expression),
             fitness=result.fitness,
             taus=result.taus,
             coverage=result.coverage,

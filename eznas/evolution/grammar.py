@@ -5,7 +5,7 @@ that it takes. A tree is DEAP's prefix list of nodes; its formula text is what i
 workers and compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -13,7 +13,9 @@ from typing import Any
 
 from deap import base, gp
 
+from eznas.errors import InputError
 from eznas.evolution import randomness
+from eznas.evolution.config import DEFAULT_PRIMITIVES
 from eznas.formulas.expression import Expression, call, constant, statistic
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
@@ -22,7 +24,6 @@ Node = Any  # gp.Primitive or gp.Terminal: deap has no types
 Application = tuple[str, tuple[ValueType, ...]]  # a primitive's name and the types it is applied to
 MAX_ARGUMENT_DEPTH = 4  # of random trees: short features carry the signal
 KNOWN_FEATURE_SHARE = 0.85  # of the random features, where any are known
-_NEVER_GENERATED = ("zeros",)  # can be parsed, but says nothing about a network
 
 
 @cache
@@ -142,7 +143,8 @@ class Production:
 
 
 class Grammar:
-    """What the trees of a run are made of: every primitive that applies to the given statistics.
+    """What the trees of a run are made of: the given primitives, where they apply to the given
+    statistics and to what becomes of them. `InputError` where these make no number for a network.
 
     `productions`: for each type the ways to make a value of it, in a fixed order;
     `known_features`: features, as prefix lists, that random trees often use whole, because what has
@@ -150,11 +152,25 @@ class Grammar:
     """
 
     def __init__(
-        self, statistics: Sequence[str], known_features: Sequence[Expression] = ()
+        self,
+        statistics: Sequence[str],
+        known_features: Sequence[Expression] = (),
+        primitives: Sequence[str] = DEFAULT_PRIMITIVES,
     ) -> None:
         self.statistics = tuple(dict.fromkeys(statistics))
-        self.known_features = [to_nodes(feature) for feature in known_features]
-        self.productions = _productions(self.statistics)
+        self.primitives = frozenset(primitives)
+        self.known_features = [to_nodes(f) for f in known_features if self.computes(f)]
+        self.productions = _productions(self.statistics, self.primitives)
+        if all(p.node is None for p in self.productions[NET_SCALAR]):
+            aggregations = [p.name for p in PRIMITIVES.values() if p.aggregation and p.live]
+            raise InputError(
+                "the statistics and primitives make no number for a network: expected a statistic "
+                f"of networks (params, ...) or an aggregation ({', '.join(aggregations)})"
+            )
+
+    def computes(self, formula: Expression) -> bool:
+        """Whether a formula has these primitives alone."""
+        return formula.primitives() <= self.primitives
 
     def alternatives(self, node: Node) -> list[Node]:
         """Other nodes with the same types of arguments and result."""
@@ -168,13 +184,15 @@ class Grammar:
         ]
 
 
-def _productions(statistics: Sequence[str]) -> dict[ValueType, list[Production]]:
+def _productions(
+    statistics: Sequence[str], primitives: Collection[str]
+) -> dict[ValueType, list[Production]]:
     productions: dict[ValueType, list[Production]] = {}
     for name in statistics:
         terminal = Production(deap_statistic(name), (), 1, 0)
         productions.setdefault(CATALOGUE[name].type, []).append(terminal)
     productions.setdefault(NET_SCALAR, []).append(Production(None, (), 1.0, 0))
-    applications = _reachable_applications(set(productions))
+    applications = _reachable_applications(set(productions), primitives)
     depths = _least_depths(productions, applications)
     for name, arguments in applications:
         node = deap_primitive(name, arguments)
@@ -184,16 +202,18 @@ def _productions(statistics: Sequence[str]) -> dict[ValueType, list[Production]]
     return productions
 
 
-def _reachable_applications(value_types: set[ValueType]) -> list[Application]:
-    """All applications of primitives that start from values of these types, in the order of the
-    registry."""
+def _reachable_applications(
+    value_types: set[ValueType], primitives: Collection[str]
+) -> list[Application]:
+    """All applications of these primitives that start from values of these types, in the order of
+    the registry."""
     results: dict[Application, ValueType] = {}
     grown = True
     while grown:
         reached = {
             (primitive.name, arguments): result
             for primitive, value_type in product(PRIMITIVES.values(), sorted(value_types))
-            if primitive.name not in _NEVER_GENERATED
+            if primitive.name in primitives
             and (result := primitive.resolve(arguments := (value_type,) * primitive.arity))
             is not None
         }

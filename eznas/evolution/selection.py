@@ -2,25 +2,42 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from deap import tools
 
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.fitness import WORST, FitnessResult
-from eznas.evolution.grammar import Individual
+from eznas.evolution.grammar import Fitness, Individual
+
+
+@dataclass(frozen=True)
+class _Entrant:
+    """An individual whose length is its size by the complexity of its nodes."""
+
+    individual: Individual
+    size: int
+
+    @property
+    def fitness(self) -> Fitness:
+        return self.individual.fitness
+
+    def __len__(self) -> int:
+        return self.size
 
 
 def tournament(
-    individuals: Sequence[Individual], count: int, size: int, parsimony: float
+    individuals: Sequence[Individual], count: int, config: EvolutionConfig
 ) -> list[Individual]:
     """Winners of `count` double tournaments (Luke & Panait, 2002), repetitions included: each is
-    the fittest of `size` entrants, and of two such winners the smaller one is chosen with
-    probability `parsimony` / 2."""
-    winners: list[Individual] = tools.selDoubleTournament(
-        individuals, count, fitness_size=size, parsimony_size=parsimony, fitness_first=True
+    the fittest of `config.tournament` entrants, and of two such winners the smaller one is chosen
+    with probability `config.parsimony` / 2."""
+    entrants = [_Entrant(i, config.size_of(i.expression)) for i in individuals]
+    winners: list[_Entrant] = tools.selDoubleTournament(
+        entrants, count, config.tournament, config.parsimony, fitness_first=True
     )
-    return winners
+    return [winner.individual for winner in winners]
 
 
 def lexicase(
@@ -51,7 +68,7 @@ def select(
     """
     if config.selection == "lexicase":
         return lexicase(individuals, [results[i.text].taus for i in individuals], count)
-    return tournament(individuals, count, config.tournament, config.parsimony)
+    return tournament(individuals, count, config)
 
 
 def survivors(
@@ -59,7 +76,7 @@ def survivors(
 ) -> list[Individual]:
     """The next population, at most `config.population` of the pool: the elite by fitness alone,
     the others by selection without repetition."""
-    ranked = fittest_first(pool)
+    ranked = fittest_first(pool, config)
     elite = round(config.elite * config.population)
     population, others = ranked[:elite], ranked[elite:]
     while others and len(population) < config.population:
@@ -69,9 +86,14 @@ def survivors(
     return population
 
 
-def fittest_first(individuals: Sequence[Individual]) -> list[Individual]:
+def fittest_first(individuals: Sequence[Individual], config: EvolutionConfig) -> list[Individual]:
     """The individuals in order of fitness; of equally fit ones the smaller first."""
-    return sorted(individuals, key=lambda i: (-i.fitness.values[0], len(i), i.text))
+
+    def order(individual: Individual) -> tuple[float, int, str]:
+        size = config.size_of(individual.expression)
+        return (-individual.fitness.values[0], size, individual.text)
+
+    return sorted(individuals, key=order)
 
 
 def _as_deap_fitness(taus: Sequence[float]) -> SimpleNamespace:

@@ -5,9 +5,9 @@ draws one node and then another of the same type, and so repeats under a seed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from eznas.evolution import randomness
+from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import (
     Grammar,
     Individual,
@@ -19,23 +19,24 @@ from eznas.evolution.grammar import (
     type_of_node,
 )
 from eznas.formulas.expression import ValueTypeError
+from eznas.formulas.terms import weighted_terms
 from eznas.primitives import NET_SCALAR
 
 NETWORK_LEVEL = 0.8  # how often a network-level node is varied: that needs few new features
 _JOINTS = ("add", "sub", "mul", "div", "min", "max")
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The largest tree: its nodes, and its depth as DEAP counts it (a leaf has 0)."""
-
-    max_nodes: int
-    max_depth: int
-
-    def admit(self, tree: Individual) -> bool:
-        """Whether a tree is within the limits and names at least one statistic."""
-        within = len(tree) <= self.max_nodes and tree.height <= self.max_depth
-        return within and bool(tree.expression.statistics())
+def is_within(tree: Individual, config: EvolutionConfig) -> bool:
+    """Whether a tree is within the limits of a configuration, and names at least one statistic. Its
+    depth is as DEAP counts it: a leaf has 0."""
+    formula = tree.expression
+    if config.size_of(formula) > config.max_nodes or tree.height > config.max_depth:
+        return False
+    if config.max_terms is not None and len(weighted_terms(formula)[0]) > config.max_terms:
+        return False
+    if config.max_constants is not None and len(formula.constants()) > config.max_constants:
+        return False
+    return bool(formula.statistics())
 
 
 def crossover(first: Individual, second: Individual, grammar: Grammar) -> Individual:
@@ -76,14 +77,18 @@ def point(parent: Individual, grammar: Grammar) -> Individual:
 
 
 def extend(parent: Individual, grammar: Grammar) -> Individual:
-    """A network-level subtree joined with a random tree, which may carry a constant."""
+    """A network-level subtree joined with a random tree, which may carry a constant; `regrow` where
+    the grammar cannot join."""
+    joints = [name for name in _JOINTS if name in grammar.primitives]
+    if not joints:
+        return regrow(parent, grammar)
     target = randomness.choice(_network_level(parent))
     old = list(parent[parent.searchSubtree(target)])
     new = grow(grammar, NET_SCALAR, randomness.choice((3, 4, 5, 6)))
-    if randomness.happens(0.5):
+    if "mul" in grammar.primitives and randomness.happens(0.5):
         product = deap_primitive("mul", (NET_SCALAR,) * 2)
         new = [product, deap_constant(random_constant()), *new]
-    joint = deap_primitive(randomness.choice(_JOINTS), (NET_SCALAR,) * 2)
+    joint = deap_primitive(randomness.choice(joints), (NET_SCALAR,) * 2)
     left, right = (old, new) if randomness.happens(0.7) else (new, old)
     return _replaced(parent, target, [joint, *left, *right], "extend")
 

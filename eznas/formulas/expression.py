@@ -104,6 +104,10 @@ class Expression:
         """The constants, in the order of the text."""
         return [n.value for n in self.walk() if n.value is not None]
 
+    def primitives(self) -> set[str]:
+        """The names of the primitives in it."""
+        return {node.name for node in self.walk() if node.arguments}
+
     def statistics(self) -> list[str]:
         """The distinct names of statistics, in the order of the text."""
         return list(dict.fromkeys(n.name for n in self.walk() if n.name in CATALOGUE))

@@ -17,7 +17,7 @@ from eznas.proxies.loading import describe, load
 from eznas.proxies.proxy import Proxy
 from eznas.report.formula_plot import formula_plot
 from eznas.system.arguments import checked
-from eznas.system.files import write_whole
+from eznas.system.files import check_new, write_whole
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def export(proxy: str, file: str, to: str | None = None, force: bool = False) ->
     """
     write = FORMATS[_format(file, to)][1]
     path = Path(file)
-    if os.path.lexists(path) and not force:
-        raise InputError(f"{file}: exists already; --force (force=True) replaces it")
+    check_new(path, force)
     content = describe(proxy)
     write(path, Exported(load(proxy), content, source_of(content)))
     return content.model_dump()

@@ -20,6 +20,12 @@ DEEPEST = 50  # levels of lists and objects in it, so that walking them stays wi
 Schema = TypeVar("Schema")
 
 
+def check_new(path: Path, force: bool = False) -> None:
+    """Raise `InputError` if the file exists and is not to be replaced by `force`."""
+    if os.path.lexists(path) and not force:
+        raise InputError(f"{path}: exists already; --force (force=True) replaces it")
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write to a new file beside the path, then rename it: a reader sees all of the old content or
     all of the new, and the new content survives a power cut.

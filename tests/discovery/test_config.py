@@ -10,6 +10,7 @@ from eznas.discovery.config import (
     EZNAS_TENSORS,
     PRESETS,
     Config,
+    as_toml,
     full_key,
     keys,
     read,
@@ -97,7 +98,11 @@ OTHER_VALUES = {
     "models.input": ["1,8,8"],
     "models.init": "keep",
     "evolution.statistics": ["layer_params"],
+    "evolution.primitives": ["add", "sum_layers"],
     "evolution.seed_formulas": ["params"],
+    "evolution.complexity": {"log": 2},
+    "evolution.max_terms": 3,
+    "evolution.max_constants": 0,
     "evolution.selection": "lexicase",
     "measurement.images": "photos.npz",
     "measurement.device": "cuda:1",
@@ -127,17 +132,61 @@ def test_every_key_can_be_set(toml, key):
     section = key.removesuffix(name).removesuffix(".")
     expected = {k: value_of(Config(), k) for k in keys()} | {key: as_listed(value)}
     assert expected[key] != value_of(Config(), key)
-    assignment = f"{name} = {json.dumps(value)}"
-    texts = [f"{key} = {json.dumps(value)}", f"[{section}]\n{assignment}" if section else ""]
+    assignment = f"{name} = {as_toml(value)}"
+    texts = [f"{key} = {as_toml(value)}", f"[{section}]\n{assignment}" if section else ""]
     unique = key.startswith("evolution.") or sum(k.endswith(f".{name}") for k in keys()) == 1
     configs = [
         read(settings={key: value}),
-        read(settings=dict([setting(f"{key}={json.dumps(value)}")])),
+        read(settings=dict([setting(f"{key}={as_toml(value)}")])),
         *(read(toml(text)) for text in texts if text),
         *((read(settings={name: value}), read(toml(assignment))) if unique else ()),
     ]
     for resolved in configs:
         assert {k: value_of(resolved, k) for k in keys()} == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("+weight", (*DEFAULT_STATISTICS, "weight")),
+        (["+weight,+params"], (*DEFAULT_STATISTICS, "weight")),  # params is there already
+        ("-params", tuple(s for s in DEFAULT_STATISTICS if s != "params")),
+        ("weight, params", ("weight", "params")),
+    ],
+)
+def test_a_list_of_names_is_replaced_or_changed(toml, value, expected):
+    assert read(settings={"statistics": value}).evolution.statistics == expected
+    assert read(toml(f"statistics = {json.dumps(value)}")).evolution.statistics == expected
+
+
+def test_lists_are_changed_layer_by_layer(toml):
+    file = toml('preset = "paper"\nstatistics = ["-weight"]')
+    tensors = [t for t in EZNAS_TENSORS if t != "weight"]
+    assert read(file, settings={"statistics": "+params"}).evolution.statistics == (
+        *tensors,
+        "params",
+    )
+
+
+def test_seeds_are_added_or_replaced():
+    seeds = Config().evolution.seed_formulas
+    added = read(settings={"seed_formulas": ["+-depth"]}).evolution.seed_formulas
+    assert added == (*seeds, "-depth")
+    formulas = ["-depth", "log(params), 2"]  # a minus begins a formula, a comma is part of it
+    assert read(settings={"seed_formulas": formulas}).evolution.seed_formulas == tuple(formulas)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["+weight", "params"], r"expected names alone, or \+ or - in front of each, got 'params'"),
+        ("-layer_areas", "unknown statistic to leave out 'layer_areas'; did you mean 'layer_area'"),
+        (7, "got 7"),
+    ],
+)
+def test_slips_in_a_list_of_names(value, message):
+    with pytest.raises(InputError, match=message):
+        read(settings={"statistics": value})
 
 
 def test_a_bare_key_of_several_sections_is_that_of_the_evolution():
@@ -215,7 +264,7 @@ def test_an_unknown_preset_names_the_nearest(toml):
         ("population", 7),
         ("raw_batch", 1),
         ("seed", -1),
-        ("statistics", "weight"),
+        ("statistics", 3),
         ("statistics", [1]),
         ("statistics", []),
         ("greedy_terms", "perhaps"),

@@ -15,7 +15,7 @@ from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evolution import randomness
-from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.config import DEFAULT_PRIMITIVES, EvolutionConfig
 from eznas.evolution.engine import Engine
 from eznas.evolution.grammar import Grammar, Individual, grow, to_nodes
 from eznas.evolution.variation import crossover, mutate
@@ -112,7 +112,8 @@ def engine(seed=1, evaluate=None, known_features=True, make=Engine, disconnected
         "max_nodes": 25,
         "max_depth": 10,
     }
-    grammar = Grammar(STATISTICS, candidate_features(STATISTICS) if known_features else ())
+    known = candidate_features(STATISTICS) if known_features else ()
+    grammar = Grammar(STATISTICS, known, settings.get("primitives", DEFAULT_PRIMITIVES))
     tasks = [Task("first", 0, accuracies()), Task("second", 0, accuracies() ** 2)]
     return make(
         grammar,

@@ -10,16 +10,16 @@ import pytest
 from eznas.evaluation.feature_table import SHARD
 from eznas.evaluation.status import Status
 from eznas.evolution import constants, sample
-from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.config import DEFAULT_PRIMITIVES, EvolutionConfig
 from eznas.evolution.engine import Engine
 from eznas.evolution.fitness import WORST
 from eznas.evolution.grammar import Fitness
 from eznas.evolution.state import State
-from eznas.evolution.variation import Limits
+from eznas.evolution.variation import is_within
 from eznas.formulas.parser import parse
 from eznas.system.files import plain
 from tests.evolution import made_up
-from tests.evolution.made_up import NAMES, MadeUp, engine, journal, planted
+from tests.evolution.made_up import NAMES, SEEDS, MadeUp, engine, journal, planted
 
 
 @pytest.fixture
@@ -233,13 +233,23 @@ def test_undefined_formulas_are_the_worst_and_counted():
 
 
 def test_children_keep_within_the_limits():
-    limits = Limits(max_nodes=12, max_depth=5)
-    search = engine(1, make=Recording, max_nodes=12, max_depth=5)
+    limits = {"max_nodes": 12, "max_depth": 5, "max_terms": 3, "max_constants": 2}
+    search = engine(1, make=Recording, **limits)
     list(search.run())
     bred = [i for i in search.individuals if i.origin not in ("seed", "greedy", "tuned")]
     assert len(bred) > 50
-    assert all(limits.admit(i) for i in bred)
+    assert all(is_within(i, search._config) for i in bred)
     assert {i.origin for i in bred} > {"random", "crossover", "extend"}
+
+
+def test_children_have_the_primitives_of_the_grammar_and_of_the_seeds():
+    without = [p for p in DEFAULT_PRIMITIVES if p not in ("max", "min", "log", "mean_layers")]
+    search = engine(1, make=Recording, primitives=without)
+    list(search.run())
+    bred = [i for i in search.individuals if i.origin != "seed"]
+    of_seeds = set[str]().union(*(parse(seed).primitives() for seed in SEEDS))
+    assert len(bred) > 50
+    assert all(i.expression.primitives() <= of_seeds.union(without) for i in bred)
 
 
 def test_the_population_keeps_its_size_and_its_best():

@@ -4,8 +4,9 @@ import math
 from collections import Counter
 
 from eznas.evolution import randomness
+from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Individual, to_nodes
-from eznas.evolution.selection import lexicase, tournament
+from eznas.evolution.selection import fittest_first, lexicase, tournament
 from eznas.formulas.parser import parse
 
 
@@ -51,6 +52,19 @@ def test_the_tournament_prefers_the_fitter_then_the_smaller():
     randomness.seed(1)
     for individual, fitness in zip(FOUR, (0.1, 0.5, 0.5, 0.2), strict=True):
         individual.fitness.values = (fitness,)
-    wins = Counter(FOUR.index(i) for i in tournament(FOUR, 400, 4, 1.3))
+    wins = Counter(
+        FOUR.index(i) for i in tournament(FOUR, 400, EvolutionConfig(tournament=4, parsimony=1.3))
+    )
     assert wins[1] + wins[2] > 300
     assert wins[2] > wins[1]  # log(params) has two nodes, 2.0 * params three
+
+
+def test_what_is_smaller_goes_by_complexity():
+    randomness.seed(1)
+    for individual in FOUR:
+        individual.fitness.values = (0.5,)
+    config = EvolutionConfig(tournament=1, parsimony=2.0, complexity={"log": 9})
+    wins = Counter(FOUR.index(i) for i in tournament(FOUR, 400, config))
+    assert wins[1] > wins[2]
+    assert fittest_first(FOUR[1:3], config) == FOUR[1:3]
+    assert fittest_first(FOUR[1:3], EvolutionConfig()) == [FOUR[2], FOUR[1]]

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eznas.evolution import randomness
-from eznas.evolution.config import DEFAULT_STATISTICS
+from eznas.evolution.config import DEFAULT_STATISTICS, EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual, deap_statistic, grow, type_of_node
 from eznas.evolution.variation import (
     MUTATIONS,
-    Limits,
     crossover,
     extend,
     hoist,
+    is_within,
     mutate,
     perturb,
     point,
@@ -191,14 +191,35 @@ def test_types_beyond_the_grammar_are_not_exchanged():
         assert text in {f"sum_all_layers({s})" for s in (SYNFLOW, "norm(weight)")}
 
 
+def within(tree, **limits):
+    return is_within(tree, EvolutionConfig.model_construct(**limits))
+
+
 def test_limits_count_nodes_and_depth_and_require_a_statistic():
     tree = individual("params * 2.0 + 3.0")
     assert (len(tree), tree.height) == (5, 2)
-    assert Limits(5, 2).admit(tree)
-    assert not Limits(4, 2).admit(tree)
-    assert not Limits(5, 1).admit(tree)
-    assert Limits(1, 0).admit(Individual([deap_statistic("params")]))
-    assert not Limits(60, 14).admit(Individual.of(parse("params * 2.0").arguments[1], "constant"))
+    assert within(tree, max_nodes=5, max_depth=2)
+    assert not within(tree, max_nodes=4)
+    assert not within(tree, max_depth=1)
+    assert within(Individual([deap_statistic("params")]), max_nodes=1, max_depth=0)
+    assert not within(Individual.of(parse("params * 2.0").arguments[1], "constant"))
+
+
+def test_limits_on_terms_constants_and_complexity():
+    tree = individual("params * 2.0 + log(operations) - 3.0")
+    assert within(tree, max_terms=2, max_constants=2, max_nodes=8)
+    assert not within(tree, max_terms=1)
+    assert not within(tree, max_constants=1)
+    assert within(tree, complexity={"log": 3, "operations": 2}, max_nodes=11)
+    assert not within(tree, complexity={"log": 3, "operations": 2}, max_nodes=10)
+
+
+def test_without_joints_a_tree_is_regrown():
+    grammar = Grammar(("layer_params",), primitives=("sum_layers", "mean_layers", "log"))
+    for seed in range(20):
+        randomness.seed(seed)
+        child = extend(individual("sum_layers(layer_params)"), grammar)
+        assert child.expression.primitives() <= grammar.primitives
 
 
 @pytest.mark.parametrize("operator", [*OPERATORS.values(), crossover], ids=lambda o: o.__name__)
