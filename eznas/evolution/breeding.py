@@ -59,7 +59,7 @@ class Breeder:
                 self.candidates, sample.table, sample.tasks, sample.networks, config.greedy_terms
             )
             greedy = [Individual.of(formula, "greedy") for formula in formulas]
-            individuals += [individual for individual in greedy if self._admits(individual)]
+            individuals += [individual for individual in greedy if self._is_sayable(individual)]
         return [*individuals, *self.random_trees(config.population - len(individuals))]
 
     def random_trees(self, count: int) -> list[Individual]:
@@ -107,12 +107,14 @@ class Breeder:
     def _parents(self, population: list[Individual], count: int) -> list[Individual]:
         return select(population, count, self._config, self._sample.results)
 
+    def _is_sayable(self, tree: Individual) -> bool:
+        """Whether a tree is within the limits and has primitives of the grammar and seeds alone."""
+        return is_within(tree, self._config) and tree.expression.primitives() <= self._primitives
+
     def _admits(self, child: Individual) -> bool:
-        """Whether a child is within the limits, has no primitive that neither the grammar nor a
-        seed has, and names statistics beyond the grammar only in features that the seeds have: for
-        any other, every network would be measured again."""
-        formula = child.expression
-        if not (is_within(child, self._config) and formula.primitives() <= self._primitives):
+        """Whether a child can be said, and names statistics beyond the grammar only in features
+        that the seeds have: for any other, every network would be measured again."""
+        if not self._is_sayable(child):
             return False
-        features = (f for f in formula.features() if f.text not in self._seed_features)
+        features = (f for f in child.expression.features() if f.text not in self._seed_features)
         return all(s in self._grammar.statistics for f in features for s in f.statistics())
