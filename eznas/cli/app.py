@@ -16,7 +16,6 @@ from eznas.system.files import plain
 app = typer.Typer(
     help="Discover zero-cost proxies: formulas that rank untrained neural networks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 NARROWEST = 40  # characters in which a table can still be read; lines break in narrower windows

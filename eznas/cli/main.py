@@ -22,7 +22,7 @@ def main() -> None:
     try:
         # A blank before a formula that begins with a minus keeps it from being read as an option.
         arguments = [f" {a}" if _NEGATIVE.match(a) else a for a in sys.argv[1:]]
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, prog_name="eznas")
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
