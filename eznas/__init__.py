@@ -10,7 +10,8 @@ from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
-from eznas.proxies.classics import list_proxies as proxies
+from eznas.proxies.listing import list_discovered as discovered_proxies
+from eznas.proxies.listing import list_proxies as proxies
 from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy
 from eznas.proxies.scoring import score
@@ -71,6 +72,7 @@ __all__ = [
     "compare_searches",
     "compare_splits",
     "correlate",
+    "discovered_proxies",
     "estimate",
     "evolve",
     "export",
