@@ -20,7 +20,9 @@ from eznas.search.result import SearchResult
 from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
+from eznas.studies.calibrate import calibrate
 from eznas.studies.combine import Combination, combine
+from eznas.studies.compare import compare
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
@@ -68,7 +70,9 @@ __all__ = [
     "Supernets",
     "agreement",
     "budgets",
+    "calibrate",
     "combine",
+    "compare",
     "compare_searches",
     "compare_splits",
     "correlate",

@@ -251,7 +251,7 @@ def measurement_keywords(values: Mapping[str, Any]) -> dict[str, Any]:
 def sample_keywords(values: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of a study for the values of `SAMPLE_OPTIONS`; `InputError` for a text that is
     no number of networks."""
-    datasets, networks = values["datasets"] or (), _number_of_networks(values["networks"])
+    datasets, networks = values["datasets"] or (), number_of_networks(values["networks"])
     return {**values, "datasets": datasets, "networks": networks}
 
 
@@ -260,7 +260,9 @@ def without_unset(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, [], ())}
 
 
-def _number_of_networks(text: str) -> int | None:
+def number_of_networks(text: str) -> int | None:
+    """The number of networks that a text means: a number, `AtMost` one, or None for all.
+    `InputError` for another text."""
     if text == "all":
         return None
     number = text.removeprefix("up to ")

@@ -26,6 +26,11 @@ from eznas.proxies.loading import untested
 from eznas.report import tables
 from eznas.report.formula_views import VIEWS
 
+MODEL_HELP = (
+    "package.module:factory (a function that returns a torch module; with literal arguments: "
+    "mine:net(8)), timm:NAME, torchvision:NAME, SPACE/ARCHITECTURE, or the string of a "
+    "NAS-Bench-201 architecture."
+)
 FAILED = 1  # exit code: some of the models have no score
 _SCORING_OPTIONS = {
     "images": MEASUREMENT_OPTIONS["images"],
@@ -43,9 +48,7 @@ def score(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="package.module:factory (a function that returns a torch module; with literal "
-            "arguments: mine:net(8)), timm:NAME, "
-            "torchvision:NAME, SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
+            help=MODEL_HELP,
         ),
     ],
     input_size: InputSize = None,
