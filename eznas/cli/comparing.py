@@ -77,7 +77,8 @@ def compare(
     emit(content, as_json, show)
     for model in content["models"]:
         for note in model["notes"]:
-            err.print(f"eznas: {model['model']}: {note}", markup=False, highlight=False)
+            text = f"eznas: {model['model']}: {note}"
+            err.print(text, markup=False, highlight=False, soft_wrap=True)
     if any(model["score"] is None for model in content["models"]):
         raise typer.Exit(FAILED)
 

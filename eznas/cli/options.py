@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.cli.app import err
+from eznas.cli.app import notes
 from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
@@ -104,11 +104,11 @@ Networks = Annotated[
 
 
 def noted(proxies: Any) -> Any:
-    """Callback of options and arguments that name one or several proxies: says on the error stream
-    what an alias stands for and why."""
+    """Callback of options and arguments that name one or several proxies: what an alias stands for,
+    and why, is said once the command has printed its result."""
     for proxy in [proxies] if isinstance(proxies, str) else proxies or ():
         if proxy.strip() in ALIASES:
-            err.print(f"eznas: {ALIASES[proxy.strip()].note}", markup=False, highlight=False)
+            notes[ALIASES[proxy.strip()].note] = None
     return proxies
 
 

@@ -25,15 +25,14 @@ _ROWS = (
     Alias(
         "default",
         "meco",
-        "a classic, as no discovered formula is better in other spaces than its own yet; of those "
-        "that score every kind of model, it has the highest mean tau over four spaces (`eznas "
-        "guide evidence-spaces`)",
+        "a classic, as no discovered formula is better outside its own space yet; by mean tau over "
+        "four spaces the best of those that score every kind of model",
     ),
     Alias(
         "default_nasbench201",
         "nasbench201-b",
-        "a discovered formula, for networks of NAS-Bench-201; of all runs' champions it has the "
-        "highest mean tau over the three data sets on held-out networks, validation accuracy",
+        "a discovered formula, for networks of NAS-Bench-201 alone; of all runs' champions the "
+        "best on held-out networks, by mean tau over three data sets with validation accuracy",
     ),
 )
 

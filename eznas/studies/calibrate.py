@@ -59,8 +59,7 @@ def calibrate(
     accuracies of more than a twentieth of the search part, and for fewer than 20 networks with a
     finite score.
     """
-    if file is not None and os.path.lexists(file) and not force:
-        raise InputError(f"{file}: exists already; --force (force=True) replaces it")
+    _check(file, force)
     loaded, seeds = load(proxy), tuple(range(whole("initialisations", initialisations, 1)))
     if models is None:
         benchmark = _search_part(proxy, space, networks)
@@ -74,6 +73,14 @@ def calibrate(
     if file is not None:
         calibrations.write(Path(file), content)
     return content
+
+
+def _check(file: str | None, force: bool) -> None:
+    """`InputError` for a file that could not be written, before minutes of measuring."""
+    if file is not None and os.path.lexists(file) and not force:
+        raise InputError(f"{file}: exists already; --force (force=True) replaces it")
+    if file is not None and not Path(file).parent.is_dir():
+        raise InputError(f"{file}: cannot write: no folder {Path(file).parent}")
 
 
 def _search_part(proxy: str, space: str, networks: int | None) -> Benchmark:

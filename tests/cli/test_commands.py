@@ -73,9 +73,10 @@ def test_proxies_lists_formulas_and_aliases():
 
 
 def test_what_an_alias_stands_for_is_said_beside_the_output():
-    note = f"eznas: {ALIASES['default'].note}"
-    for command in (("show", "default"), ("combine", "params", "default", "--networks", "-1")):
-        assert " ".join(call(*command).err.split()).startswith(note)
+    note = f"eznas: {ALIASES['default'].note}\n"
+    for command in (("show", "default"), ("score", "default", "strangers:network", *BATCH)):
+        assert call(*command).err.endswith(note)
+    assert complaint("correlate", "default", "prams").startswith("unknown proxy 'prams'")
     assert answer("show", "default")["proxy"] == ALIASES["default"].proxy
     assert not call("show", ALIASES["default"].proxy).err
 
