@@ -171,8 +171,9 @@ def _outside(content: Calibration, model: Content) -> str:
     values = {"score": model["scores"]} | {size: [model["sizes"][size]] for size in content.sizes}
     ranges = {"score": (content.scores[0], content.scores[-1]), **content.sizes}
     for what, (low, high) in ranges.items():
+        slack = ROUNDING * max(abs(low), abs(high))
         for value in values[what]:
-            if value is None or not low - ROUNDING * high <= value <= high * (1 + ROUNDING):
+            if value is None or not low - slack <= value <= high + slack:
                 number = "undefined" if value is None else f"{value:,.6g}"
                 return f"has {what} {number}, calibrated: {low:,.6g} to {high:,.6g}"
     return ""
