@@ -39,18 +39,22 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
         return [*lines, f"probability of being more accurate: not known; {content['reason']}"]
     by_dataset = (f"{p:.2f} on {dataset}" for dataset, p in content["probabilities"].items())
     what = content["calibrated"]
+    models = f"networks of {what['space']}" if what["space"] else "models like those of "
     return [
         *lines,
         f"probability of being more accurate: {', '.join(by_dataset)}",
-        f"({what['accuracy']} accuracy; holds for {_networks(what)})",
+        f"it holds for {models}{_source(what)} ({what['accuracy']} accuracy)",
     ]
 
 
 def calibration_lines(content: Mapping[str, Any]) -> list[str]:
     """What a calibration is of, in a few lines; `content` is that of its file."""
+    part = f"networks of {content['space']}'s search part"
+    models = part if content["space"] else f"models of {_source(content)}"
     left_out = f", {content['left_out']} without a finite score left out"
     return [
-        f"{content['proxy']} on {_networks(content)}{left_out * bool(content['left_out'])}; "
+        f"{content['proxy']} on {content['networks']} {models}"
+        f"{left_out * bool(content['left_out'])}; "
         f"{content['accuracy']} accuracy, {content['initialisations']} initialisations",
         "the probability that the higher-scoring of two networks is the more accurate, by networks",
         "of other folds, and how often that was so [95 %]:",
@@ -73,7 +77,6 @@ def reliability_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
-def _networks(what: Mapping[str, Any]) -> str:
-    if what["space"]:
-        return f"networks of {what['space']} ({what['networks']} of its search part)"
-    return f"models like the {what['networks']} of {what['source'] or 'the list'}"
+def _source(what: Mapping[str, Any]) -> str:
+    """Where models of a user's own are from; "" for networks of a space."""
+    return "" if what["space"] else str(what["source"] or "the list")

@@ -1,6 +1,7 @@
 """Two models compared: which one is better by a proxy, and with what probability."""
 
 import math
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,15 +102,18 @@ def _available(proxy: Proxy, file: str | None) -> list[Calibration]:
 
 
 def _chosen(available: list[Calibration], proxy: Proxy, names: list[str]) -> Calibration | str:
-    """The calibration for two models, or why there is none."""
-    how = f"`eznas calibrate {proxy.name}` does that, `--models FILE.csv` for models like yours"
-    if not available:
-        return f"{proxy.name} is not calibrated; {how}"
+    """The calibration for two models, or why there is none and what makes one."""
+    spaces = {space_of(name) for name in names}
     for content in available:
-        if not content.space or {space_of(name) for name in names} == {content.space}:
+        if not content.space or spaces == {content.space}:
             return content
-    spaces = " or of ".join(content.space for content in available)
-    return f"{proxy.name} is calibrated for two networks of {spaces} alone; {how}"
+    of_models = (
+        "--models TABLE.csv" if len(spaces) > 1 or "" in spaces else f"--space {max(spaces)}"
+    )
+    how = f"eznas calibrate {shlex.quote(proxy.name)} {of_models} -o FILE.json"
+    calibrated = " or of ".join(content.space for content in available)
+    where = f"for two networks of {calibrated} alone" if calibrated else "nowhere yet"
+    return f"{proxy.name} is calibrated {where}; `{how}` does it for these, see --calibration"
 
 
 def _measured(

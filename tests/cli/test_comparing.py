@@ -33,7 +33,7 @@ def test_own_models_are_calibrated_and_compared(folder):
     command = ("calibrate", "naswot", "--models", "widths.csv", *SIZE, "--workers", "1")
     outcome = call(*command, "-o", "widths.json")
     assert (outcome.code, outcome.err.count("made") > 20) == (0, True)
-    assert "models like the 22 of widths.csv, 1 without a finite score left out" in outcome.out
+    assert "naswot on 22 models of widths.csv, 1 without a finite score left out" in outcome.out
     assert outcome.out.endswith("widths.json: written\n")
     assert (folder / "widths.json").exists()
     assert complaint(*command, "-o", "widths.json").startswith("widths.json: exists already")
@@ -44,11 +44,14 @@ def test_own_models_are_calibrated_and_compared(folder):
     assert outcome.code == 0
     text = " ".join(outcome.out.split())
     assert "better: the second (the higher score) probability of being more accurate: 0." in text
-    assert "holds for models like the 22 of widths.csv)" in text
+    assert "it holds for models like those of widths.csv (given accuracy)" in text
     content = answer(*models, "--calibration", "widths.json")
     assert content["better"] == "widths:net(24)"
     assert 0.5 < content["probabilities"]["accuracy"] < 1
-    assert "not known; naswot is not calibrated" in " ".join(call(*models).out.split())
+    assert (
+        "not known; naswot is calibrated nowhere yet; `eznas calibrate naswot --models TABLE"
+        in " ".join(call(*models).out.split())
+    )
 
 
 def test_the_usual_proxy_is_named_with_its_reason():
@@ -78,7 +81,10 @@ def test_a_model_without_a_score_is_exit_code_1():
         (["compare", POOLS, "nowhere:net"], ["nowhere"]),
         (["compare", POOLS, NOTHING, "--proxy", "mecco"], ["did you mean 'meco'"]),
         (["compare", POOLS, NOTHING, "--calibration", "none.json"], ["none.json"]),
-        (["compare", POOLS, NOTHING, "--initialisations", "0"], ["--initialisations", "greater than or equal to 1"]),
+        (
+            ["compare", POOLS, NOTHING, "--initialisations", "0"],
+            ["--initialisations", "greater than or equal to 1"],
+        ),
         (["calibrate", "params"], ["Missing option", "--output"]),
         (["calibrate", "prams", "-o", "a.json"], ["did you mean 'params'"]),
         (["calibrate", "params", "-o", "a.json", "--networks", "few"], ["'few'", "a number"]),

@@ -95,10 +95,13 @@ def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"proxy": "params"}, "params is not calibrated; `eznas calibrate params` does that"),
+        (
+            {"proxy": "params"},
+            "params is calibrated nowhere yet; `eznas calibrate params --space nasbench201 -o",
+        ),
         (
             {"second": "naap440/3x12s2-3x16s2-1x16s1r"},
-            "meco is calibrated for two networks of nasbench201 alone; `eznas calibrate",
+            "meco is calibrated for two networks of nasbench201 alone; `eznas calibrate meco --models",
         ),
         (
             {"input_size": (3, 16, 16)},
