@@ -39,11 +39,12 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
         return [*lines, f"probability of being more accurate: not known; {content['reason']}"]
     by_dataset = (f"{p:.2f} on {dataset}" for dataset, p in content["probabilities"].items())
     what = content["calibrated"]
-    models = f"networks of {what['space']}" if what["space"] else "models like those of "
+    own = f"models like those of {_source(what)}"
+    kind = f"networks of {what['space']}" if what["space"] else own
     return [
         *lines,
         f"probability of being more accurate: {', '.join(by_dataset)}",
-        f"it holds for {models}{_source(what)} ({what['accuracy']} accuracy)",
+        f"it holds for {kind} ({what['accuracy']} accuracy)",
     ]
 
 
@@ -78,5 +79,5 @@ def reliability_table(content: Mapping[str, Any]) -> Table:
 
 
 def _source(what: Mapping[str, Any]) -> str:
-    """Where models of a user's own are from; "" for networks of a space."""
-    return "" if what["space"] else str(what["source"] or "the list")
+    """Where models of a user's own are from."""
+    return str(what["source"] or "the list")

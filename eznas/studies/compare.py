@@ -107,10 +107,9 @@ def _chosen(available: list[Calibration], proxy: Proxy, names: list[str]) -> Cal
     for content in available:
         if not content.space or spaces == {content.space}:
             return content
-    of_models = (
-        "--models TABLE.csv" if len(spaces) > 1 or "" in spaces else f"--space {max(spaces)}"
-    )
-    how = f"eznas calibrate {shlex.quote(proxy.name)} {of_models} -o FILE.json"
+    one_space = len(spaces) == 1 and max(spaces)
+    networks = f"--space {one_space}" if one_space else "--models TABLE.csv"
+    how = f"eznas calibrate {shlex.quote(proxy.name)} {networks} -o FILE.json"
     calibrated = " or of ".join(content.space for content in available)
     where = f"for two networks of {calibrated} alone" if calibrated else "nowhere yet"
     return f"{proxy.name} is calibrated {where}; `{how}` does it for these, see --calibration"

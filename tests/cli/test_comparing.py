@@ -48,10 +48,8 @@ def test_own_models_are_calibrated_and_compared(folder):
     content = answer(*models, "--calibration", "widths.json")
     assert content["better"] == "widths:net(24)"
     assert 0.5 < content["probabilities"]["accuracy"] < 1
-    assert (
-        "not known; naswot is calibrated nowhere yet; `eznas calibrate naswot --models TABLE"
-        in " ".join(call(*models).out.split())
-    )
+    text = " ".join(call(*models).out.split())
+    assert "not known; naswot is calibrated nowhere yet; `eznas calibrate naswot --models" in text
 
 
 def test_the_usual_proxy_is_named_with_its_reason():

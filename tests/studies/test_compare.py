@@ -101,7 +101,7 @@ def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
         ),
         (
             {"second": "naap440/3x12s2-3x16s2-1x16s1r"},
-            "meco is calibrated for two networks of nasbench201 alone; `eznas calibrate meco --models",
+            "meco is calibrated for two networks of nasbench201 alone; `eznas calibrate meco",
         ),
         (
             {"input_size": (3, 16, 16)},
