@@ -1,12 +1,13 @@
 """Two models compared, and how far calibrated probabilities can be trusted."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from eznas.report.cells import UNDEFINED, bare, open_table
+from eznas.report.cells import UNDEFINED, bare, open_table, shortened
 
 NAMES = ("first", "second")  # of the models that are compared
 
@@ -16,7 +17,7 @@ def two_models_table(content: Mapping[str, Any]) -> Table:
     table = open_table()
     table.add_column("")
     table.add_column("model", overflow="fold")
-    for heading in (content["proxy"], "deviation"):
+    for heading in (shortened(content["proxy"], 20), "deviation"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, model in zip(NAMES, content["models"], strict=True):
         numbers = (model["score"], model["deviation"])
@@ -33,8 +34,9 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
     if content["better"] is None:
         lines.append("better: not known, the scores are equal or undefined")
     else:
-        models = [model["model"] for model in content["models"]]
-        lines.append(f"better: the {NAMES[models.index(content['better'])]} (the higher score)")
+        names = [model["model"] for model in content["models"]]
+        better = NAMES[names.index(content["better"])]
+        lines.append(f"better: the {better}, it scores higher{_gap(content['models'])}")
     if not content["probabilities"]:
         return [*lines, f"probability of being more accurate: not known; {content['reason']}"]
     by_dataset = (f"{p:.2f} on {dataset}" for dataset, p in content["probabilities"].items())
@@ -46,6 +48,16 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
         f"probability of being more accurate: {', '.join(by_dataset)}",
         f"it holds for {kind} ({what['accuracy']} accuracy)",
     ]
+
+
+def _gap(models: Sequence[Mapping[str, Any]]) -> str:
+    """How much higher one of two scores is, in deviations over initialisations; "" where one has no
+    score, or they do not vary."""
+    if any(model["score"] is None for model in models):
+        return ""
+    deviation = math.hypot(*(model["deviation"] for model in models)) / math.sqrt(2)
+    gap = abs(models[0]["score"] - models[1]["score"])
+    return f" by {gap / deviation:.2g} deviations" if deviation else ""
 
 
 def calibration_lines(content: Mapping[str, Any]) -> list[str]:

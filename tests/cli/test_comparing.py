@@ -43,7 +43,7 @@ def test_own_models_are_calibrated_and_compared(folder):
     outcome = call(*models, "--calibration", "widths.json")
     assert outcome.code == 0
     text = " ".join(outcome.out.split())
-    assert "better: the second (the higher score) probability of being more accurate: 0." in text
+    assert "deviations probability of being more accurate: 0." in text
     assert "it holds for models like those of widths.csv (given accuracy)" in text
     content = answer(*models, "--calibration", "widths.json")
     assert content["better"] == "widths:net(24)"
