@@ -28,6 +28,7 @@ FEWEST = 20  # networks, for a calibration
 FOLDS = 5
 STEEPEST = 100.0  # slope of a utility: where scores order networks without a fault it has no end
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # probabilities between which reliability is looked at
+SUREST = 0.99  # no higher probability is given: reliability is not looked at more finely
 REPLICATES = 200
 
 
@@ -59,11 +60,13 @@ def fit_curve(scores: ArrayLike, accuracies: ArrayLike, components: ArrayLike) -
     """The curve for scores [initialisations, networks], accuracies [networks] and components
     [networks]: pairs within a component do not count.
 
-    Raises `InputError` for shapes that do not match and for scores or accuracies that are not
-    finite.
+    Raises `InputError` for shapes that do not match, for scores or accuracies that are not finite,
+    and for scores that are all equal.
     """
     values, target = _finite(scores, accuracies)
     knots, shares = _shares(values.ravel())
+    if knots.size < 2:
+        raise InputError("all scores are equal: they order no networks")
     edges = np.linspace(0, 1, np.clip(target.size // NETWORKS_PER_SEGMENT, 1, SEGMENTS) + 1)
     first, second = _pairs(np.asarray(components))
     outcomes = _outcomes(target, first, second)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from eznas.metrics.calibration import SUREST
 from eznas.report.cells import UNDEFINED, bare, open_table, shortened
 
 NAMES = ("first", "second")  # of the models that are compared
@@ -39,7 +40,10 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
         lines.append(f"better: the {better}, it scores higher{_gap(content['models'])}")
     if not content["probabilities"]:
         return [*lines, f"probability of being more accurate: not known; {content['reason']}"]
-    by_dataset = (f"{p:.2f} on {dataset}" for dataset, p in content["probabilities"].items())
+    by_dataset = (
+        f"{'at least ' * (probability >= SUREST)}{probability:.2f} on {dataset}"
+        for dataset, probability in content["probabilities"].items()
+    )
     what = content["calibrated"]
     own = f"models like those of {_source(what)}"
     kind = f"networks of {what['space']}" if what["space"] else own

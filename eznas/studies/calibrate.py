@@ -27,6 +27,7 @@ from eznas.proxies.proxy import Proxy
 from eznas.statistics.drawn import USUAL_CLASSES
 from eznas.system.arguments import checked, whole
 
+MOST = 2000  # networks: memory grows with the pairs, their square
 SEEN = 0.05  # share of the networks whose accuracies a search may have seen
 
 
@@ -56,8 +57,8 @@ def calibrate(
     that exists is replaced only with `force`. `device` to `records`: see `ScoringSettings`.
 
     Raises `InputError` for an argument that cannot be used, for a proxy whose search has seen the
-    accuracies of more than a twentieth of the search part, and for fewer than 20 networks with a
-    finite score.
+    accuracies of more than a twentieth of the search part, for more than 2,000 networks, and for
+    fewer than 20 with a finite score.
     """
     _check(file, force)
     loaded, seeds = load(proxy), tuple(range(whole("initialisations", initialisations, 1)))
@@ -65,6 +66,8 @@ def calibrate(
         benchmark = _search_part(proxy, space, networks)
     else:
         benchmark = own_benchmark(models, accuracies, input_size=input_size)
+    if len(benchmark.architectures) > MOST:
+        raise InputError(f"{len(benchmark.architectures)} networks, expected at most {MOST}")
     settings = ScoringSettings(seeds, device=device, workers=workers, records=records)
     scored = score_all([loaded], benchmark, settings, watcher or NoCallback())
     scores = next(iter(scored.scores.values()))[:, 0]

@@ -12,6 +12,7 @@ from torch import nn
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
 from eznas.formulas.parser import parse
+from eznas.metrics.calibration import SUREST
 from eznas.proxies import calibrations
 from eznas.proxies.calibrations import Calibration, calibrations_of
 from eznas.proxies.classics import CLASSICS, SIZES
@@ -25,7 +26,6 @@ from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.surroundings import own_surroundings, seeded
 from eznas.system.arguments import checked, whole
 
-SUREST = 0.99  # reliability is not looked at more finely than by tenths
 ROUNDING = 1e-6  # of stored scores
 _DESCRIBED = {"space", "source", "networks", "accuracy"}  # of a calibration, in what is returned
 

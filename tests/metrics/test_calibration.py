@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit
@@ -71,6 +71,7 @@ def test_the_utility_of_a_made_up_world_is_recovered():
     arrays(float, 25, elements=st.integers(0, 5).map(float)),
 )
 def test_a_curve_never_falls_and_two_probabilities_are_one(scores, accuracies):
+    assume(np.ptp(scores))
     curve = fit_curve(scores, accuracies, np.arange(25) // 2)
     assert (np.diff(curve.utilities) >= 0).all()
     assert (np.diff(curve.scores) > 0).all()
@@ -143,5 +144,7 @@ def test_what_cannot_be_calibrated_is_refused():
             fit_curve(scores, accuracies, [0, 1])
     with pytest.raises(InputError, match="networks"):
         fit_curve([[0, 1]], [1, 2, 3], [0, 1, 2])
+    with pytest.raises(InputError, match="all scores are equal"):
+        fit_curve([[7.0, 7.0]], [1, 2], [0, 1])
     with pytest.raises(InputError, match="9 different networks, expected at least 10"):
         cross_validated(np.zeros((1, 18)), np.zeros(18), np.arange(18) // 2)

@@ -117,6 +117,8 @@ def test_what_cannot_be_calibrated_is_refused():
     few = {"models": MODELS[:5], "accuracies": range(5), "input_size": (1, 5, 5)}
     with pytest.raises(InputError, match="5 networks with a finite score of params"):
         calibrate("params", **few)
+    with pytest.raises(InputError, match="9918 networks, expected at most 2000"):
+        calibrate("params", networks=None)
     with pytest.raises(InputError, match="initialisations 0"):
         calibrate("params", initialisations=0)
     with pytest.raises(InputError, match="did you mean 'nasbench201'"):

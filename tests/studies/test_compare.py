@@ -10,6 +10,7 @@ import eznas
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.discovery.callbacks import NoCallback
 from eznas.errors import InputError
+from eznas.metrics.calibration import SUREST
 from eznas.proxies import calibrations
 from eznas.proxies.calibrations import calibrations_of
 from eznas.proxies.loading import load
@@ -68,7 +69,7 @@ def test_the_probability_is_that_of_the_calibration_in_the_box(both):
     small, large = (np.array(model["scores"]) for model in both["models"])
     expected = {d: content.curve(d).probability(large, small) for d in content.datasets}
     assert both["probabilities"] == pytest.approx({d: float(p) for d, p in expected.items()})
-    assert all(0.5 < p < module.SUREST for p in both["probabilities"].values())
+    assert all(0.5 < p < SUREST for p in both["probabilities"].values())
     assert both["calibrated"]["space"] == "nasbench201"
     assert both["reason"] == ""
 
