@@ -10,7 +10,8 @@ from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
 from eznas.errors import InputError
-from eznas.proxies.classics import list_proxies as proxies
+from eznas.proxies.listing import list_discovered as discovered_proxies
+from eznas.proxies.listing import list_proxies as proxies
 from eznas.proxies.loading import load
 from eznas.proxies.proxy import Proxy
 from eznas.proxies.scoring import score
@@ -19,7 +20,9 @@ from eznas.search.result import SearchResult
 from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
+from eznas.studies.calibrate import calibrate
 from eznas.studies.combine import Combination, combine
+from eznas.studies.compare import compare
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
@@ -67,10 +70,13 @@ __all__ = [
     "Supernets",
     "agreement",
     "budgets",
+    "calibrate",
     "combine",
+    "compare",
     "compare_searches",
     "compare_splits",
     "correlate",
+    "discovered_proxies",
     "estimate",
     "evolve",
     "export",

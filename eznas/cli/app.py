@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+notes: dict[str, None] = {}  # on the arguments of the command that runs, each once, in order
 NARROWEST = 40  # characters in which a table can still be read; lines break in narrower windows
 out = Console()
 err = Console(stderr=True)
@@ -41,12 +42,15 @@ def options(
 
 
 def emit(content: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Print the content as one JSON object, or have `show` print it for people."""
+    """Print the content as one JSON object, or have `show` print it for people; then, on the error
+    stream, what there is to note of the command's arguments."""
     if as_json:
         # Flushed here, where a reader that is gone and a disk that is full are dealt with.
         print(json.dumps(plain(content), allow_nan=False), flush=True)
     else:
         show(content)
+    for note in notes:
+        err.print(f"eznas: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def line(text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from eznas.cli.app import app, err
+from eznas.cli.app import app, err, notes
 from eznas.errors import InputError, one_line
 from eznas.system.machine import keep_pages
 
@@ -18,6 +18,7 @@ _NEGATIVE = re.compile(r"-\s*(?:[\d.]+(?:[eE][+-]?\d+)?\s*[-+*/]|\(|\w+\()")
 
 def main() -> None:
     """Run the command line; bad input is one line on the error stream and exit code 2."""
+    notes.clear()
     keep_pages()  # it changes the whole process, which here is ours
     try:
         # A blank before a formula that begins with a minus keeps it from being read as an option.

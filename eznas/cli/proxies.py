@@ -21,10 +21,16 @@ from eznas.cli.options import (
 )
 from eznas.errors import unknown
 from eznas.formulas import vocabulary
+from eznas.proxies.listing import list_aliases
 from eznas.proxies.loading import untested
 from eznas.report import tables
 from eznas.report.formula_views import VIEWS
 
+MODEL_HELP = (
+    "package.module:factory (a function that returns a torch module; with literal arguments: "
+    "mine:net(8)), timm:NAME, torchvision:NAME, SPACE/ARCHITECTURE, or the string of a "
+    "NAS-Bench-201 architecture."
+)
 FAILED = 1  # exit code: some of the models have no score
 _SCORING_OPTIONS = {
     "images": MEASUREMENT_OPTIONS["images"],
@@ -42,9 +48,7 @@ def score(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="package.module:factory (a function that returns a torch module; with literal "
-            "arguments: mine:net(8)), timm:NAME, "
-            "torchvision:NAME, SPACE/ARCHITECTURE, or the string of a NAS-Bench-201 architecture.",
+            help=MODEL_HELP,
         ),
     ],
     input_size: InputSize = None,
@@ -129,9 +133,24 @@ def show(
 
 @app.command()
 def proxies(as_json: AsJson = False) -> None:
-    """List the published proxies, each as a formula with its source."""
-    content = {"proxies": eznas.proxies()}
-    emit(content, as_json, lambda c: out.print(tables.proxy_table(c["proxies"])))
+    """List the discovered proxies with their evidence, the published ones as formulas with their
+    sources, and the aliases of both."""
+    content = {
+        "discovered": eznas.discovered_proxies(),
+        "proxies": eznas.proxies(),
+        "aliases": list_aliases(),
+    }
+
+    def show(content: dict[str, Any]) -> None:
+        out.print(tables.proxy_table(content["proxies"]))
+        for text in tables.discovered_lines(content["discovered"]):
+            line(text)
+        line("aliases:")
+        for row in content["aliases"]:
+            text = f"{row['alias']} is {row['proxy']}: {row['why']}"
+            out.print(text, markup=False, highlight=False)
+
+    emit(content, as_json, show)
 
 
 @app.command("vocabulary")

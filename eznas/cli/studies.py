@@ -16,7 +16,6 @@ from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.cli.app import app, check_plot, emit, line, out
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
-    PROXY_HELP,
     SAMPLE_OPTIONS,
     Accuracy,
     AsJson,
@@ -26,11 +25,13 @@ from eznas.cli.options import (
     Models,
     Networks,
     Plot,
+    Proxies,
     Proxy,
     Seed,
     SetName,
     SpaceName,
     measurement_keywords,
+    noted,
     option,
     sample_keywords,
     with_options,
@@ -49,6 +50,7 @@ Against = Annotated[
     typer.Option(
         metavar="PROXY",
         help="Also give the tau and rho of this proxy minus those of every other, paired.",
+        callback=noted,
     ),
 ]
 Within = Annotated[
@@ -111,10 +113,7 @@ def _command() -> str:
 def correlate(
     sample: dict[str, Any],
     measurement: dict[str, Any],
-    proxies: Annotated[
-        list[str],
-        typer.Argument(metavar="PROXY", help=f"{PROXY_HELP} `classics`: all published proxies."),
-    ],
+    proxies: Proxies,
     models: Models = None,
     input_size: InputSize = None,
     init: Init = None,
@@ -210,7 +209,9 @@ def combine(
     sample: dict[str, Any],
     measurement: dict[str, Any],
     first: Proxy,
-    second: Annotated[str, typer.Argument(metavar="PROXY", help="The other proxy.")],
+    second: Annotated[
+        str, typer.Argument(metavar="PROXY", help="The other proxy.", callback=noted)
+    ],
     set_name: SetName = "all",
     steps: Annotated[
         int, typer.Option(min=1, max=1000, help="Steps of the weight from 0 to 1.")

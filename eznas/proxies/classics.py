@@ -184,12 +184,3 @@ _ROWS = (
 
 CLASSICS: dict[str, Classic] = {row.name: row for row in _ROWS}
 SIZES = ("live_params", "flops")  # of a network: what partial correlations hold fixed
-
-
-def list_proxies() -> list[dict[str, str]]:
-    """Every published proxy in the order of `CLASSICS`: dicts with the keys proxy (its name),
-    formula, source and note (how it differs from its authors' code, "" where it does not)."""
-    return [
-        {"proxy": c.name, "formula": c.formula, "source": c.source, "note": c.note}
-        for c in CLASSICS.values()
-    ]

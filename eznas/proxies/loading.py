@@ -9,6 +9,7 @@ from eznas.evaluation.contexts import contexts_of
 from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
 from eznas.proxies import files
+from eznas.proxies.aliases import ALIASES
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.proxy import Proxy
@@ -17,7 +18,7 @@ from eznas.statistics.config import PROXY
 from eznas.system.arguments import checked, text
 from eznas.system.folder import RunFolder, is_run, run_names
 
-NAMES = (*CLASSICS, *DISCOVERED)  # of proxies that are there without any run
+NAMES = (*CLASSICS, *DISCOVERED, *ALIASES)  # of proxies that are there without any run
 USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes from no run
 
 
@@ -25,10 +26,11 @@ USUAL_SPACE = "nasbench201"  # its input sizes are described where a proxy comes
 def load(proxy: str) -> Proxy:
     """The proxy that a text names.
 
-    The text is one of `NAMES`, published or discovered; the name or folder of a run, also after
-    `run:` (its champion, or the fittest formula so far if it has not finished); RUN#K (formula K of
-    the run's archive, from 1); a .json file; or a formula. Raises `InputError`, with the nearest
-    known name, for any other text.
+    The text is one of `NAMES`: a published or discovered proxy, or an alias of one, whose proxy
+    keeps its own name ("default" is what the evidence recommends for any network, see `ALIASES`);
+    the name or folder of a run, also after `run:` (its champion, or the fittest formula so far if
+    it has not finished); RUN#K (formula K of the run's archive, from 1); a .json file; or a
+    formula. Raises `InputError`, with the nearest known name, for any other text.
     """
     return _loaded(proxy.strip())[0]
 
@@ -66,6 +68,7 @@ def untested(proxy: str) -> bool:
 
 def _loaded(text: str) -> tuple[Proxy, files.ProxyFile | None]:
     """The proxy, and the content of a proxy file for it where it comes from a file or a run."""
+    text = ALIASES[text].proxy if text in ALIASES else text
     if text in CLASSICS:
         return Proxy(text, parse(CLASSICS[text].formula)), None
     if text in DISCOVERED:

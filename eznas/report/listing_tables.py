@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from eznas.report.cells import new_table, shortened
+from eznas.report.cells import interval_texts, new_table, sample_title, shortened
 
 _LONGEST_REASON = 12  # letters of a reason in a table
 _STATE = {"ok": "dim", "note": "bold blue", "fault": "bold red"}
@@ -39,15 +39,39 @@ def reason_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     return [reason if reason.startswith(name) else f"{name}: {reason}" for name, reason in long]
 
 
-def proxy_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """Named proxies: name, formula, source and note."""
-    table = Table(show_lines=True)
+def proxy_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Published proxies; `rows` as `eznas.proxies.listing.list_proxies` returns them."""
+    table = Table(title="published", title_justify="left", show_lines=True)
     for heading in ("proxy", "formula", "source and note"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        source = "; ".join(part for part in (row["source"], row.get("note", "")) if part)
-        table.add_row(Text(row["proxy"]), Text(row["formula"]), Text(source))
+        source = "; ".join(part for part in (row["source"], row["note"]) if part)
+        table.add_row(Text(_names(row)), Text(row["formula"]), Text(source))
     return table
+
+
+def discovered_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Discovered proxies with tau on networks that took no part in their search; `rows` as
+    `eznas.proxies.listing.list_discovered` returns them."""
+    lines = ["discovered (`eznas show NAME` prints a formula), with tau [95 %]:"]
+    for row in rows:
+        evidence = row["evidence"]
+        intervals = interval_texts([(e["tau"], e["tau_low"], e["tau_high"]) for e in evidence])
+        seen = ", ".join(f"{count} of {space}" for space, count in row["labels"].items())
+        lines += [
+            " = ".join([row["proxy"], *row["aliases"]]),
+            *(f"  {e['dataset']} {text}" for e, text in zip(evidence, intervals, strict=True)),
+            *(f"  on {title}" for title in dict.fromkeys(map(sample_title, evidence))),
+            f"  networks whose accuracies its search saw: {seen}",
+            f"  probes: {', '.join(row['probes'])}, on {row['raw_batch']} images "
+            f"({row['sketch_batch']} for sketches)",
+        ]
+    return lines
+
+
+def _names(row: Mapping[str, Any]) -> str:
+    """The name of a proxy, and its aliases below."""
+    return "\n".join([row["proxy"], *(f"= {alias}" for alias in row["aliases"])])
 
 
 def word_table(rows: Sequence[Mapping[str, str]]) -> Table:

@@ -1,6 +1,12 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
 from eznas.report.autoencoding import autoencoding_table
+from eznas.report.calibration_tables import (
+    calibration_lines,
+    reliability_table,
+    two_models_lines,
+    two_models_table,
+)
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
@@ -18,6 +24,7 @@ from eznas.report.listing_tables import (
     check_table,
     curve_table,
     data_table,
+    discovered_lines,
     imported,
     imported_curves,
     proxy_table,
@@ -59,6 +66,7 @@ __all__ = [
     "autoencoding_table",
     "best_line",
     "budget_table",
+    "calibration_lines",
     "check_table",
     "combine_table",
     "comparison_table",
@@ -67,6 +75,7 @@ __all__ = [
     "curve_table",
     "data_table",
     "difference_table",
+    "discovered_lines",
     "feature_ranking_table",
     "few_shot_table",
     "front_table",
@@ -83,6 +92,7 @@ __all__ = [
     "proxy_table",
     "reason_lines",
     "recommendation",
+    "reliability_table",
     "remedy_lines",
     "score_table",
     "scoring_table",
@@ -94,6 +104,8 @@ __all__ = [
     "split_title",
     "supernet_table",
     "tree_lines",
+    "two_models_lines",
+    "two_models_table",
     "weight_table",
     "winner_table",
     "word_table",

@@ -56,6 +56,11 @@ def canonical_name(name: str) -> str:
     return f"{module}:{factory}({', '.join(arguments)})"
 
 
+def space_of(name: str) -> str:
+    """The space of the architecture that a name has, "" where it names none."""
+    return (_in_space(name) or ("", ""))[0]
+
+
 def usual_input_size(name: str, model: nn.Module) -> tuple[int, ...]:
     """The size (channels, height, width) of what goes into a model of this name, unless a user
     says."""

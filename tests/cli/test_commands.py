@@ -10,6 +10,7 @@ import pytest
 
 import eznas
 from eznas.discovery.setup import BASELINES
+from eznas.proxies.aliases import ALIASES
 from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call, complaint
 
 
@@ -59,12 +60,25 @@ def test_output_that_a_full_disk_does_not_take_is_one_line(arguments):
     assert process.stderr == b"eznas: output: cannot write: No space left on device\n"
 
 
-def test_proxies_lists_formulas():
-    rows = answer("proxies")["proxies"]
-    assert [list(r) for r in rows] == [["proxy", "formula", "source", "note"]] * len(rows)
+def test_proxies_lists_formulas_and_aliases():
+    content = answer("proxies")
+    rows = content["proxies"]
+    keys = ["proxy", "formula", "source", "note", "aliases"]
+    assert [list(r) for r in rows] == [keys] * len(rows)
     assert {"hybrid", *BASELINES} <= {r["proxy"] for r in rows}
     shown = call("proxies").out
-    assert all(r["proxy"] in shown for r in rows)
+    assert all(r["proxy"] in shown for r in [*rows, *content["discovered"]])
+    assert [a["alias"] for a in content["aliases"]] == list(ALIASES)
+    assert " ".join(ALIASES["default"].note.split()) in " ".join(shown.split())
+
+
+def test_what_an_alias_stands_for_is_said_beside_the_output():
+    note = f"eznas: {ALIASES['default'].note}\n"
+    for command in (("show", "default"), ("score", "default", "strangers:network", *BATCH)):
+        assert call(*command).err.endswith(note)
+    assert complaint("correlate", "default", "prams").startswith("unknown proxy 'prams'")
+    assert answer("show", "default")["proxy"] == ALIASES["default"].proxy
+    assert not call("show", ALIASES["default"].proxy).err
 
 
 def test_score_ranks_and_gives_the_reason_where_there_is_no_score():

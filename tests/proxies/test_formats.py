@@ -12,9 +12,10 @@ from eznas.errors import InputError
 from eznas.evaluation.arithmetic import FeatureRows, scores
 from eznas.formulas.parser import parse
 from eznas.proxies import files
+from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.export.latex import latex, latex_file
 from eznas.proxies.export.sympy_text import sympy_text
-from eznas.proxies.loading import NAMES
 from eznas.report import exporting
 from eznas.report.exporting import FORMATS
 
@@ -75,7 +76,7 @@ def test_a_latex_file_has_a_line_for_each_term_and_says_its_source():
     assert text.count("{") == text.count("}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*CLASSICS, *DISCOVERED])
 def test_sympy_reads_a_formula_and_gives_its_value(name):
     """The features stand for numbers; the arithmetic above them gives the engine's score."""
     formula = eznas.load(name).formula
@@ -126,7 +127,7 @@ def test_a_picture_is_as_large_as_its_formula(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*CLASSICS, *DISCOVERED])
 def test_every_proxy_exports_to_every_format(name, tmp_path):
     for ending in ENDINGS.values():
         eznas.export(name, f"formula{ending}")

@@ -17,8 +17,9 @@ import eznas
 from eznas.errors import InputError
 from eznas.primitives import PRIMITIVES
 from eznas.primitives.registry import primitive
+from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from eznas.proxies.export.standalone import standalone
-from eznas.proxies.loading import NAMES
 from tests.proxies.zoo import BUILDERS, INPUT, model
 
 ALLOWED = {*sys.stdlib_module_names, "torch"}
@@ -74,7 +75,7 @@ def test_the_file_gives_what_the_engine_gives(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*CLASSICS, *DISCOVERED])
 def test_every_proxy_on_twenty_models(name):
     assert len(BUILDERS) == 20
     assert not differences(eznas.load(name), BUILDERS)

@@ -1,0 +1,44 @@
+"""Aliases: names that stand for the proxies which the evidence recommends.
+
+A row is data: later evidence replaces `proxy` and `why`, and a test derives both rows from what
+runs have recorded. An alias is no proxy of its own: what it names keeps its name everywhere.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A name, the proxy that it stands for, and why that one."""
+
+    name: str
+    proxy: str
+    why: str
+
+    @property
+    def note(self) -> str:
+        """What someone who asks for the alias should know, in one line."""
+        return f"{self.name} is {self.proxy}: {self.why}"
+
+
+_ROWS = (
+    Alias(
+        "default",
+        "meco",
+        "a classic, as no discovered formula is better outside its own space yet; by mean tau over "
+        "four spaces the best of those that score every kind of model",
+    ),
+    Alias(
+        "default_nasbench201",
+        "nasbench201-b",
+        "a discovered formula, for networks of NAS-Bench-201 alone; of all runs' champions the "
+        "best on held-out networks, by mean tau over three data sets with validation accuracy",
+    ),
+)
+
+ALIASES: dict[str, Alias] = {row.name: row for row in _ROWS}
+
+
+def aliases_of(proxy: str) -> list[str]:
+    """The aliases that stand for a proxy."""
+    return [alias.name for alias in ALIASES.values() if alias.proxy == proxy]
