@@ -12,6 +12,7 @@ from typing import Any
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
 from eznas.discovery.config import Config, command_of
+from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
@@ -19,7 +20,6 @@ from eznas.discovery.result import Outcome, Result
 from eznas.discovery.search import (
     OnGeneration,
     SearchResult,
-    gather_evidence,
     search_formulas,
 )
 from eznas.discovery.setup import Setup, prepare

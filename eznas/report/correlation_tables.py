@@ -157,8 +157,8 @@ def _text(value: float | None, form: str) -> str:
 
 
 def undefined_notes(rows: Sequence[Row]) -> list[str]:
-    """A line for each proxy that is undefined on some networks: how many and why."""
-    notes = []
+    """A line for the proxies that are undefined on the same networks: how many and why."""
+    proxies: dict[str, dict[str, None]] = {}
     for row in rows:
         if "undefined" not in row:
             continue
@@ -167,10 +167,10 @@ def undefined_notes(rows: Sequence[Row]) -> list[str]:
             f"{reason} ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
             for reason, names in row["undefined"]["reasons"].items()
         )
-        rest = "its figures are over the others" if count < networks else "no figures"
-        where = f"{row['proxy']}: undefined on {count} of {networks} networks"
-        notes.append(f"{where}, {rest}: {reasons}")
-    return list(dict.fromkeys(notes))
+        rest = "no figures" if count == networks else "figures are over the others"
+        note = f"undefined on {count} of {networks} networks, {rest}: {reasons}"
+        proxies.setdefault(note, {})[row["proxy"]] = None
+    return [f"{', '.join(names)}: {note}" for note, names in proxies.items()]
 
 
 def _notes(rows: Sequence[Row], headings: set[str]) -> list[str]:

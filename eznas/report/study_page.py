@@ -235,7 +235,10 @@ def _features_tables(content: Content) -> Iterator[str]:
     )
     models = [
         dict(row) | dict(zip(("t", "t_low", "t_high"), tau or (None,) * 3, strict=True))
-        | {"dataset": dataset}
+        | {
+            "dataset": dataset,
+            "with_score": row["networks"] - row.get("undefined", {}).get(dataset, 0),
+        }
         for row in content["yardsticks"]
         for dataset, tau in row["tau"].items()
     ]  # fmt: skip
@@ -246,7 +249,7 @@ def _features_tables(content: Content) -> Iterator[str]:
             ("features", number("features", ",")),
             ("split by", text("split_by")),
             ("data set", text("dataset")),
-            ("networks", number("networks", ",")),
+            ("networks", number("with_score", ",")),
             ("tau [95 %]", interval("t")),
         ],
         models,
