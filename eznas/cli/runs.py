@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
@@ -23,6 +25,7 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import duration, live_progress
 from eznas.discovery import config
+from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
@@ -206,27 +209,30 @@ def _end(result: eznas.Result, as_json: bool) -> None:
 
 
 def _show_result(result: dict[str, Any]) -> None:
-    if result["held_out"]:
-        out.print(tables.correlation_table(result["held_out"], out.width))
-        line("")
-    if result["difference"]:
-        out.print(tables.difference_table("champion", result["difference"], out.width))
-        line(tables.outcome_line(result["difference"]))
-        line("")
+    """What the champion is worth, in a screen: the outcome, a short table, the formula."""
+    run, formulas = result["run"], result["evaluations"]
+    stopped = result["stopped"].startswith("SIG")
+    if result["difference"] or not result["recommended"]:
+        line(
+            f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
+            f"chosen from {formulas} formulas in {duration(result['seconds'])}"
+            f"{', not yet tested' if stopped else ''}"
+        )
     if result["recommended"]:
         line(tables.recommendation(result))
+    for text in tables.outcome_lines(result["difference"]):
+        out.print(Padding(Text(text), (0, 0, 0, 2)))
+    if result["held_out"]:
+        line("")
+        out.print(tables.short_table(result, out.width))
         line("")
     if not result["difference"] and result["recommended"]:
         return
-    run = result["run"]
-    stopped = result["stopped"].startswith("SIG")
-    line(
-        f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
-        f"chosen from {result['evaluations']} formulas in {duration(result['seconds'])}"
-        f"{', not yet tested' if stopped else ''}:"
-    )
     for text in formula_lines(result["formula"], out.width - 2):
         line(f"  {text}")
+    line("")
+    if result["held_out"]:
+        line(f"all baselines and metrics: {ROOT / run / PAGE}")
     line(f"next: `eznas score {run} MODEL` scores a model of yours by it,")
     line(f"      `eznas correlate {run} hybrid` compares it with a published proxy")
 

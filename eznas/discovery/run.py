@@ -32,7 +32,7 @@ from eznas.metrics import Difference, Row
 from eznas.proxies import files
 from eznas.proxies.loading import NAMES
 from eznas.proxies.proxy import Proxy
-from eznas.report.study_page import run_page
+from eznas.report.run_page import run_page
 from eznas.system.arguments import checked
 from eznas.system.files import write_whole
 from eznas.system.folder import CONFIG, RunFolder

@@ -4,7 +4,6 @@ from eznas.report.autoencoding import autoencoding_table
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
-    outcome_line,
 )
 from eznas.report.latent_tables import (
     answer_table,
@@ -34,6 +33,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
+from eznas.report.run_tables import outcome_lines, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -77,7 +77,7 @@ __all__ = [
     "latent_lines",
     "latent_title",
     "leaf_table",
-    "outcome_line",
+    "outcome_lines",
     "prediction_table",
     "predictor_table",
     "proxy_table",
@@ -88,6 +88,7 @@ __all__ = [
     "scoring_table",
     "search_table",
     "search_title",
+    "short_table",
     "source_lines",
     "speed_table",
     "split_table",

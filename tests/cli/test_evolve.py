@@ -166,13 +166,14 @@ def test_a_damaged_run_gets_one_line(finished):
 def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     outcome = call(*EVOLVE, "--name", "shown")
     assert outcome.code == 0
-    *_, end = outcome.out.partition("champion of runs/shown, chosen from ")
-    formula = end[end.index(":\n") + 2 : end.index("next: ")]
+    assert re.match(r"champion of runs/shown, chosen from \d+ formulas in \d+s\n  ", outcome.out)
+    end = outcome.out[outcome.out.rindex("\n\n", 0, outcome.out.index("\n\nall baselines")) :]
+    formula = end[: end.index("all baselines")]
     assert "".join(formula_lines(finished["formula"], 10_000)) == " ".join(formula.split())
     assert "`eznas score shown MODEL`" in end
     assert "`eznas correlate shown hybrid`" in end
-    assert "tau of champion minus tau of another" in outcome.out
-    assert re.search(r"^of \d+ comparisons, each by itself at 95 %: ", outcome.out, re.M)
+    assert "champion's lead [95 %]" in outcome.out
+    assert "all baselines and metrics: runs/shown/README.md" in end
     assert re.search(r"^generation 0/1  +8  +-?[.\d]+  +-?[.\d]+  +\d+  +\d+s$", outcome.err, re.M)
     assert "generation 1/1" in outcome.err
     assert max(map(len, f"{outcome.out}\n{outcome.err}".splitlines())) <= 80
