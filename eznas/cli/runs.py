@@ -3,9 +3,8 @@
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,7 +112,7 @@ def evolve(
     seconds, megabytes = _limits(time, memory, address)
     own = configuration.models.file is not None  # how long the search is depends on their number
     last = -1 if own else configuration.evolution.generations
-    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
+    with live_progress(last) as progress, _stoppable_command():
         result = eznas.evolve(
             configuration,
             workers=processes,
@@ -153,7 +152,7 @@ def resume(
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
     last = generations or _last_generation(run)
-    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
+    with live_progress(last) as progress, _stoppable_command():
         result = eznas.resume(
             run,
             generations=generations,

@@ -174,8 +174,9 @@ def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     assert "`eznas correlate shown hybrid`" in end
     assert "champion's lead [95 %]" in outcome.out
     assert "all baselines and metrics: runs/shown/README.md" in end
-    assert re.search(r"^generation 0/1  +8  +-?[.\d]+  +-?[.\d]+  +\d+  +\d+s$", outcome.err, re.M)
-    assert "generation 1/1" in outcome.err
+    figures = r"best -?[.\d]+, median -?[.\d]+, 8 networks, \d+ formulas/s"
+    assert re.search(rf"^generation 0/1: {figures}, \d+s left$", outcome.err, re.M)
+    assert re.search(rf"^generation 1/1: {figures}$", outcome.err, re.M)
     assert max(map(len, f"{outcome.out}\n{outcome.err}".splitlines())) <= 80
 
 
