@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress import (
@@ -35,12 +35,12 @@ _FORMULA = 3  # lines of it that a formula takes, at most
 
 class LiveProgress:
     """A callback that shows phases and generations; `last`: the generation that a search ends with,
-    0 or -1 where it is unknown."""
+    0 or -1 where it is unknown; `console`: where, by default the error stream."""
 
-    def __init__(self, last: int = 0) -> None:
-        self._last = last
+    def __init__(self, last: int = 0, console: Console | None = None) -> None:
+        self._last, self._console = last, console or err
         self._search: _Search | None = None
-        self._bar = Progress(BarColumn(), MofNCompleteColumn(), _TimeLeft(), console=err)
+        self._bar = Progress(BarColumn(), MofNCompleteColumn(), _TimeLeft(), console=self._console)
         self._live: Live | None = None
         self._task: TaskID | None = None
         self._owner = object()  # the phase whose progress the bar shows
@@ -50,7 +50,7 @@ class LiveProgress:
     def phase(self, name: str, networks: int) -> Any:
         """Begin a phase: its title, then a progress bar over its networks."""
         self.close()
-        err.print(name, style="bold", markup=False, highlight=False)
+        self._console.print(name, style="bold", markup=False, highlight=False)
         self._owner, self._since = object(), time.monotonic()
         return partial(self._advance, self._owner)
 
@@ -62,10 +62,10 @@ class LiveProgress:
         self._search = _Search(report, self._last, rate, time.monotonic() + left)
         self._remove_bar()
         self._since = time.monotonic()
-        if err.is_terminal:
+        if self._console.is_terminal:
             self._show()
         else:
-            _print(self._search.line())
+            self._print(self._search.line())
 
     def close(self) -> None:
         """Remove bar and panel; of the panel's last generation a line stays."""
@@ -74,11 +74,11 @@ class LiveProgress:
             self._live.stop()
             self._live = None
             if self._search is not None:
-                _print(self._search.line())
+                self._print(self._search.line())
         self._search = None
 
     def _advance(self, phase: object, done: int, total: int) -> None:
-        if total < 2 or not err.is_terminal:
+        if total < 2 or not self._console.is_terminal:
             return
         if phase is not self._owner:  # it goes on after another phase within it
             self._remove_bar()
@@ -102,10 +102,13 @@ class LiveProgress:
     def _show(self) -> None:
         content = self._bar if self._search is None else Group(self._search, self._bar)
         if self._live is None:
-            self._live = Live(content, console=err, transient=True)
+            self._live = Live(content, console=self._console, transient=True)
             self._live.start(refresh=True)
         else:
             self._live.update(content)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Search:
@@ -121,12 +124,12 @@ class _Search:
         """The generation in a line."""
         return f"{self._number}: {', '.join(self._parts())}"
 
-    def __rich__(self) -> Panel:
-        width = min(_PANEL, err.width)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(_PANEL, options.max_width)
         formula = formula_lines(self._report.best.formula, 1 << 20)[0]
         lines = [", ".join(self._parts()), shortened(formula, _FORMULA * (width - 8))]
         text = Text("\n".join(lines))
-        return Panel(text, title=self._number, title_align="left", width=width)
+        yield Panel(text, title=self._number, title_align="left", width=width)
 
     def _parts(self) -> list[str]:
         report = self._report
@@ -157,16 +160,14 @@ class _TimeLeft(ProgressColumn):
 
 
 def duration(seconds: float) -> str:
-    """A time for people: 25s, 3m 20s, 1h 5m."""
+    """A time for people: 25s, 3m 20s, 1h 5m, 3d 4h."""
     whole = max(0, round(seconds))
-    minutes, hours = whole // 60, whole // 3600
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return f"{days}d {hours % 24}h"
     if hours:
         return f"{hours}h {minutes % 60}m"
     return f"{minutes}m {whole % 60}s" if minutes else f"{whole}s"
-
-
-def _print(text: str) -> None:
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

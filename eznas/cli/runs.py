@@ -201,14 +201,14 @@ def _last_generation(run: str) -> int:
 
 def _end(result: eznas.Result, as_json: bool) -> None:
     """Show a result; after an interrupt, say how to go on, and exit with the signal's code."""
-    emit(asdict(result), as_json, _show_result)
+    emit(asdict(result), as_json, show_result)
     if result.stopped.startswith("SIG"):
         err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)
         raise SystemExit(128 + signal.Signals[result.stopped])
 
 
-def _show_result(result: dict[str, Any]) -> None:
-    """What the champion is worth, in a screen: the outcome, a short table, the formula."""
+def show_result(result: dict[str, Any]) -> None:
+    """Print what the champion is worth, in a screen: the outcome, a short table, the formula."""
     run, formulas = result["run"], result["evaluations"]
     stopped = result["stopped"].startswith("SIG")
     if result["difference"] or not result["recommended"]:

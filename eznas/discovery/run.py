@@ -16,7 +16,7 @@ from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
-from eznas.discovery.result import Outcome, Result
+from eznas.discovery.result import RESULT, Outcome, Result
 from eznas.discovery.search import (
     OnGeneration,
     SearchResult,
@@ -37,7 +37,6 @@ from eznas.system.arguments import checked
 from eznas.system.files import write_whole
 from eznas.system.folder import CONFIG, RunFolder
 
-RESULT = "result.json"
 PAGE = "README.md"
 
 

@@ -1,19 +1,51 @@
-"""The result of a run in short: the champion beside the yardsticks and the strongest baselines."""
+"""Runs in short: a list of them, and the result of one, in which the champion stands beside the
+yardsticks and the strongest baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from eznas.metrics import verdict
-from eznas.report.cells import WIDTH, interval_texts, sample_title, sort_key
+from eznas.report.cells import (
+    UNDEFINED,
+    WIDTH,
+    bare,
+    interval_texts,
+    open_table,
+    sample_title,
+    sort_key,
+)
 from eznas.report.correlation_tables import sections, undefined_notes
 
 Row = Mapping[str, Any]
 CHAMPION = "champion"
 YARDSTICKS = ("greedy", "hybrid")  # shown whatever their tau is
 STRONGEST = 2  # further baselines that are shown
+_STATE = {"running": "bold blue", "damaged": "bold red", "finished": "dim"}
 WORDS = {"won": "ahead", "lost": "behind", "even": "even"}
+
+
+def run_table(runs: Sequence[Row]) -> Table:
+    """The runs that there are, in this order; a row is an `eznas.discovery.watching.RunState`,
+    `age` as people read it."""
+    table = open_table()
+    for heading in ("run", "state", "searched"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "state")
+    for heading in ("generation", "best", "age"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run in runs:
+        generation, best = run["generation"], run["best"]
+        numbers = (
+            UNDEFINED if generation is None else f"{generation}/{run['generations']}",
+            UNDEFINED if best is None else bare(best),
+            run["age"],
+        )
+        state = Text(run["state"], style=_STATE.get(run["state"], ""))
+        table.add_row(Text(run["name"]), state, Text(run["searched"]), *numbers)
+    return table
 
 
 def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
-from eznas.report.run_tables import outcome_lines, short_table
+from eznas.report.run_tables import outcome_lines, run_table, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -84,6 +84,7 @@ __all__ = [
     "reason_lines",
     "recommendation",
     "remedy_lines",
+    "run_table",
     "score_table",
     "scoring_table",
     "search_table",
