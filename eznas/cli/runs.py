@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import duration, live_progress
 from eznas.discovery import config
+from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
@@ -33,6 +34,10 @@ from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import Stopped, stoppable
 
+Name = Annotated[
+    str | None,
+    typer.Option(help=f"Name of the run, a new folder in {ROOT}/.", show_default="SPACE-seedN-K"),
+]
 Time = Annotated[
     str | None,
     typer.Option(
@@ -48,6 +53,16 @@ Memory = Annotated[
         help="Memory for all processes together, as in 800M or 4G; measured networks that do not "
         "fit go to disk.",
         show_default="no limit",
+    ),
+]
+Board = Annotated[
+    str | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Write how the search goes on into a folder that TensorBoard shows (needs "
+        "eznas[tensorboard]).",
+        show_default="none",
     ),
 ]
 Address = Annotated[
@@ -75,15 +90,11 @@ def evolve(
         ),
     ] = None,
     workers: Workers = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Name of the run, a new folder in {ROOT}/.", show_default="SPACE-seedN-K"
-        ),
-    ] = None,
+    name: Name = None,
     time: Time = None,
     memory: Memory = None,
     address: Address = None,
+    tensorboard: Board = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only estimate the run's time and memory.")
     ] = False,
@@ -112,14 +123,14 @@ def evolve(
     seconds, megabytes = _limits(time, memory, address)
     own = configuration.models.file is not None  # how long the search is depends on their number
     last = -1 if own else configuration.evolution.generations
-    with live_progress(last) as progress, _stoppable_command():
+    with _watcher(last, tensorboard) as watcher, _stoppable_command():
         result = eznas.evolve(
             configuration,
             workers=processes,
             name=name,
             seconds=seconds,
             memory=megabytes,
-            watcher=progress,
+            watcher=watcher,
         )
     _end(result, as_json)
 
@@ -141,6 +152,7 @@ def resume(
     workers: Workers = None,
     memory: Memory = None,
     address: Address = None,
+    tensorboard: Board = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on even if packages or data have changed.")
     ] = False,
@@ -152,7 +164,7 @@ def resume(
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
     last = generations or _last_generation(run)
-    with live_progress(last) as progress, _stoppable_command():
+    with _watcher(last, tensorboard) as watcher, _stoppable_command():
         result = eznas.resume(
             run,
             generations=generations,
@@ -161,9 +173,21 @@ def resume(
             memory=megabytes,
             force=force,
             previous=previous,
-            watcher=progress,
+            watcher=watcher,
         )
     _end(result, as_json)
+
+
+@contextmanager
+def _watcher(last: int, tensorboard: str | None) -> Iterator[Callback]:
+    """What shows a run of so many generations on the error stream and, with a folder, in
+    TensorBoard."""
+    with live_progress(last) as progress:
+        if tensorboard is None:
+            yield progress
+            return
+        with closing(TensorBoard(tensorboard)) as board:
+            yield CallbackList(progress, board)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from tests.cli.calls import (
     complaint,
     listing,
 )
+from tests.discovery.made_up_run import report
 
 # One data set of small images and two statistics: seconds instead of a minute.
 TINY = {
@@ -188,3 +189,17 @@ def test_dry_run_estimates_and_leaves_nothing(finished):
     assert content["workers"] == 1
     assert content["seconds"] > 0
     assert listing(Path()) == before
+
+
+def test_tensorboard_gets_the_generations(folder, monkeypatch):
+    pytest.importorskip("tensorboardX", reason="tensorboardX, of eznas[tensorboard], is missing")
+
+    def evolve(configuration, *, watcher, **_):
+        watcher.generation(report(0), 1.0, 2.0)
+        return eznas.Result("mine", "mine", "params", 6.0, 112)
+
+    monkeypatch.setattr(eznas, "evolve", evolve)
+    outcome = call("evolve", "--tensorboard", "logs", "--workers", "1")
+    assert "generation  0/20: best .500" in outcome.err
+    assert len(list(Path("logs").glob("events.out.tfevents.*"))) == 1
+    shutil.rmtree("logs")
