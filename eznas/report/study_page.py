@@ -25,6 +25,7 @@ from eznas.report.speed_page import (
     speed_tables,
 )
 from eznas.report.split_page import described_splits, tables_of_splits
+from eznas.report.study_tables import combination_notes
 from eznas.report.supernet_tables import (
     described_few_shot,
     described_supernets,
@@ -183,6 +184,7 @@ def _combination_tables(content: Content) -> Iterator[str]:
         [("w", number("w", ".3f")), *((d, number(d, "+.4f")) for d in content["tau"])], rows
     )
     yield _COMBINATION
+    yield from combination_notes(content)
 
 
 def _described_features(content: Content) -> str:

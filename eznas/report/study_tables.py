@@ -91,7 +91,17 @@ def combine_table(content: Mapping[str, Any]) -> Table:
     for i, weight in enumerate(content["weights"]):
         taus = [correlation_cell(curve[i], 4) for curve in content["tau"].values()]
         table.add_row(f"{weight:.3f}", *taus)
+    notes = combination_notes(content)
+    table.caption = Text("\n".join(notes)) if notes else None
     return table
+
+
+def combination_notes(content: Mapping[str, Any]) -> list[str]:
+    """A line for each data set that has networks without a score: how many there are."""
+    return [
+        f"{dataset}: without {count} networks on which one of the two has no score"
+        for dataset, count in content.get("undefined", {}).items()
+    ]
 
 
 def speed_table(content: Mapping[str, Any]) -> Table:

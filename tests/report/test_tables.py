@@ -296,6 +296,9 @@ def test_a_combination_has_a_row_for_each_weight(width):
     assert column(text, "w") == "0.0000.1251.000"
     assert column(text, "cifar10") == ".2500--.5000"
     assert column(text, "ImageNet16-120") == ".7500.6250.5000"
+    assert "without" not in text
+    text = rendered(combine_table(content | {"undefined": {"cifar10": 2}}), width)
+    assert "cifar10: without 2 networks on which one of the two" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
