@@ -199,15 +199,15 @@ def _features_tables(content: Content) -> Iterator[str]:
     rows = [dict(row) | row["tau"] | {"mean": _mean(row["tau"])} for row in content["features"]]
     rows.sort(key=lambda row: -sort_key(row["mean"]))
     datasets = list(dict.fromkeys(d for row in content["features"] for d in row["tau"]))
-    yield table(
-        [
-            ("feature", code("feature")),
-            *((dataset, number(dataset, "+.3f")) for dataset in datasets),
-            ("mean of \\|tau\\|", number("mean", ".3f")),
-            ("coverage", number("coverage", ".3f")),
-        ],
-        rows[:FIRST_FEATURES],
-    )
+    columns: list[Column] = [
+        ("feature", code("feature")),
+        *((dataset, number(dataset, "+.3f")) for dataset in datasets),
+        ("mean of \\|tau\\|", number("mean", ".3f")),
+        ("coverage", number("coverage", ".3f")),
+    ]
+    if any("undefined" in row for row in rows[:FIRST_FEATURES]):
+        columns.append(("networks without a score", _without_score))
+    yield table(columns, rows[:FIRST_FEATURES])
     models = [
         dict(row) | dict(zip(("t", "t_low", "t_high"), tau or (None,) * 3, strict=True))
         | {
@@ -230,6 +230,10 @@ def _features_tables(content: Content) -> Iterator[str]:
         models,
     )
     yield _FEATURES
+
+
+def _without_score(row: Content) -> str:
+    return str(max(row.get("undefined", {}).values(), default=""))
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has

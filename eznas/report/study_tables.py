@@ -15,7 +15,8 @@ def feature_ranking_table(
     """Features by the mean of |tau| over the datasets where tau is defined, the `top` highest.
 
     `rows`: {"feature": text of the feature, "tau": {dataset: number or None}, "coverage": share of
-    the networks that have a value}.
+    the networks that have a value, "undefined": {dataset: number of networks without a score, which
+    tau leaves out} where there are any}.
     """
     datasets = list(dict.fromkeys(dataset for row in rows for dataset in row["tau"]))
     table = new_table(title)
@@ -27,10 +28,14 @@ def feature_ranking_table(
     table.add_column("cover-\nage", justify="right", no_wrap=True)
     means = [_mean_size(row["tau"].values()) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: sort_key(means[i]), reverse=True)
+    without = {i: max(rows[i].get("undefined", {}).values(), default=0) for i in order[:top]}
+    if any(without.values()):
+        table.add_column("unde-\nfined", justify="right", no_wrap=True)
     for rank, i in enumerate(order[:top], 1):
         taus = [correlation_cell(rows[i]["tau"].get(dataset)) for dataset in datasets]
         mean, coverage = correlation_cell(means[i]), correlation_cell(rows[i]["coverage"])
-        table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage)
+        counts = [str(without[i] or "")] if any(without.values()) else []
+        table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage, *counts)
     return table
 
 

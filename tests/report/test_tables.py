@@ -253,6 +253,10 @@ def test_only_the_first_features_are_shown():
     rows = [{"feature": f"f{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
     text = rendered(feature_ranking_table(rows, "title", 2))
     assert re.findall(r"f[0-9]", text) == ["f5", "f4"]
+    assert "fined" not in text
+    rows[4]["undefined"] = {"d": 7}
+    text = rendered(feature_ranking_table(rows, "title", 2))
+    assert column(text, "fined") == "7"
 
 
 @pytest.mark.parametrize("width", [80, 120])
