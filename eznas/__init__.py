@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from eznas.discovery.callbacks import Callback
+from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import Config
 from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
@@ -58,6 +58,7 @@ __all__ = [
     "SPACES",
     "Budgets",
     "Callback",
+    "CallbackList",
     "Combination",
     "Config",
     "Correlation",
@@ -68,6 +69,7 @@ __all__ = [
     "Result",
     "SearchResult",
     "Supernets",
+    "TensorBoard",
     "agreement",
     "budgets",
     "calibrate",

@@ -10,7 +10,6 @@ from eznas.report.calibration_tables import (
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
-    outcome_line,
 )
 from eznas.report.latent_tables import (
     answer_table,
@@ -41,6 +40,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
+from eznas.report.run_tables import outcome_lines, run_table, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -86,7 +86,7 @@ __all__ = [
     "latent_lines",
     "latent_title",
     "leaf_table",
-    "outcome_line",
+    "outcome_lines",
     "prediction_table",
     "predictor_table",
     "proxy_table",
@@ -94,10 +94,12 @@ __all__ = [
     "recommendation",
     "reliability_table",
     "remedy_lines",
+    "run_table",
     "score_table",
     "scoring_table",
     "search_table",
     "search_title",
+    "short_table",
     "source_lines",
     "speed_table",
     "split_table",

@@ -1,6 +1,6 @@
 """How well short features rank networks, each by itself and in models fitted to all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import study
 from eznas.discovery.callbacks import Callback, NoCallback
+from eznas.evaluation.arithmetic import LEAST_COVERAGE
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_of
 from eznas.formulas.candidates import SIZES, TENSORS, candidate_features
 from eznas.formulas.expression import Expression
-from eznas.metrics import bootstrap_all, kendall
+from eznas.metrics import bootstrap_all, kendall, undefined_scores
 from eznas.predictors.least_squares import FACTORS, greedy_formulas
 from eznas.predictors.randomised_trees import forest_scores
 from eznas.proxies.measured import ScoringSettings, team_for
@@ -46,10 +47,12 @@ def features(
     fitted to all of these features.
 
     Features are ranked on the networks that `study` gives for fitting; a row has the keys feature
-    (its text), tau (data set -> tau, None where undefined) and coverage. The yardsticks (greedy
-    least squares with and without products, randomised trees) are fitted to the same networks and
-    tested on the study's others, of other components. For comparison they are also fitted and
-    tested after the usual split, by lot, where networks of one component are on both sides. A row
+    (its text), tau (data set -> tau, None where undefined) and coverage. Tau is over the networks
+    that have a score, and undefined where more than a fifth has none; how many have none stands
+    under undefined (data set -> number), where there are any. The yardsticks (greedy least squares
+    with and without products, randomised trees) are fitted to the same networks and tested on the
+    study's others, of other components. For comparison they are also fitted and tested after the
+    usual split, by lot, where networks of one component are on both sides. A row
     has the keys language (the features to choose from), features (their number), split_by, model,
     formula ("" for trees), networks (tested on) and tau: data set -> [tau, low, high]. The
     arguments are those of `correlate`.
@@ -78,12 +81,26 @@ def features(
 def _feature_row(
     feature: Expression, table: FeatureTable, tasks: list[Task], networks: int
 ) -> dict[str, Any]:
-    taus, coverage = {}, 1.0
+    taus, undefined, coverage = {}, {}, 1.0
     for task in tasks:
         scores = table.scores(feature, task.context, networks)
-        taus[task.dataset] = kendall(scores.values, task.accuracies[:networks])
+        undefined[task.dataset] = missing = undefined_scores(scores.values)
+        defined = ~missing if missing.mean() <= 1 - LEAST_COVERAGE else np.zeros_like(missing)
+        taus[task.dataset] = kendall(scores.values[defined], task.accuracies[:networks][defined])
         coverage = min(coverage, scores.coverage)
-    return {"feature": feature.text, "tau": plain(taus), "coverage": coverage}
+    return {
+        "feature": feature.text,
+        "tau": plain(taus),
+        "coverage": coverage,
+        **_undefined(undefined),
+    }
+
+
+def _undefined(missing: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, dict[str, int]]:
+    """On how many networks of a data set there is no score, from where: bool [networks] for each;
+    nothing where there is always one."""
+    counts = {dataset: int(mask.sum()) for dataset, mask in missing.items() if mask.any()}
+    return {"undefined": counts} if counts else {}
 
 
 def _yardsticks(
@@ -129,4 +146,5 @@ def _test_result(tasks: list[Task], scores: Sequence[Array], tested: Benchmark) 
         dataset: [float(result.values["tau"][0]), *result.interval("tau", 0)]
         for dataset, result in results.items()
     }
-    return {"networks": networks, "tau": plain(taus)}
+    missing = {dataset: undefined_scores(row[0]) for dataset, row in by_dataset.items()}
+    return {"networks": networks, "tau": plain(taus), **_undefined(missing)}
