@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
+from eznas.discovery.front import Front, front
 from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
@@ -58,6 +59,7 @@ __all__ = [
     "Combination",
     "Config",
     "Correlation",
+    "Front",
     "InputError",
     "LatentSearch",
     "Proxy",
@@ -76,6 +78,7 @@ __all__ = [
     "export",
     "features",
     "few_shot",
+    "front",
     "latent_compare",
     "latent_search",
     "load",

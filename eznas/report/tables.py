@@ -6,6 +6,7 @@ from eznas.report.correlation_tables import (
     difference_table,
     outcome_line,
 )
+from eznas.report.front_tables import formula_front_lines, formula_front_table
 from eznas.report.latent_tables import (
     answer_table,
     latent_comparison_table,
@@ -69,6 +70,8 @@ __all__ = [
     "difference_table",
     "feature_ranking_table",
     "few_shot_table",
+    "formula_front_lines",
+    "formula_front_table",
     "front_table",
     "imported",
     "imported_curves",
