@@ -128,7 +128,7 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
             archived = list[dict[str, Any]]()
 
             def keep(engine: Engine, report: Any, seconds: float) -> None:
-                archived[:] = [asdict(entry) for entry in engine.archive.ranked()]
+                archived[:] = [asdict(entry) for entry in engine.shipped()]
 
             config = setup.config
             limits = termination_of(config.evolution.generations, config.termination, None)

@@ -160,7 +160,7 @@ def _champion(
     chosen on the networks of the search and on more that took no part in it."""
     evolution = setup.config.evolution
     networks = evolution.networks
-    archived = [parse(entry.formula) for entry in engine.archive.ranked()]
+    archived = [parse(entry.formula) for entry in engine.shipped()]
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
     networks += evolution.champion_networks

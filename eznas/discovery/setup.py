@@ -92,8 +92,8 @@ def prepare(
 
 
 def own_networks(config: Config) -> Benchmark:
-    """The models and accuracies of the configuration's file. Raises `InputError` for a file or models
-    that cannot be used, and for settings that are for tasks."""
+    """The models and accuracies of the configuration's file. Raises `InputError` where these cannot
+    be used, and for settings that are for tasks."""
     models = config.models
     for key in ("tasks", "evidence.hold_out"):
         section, name = (config.evidence, "hold_out") if "." in key else (config, key)
