@@ -22,6 +22,7 @@ from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
+from eznas.studies.explain import Explanation, explain
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
@@ -59,6 +60,7 @@ __all__ = [
     "Combination",
     "Config",
     "Correlation",
+    "Explanation",
     "Front",
     "InputError",
     "LatentSearch",
@@ -75,6 +77,7 @@ __all__ = [
     "correlate",
     "estimate",
     "evolve",
+    "explain",
     "export",
     "features",
     "few_shot",

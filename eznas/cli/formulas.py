@@ -3,6 +3,7 @@
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,18 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, line, out
-from eznas.cli.options import AsJson, Proxy, Workers
+from eznas.cli.options import (
+    MEASUREMENT_OPTIONS,
+    AsJson,
+    Init,
+    InputSize,
+    Models,
+    Proxy,
+    Seed,
+    Workers,
+    measurement_keywords,
+    with_options,
+)
 from eznas.cli.progress import live_progress
 from eznas.errors import InputError, unknown
 from eznas.report import tables
@@ -75,6 +87,46 @@ def front(
             run, networks=networks, workers=workers or cores(), again=again, watcher=progress
         )
     emit(asdict(result), as_json, _show_front)
+
+
+@app.command()
+@with_options(measurement=MEASUREMENT_OPTIONS)
+def explain(
+    measurement: dict[str, Any],
+    proxy: Proxy,
+    models: Models = None,
+    input_size: InputSize = None,
+    init: Init = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="The search space of the networks.",
+            show_default="those of the run that the proxy is from, else nasbench201",
+        ),
+    ] = None,
+    networks: Annotated[int, typer.Option(min=2, help="Up to so many of its search part.")] = 200,
+    seed: Seed = 0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all parts, not only those that matter most.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a proxy computes: its parts in words, what share of the score's spread each one is,
+    and how much tau is lost without it, on networks with known accuracies."""
+    with live_progress() as progress, redirect_stdout(sys.stderr):
+        result = eznas.explain(
+            proxy,
+            models=None if models is None else str(models),
+            input_size=input_size or None,
+            init=init,
+            space=space,
+            networks=networks,
+            seed=seed,
+            watcher=progress,
+            **measurement_keywords(measurement),
+        )
+    show = partial(tables.explanation_lines, width=out.width, everything=everything)
+    emit(asdict(result), as_json, lambda content: line("\n".join(show(content))))
 
 
 def _show_front(content: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ def front(
         if saved.at_most == at_most and _picked(saved.rows, keys) == _picked(entries, keys):
             return replace(saved, run=folder.name)
     config: Config = folder.read(CONFIG, Config)
-    benchmarks = _other_networks(config, at_most)
+    benchmarks = other_networks(config, at_most)
     rows, error = evaluated(entries, benchmarks, config, workers, watcher or NoCallback())
     sets = [
         {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
@@ -198,8 +198,9 @@ def _front_of_run(folder: RunFolder) -> list[Row]:
     return sorted(marked, key=lambda row: row["size"])
 
 
-def _other_networks(config: Config, at_most: int) -> list[Benchmark]:
-    """Networks of each space that a search did not use; of a user's own models all."""
+def other_networks(config: Config, at_most: int) -> list[Benchmark]:
+    """Up to so many networks of each space of a run that its search did not use; of a user's own
+    models all. Raises `InputError` where too few are left."""
     if config.models.file is not None:
         return [own_networks(config)]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
