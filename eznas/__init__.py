@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
+from eznas.discovery.front import Front, front
 from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
@@ -21,6 +22,7 @@ from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
 from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
+from eznas.studies.explain import Explanation, explain
 from eznas.studies.features import features
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
@@ -58,6 +60,8 @@ __all__ = [
     "Combination",
     "Config",
     "Correlation",
+    "Explanation",
+    "Front",
     "InputError",
     "LatentSearch",
     "Proxy",
@@ -73,9 +77,11 @@ __all__ = [
     "correlate",
     "estimate",
     "evolve",
+    "explain",
     "export",
     "features",
     "few_shot",
+    "front",
     "latent_compare",
     "latent_search",
     "load",

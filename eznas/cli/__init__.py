@@ -3,6 +3,7 @@
 from eznas.cli import (  # noqa: F401  (register their commands)
     data,
     doctor,
+    formulas,
     guide,
     latent,
     predictors,

@@ -6,6 +6,8 @@ from eznas.report.correlation_tables import (
     difference_table,
     outcome_line,
 )
+from eznas.report.explanation import explanation_lines
+from eznas.report.front_tables import formula_front_lines, formula_front_table
 from eznas.report.latent_tables import (
     answer_table,
     latent_comparison_table,
@@ -67,8 +69,11 @@ __all__ = [
     "curve_table",
     "data_table",
     "difference_table",
+    "explanation_lines",
     "feature_ranking_table",
     "few_shot_table",
+    "formula_front_lines",
+    "formula_front_table",
     "front_table",
     "imported",
     "imported_curves",
