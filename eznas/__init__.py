@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from eznas.discovery.callbacks import Callback
+from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import Config
 from eznas.discovery.front import Front, front
 from eznas.discovery.result import Result
@@ -57,6 +57,7 @@ __all__ = [
     "SPACES",
     "Budgets",
     "Callback",
+    "CallbackList",
     "Combination",
     "Config",
     "Correlation",
@@ -69,6 +70,7 @@ __all__ = [
     "Result",
     "SearchResult",
     "Supernets",
+    "TensorBoard",
     "agreement",
     "budgets",
     "combine",

@@ -13,6 +13,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     splits,
     studies,
     supernets,
+    watching,
 )
 from eznas.cli.main import main
 

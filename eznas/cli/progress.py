@@ -1,119 +1,182 @@
-"""The progress of a long command, shown on the error stream."""
+"""The progress of a long command, shown on the error stream.
 
+A terminal has a bar for the phase that goes on and, in a search for formulas, a panel above it;
+both are gone in the end. Elsewhere a phase and a generation are a plain line each.
+"""
+
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+)
+from rich.text import Text
 
 from eznas.cli.app import err
 from eznas.evolution.generation import Generation
-from eznas.report.cells import bare
+from eznas.report.cells import bare, shortened
 from eznas.report.formulas import formula_lines
 
-_HEADED = 10  # generations between two headings
-_HEADING = "networks   best  median  formulas/s  time left"
+_PANEL = 76  # characters in a line of the panel, at most
+_FORMULA = 3  # lines of it that a formula takes, at most
 
 
 class LiveProgress:
     """A callback that shows phases and generations; `last`: the generation that a search ends with,
-    0 or -1 where it is unknown."""
+    0 or -1 where it is unknown; `console`: where, by default the error stream."""
 
-    def __init__(self, last: int = 0) -> None:
-        self._last = last
-        self._bar: Progress | None = None
-        self._evaluations = 0
-        self._generations = 0
-        self._best = ""
-        self._task: Any = None
+    def __init__(self, last: int = 0, console: Console | None = None) -> None:
+        self._last, self._console = last, console or err
+        self._search: _Search | None = None
+        self._bar = Progress(BarColumn(), MofNCompleteColumn(), _TimeLeft(), console=self._console)
+        self._live: Live | None = None
+        self._task: TaskID | None = None
         self._owner = object()  # the phase whose progress the bar shows
+        self._since = 0.0  # when what the bar shows began
+        self._evaluations = 0
 
     def phase(self, name: str, networks: int) -> Any:
-        """Begin a phase: its title, then a progress bar over the shards of its networks."""
+        """Begin a phase: its title, then a progress bar over its networks."""
         self.close()
-        err.print(name, style="bold", markup=False, highlight=False)
-        self._begin()
-        self._owner = object()
-        return partial(self._shards, self._owner)
+        self._console.print(name, style="bold", markup=False, highlight=False)
+        self._owner, self._since = object(), time.monotonic()
+        return partial(self._advance, self._owner)
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
-        """Print a line about a generation, why formulas or networks failed, and its best formula
-        where that is new."""
+        """Show a generation: how good the best formula is and how many are evaluated in a second,
+        how much time is left, and which networks could not be measured."""
         self._evaluations += report.evaluations
-        best = report.best
-        self.close()
-        number = f"generation {report.generation:{len(str(self._last))}}"
-        if report.generation <= self._last:
-            number += f"/{self._last}"
-        if self._generations % _HEADED == 0:
-            _print(f"{'':{len(number)}}  {_HEADING}")
-        self._generations += 1
         rate = self._evaluations / max(seconds, 1e-9)
-        _print(
-            f"{number}  {report.networks:8}  {bare(best.fitness):>5}  {bare(report.median):>6}  "
-            f"{rate:10.0f}  {duration(left):>9}"
-        )
-        failures = {"undefined formulas": report.reasons, "failed networks": report.failed}
-        for what, reasons in failures.items():
-            if reasons:
-                counts = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
-                _print(f"  {what}: {counts}", style="dim")
-        if best.formula != self._best:
-            for line in formula_lines(best.formula, err.width - 2):
-                _print(f"  {line}", style="dim")
-        self._best = best.formula
-        self._begin()
+        self._search = _Search(report, self._last, rate, time.monotonic() + left)
+        self._remove_bar()
+        self._since = time.monotonic()
+        if self._console.is_terminal:
+            self._show()
+        else:
+            self._print(self._search.line())
 
     def close(self) -> None:
-        """Remove the progress bar."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Remove bar and panel; of the panel's last generation a line stays."""
+        self._remove_bar()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+            if self._search is not None:
+                self._print(self._search.line())
+        self._search = None
 
-    def _begin(self) -> None:
-        columns = (
-            TextColumn("measuring"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=err, transient=True)
-        self._task = None
-
-    def _shards(self, phase: object, done: int, total: int) -> None:
-        if self._bar is None or total < 2:
+    def _advance(self, phase: object, done: int, total: int) -> None:
+        if total < 2 or not self._console.is_terminal:
             return
         if phase is not self._owner:  # it goes on after another phase within it
-            self.close()
-            self._begin()
+            self._remove_bar()
             self._owner = phase
+        if self._task is not None and done < self._bar.tasks[0].completed:  # a new call
+            self._remove_bar()
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
-            self._bar.start()
-        if done == 1:
-            self._bar.reset(self._task, total=total, start=False)
-        self._bar.update(self._task, completed=done)
+            self._show()
+        now = time.monotonic()
+        left = (now - self._since) * (total - done) / done
+        self._bar.update(self._task, completed=done, end=now + left)
+        if done == total:
+            self._since = now
+
+    def _remove_bar(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def _show(self) -> None:
+        content = self._bar if self._search is None else Group(self._search, self._bar)
+        if self._live is None:
+            self._live = Live(content, console=self._console, transient=True)
+            self._live.start(refresh=True)
+        else:
+            self._live.update(content)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Search:
+    """How far a search is: a panel that counts the time down, or a line."""
+
+    def __init__(self, report: Generation, last: int, rate: float, end: float) -> None:
+        self._report, self._rate, self._end = report, rate, end
+        self._number = f"generation {report.generation:{len(str(last))}}"
+        if report.generation <= last:
+            self._number += f"/{last}"
+
+    def line(self) -> str:
+        """The generation in a line."""
+        return f"{self._number}: {', '.join(self._parts())}"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(_PANEL, options.max_width)
+        formula = formula_lines(self._report.best.formula, 1 << 20)[0]
+        lines = [", ".join(self._parts()), shortened(formula, _FORMULA * (width - 8))]
+        text = Text("\n".join(lines))
+        yield Panel(text, title=self._number, title_align="left", width=width)
+
+    def _parts(self) -> list[str]:
+        report = self._report
+        parts = [
+            f"best {bare(report.best.fitness)}",
+            f"median {bare(report.median)}",
+            f"{report.networks} networks",
+            f"{self._rate:.0f} formulas/s",
+        ]
+        if (left := self._end - time.monotonic()) > 0:
+            parts.append(f"{duration(left)} left")
+        if report.failed:
+            reasons = ", ".join(f"{reason} ({n})" for reason, n in report.failed.items())
+            parts.append(f"failed networks: {reasons}")
+        return parts
+
+
+class _TimeLeft(ProgressColumn):
+    """The time left, known as soon as anything is done. A task has the field `end`: when it will
+    be done, in seconds of `time.monotonic`."""
+
+    def render(self, task: Task) -> Text:
+        """The time left of a task, "" before anything is done."""
+        if not task.completed:
+            return Text("")
+        left = duration(task.fields["end"] - time.monotonic())
+        return Text(f"{left} left", style="progress.remaining")
 
 
 def duration(seconds: float) -> str:
-    """A time for people: 25s, 3m 20s, 1h 5m."""
+    """A time for people: 25s, 3m 20s, 1h 5m, 3d 4h."""
     whole = max(0, round(seconds))
-    minutes, hours = whole // 60, whole // 3600
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return f"{days}d {hours % 24}h"
     if hours:
         return f"{hours}h {minutes % 60}m"
     return f"{minutes}m {whole % 60}s" if minutes else f"{whole}s"
 
 
-def _print(text: str, style: str = "") -> None:
-    err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
 @contextmanager
 def live_progress(last: int = 0) -> Iterator[LiveProgress]:
-    """A callback whose progress bar is removed in the end; `last`: see `LiveProgress`."""
+    """A callback whose bar and panel are removed in the end; `last`: see `LiveProgress`. What is
+    printed meanwhile goes to the error stream: standard output is for the result."""
     progress = LiveProgress(last)
-    try:
-        yield progress
-    finally:
-        progress.close()
+    with redirect_stdout(sys.stderr):
+        try:
+            yield progress
+        finally:
+            progress.close()

@@ -3,14 +3,15 @@
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
@@ -23,6 +24,8 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import duration, live_progress
 from eznas.discovery import config
+from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
+from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
@@ -31,6 +34,10 @@ from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import Stopped, stoppable
 
+Name = Annotated[
+    str | None,
+    typer.Option(help=f"Name of the run, a new folder in {ROOT}/.", show_default="SPACE-seedN-K"),
+]
 Time = Annotated[
     str | None,
     typer.Option(
@@ -46,6 +53,16 @@ Memory = Annotated[
         help="Memory for all processes together, as in 800M or 4G; measured networks that do not "
         "fit go to disk.",
         show_default="no limit",
+    ),
+]
+Board = Annotated[
+    str | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Write how the search goes on into a folder that TensorBoard shows (needs "
+        "eznas[tensorboard]).",
+        show_default="none",
     ),
 ]
 Address = Annotated[
@@ -73,15 +90,11 @@ def evolve(
         ),
     ] = None,
     workers: Workers = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Name of the run, a new folder in {ROOT}/.", show_default="SPACE-seedN-K"
-        ),
-    ] = None,
+    name: Name = None,
     time: Time = None,
     memory: Memory = None,
     address: Address = None,
+    tensorboard: Board = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only estimate the run's time and memory.")
     ] = False,
@@ -110,14 +123,14 @@ def evolve(
     seconds, megabytes = _limits(time, memory, address)
     own = configuration.models.file is not None  # how long the search is depends on their number
     last = -1 if own else configuration.evolution.generations
-    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
+    with _watcher(last, tensorboard) as watcher, _stoppable_command():
         result = eznas.evolve(
             configuration,
             workers=processes,
             name=name,
             seconds=seconds,
             memory=megabytes,
-            watcher=progress,
+            watcher=watcher,
         )
     _end(result, as_json)
 
@@ -139,6 +152,7 @@ def resume(
     workers: Workers = None,
     memory: Memory = None,
     address: Address = None,
+    tensorboard: Board = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on even if packages or data have changed.")
     ] = False,
@@ -150,7 +164,7 @@ def resume(
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
     last = generations or _last_generation(run)
-    with live_progress(last) as progress, _stoppable_command(), redirect_stdout(sys.stderr):
+    with _watcher(last, tensorboard) as watcher, _stoppable_command():
         result = eznas.resume(
             run,
             generations=generations,
@@ -159,9 +173,21 @@ def resume(
             memory=megabytes,
             force=force,
             previous=previous,
-            watcher=progress,
+            watcher=watcher,
         )
     _end(result, as_json)
+
+
+@contextmanager
+def _watcher(last: int, tensorboard: str | None) -> Iterator[Callback]:
+    """What shows a run of so many generations on the error stream and, with a folder, in
+    TensorBoard."""
+    with live_progress(last) as progress:
+        if tensorboard is None:
+            yield progress
+            return
+        with closing(TensorBoard(tensorboard)) as board:
+            yield CallbackList(progress, board)
 
 
 @contextmanager
@@ -199,34 +225,37 @@ def _last_generation(run: str) -> int:
 
 def _end(result: eznas.Result, as_json: bool) -> None:
     """Show a result; after an interrupt, say how to go on, and exit with the signal's code."""
-    emit(asdict(result), as_json, _show_result)
+    emit(asdict(result), as_json, show_result)
     if result.stopped.startswith("SIG"):
         err.print(f"eznas: stopped; `eznas resume {result.run}` goes on", highlight=False)
         raise SystemExit(128 + signal.Signals[result.stopped])
 
 
-def _show_result(result: dict[str, Any]) -> None:
-    if result["held_out"]:
-        out.print(tables.correlation_table(result["held_out"], out.width))
-        line("")
-    if result["difference"]:
-        out.print(tables.difference_table("champion", result["difference"], out.width))
-        line(tables.outcome_line(result["difference"]))
-        line("")
+def show_result(result: dict[str, Any]) -> None:
+    """Print what the champion is worth, in a screen: the outcome, a short table, the formula."""
+    run, formulas = result["run"], result["evaluations"]
+    stopped = result["stopped"].startswith("SIG")
+    if result["difference"] or not result["recommended"]:
+        line(
+            f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
+            f"chosen from {formulas} formulas in {duration(result['seconds'])}"
+            f"{', not yet tested' if stopped else ''}"
+        )
     if result["recommended"]:
         line(tables.recommendation(result))
+    for text in tables.outcome_lines(result["difference"]):
+        out.print(Padding(Text(text), (0, 0, 0, 2)))
+    if result["held_out"]:
+        line("")
+        out.print(tables.short_table(result, out.width))
         line("")
     if not result["difference"] and result["recommended"]:
         return
-    run = result["run"]
-    stopped = result["stopped"].startswith("SIG")
-    line(
-        f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
-        f"chosen from {result['evaluations']} formulas in {duration(result['seconds'])}"
-        f"{', not yet tested' if stopped else ''}:"
-    )
     for text in formula_lines(result["formula"], out.width - 2):
         line(f"  {text}")
+    line("")
+    if result["held_out"]:
+        line(f"all baselines and metrics: {ROOT / run / PAGE}")
     line(f"next: `eznas score {run} MODEL` scores a model of yours by it,")
     line(f"      `eznas correlate {run} hybrid` compares it with a published proxy")
 

@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -134,7 +133,7 @@ def correlate(
     check_plot(plot)
     target = target_of(save, "rows")
     # what a user's model prints is no result
-    with live_progress() as progress, redirect_stdout(sys.stderr):
+    with live_progress() as progress:
         correlation = eznas.correlate(
             proxies,
             models=None if models is None else str(models),

@@ -4,7 +4,7 @@ Nothing is held out. The whole search is repeated on all folds but one, and its 
 on that one (cross-validation; Stone, 1974).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,32 +15,25 @@ import numpy.typing as npt
 from eznas.benchmarks import Benchmark
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
-from eznas.discovery.search import SearchResult, evolved, table_of, tasks_of
+from eznas.discovery.evidence import Evidence, baselines, figures
+from eznas.discovery.search import SearchResult, evolved, search_table, tasks_of
 from eznas.discovery.setup import BASELINES, Setup
 from eznas.discovery.termination import termination_of
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable, Shard
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.network_scores import reasons_undefined, table_scores
 from eznas.evaluation.workers import start
 from eznas.evolution import randomness
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.metrics import (
-    Difference,
-    Row,
-    bootstrap_defined,
-    correlation_rows,
-    differences_defined,
-    undefined_scores,
-)
-from eznas.proxies.classics import CLASSICS, SIZES
+from eznas.metrics import Row
 
 Array = npt.NDArray[np.float64]
-NO_SCORE = "no score (`eznas correlate` says why)"
+OF_FOLD = "the formula of its fold has no score there"
 FOLDS = 5
 TOO_FEW = "too few networks"  # what stopped a search before it began
 CROSS_VALIDATED = f"{FOLDS}-fold cross-validation"  # the set of the rows
-Evidence = tuple[list[Row], list[Difference]]
 
 
 def recommend(setup: Setup, workers: int, callback: Callback) -> tuple[str, SearchResult, Evidence]:
@@ -51,11 +44,10 @@ def recommend(setup: Setup, workers: int, callback: Callback) -> tuple[str, Sear
     It was chosen on the networks that it is compared on. `InputError` where a worker dies again
     and again.
     """
-    [benchmark] = setup.samples
-    formulas = _baselines()
+    formulas = baselines()
     with _measured(setup, workers, callback) as table:
-        scores = _scores(formulas.values(), table, setup)
-    rows, _ = _figures(setup, benchmark, list(formulas), scores, "all")
+        scores = table_scores(list(formulas.values()), table, tasks_of(setup))
+    rows, _ = _figures(setup, table, formulas, scores, list(formulas), "all")
     best = highest(rows, sorted(formulas, key=lambda name: formulas[name].size))
     return best, SearchResult(formulas[best], None, TOO_FEW, len(formulas)), (rows, [])
 
@@ -70,17 +62,17 @@ def cross_validate(setup: Setup, workers: int, callback: Callback) -> Evidence:
     again.
     """
     [benchmark] = setup.samples
-    formulas = _baselines()
+    formulas = baselines()
     random_state = randomness.state()
     try:
         with _measured(setup, workers, callback) as table:
             champion, greedy = _out_of_fold(setup, benchmark, table, callback)
-            scores = _scores(formulas.values(), table, setup)
+            scores = table_scores(list(formulas.values()), table, tasks_of(setup))
     finally:
         randomness.restore(random_state)
     names = ["champion", *formulas, "greedy"]
-    shape = {d: np.vstack([champion, values, greedy]) for d, values in scores.items()}
-    return _figures(setup, benchmark, names, shape, CROSS_VALIDATED)
+    scores = {d: np.vstack([champion, values, greedy]) for d, values in scores.items()}
+    return _figures(setup, table, formulas, scores, names, CROSS_VALIDATED)
 
 
 def mean_tau(rows: Sequence[Row], proxy: str) -> float:
@@ -188,53 +180,29 @@ def _measured(setup: Setup, workers: int, callback: Callback) -> Iterator[Featur
     team = start(make_evaluator, workers, lenient=True, progress=progress)
     try:
         with one_thread():
-            yield table_of(setup, team)
+            yield search_table(setup, team)
     finally:
         team.close()
 
 
-def _baselines() -> dict[str, Expression]:
-    return {name: parse(CLASSICS[name].formula) for name in BASELINES}
-
-
-def _scores(formulas: Iterable[Expression], table: FeatureTable, setup: Setup) -> dict[str, Array]:
-    """Scores of formulas on all networks: data set -> [formulas, networks]."""
-    formulas = list(formulas)
-    table.fill(formulas, table.networks)
-    return {
-        task.dataset: np.stack(
-            [table.scores(formula, task.context, table.networks).values for formula in formulas]
-        )
-        for task in tasks_of(setup)
-    }
-
-
 def _figures(
     setup: Setup,
-    benchmark: Benchmark,
-    names: list[str],
+    table: FeatureTable,
+    formulas: Mapping[str, Expression],
     scores: dict[str, Array],
+    names: list[str],
     set_name: str,
 ) -> Evidence:
     """Correlations, and the differences between the champion and each of the others where it is
-    the first; of all data sets."""
-    replicates, accuracies = setup.config.evidence.replicates, benchmark.accuracies
-    sizes = next(iter(scores.values()))[[names.index(size) for size in SIZES]]
-    results = bootstrap_defined(scores, accuracies, benchmark.components, replicates, sizes=sizes)
-    rows = correlation_rows(
-        names,
-        results,
-        set_name=set_name,
-        accuracy=benchmark.kind,
-        seeds=[setup.config.measurement.seed],
-    )
-    for row in rows:
-        mask = undefined_scores(scores[row["dataset"]][names.index(row["proxy"])])
-        if mask.any():
-            without = [benchmark.architectures[i] for i in np.flatnonzero(mask)]
-            row["undefined"] = {"networks": len(without), "reasons": {NO_SCORE: without}}
-    if names[0] != "champion":
-        return rows, []
-    return rows, differences_defined(
-        names, scores, accuracies, benchmark.components, "champion", replicates
-    )
+    the first; of all data sets. `formulas`: those of `names` that are the same on every fold."""
+    [benchmark] = setup.samples
+    context_of = {task.dataset: task.context for task in tasks_of(setup)}
+
+    def why(name: str, dataset: str, networks: tuple[int, ...]) -> dict[str, list[str]]:
+        names_of_networks = benchmark.architectures
+        if name not in formulas:
+            return {OF_FOLD: [names_of_networks[network] for network in networks]}
+        context = context_of[dataset]
+        return reasons_undefined(formulas[name], table, context, names_of_networks, networks)
+
+    return figures(scores, names, benchmark, setup.config, set_name, why)

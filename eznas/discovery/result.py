@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from eznas.metrics import Difference, Row
 
+RESULT = "result.json"
+
 
 @dataclass(frozen=True)
 class Result:

@@ -12,14 +12,14 @@ from typing import Any
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
 from eznas.discovery.config import Config, command_of
+from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
-from eznas.discovery.result import Outcome, Result
+from eznas.discovery.result import RESULT, Outcome, Result
 from eznas.discovery.search import (
     OnGeneration,
     SearchResult,
-    gather_evidence,
     search_formulas,
 )
 from eznas.discovery.setup import Setup, prepare
@@ -32,12 +32,11 @@ from eznas.metrics import Difference, Row
 from eznas.proxies import files
 from eznas.proxies.loading import NAMES
 from eznas.proxies.proxy import Proxy
-from eznas.report.study_page import run_page
+from eznas.report.run_page import run_page
 from eznas.system.arguments import checked
 from eznas.system.files import write_whole
 from eznas.system.folder import CONFIG, RunFolder
 
-RESULT = "result.json"
 PAGE = "README.md"
 
 

@@ -1,4 +1,4 @@
-"""A search and the test of its champion, in memory: no file is written, no signal handled."""
+"""A search and the choice of its champion, in memory: no file is written, no signal handled."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from eznas.benchmarks import Benchmark, Task
+from eznas.benchmarks import Task
 from eznas.discovery.callbacks import Callback
-from eznas.discovery.setup import BASELINES, Setup, contexts_for
+from eznas.discovery.setup import Setup
 from eznas.discovery.small_data import SMALL
 from eznas.discovery.termination import Termination
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.network_scores import network_scores, shard_size
+from eznas.evaluation.network_scores import shard_size
 from eznas.evaluation.workers import Workers, start
 from eznas.evolution import randomness
 from eznas.evolution.engine import Engine
@@ -27,18 +26,9 @@ from eznas.evolution.state import State
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
-from eznas.metrics import (
-    Difference,
-    Row,
-    bootstrap_all,
-    bootstrap_weights,
-    correlation_rows,
-    difference_rows,
-)
+from eznas.metrics import bootstrap_weights
 from eznas.predictors.least_squares import greedy_formulas
-from eznas.proxies.classics import CLASSICS, SIZES
 
-Array = npt.NDArray[np.float64]
 # the engine after a generation, its report, seconds of search so far
 OnGeneration = Callable[[Engine, Generation, float], None]
 
@@ -78,7 +68,7 @@ def search_formulas(
     team = start(make_evaluator, workers, lenient=True, progress=progress)
     try:
         with one_thread():
-            table = table_of(setup, team)
+            table = search_table(setup, team)
             return evolved(setup, table, callback, termination, state, on_generation)
     finally:
         randomness.restore(random_state)
@@ -125,7 +115,7 @@ def _run_generations(
     return stopped
 
 
-def table_of(setup: Setup, team: Workers) -> FeatureTable:
+def search_table(setup: Setup, team: Workers) -> FeatureTable:
     """An empty table for the networks of all samples, each in all its contexts."""
     architectures = [context.architectures for context in setup.contexts]
     return FeatureTable(architectures, team.evaluate, shard_size(setup.samples))
@@ -192,57 +182,3 @@ def _simplest(
     weights = [bootstrap_weights(np.arange(networks), REPLICATES)] * len(tasks)
     figures = fitness_replicates(scores, accuracies, weights)
     return formulas[simplest_within_error(*figures, [f.size for f in formulas])[0]]
-
-
-def gather_evidence(
-    setup: Setup, search: SearchResult, workers: int, callback: Callback
-) -> tuple[list[Row], list[Difference]]:
-    """The correlations of champion, baselines and greedy formula on held-out networks, and the
-    differences between the champion and each of the others, space by space. `InputError` where a
-    worker dies again and again."""
-    config = setup.config
-    formulas = {"champion": search.champion}
-    formulas |= {baseline: parse(CLASSICS[baseline].formula) for baseline in BASELINES}
-    if search.greedy is not None:
-        formulas["greedy"] = search.greedy
-    rows, differences = list[Row](), list[Difference]()
-    for benchmark in setup.held_out:
-        count = len(benchmark.architectures)
-        progress = callback.phase(f"testing on {count} networks of {benchmark.space}", count)
-        make_evaluator = partial(
-            Evaluator, contexts_for(benchmark, config), keep=False, lenient=True
-        )
-        team = start(make_evaluator, workers, lenient=True, progress=progress)
-        try:
-            with one_thread():
-                scores = network_scores(benchmark, list(formulas.values()), team)
-        finally:
-            team.close()
-        measured, scores = _measured(benchmark, scores)
-        on_first_dataset = dict(zip(formulas, next(iter(scores.values())), strict=True))
-        results = bootstrap_all(
-            scores,
-            measured.accuracies,
-            measured.components,
-            config.evidence.replicates,
-            sizes=np.array([on_first_dataset[size] for size in SIZES]),
-        )
-        rows += correlation_rows(
-            list(formulas),
-            results,
-            set_name=measured.name,
-            accuracy=measured.kind,
-            seeds=[config.measurement.seed],
-        )
-        differences += difference_rows(list(formulas), results, "champion")
-    return rows, differences
-
-
-def _measured(benchmark: Benchmark, scores: dict[str, Array]) -> tuple[Benchmark, dict[str, Array]]:
-    """Benchmark and scores, each [formulas, networks], without the networks that have no score by
-    any formula on some data set: they could not be measured there."""
-    unmeasured = np.logical_or.reduce([np.isnan(values).all(0) for values in scores.values()])
-    if not unmeasured.any():
-        return benchmark, scores
-    measured = benchmark.subset(np.flatnonzero(~unmeasured), benchmark.name)
-    return measured, {dataset: values[:, ~unmeasured] for dataset, values in scores.items()}

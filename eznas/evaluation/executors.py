@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-Progress = Callable[[int, int], None]  # jobs done, jobs in all
+Progress = Callable[[int, int], None]  # networks (or other parts of the work) done, and in all
 
 
 class Phases(Protocol):
@@ -16,8 +16,7 @@ class Phases(Protocol):
 
     def phase(self, name: str, networks: int) -> Progress | None:
         """A phase begins that measures so many networks; its name says so to people. The function
-        it returns, if any, is called after every shard with the number of shards done and of
-        all."""
+        it returns, if any, is called as networks are done with their number and that of all."""
 
 
 class NoPhases:
@@ -54,6 +53,10 @@ class Job(Protocol):
     def worker(self) -> int:
         """The number of the worker, modulo how many workers there are."""
 
+    @property
+    def size(self) -> int:
+        """Of how many networks (or other parts) of the work the job consists."""
+
     def call(self) -> Call:
         """The call for the worker, built when the worker is free."""
 
@@ -70,8 +73,8 @@ class Executor(Protocol):
         """How many workers there are."""
 
     def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Any]:
-        """The result of every job, in their order; `progress` is called after each. An exception
-        in a call or in `Job.finish` is raised here."""
+        """The result of every job, in their order; `progress` is called after each, with the
+        sizes of those done and of all. An exception in a call or in `Job.finish` is raised here."""
 
     def attempt(self, worker: int, call: Call, times: int) -> Any | Lost:
         """A worker's answer to a call, which is repeated while the worker is lost, `times` times in
@@ -92,12 +95,13 @@ class SerialExecutor:
 
     def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Any]:
         """See `Executor.run`."""
-        results = []
+        results, done, total = [], 0, sum(job.size for job in jobs)
         for job in jobs:
             call = job.call()
             results.append(job.finish(self, call, self.attempt(job.worker, call, 1)))
+            done += job.size
             if progress is not None:
-                progress(len(results), len(jobs))
+                progress(done, total)
         return results
 
     def attempt(self, worker: int, call: Call, times: int) -> Any | Lost:

@@ -80,15 +80,13 @@ class FeatureTable:
     def scores(self, formula: Expression, context: int, networks: int) -> Scores:
         """The scores of a formula on the first `networks` of a context's sample, float64
         [networks]; they must have been filled before."""
-        simple = {f.text: simplified(f).text for f in formula.features()}
+        return self._scores(formula, context, slice(networks))
 
-        def lookup(feature: str) -> FeatureValues:
-            values = self._values[simple[feature]][context]
-            if reason := self._unusable.get(simple[feature]):  # on any shard, in any context
-                values = FeatureValues.failed(1, values.values.shape[1], reason)
-            return values.columns(slice(networks))
-
-        return combine(formula, lookup)
+    def why_undefined(self, formula: Expression, context: int, network: int) -> str:
+        """Why a formula has no score on a network (its index) of a context's sample, a key of
+        `IN_WORDS`; "" where it has one. It must have been filled before."""
+        failed = self._failed.get((self._sample_of[context], network))
+        return failed or self._scores(formula, context, [network]).reason
 
     def row(self, feature: str, context: int) -> FeatureValues:
         """The values of a feature (canonical text) in a context, as far as it is filled: [1,
@@ -131,6 +129,18 @@ class FeatureTable:
             if rows[0].values.shape[1] == self.networks:
                 table._values[text] = [values.columns(order) for values in rows]
         return table
+
+    def _scores(self, formula: Expression, context: int, networks: slice | Sequence[int]) -> Scores:
+        """The scores of a formula on some networks of a context's sample."""
+        simple = {f.text: simplified(f).text for f in formula.features()}
+
+        def lookup(feature: str) -> FeatureValues:
+            values = self._values[simple[feature]][context]
+            if reason := self._unusable.get(simple[feature]):  # on any shard, in any context
+                values = FeatureValues.failed(1, values.values.shape[1], reason)
+            return values.columns(networks)
+
+        return combine(formula, lookup)
 
     def _shards_filled(self, feature: str) -> int:
         rows = self._values.get(feature)

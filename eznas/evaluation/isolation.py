@@ -56,6 +56,11 @@ class ShardJob:
         """The worker that owns the shard."""
         return self.shard.number
 
+    @property
+    def size(self) -> int:
+        """The number of networks."""
+        return len(self.shard.architectures)
+
     def call(self) -> Call:
         """The evaluation of the features and networks that are not known to crash workers."""
         return self._evaluation(self._usable_features())

@@ -6,9 +6,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from eznas.benchmarks import Benchmark
+from eznas.benchmarks import Benchmark, Task
 from eznas.evaluation.feature_table import SHARD, FeatureTable, Shard
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.status import IN_WORDS
 from eznas.formulas.expression import Expression
 
 Array = npt.NDArray[np.float64]
@@ -41,7 +42,14 @@ def network_scores(
     """The scores of formulas for each data set of a benchmark: {data set: float64 [formulas,
     networks]}, -inf where lowest and NaN where undefined. Raises `InputError` if a network cannot
     be measured, unless the workers are lenient."""
-    table = table_of(benchmark, team)
+    return table_scores(formulas, table_of(benchmark, team), benchmark.tasks())
+
+
+def table_scores(
+    formulas: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task]
+) -> dict[str, Array]:
+    """The scores of formulas on all networks of a table: as those of `network_scores`, {data set of
+    a task: float64 [formulas, networks]}."""
     table.fill(formulas, table.networks)
 
     def row(formula: Expression, context: int) -> Array:
@@ -50,5 +58,21 @@ def network_scores(
 
     return {
         task.dataset: np.stack([row(formula, task.context) for formula in formulas])
-        for task in benchmark.tasks()
+        for task in tasks
     }
+
+
+def reasons_undefined(
+    formula: Expression,
+    table: FeatureTable,
+    context: int,
+    architectures: Sequence[str],
+    networks: Sequence[int],
+) -> dict[str, list[str]]:
+    """Why a formula is undefined on networks (indices) of a table in a context: reason, in words ->
+    the architectures of these networks. `architectures`: of all networks."""
+    reasons: dict[str, list[str]] = {}
+    for network in networks:
+        reason = IN_WORDS[table.why_undefined(formula, context, network)]
+        reasons.setdefault(reason, []).append(architectures[network])
+    return reasons

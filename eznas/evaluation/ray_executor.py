@@ -70,6 +70,7 @@ class RayExecutor:
         for number, job in enumerate(jobs):
             queues[job.worker % self.count].append(number)
         results: dict[int, Any] = {}
+        done, total = 0, sum(job.size for job in jobs)
         running: dict[int, tuple[int, Call, Any, float]] = {}  # worker: job, call, answer, deadline
         while len(results) < len(jobs):
             for worker, queue in enumerate(queues):
@@ -87,8 +88,9 @@ class RayExecutor:
                 outcome = self._outcome(worker, answer if answer in ready else None)
                 del running[worker]
                 results[number] = jobs[number].finish(self, call, outcome)
+                done += jobs[number].size
                 if progress is not None:
-                    progress(len(results), len(jobs))
+                    progress(done, total)
         return [results[number] for number in range(len(jobs))]
 
     def attempt(self, worker: int, call: Call, times: int) -> Any | Lost:

@@ -31,6 +31,18 @@ REASONS = {  # as journals and error messages name them
     Status.FEATURE_KILLED: "killed",
     Status.FEATURE_HUNG: "hung",
 }
+IN_WORDS = {  # these and the reasons for undefined scores, as people read them
+    "forward": "the network could not be run",
+    "network killed": "the network killed the process that measured it",
+    "network hung": "measuring the network took too long",
+    "memory": "out of memory",
+    "killed": "the formula killed the process that evaluated it",
+    "hung": "evaluating the formula took too long",
+    "coverage": "a part of the formula applies to too few layers",
+    "infinite": "the formula's value is infinite",
+    "undefined": "the formula's value is no number",
+    "constant": "the formula names no statistic",
+}
 STATUS_OF = {reason: status for status, reason in REASONS.items()}
 NETWORK_STATUSES = (Status.FORWARD_FAILED, Status.NETWORK_KILLED, Status.NETWORK_HUNG)
 FEATURE_STATUSES = (Status.OUT_OF_MEMORY, Status.FEATURE_KILLED, Status.FEATURE_HUNG)

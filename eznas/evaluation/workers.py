@@ -18,7 +18,8 @@ class Workers:
     """Evaluates features on shards; shard i of every context belongs to worker i modulo `count`.
 
     `lenient`: a network or feature that crashes a worker gets a status; without, it raises
-    `InputError`. `progress` is called with the shards that are done and all shards of a call.
+    `InputError`. `progress` is called with the networks of a call that are done and all
+    of them; one that is measured in several contexts counts once.
     """
 
     def __init__(
@@ -46,8 +47,16 @@ class Workers:
             ShardJob(shard, tuple(features), crashing_features, self._crashing_networks)
             for shard in shards
         ]
-        shard_values: list[FeatureValues] = self._executor.run(jobs, self._progress)
+        shard_values: list[FeatureValues] = self._executor.run(jobs, self._in_networks(shards))
         return shard_values
+
+    def _in_networks(self, shards: Sequence[Shard]) -> Progress | None:
+        """The progress of a call, which comes in networks of each context, in networks."""
+        progress = self._progress
+        if progress is None:
+            return None
+        networks = len({architecture for shard in shards for architecture in shard.architectures})
+        return lambda done, total: progress(done * networks // total, networks)
 
     def close(self) -> None:
         """Drop the evaluators, and stop what was started for them."""

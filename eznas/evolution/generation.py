@@ -1,6 +1,6 @@
 """The report on one generation of a search."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eznas.evolution.archive import Entry
 
@@ -31,4 +31,4 @@ class Generation:
     reasons: dict[str, int]
     origins: dict[str, int]
     disconnected: int
-    failed: dict[str, int]
+    failed: dict[str, int] = field(default_factory=dict)  # which older journals lack

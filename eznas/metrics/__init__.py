@@ -6,6 +6,9 @@ replicate of a bootstrap over clusters of networks. Larger scores are better, al
 **Undefined is NaN, never 0**: when a score or an accuracy is NaN or +inf, and when all scores or
 all accuracies are equal (so also for fewer than two networks): a constant has no order to compare.
 -inf is a legal score, "lowest", and several of them tie. Rows have None (JSON null) for NaN.
+
+The bootstrap, and rows made from it, leave out the networks on which a proxy is undefined and say
+how many these are: one network loses no proxy.
 """
 
 from eznas.metrics.correlations import (
@@ -18,7 +21,6 @@ from eznas.metrics.correlations import (
     variation,
     weighted_kendall,
 )
-from eznas.metrics.defined import bootstrap_defined, differences_defined, undefined_scores
 from eznas.metrics.ranks import kendall, kendall_many, spearman
 from eznas.metrics.resampling import (
     Bootstrap,
@@ -26,9 +28,17 @@ from eznas.metrics.resampling import (
     bootstrap_weights,
     interval,
     paired_difference,
+    undefined_scores,
     verdict,
 )
-from eznas.metrics.rows import Difference, Row, bootstrap_all, correlation_rows, difference_rows
+from eznas.metrics.rows import (
+    Difference,
+    Row,
+    add_undefined,
+    bootstrap_all,
+    correlation_rows,
+    difference_rows,
+)
 from eznas.metrics.selection import ndcg, precision, regret
 from eznas.metrics.table import METRICS, Metric
 
@@ -39,13 +49,12 @@ __all__ = [
     "Metric",
     "Row",
     "Variation",
+    "add_undefined",
     "bootstrap",
     "bootstrap_all",
-    "bootstrap_defined",
     "bootstrap_weights",
     "correlation_rows",
     "difference_rows",
-    "differences_defined",
     "interval",
     "kendall",
     "kendall_many",

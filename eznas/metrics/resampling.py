@@ -1,7 +1,7 @@
 """How far a correlation can be trusted: the bootstrap over clusters of networks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eznas.errors import InputError
-from eznas.metrics.table import METRICS
+from eznas.metrics.table import METRICS, Metric
 from eznas.metrics.weighted import Core, Floats, blocks, checked, checked_groups, float_array
 
 WEIGHTS = 1 << 22  # weights held at once in float64 (32 MB)
 CACHED_WEIGHTS = 1 << 17  # the same (1 MB) for metrics that go over the weights many times
 EXACT = 1 << 24  # whole numbers up to this are exact in float32
+LEAST = 2  # networks with a score: of fewer there is no order
+
+
+def undefined_scores(scores: ArrayLike) -> NDArray[np.bool_]:
+    """Where scores [...] are undefined (NaN or +inf): bool [...]. -inf is a score, the lowest."""
+    return ~(np.asarray(scores, np.float64) < np.inf)
 
 
 def bootstrap_weights(
@@ -38,16 +44,25 @@ def bootstrap_weights(
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """The metrics of some proxies on one dataset, and their bootstrap replicates.
+    """The metrics of some proxies on one dataset, each over the networks on which the proxy is
+    defined, and their bootstrap replicates.
 
-    `values`: by the name of each metric that was computed, that of the sample itself, [proxies];
-    `replicates`: those of its replicates, [proxies, replicates], 0 of them where the metric has no
-    interval. NaN in a replicate that drew ties only.
+    `scores` [proxies, networks], `accuracies` [networks] and `weights` [replicates, networks] are
+    what they were computed from. `values`: by the name of each metric that was computed, that of
+    the sample itself, [proxies]; `replicates`: those of its replicates, [proxies, replicates], 0 of
+    them where the metric has no interval. NaN in a replicate that drew ties only.
     """
 
-    networks: int
+    scores: Floats
+    accuracies: Floats
+    weights: NDArray[Any]
     values: Mapping[str, Floats]
     replicates: Mapping[str, Floats]
+
+    @property
+    def networks(self) -> int:
+        """How many networks there are, those without a score included."""
+        return self.accuracies.size
 
     def interval(self, metric: str, index: int) -> tuple[float, float]:
         """The 95 % percentile interval (low, high) of a metric of the proxy with this index."""
@@ -65,7 +80,8 @@ def bootstrap(
     itself and under integer weights [replicates, networks].
 
     A network of weight k counts k times and its copies tie: exactly as if rows were repeated. A
-    proxy with an undefined score is undefined in all replicates. With `sizes` [covariates,
+    proxy that is undefined on some networks has the metrics of the others, from the same
+    replicates; one that is defined on fewer than `LEAST` is undefined. With `sizes` [covariates,
     networks] there is a partial rho, with `groups` [networks] a tau within groups. Raises
     `InputError` if shapes do not match, for weights that are negative or no integers, and for 2**24
     or more networks in a replicate.
@@ -77,19 +93,17 @@ def bootstrap(
         extras["covariates"], _ = checked(sizes, target, "sizes")
     if groups is not None:
         extras["groups"] = checked_groups(groups, target.size)
-    ones = np.ones((1, target.size), counts.dtype)
-    values, replicates = {}, {}
-    for metric in METRICS.values():
-        if metric.needs and metric.needs not in extras:
-            continue
-        core = metric.core
-        if metric.needs:
-            core = partial(core, **{metric.needs: extras[metric.needs]})
-        at_once = WEIGHTS if metric.name in ("tau", "rho") else CACHED_WEIGHTS
-        values[metric.name] = _replicates(core, matrix, target, ones, at_once)[:, 0]
-        rows = counts if metric.interval else counts[:0]
-        replicates[metric.name] = _replicates(core, matrix, target, rows, at_once)
-    return Bootstrap(target.size, values, replicates)
+    metrics = [m for m in METRICS.values() if not m.needs or m.needs in extras]
+    values = {m.name: np.empty(len(matrix)) for m in metrics}
+    replicates = {m.name: np.empty((len(matrix), len(counts) * m.interval)) for m in metrics}
+    for proxies, networks in _by_defined(matrix):
+        arrays = matrix[proxies][:, networks], target[networks], counts[:, networks]
+        for metric in metrics:
+            extra = {metric.needs: extras[metric.needs][..., networks]} if metric.needs else {}
+            of_sample, of_replicates = _computed(metric, *arrays, extra)
+            values[metric.name][proxies] = of_sample
+            replicates[metric.name][proxies] = of_replicates
+    return Bootstrap(matrix, target, counts, values, replicates)
 
 
 def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
@@ -117,12 +131,22 @@ def paired_difference(
     """Tau (or the metric `of`) of the proxy with index `first` minus that of `second`, with its
     percentile interval: (difference, low, high).
 
-    Both proxies are compared in the same replicates, so that even a small difference between
-    similar proxies can be significant. NaN if one of the two is undefined.
+    Both proxies are compared on the networks on which both are defined and in the same replicates,
+    so that even a small difference between similar proxies can be significant. NaN if there are
+    fewer than `LEAST` such networks. `of` is a metric that needs no sizes or groups.
     """
-    values, replicates = result.values[of], result.replicates[of]
-    difference = float(values[first] - values[second])
-    return difference, *interval(replicates[first] - replicates[second], level)
+    pair = result.scores[[first, second]]
+    defined = ~undefined_scores(pair)
+    if (defined[0] == defined[1]).all():
+        values = result.values[of][[first, second]]
+        replicates = result.replicates[of][[first, second]]
+    else:
+        both = defined.all(0)
+        if both.sum() < LEAST:
+            return math.nan, math.nan, math.nan
+        arrays = pair[:, both], result.accuracies[both], result.weights[:, both]
+        values, replicates = _computed(METRICS[of], *arrays, {})
+    return float(values[0] - values[1]), *interval(replicates[0] - replicates[1], level)
 
 
 def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "even"]:
@@ -133,6 +157,32 @@ def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "ev
     if low is not None and low > 0:
         return "won"
     return "lost" if high is not None and high < 0 else "even"
+
+
+def _by_defined(scores: Floats) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+    """The proxies (indices) that are defined on the same networks, with these, bool [networks]: of
+    scores [proxies, networks]. All networks for proxies that are defined on too few."""
+    defined = ~undefined_scores(scores)
+    defined[defined.sum(1) < LEAST] = True
+    for networks in np.unique(defined, axis=0):
+        yield np.flatnonzero((defined == networks).all(1)), networks
+
+
+def _computed(
+    metric: Metric,
+    scores: Floats,
+    accuracies: Floats,
+    weights: NDArray[Any],
+    extra: Mapping[str, Any],
+) -> tuple[Floats, Floats]:
+    """A metric of the sample, [proxies], and of its replicates, [proxies, replicates]: none for a
+    metric without an interval."""
+    core: Core = partial(metric.core, **extra)
+    at_once = WEIGHTS if metric.name in ("tau", "rho") else CACHED_WEIGHTS
+    ones = np.ones((1, accuracies.size), weights.dtype)
+    rows = weights if metric.interval else weights[:0]
+    values = _replicates(core, scores, accuracies, ones, at_once)[:, 0]
+    return values, _replicates(core, scores, accuracies, rows, at_once)
 
 
 def _replicates(

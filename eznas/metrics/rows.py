@@ -1,9 +1,10 @@
 """From scores to rows: what tables, JSON and exported proxies show."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from eznas.errors import InputError, unknown
@@ -12,6 +13,7 @@ from eznas.metrics.resampling import (
     bootstrap,
     bootstrap_weights,
     paired_difference,
+    undefined_scores,
 )
 from eznas.metrics.table import METRICS, Metric
 
@@ -21,11 +23,14 @@ from eznas.metrics.table import METRICS, Metric
 # the `Variation` over initialisations; where the proxy is undefined on some networks, undefined:
 # their number and reason -> their names.
 Row = dict[str, Any]
+# Proxy, dataset and networks (indices) on which it is undefined there -> reason -> their names.
+Why = Callable[[str, str, tuple[int, ...]], dict[str, list[str]]]
 
 
 class Difference(TypedDict):
-    """Tau and rho of one proxy minus those of the proxy `against`, None where undefined; with
-    paired 95 % intervals, of which `low` and `high` are that of tau."""
+    """Tau and rho of one proxy minus those of the proxy `against`, over the networks on which both
+    are defined, None where undefined; with paired 95 % intervals, of which `low` and `high` are
+    that of tau."""
 
     against: str
     dataset: str
@@ -87,6 +92,21 @@ def correlation_rows(
             row |= _numbers(result, METRICS["within_tau"], index)
         rows.append(row)
     return rows
+
+
+def add_undefined(
+    rows: Sequence[Row], names: Sequence[str], scores: Mapping[str, ArrayLike], why: Why
+) -> None:
+    """Add to each row of a proxy that is undefined on some networks on how many, and `why`.
+
+    `names` [proxies] are in the order of `scores`: dataset -> [proxies, networks].
+    """
+    for row in rows:
+        of_proxy = np.asarray(scores[row["dataset"]])[list(names).index(row["proxy"])]
+        networks = tuple(np.flatnonzero(undefined_scores(of_proxy)).tolist())
+        if networks:
+            reasons = why(row["proxy"], row["dataset"], networks)
+            row["undefined"] = {"networks": len(networks), "reasons": reasons}
 
 
 def difference_rows(

@@ -17,6 +17,7 @@ from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Phases
 from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
 from eznas.evaluation.network_scores import ShardEvaluation, network_scores
+from eznas.evaluation.status import IN_WORDS
 from eznas.evaluation.workers import start
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS, SIZES
@@ -27,12 +28,6 @@ from eznas.statistics.surroundings import seeded
 Array = npt.NDArray[np.float64]
 
 EXPLAINED = 8  # networks on which the reason for an undefined score is looked into
-IN_WORDS = {
-    "infinite": "the formula's value is infinite",
-    "undefined": "the formula's value is no number",
-    "constant": "the formula names no statistic",
-    "memory": "out of memory",
-}
 
 
 @dataclass(frozen=True)

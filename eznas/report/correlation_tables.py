@@ -1,6 +1,5 @@
 """Correlations with accuracy, and differences between those of two proxies."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from eznas.report.cells import (
 
 Row = Mapping[str, Any]
 _STYLE = {"won": "bold blue", "lost": "bold red", "even": "dim"}
+_STYLE |= {"ahead": _STYLE["won"], "behind": _STYLE["lost"]}
 _NO_ORDER = "all scores are equal, or fewer than two are defined"
 _FURTHER = (  # columns after those of the metrics; nothing is computed here
     ("seconds", "seconds", ".3g"),  # per network
@@ -66,7 +66,7 @@ def correlation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
         if heading == METRICS["tau"].heading or set(texts) - {"", UNDEFINED}
     }
     notes = [*undefined_notes(ordered), *_notes(ordered, set(columns))]
-    return _sections(_title(rows), "proxy", ordered, columns, width, notes)
+    return sections(_title(rows), "proxy", ordered, columns, width, notes)
 
 
 def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH) -> Group:
@@ -77,17 +77,10 @@ def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH)
     outcomes = [verdict(row["low"], row["high"]) for row in ordered]
     title = f"tau of {shortened(proxy, 40)} minus tau of another, paired"
     columns: dict[str, Sequence[str]] = {"difference [95 %]": intervals, "": outcomes}
-    return _sections(title, "against", ordered, columns, width)
+    return sections(title, "against", ordered, columns, width)
 
 
-def outcome_line(rows: Sequence[Difference]) -> str:
-    """How many of the paired differences are won, even and lost, in one line."""
-    outcomes = Counter(verdict(row["low"], row["high"]) for row in rows)
-    counts = ", ".join(f"{outcomes[o]} {o}" for o in ("won", "even", "lost"))
-    return f"of {len(rows)} comparisons, each by itself at 95 %: {counts}"
-
-
-def _sections(
+def sections(
     title: str,
     name: str,
     rows: Sequence[Mapping[str, Any]],
@@ -157,8 +150,8 @@ def _text(value: float | None, form: str) -> str:
 
 
 def undefined_notes(rows: Sequence[Row]) -> list[str]:
-    """A line for each proxy that is undefined on some networks: how many and why."""
-    notes = []
+    """A line for the proxies that are undefined on the same networks: how many and why."""
+    proxies: dict[str, dict[str, None]] = {}
     for row in rows:
         if "undefined" not in row:
             continue
@@ -167,10 +160,10 @@ def undefined_notes(rows: Sequence[Row]) -> list[str]:
             f"{reason} ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
             for reason, names in row["undefined"]["reasons"].items()
         )
-        rest = "its figures are over the others" if count < networks else "no figures"
-        where = f"{row['proxy']}: undefined on {count} of {networks} networks"
-        notes.append(f"{where}, {rest}: {reasons}")
-    return list(dict.fromkeys(notes))
+        rest = "no figures" if count == networks else "figures are over the others"
+        note = f"undefined on {count} of {networks} networks, {rest}: {reasons}"
+        proxies.setdefault(note, {})[row["proxy"]] = None
+    return [f"{', '.join(names)}: {note}" for note, names in proxies.items()]
 
 
 def _notes(rows: Sequence[Row], headings: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eznas.errors import InputError, unknown
-from eznas.metrics import kendall_many
+from eznas.metrics import kendall, undefined_scores
 from eznas.report.figure import (
     COLOURS,
     DRAWABLE,
@@ -48,10 +48,10 @@ def scatter_plot(
     first.
 
     `scores` maps datasets to proxies to [networks], `accuracies` datasets to [networks]. At most
-    `PANELS` proxies are shown. Tau is `eznas.metrics.kendall` of all networks (-inf is the lowest
-    score, NaN makes it undefined); networks that have no place on an axis are counted in their
-    panel. Raises `InputError` for a dataset without accuracies, if shapes do not match and if the
-    file cannot be written.
+    `PANELS` proxies are shown. Tau is `eznas.metrics.kendall` of all networks with a score
+    (-inf is the lowest); networks that have no place on an axis are counted in their panel.
+    Raises `InputError` for a dataset without accuracies, if shapes do not match and if the file
+    cannot be written.
     """
     check(path)
     panels = _panels(scores, accuracies)
@@ -86,10 +86,9 @@ def _panels(
             if target.ndim != 1 or vector.shape != target.shape:
                 shapes = f"scores {vector.shape}, accuracies {target.shape}"
                 raise InputError(f"{proxy} on {dataset}: shapes do not match: {shapes}")
-        matrix = np.array([*vectors.values()]).reshape(len(vectors), target.size)
-        taus = kendall_many(matrix, target)
-        for (proxy, vector), tau in zip(vectors.items(), taus, strict=True):
-            panels[proxy, dataset] = float(tau), vector, target
+        for proxy, vector in vectors.items():
+            defined = ~undefined_scores(vector)
+            panels[proxy, dataset] = kendall(vector[defined], target[defined]), vector, target
     return panels
 
 

@@ -12,7 +12,6 @@ from eznas.report.cells import sort_key
 from eznas.report.correlation_tables import undefined_notes
 from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
-from eznas.report.own_models import searched, use_of_networks
 from eznas.report.search_page import (
     described_comparison,
     described_search,
@@ -75,32 +74,6 @@ def study_page(name: str, contents: Mapping[str, Content]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def run_page(result: Content, config: Content, environment: Content, command: str) -> str:
-    """The page of a run: its champion, what that is worth, and the command to make it again.
-
-    `result`, `config`, `environment`: of the files of these names in the run's folder.
-    """
-    seconds, formulas = f"{result['seconds']:,.0f} s", f"{result['evaluations']:,} formulas"
-    machine = f"{environment['workers']} workers on {environment['cores']} cores"
-    seed = config["evolution"]["seed"]
-    stopped = f" It was stopped: {result['stopped']}." if result.get("stopped") else ""
-    parts = [
-        f"# {result['run']}",
-        f"A search on {searched(config)}, seed {seed}: {formulas} in {seconds}, "
-        f"{machine}.{stopped}",
-        fenced(command, "sh"),
-        "The champion ([`champion.json`](champion.json)):",
-        fenced(result["formula"]),
-    ]
-    if result["held_out"]:
-        parts += [
-            f"Tested on {_samples(result['held_out'])}; {use_of_networks(result)}. The numbers "
-            "in full: [`result.json`](result.json).",
-            *_correlations(result["held_out"], result["difference"]),
-        ]
-    return "\n\n".join(parts) + "\n"
-
-
 def _section(content: Content, file: str) -> Iterator[str]:
     """What a file holds: a sentence, the command, tables, plots, and what the columns mean."""
     describe, tables = next(parts for key, parts in _PARTS.items() if _matches(content, key))
@@ -117,14 +90,14 @@ def _matches(content: Content, key: str) -> bool:
 
 def _described_correlation(content: Content) -> str:
     proxies = len({row["proxy"] for row in content["rows"]})
-    return f"{_counted(proxies, 'proxy', 'proxies')} on {_samples(content['rows'])}"
+    return f"{_counted(proxies, 'proxy', 'proxies')} on {samples(content['rows'])}"
 
 
 def _correlation_tables(content: Content) -> Iterator[str]:
-    yield from _correlations(content["rows"], content["difference"])
+    yield from correlations(content["rows"], content["difference"])
 
 
-def _samples(rows: Sequence[Content]) -> str:
+def samples(rows: Sequence[Content]) -> str:
     """Networks, sets, accuracies and seeds behind rows."""
     datasets: dict[str, list[str]] = {}
     for row in rows:
@@ -136,7 +109,7 @@ def _samples(rows: Sequence[Content]) -> str:
     return f"{'; '.join(samples)}, initialisation seed{plural} {', '.join(map(str, seeds))}"
 
 
-def _correlations(rows: Sequence[Content], differences: Sequence[Content]) -> Iterator[str]:
+def correlations(rows: Sequence[Content], differences: Sequence[Content]) -> Iterator[str]:
     """Tables of rows and of paired differences; in the former the highest tau comes first."""
     columns: list[Column] = [("proxy", code("proxy")), ("data set", text("dataset"))]
     for metric in METRICS.values():
@@ -235,7 +208,10 @@ def _features_tables(content: Content) -> Iterator[str]:
     )
     models = [
         dict(row) | dict(zip(("t", "t_low", "t_high"), tau or (None,) * 3, strict=True))
-        | {"dataset": dataset}
+        | {
+            "dataset": dataset,
+            "with_score": row["networks"] - row.get("undefined", {}).get(dataset, 0),
+        }
         for row in content["yardsticks"]
         for dataset, tau in row["tau"].items()
     ]  # fmt: skip
@@ -246,7 +222,7 @@ def _features_tables(content: Content) -> Iterator[str]:
             ("features", number("features", ",")),
             ("split by", text("split_by")),
             ("data set", text("dataset")),
-            ("networks", number("networks", ",")),
+            ("networks", number("with_score", ",")),
             ("tau [95 %]", interval("t")),
         ],
         models,

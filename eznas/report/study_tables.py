@@ -39,7 +39,8 @@ def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table
 
     `rows`: {"model": name, "language": name of the grammar, "features": number of features to
     choose from, "split_by": what is never on both sides of the split, "networks": number of those
-    that tau is computed on, "tau": {dataset: [tau, low, high]}}.
+    tested, "undefined": {dataset: number of those without a score, which tau leaves out} where
+    there are any, "tau": {dataset: [tau, low, high]}}.
     """
     table = new_table(title)
     for heading in ("model", "grammar", "split by"):
@@ -53,7 +54,8 @@ def yardstick_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table
         order = sorted(range(len(rows)), key=lambda i: sort_key(intervals[i][0]), reverse=True)
         for i in order:
             names = (Text(rows[i][key]) for key in ("model", "language", "split_by"))
-            counts = (str(rows[i][key]) for key in ("features", "networks"))
+            without = rows[i].get("undefined", {}).get(dataset, 0)
+            counts = str(rows[i]["features"]), str(rows[i]["networks"] - without)
             table.add_row(*names, *counts, interval_cell(*intervals[i]))
     return table
 

@@ -4,7 +4,6 @@ from eznas.report.autoencoding import autoencoding_table
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
-    outcome_line,
 )
 from eznas.report.explanation import explanation_lines
 from eznas.report.front_tables import formula_front_lines, formula_front_table
@@ -36,6 +35,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
+from eznas.report.run_tables import outcome_lines, run_table, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -82,17 +82,19 @@ __all__ = [
     "latent_lines",
     "latent_title",
     "leaf_table",
-    "outcome_line",
+    "outcome_lines",
     "prediction_table",
     "predictor_table",
     "proxy_table",
     "reason_lines",
     "recommendation",
     "remedy_lines",
+    "run_table",
     "score_table",
     "scoring_table",
     "search_table",
     "search_title",
+    "short_table",
     "source_lines",
     "speed_table",
     "split_table",

@@ -4,10 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
@@ -19,10 +18,10 @@ from eznas.errors import InputError
 from eznas.metrics import (
     Difference,
     Row,
-    bootstrap_defined,
+    add_undefined,
+    bootstrap_all,
     correlation_rows,
     difference_rows,
-    differences_defined,
     undefined_scores,
     variation,
 )
@@ -187,7 +186,7 @@ def _figures(
     set."""
     benchmark, means = scored.benchmark, scored.means()
     groups = None if within is None else next(iter(means.values()))[scored.names.index(within)]
-    results = bootstrap_defined(
+    results = bootstrap_all(
         means,
         benchmark.accuracies,
         benchmark.components,
@@ -198,13 +197,7 @@ def _figures(
     rows = correlation_rows(
         scored.names, results, set_name=benchmark.name, accuracy=benchmark.kind, seeds=scored.seeds
     )
-    if against is None:
-        return rows, []
-    if not any(undefined_scores(values).any() for values in means.values()):
-        return rows, difference_rows(scored.names, results, against)
-    return rows, differences_defined(
-        scored.names, means, benchmark.accuracies, benchmark.components, against, replicates
-    )
+    return rows, [] if against is None else difference_rows(scored.names, results, against)
 
 
 def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
@@ -220,19 +213,13 @@ def _add_undefined(
     rows: list[Row], scored: Scored, proxies: Sequence[Proxy], settings: ScoringSettings
 ) -> None:
     """Add to each row of a proxy that is undefined on some networks how many and why."""
-    means, by_name = scored.means(), {proxy.name: proxy for proxy in proxies}
-    reasons_of: dict[tuple[str, tuple[int, ...]], dict[str, list[str]]] = {}
-    for row in rows:
-        scores = means[row["dataset"]][scored.names.index(row["proxy"])]
-        indices = tuple(np.flatnonzero(undefined_scores(scores)).tolist())
-        if not indices:
-            continue
-        key = row["proxy"], indices
-        if key not in reasons_of:
-            reasons_of[key] = why_undefined(
-                by_name[row["proxy"]], scored.benchmark, settings, indices
-            )
-        row["undefined"] = {"networks": len(indices), "reasons": reasons_of[key]}
+    by_name = {proxy.name: proxy for proxy in proxies}
+
+    @cache  # data sets of one input size share their scores
+    def why(name: str, networks: tuple[int, ...]) -> dict[str, list[str]]:
+        return why_undefined(by_name[name], scored.benchmark, settings, networks)
+
+    add_undefined(rows, scored.names, scored.means(), lambda name, _, networks: why(name, networks))
 
 
 def _add_seconds(rows: list[Row], proxies: Sequence[Proxy], seconds: Sequence[float]) -> None:
@@ -243,8 +230,11 @@ def _add_seconds(rows: list[Row], proxies: Sequence[Proxy], seconds: Sequence[fl
 
 
 def _add_variation(rows: list[Row], scored: Scored) -> None:
-    """Add to each row how its tau varies over initialisations, and how far these agree."""
+    """Add to each row how its tau varies over initialisations, and how far these agree, on the
+    networks that have a score with all of them."""
     for row in rows:
         scores = scored.scores[row["dataset"]][:, scored.names.index(row["proxy"])]
-        result = variation(scores, scored.benchmark.accuracies[row["dataset"]])
+        defined = ~undefined_scores(scores).any(0)
+        accuracies = scored.benchmark.accuracies[row["dataset"]]
+        result = variation(scores[:, defined], accuracies[defined])
         row["variation"] = {k: None if math.isnan(v) else v for k, v in result._asdict().items()}

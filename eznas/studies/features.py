@@ -1,6 +1,6 @@
 """How well short features rank networks, each by itself and in models fitted to all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_of
 from eznas.formulas.candidates import SIZES, TENSORS, candidate_features
 from eznas.formulas.expression import Expression
-from eznas.metrics import bootstrap_all, kendall
+from eznas.metrics import bootstrap_all, kendall, undefined_scores
 from eznas.predictors.least_squares import FACTORS, greedy_formulas
 from eznas.predictors.randomised_trees import forest_scores
 from eznas.proxies.measured import ScoringSettings, team_for
@@ -46,7 +46,9 @@ def features(
     fitted to all of these features.
 
     Features are ranked on the networks that `study` gives for fitting; a row has the keys feature
-    (its text), tau (data set -> tau, None where undefined) and coverage. The yardsticks (greedy
+    (its text), tau (data set -> tau, None where undefined) and coverage. Tau is over the networks
+    that have a score; on how many there is none stands under undefined (data set -> number), where
+    there are any. The yardsticks (greedy
     least squares with and without products, randomised trees) are fitted to the same networks and
     tested on the study's others, of other components. For comparison they are also fitted and
     tested after the usual split, by lot, where networks of one component are on both sides. A row
@@ -78,12 +80,26 @@ def features(
 def _feature_row(
     feature: Expression, table: FeatureTable, tasks: list[Task], networks: int
 ) -> dict[str, Any]:
-    taus, coverage = {}, 1.0
+    taus, undefined, coverage = {}, {}, 1.0
     for task in tasks:
         scores = table.scores(feature, task.context, networks)
-        taus[task.dataset] = kendall(scores.values, task.accuracies[:networks])
+        missing = undefined_scores(scores.values)
+        taus[task.dataset] = kendall(scores.values[~missing], task.accuracies[:networks][~missing])
+        undefined[task.dataset] = missing
         coverage = min(coverage, scores.coverage)
-    return {"feature": feature.text, "tau": plain(taus), "coverage": coverage}
+    return {
+        "feature": feature.text,
+        "tau": plain(taus),
+        "coverage": coverage,
+        **_undefined(undefined),
+    }
+
+
+def _undefined(missing: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, dict[str, int]]:
+    """On how many networks of a data set there is no score, from where: bool [networks] for each;
+    nothing where there is always one."""
+    counts = {dataset: int(mask.sum()) for dataset, mask in missing.items() if mask.any()}
+    return {"undefined": counts} if counts else {}
 
 
 def _yardsticks(
@@ -129,4 +145,5 @@ def _test_result(tasks: list[Task], scores: Sequence[Array], tested: Benchmark) 
         dataset: [float(result.values["tau"][0]), *result.interval("tau", 0)]
         for dataset, result in results.items()
     }
-    return {"networks": networks, "tau": plain(taus)}
+    missing = {dataset: undefined_scores(row[0]) for dataset, row in by_dataset.items()}
+    return {"networks": networks, "tau": plain(taus), **_undefined(missing)}

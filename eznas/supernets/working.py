@@ -53,6 +53,7 @@ class _Job:
 
     worker: int
     request: Call
+    size: int = 1
 
     def call(self) -> Call:
         return self.request
@@ -124,7 +125,8 @@ def measure_all(
     jobs = []
     for number, (folder, purpose, part) in enumerate(keys):
         images = rankers[folder].supernets.images
-        jobs.append(_Job(number, Call(_measure, (str(folder), images, list(part), purpose))))
+        call = Call(_measure, (str(folder), images, list(part), purpose))
+        jobs.append(_Job(number, call, len(part)))
     title = f"ranking {len(architectures)} networks by supernets in {_counted(rankers)}"
     progress = (phases or NoPhases()).phase(title, len(architectures))
     executor = executor_of(workers, device)

@@ -8,16 +8,18 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from eznas.errors import InputError, unknown
-from eznas.system.files import plain, read_as, write_whole
+from eznas.system.files import parse_json, plain, read_as, write_whole
 
 ROOT = Path("runs")
 CONFIG = "config.json"  # a folder that has this file is a run
+LOOKS, LOOK = 3, 0.02  # how often a lock is tried again, and after how many seconds
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -84,6 +86,28 @@ class RunFolder:
         `InputError` names a file that is missing, damaged or of another form."""
         return read_as(self.path / name, form)
 
+    def lines(self, name: str) -> list[Any]:
+        """The content of the complete lines of a log of JSON, [] where there is no such file;
+        `InputError` for one that is damaged."""
+        if not self.has(name):
+            return []
+        complete, _, _ = (self.path / name).read_bytes().rpartition(b"\n")
+        try:
+            return [parse_json(line) for line in complete.splitlines()]
+        except ValueError as error:
+            raise InputError(f"{self.path / name}: damaged: {error}") from None
+
+    def is_locked(self) -> bool:
+        """Whether a process is in the context of `locked` for this folder."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)  # the lock goes with it
+        return False
+
 
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, where they are missing; `InputError` where that cannot
@@ -119,7 +143,7 @@ def locked(path: Path) -> Iterator[None]:
     descriptor = -1
     try:
         descriptor = os.open(path, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         for incomplete in path.glob(".*.partial"):
             incomplete.unlink(missing_ok=True)
     except OSError as error:
@@ -132,6 +156,16 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open folder; `BlockingIOError` where it is locked for longer than `is_locked`
+    takes."""
+    for _ in range(LOOKS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOOK)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _new_folder(root: Path, name: str | None, stem: str) -> Path:

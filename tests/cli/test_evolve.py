@@ -21,6 +21,7 @@ from tests.cli.calls import (
     complaint,
     listing,
 )
+from tests.discovery.made_up_run import report
 
 # One data set of small images and two statistics: seconds instead of a minute.
 TINY = {
@@ -166,15 +167,17 @@ def test_a_damaged_run_gets_one_line(finished):
 def test_evolve_shows_tables_the_formula_and_where_to_go_next(finished):
     outcome = call(*EVOLVE, "--name", "shown")
     assert outcome.code == 0
-    *_, end = outcome.out.partition("champion of runs/shown, chosen from ")
-    formula = end[end.index(":\n") + 2 : end.index("next: ")]
+    assert re.match(r"champion of runs/shown, chosen from \d+ formulas in \d+s\n  ", outcome.out)
+    end = outcome.out[outcome.out.rindex("\n\n", 0, outcome.out.index("\n\nall baselines")) :]
+    formula = end[: end.index("all baselines")]
     assert "".join(formula_lines(finished["formula"], 10_000)) == " ".join(formula.split())
     assert "`eznas score shown MODEL`" in end
     assert "`eznas correlate shown hybrid`" in end
-    assert "tau of champion minus tau of another" in outcome.out
-    assert re.search(r"^of \d+ comparisons, each by itself at 95 %: ", outcome.out, re.M)
-    assert re.search(r"^generation 0/1  +8  +-?[.\d]+  +-?[.\d]+  +\d+  +\d+s$", outcome.err, re.M)
-    assert "generation 1/1" in outcome.err
+    assert "champion's lead [95 %]" in outcome.out
+    assert "all baselines and metrics: runs/shown/README.md" in end
+    figures = r"best -?[.\d]+, median -?[.\d]+, 8 networks, \d+ formulas/s"
+    assert re.search(rf"^generation 0/1: {figures}, \d+s left$", outcome.err, re.M)
+    assert re.search(rf"^generation 1/1: {figures}$", outcome.err, re.M)
     assert max(map(len, f"{outcome.out}\n{outcome.err}".splitlines())) <= 80
 
 
@@ -186,3 +189,17 @@ def test_dry_run_estimates_and_leaves_nothing(finished):
     assert content["workers"] == 1
     assert content["seconds"] > 0
     assert listing(Path()) == before
+
+
+def test_tensorboard_gets_the_generations(folder, monkeypatch):
+    pytest.importorskip("tensorboardX", reason="tensorboardX, of eznas[tensorboard], is missing")
+
+    def evolve(configuration, *, watcher, **_):
+        watcher.generation(report(0), 1.0, 2.0)
+        return eznas.Result("mine", "mine", "params", 6.0, 112)
+
+    monkeypatch.setattr(eznas, "evolve", evolve)
+    outcome = call("evolve", "--tensorboard", "logs", "--workers", "1")
+    assert "generation  0/20: best .500" in outcome.err
+    assert len(list(Path("logs").glob("events.out.tfevents.*"))) == 1
+    shutil.rmtree("logs")

@@ -37,6 +37,6 @@ def test_a_stopped_run_says_so_and_ends_with_how_to_resume(monkeypatch):
     outcome = call("evolve", "--name", "mine", "--workers", "1")
     assert outcome.code == 130
     assert (
-        "best so far of runs/mine, chosen from 112 formulas in 6s, not yet tested:" in outcome.out
+        "best so far of runs/mine, chosen from 112 formulas in 6s, not yet tested\n" in outcome.out
     )
     assert outcome.err.splitlines()[-1] == "eznas: stopped; `eznas resume mine` goes on"

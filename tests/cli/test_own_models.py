@@ -53,7 +53,7 @@ def test_correlate_with_models():
         assert row["tau"] is not None
     outcome = call(*command)
     text = " ".join(outcome.out.split())
-    assert "naswot: undefined on 1 of 5 networks, its figures are over the others: no act" in text
+    assert "naswot: undefined on 1 of 5 networks, figures are over the others: no act" in text
     assert "(mine:net(8, depth=2, kind='none'))" in text
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from eznas.cli.progress import LiveProgress
 from eznas.cli.search import search
 from eznas.proxies.loading import separated
 from eznas.search import METHODS
@@ -143,19 +142,6 @@ def test_every_method_has_a_command():
 def test_bad_input_to_search(arguments, expected):
     line = complaint("search", *arguments)
     assert all(part in line for part in expected), line
-
-
-def test_a_bar_goes_on_after_a_phase_within_its_phase():
-    progress = LiveProgress()
-    outer = progress.phase("outer", 0)
-    outer(10, 100)
-    inner = progress.phase("inner", 8)
-    inner(1, 8)
-    assert progress._bar.tasks[0].total == 8
-    outer(20, 100)
-    assert (progress._bar.tasks[0].completed, progress._bar.tasks[0].total) == (20, 100)
-    progress.close()
-    outer(30, 100)
 
 
 def test_the_study_announces_only_what_takes_long():

@@ -88,7 +88,15 @@ def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     lines = journal(home, result.run)
     assert [line["failed"] for line in lines] == [{"forward": 1}] * 3
     assert all(line["best"]["fitness"] > 0 for line in lines)
-    assert {row["networks"] for row in result.held_out} == {15}
+    for row in result.held_out:
+        reasons = {"the network could not be run": [tested.architectures[5]]}
+        assert row["undefined"] == {"networks": 1, "reasons": reasons}
+        assert row["networks"] == 16
+        assert row["tau"] is not None
+        assert row["proxy"] != "naswot" or row["partial_rho"] is not None
+    assert all(row["tau"] is not None for row in result.difference)
+    page = (home / "runs" / result.run / "README.md").read_text()
+    assert "undefined on 1 of 16 networks, figures are over the others: the network could" in page
 
 
 def test_a_run_that_is_out_of_time_is_tested(home):

@@ -26,6 +26,7 @@ class PlainJob:
     worker: int
     function: Any
     arguments: tuple[Any, ...] = ()
+    size: int = 2
 
     def call(self):
         return Call(self.function, self.arguments)
@@ -44,7 +45,7 @@ def check_plain_jobs(executor):
     expected[2] = [[0, 0], [0, 1], [0, 0, 2], [0, 1, 3]]
     assert [sorted(result) for result in results] == expected[executor.count]
     assert [len(result) for result in results] == [len(e) for e in expected[executor.count]]
-    assert progress == [(done, 4) for done in (1, 2, 3, 4)]
+    assert progress == [(done, 8) for done in (2, 4, 6, 8)]
     assert executor.run([]) == []
     assert executor.attempt(3, Call(len), 1) == len(results[3])
     with pytest.raises(IndexError):

@@ -101,14 +101,6 @@ def test_sample_values_stand_beside_the_replicates():
     assert same(result.values["rho"], [metrics.spearman(row, accuracies) for row in scores])
 
 
-def test_an_undefined_score_makes_every_replicate_undefined():
-    weights = np.array([[1, 1, 1, 0], [2, 1, 1, 1]])  # the first does not even draw it
-    result = metrics.bootstrap([[1, 2, 3, NAN], [1, 2, 3, -INF]], [1, 2, 3, 4], weights)
-    assert np.isnan(result.replicates["tau"][0]).all()
-    assert np.isnan(result.replicates["rho"][0]).all()
-    assert not np.isnan(result.replicates["tau"][1]).any()
-
-
 def test_a_replicate_of_ties_only_is_nan():
     result = metrics.bootstrap([[1, 2, 3]], [1, 2, 3], np.array([[3, 0, 0], [0, 0, 0], [2, 1, 0]]))
     assert same(result.replicates["tau"], [[NAN, NAN, 1]])
@@ -242,12 +234,46 @@ def test_no_partial_rho_without_sizes():
         metrics.bootstrap([[1, 2, 4, 3]], [1, 2, 3, 4], weights, [[1, 2, 3]])
 
 
-def test_an_undefined_score_makes_the_other_metrics_undefined_too():
-    weights = np.array([[1, 1, 1, 2, 0]])  # does not even draw it
-    scores, sizes = [[1, 2, 3, 4, NAN], [1, 3, 2, 4, -INF]], [[2, 1, 2, 1, 1]]
-    result = metrics.bootstrap(scores, [1, 2, 3, 4, 4], weights, sizes)
-    for name, values in result.values.items():
-        assert np.isnan(values[0]), name
-        assert np.isnan(result.replicates[name][0]).all(), name
-        is_undefined = name == "pearson" or name.startswith("top10")  # -inf; the best two tie
-        assert math.isnan(values[1]) == is_undefined, name
+# Networks without a score
+
+PARTLY, TARGET, COMPONENTS = noisy(networks=30, proxies=4)
+PARTLY[1, [3, 8]] = NAN, INF
+PARTLY[2, 5] = -INF  # a score, the lowest
+PARTLY[3, 1:] = NAN
+SIZES = np.random.default_rng(1).normal(size=(2, 30))
+DRAWN = metrics.bootstrap_weights(COMPONENTS, 50)
+DEFINED = np.delete(np.arange(30), [3, 8])  # for the second proxy
+
+
+def test_a_partly_defined_proxy_has_the_metrics_of_the_other_networks():
+    result = metrics.bootstrap(PARTLY, TARGET, DRAWN, SIZES)
+    assert result.networks == 30
+    assert metrics.undefined_scores(PARTLY[1]).nonzero()[0].tolist() == [3, 8]
+    assert result.values["tau"][1] == metrics.kendall(PARTLY[1, DEFINED], TARGET[DEFINED])
+    drawn, sizes = DRAWN[:, DEFINED], SIZES[:, DEFINED]
+    alone = metrics.bootstrap(PARTLY[[1]][:, DEFINED], TARGET[DEFINED], drawn, sizes)
+    whole = metrics.bootstrap(PARTLY[[0, 2]], TARGET, DRAWN, SIZES)
+    for name in alone.values:
+        for row, part, of_part in ((0, whole, 0), (1, alone, 0), (2, whole, 1)):
+            np.testing.assert_array_equal(result.values[name][row], part.values[name][of_part])
+            replicates = result.replicates[name][row]
+            np.testing.assert_array_equal(replicates, part.replicates[name][of_part])
+        assert math.isnan(result.values[name][3])  # one network has no order
+
+
+def test_differences_are_over_the_networks_that_both_score():
+    result = metrics.bootstrap(PARTLY, TARGET, DRAWN)
+    part = metrics.bootstrap(PARTLY[:2][:, DEFINED], TARGET[DEFINED], DRAWN[:, DEFINED])
+    for of in ("tau", "rho"):
+        difference = metrics.paired_difference(result, 0, 1, of=of)
+        assert difference == metrics.paired_difference(part, 0, 1, of=of)
+        assert difference[1] < difference[0] < difference[2]
+    assert same(metrics.paired_difference(result, 0, 3), [NAN] * 3)
+    assert same(metrics.paired_difference(result, 1, 3), [NAN] * 3)
+
+
+def test_no_proxies_and_no_networks():
+    assert metrics.bootstrap(np.empty((0, 3)), [1, 2, 3], [[1, 1, 1]]).values["tau"].shape == (0,)
+    nothing = metrics.bootstrap(np.empty((2, 0)), [], np.empty((4, 0), int))
+    assert same(nothing.values["tau"], [NAN, NAN])
+    assert nothing.replicates["tau"].shape == (2, 4)

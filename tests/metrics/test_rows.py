@@ -14,7 +14,7 @@ from tests.metrics.made_up import METRICS, NAN, ROW, noisy, same
 @pytest.fixture
 def results():
     scores, accuracies, components = noisy(400, 3)
-    scores[2, 7] = NAN
+    scores[2, 1:] = NAN
     return metrics.bootstrap_all(
         {"cifar10": scores, "cifar100": -scores},
         {"cifar10": accuracies, "cifar100": accuracies},
@@ -79,7 +79,7 @@ def test_rows_of_a_bare_bootstrap():
     half = np.array([0.5])
     names = ("tau", "rho")
     values, replicates = dict.fromkeys(names, half), dict.fromkeys(names, half[None])
-    bare = metrics.Bootstrap(9, values, replicates)
+    bare = metrics.Bootstrap(half[None], half, np.ones((1, 1), int), values, replicates)
     (row,) = metrics.correlation_rows(["proxy"], {"d": bare}, **LABELS)
     assert (row["tau"], row["rho_low"], row["ndcg"], row["regret1_low"]) == (0.5, 0.5, None, None)
 
@@ -130,3 +130,18 @@ def test_rows_refuse_names_that_do_not_match(results):
         metrics.difference_rows(NAMES, results, "parms")
     with pytest.raises(InputError, match="unknown dataset 'cifar10'"):
         metrics.bootstrap_all({"cifar10": [[1, 2]]}, {"svhn": [1, 2]}, [0, 1])
+
+
+def test_rows_say_where_a_proxy_is_undefined(results):
+    rows = metrics.correlation_rows(NAMES, results, **LABELS)
+    scores = {dataset: result.scores for dataset, result in results.items()}
+    asked = []
+
+    def why(proxy, dataset, networks):
+        asked.append((proxy, dataset))
+        return {"reason": [f"network {networks[0]}"]}
+
+    metrics.add_undefined(rows, NAMES, scores, why)
+    assert asked == [("broken", "cifar10"), ("broken", "cifar100")]
+    assert all("undefined" not in row for row in rows[:4])
+    assert rows[4]["undefined"] == {"networks": 399, "reasons": {"reason": ["network 1"]}}

@@ -1,0 +1,64 @@
+"""Commands that look at runs from outside: a list of all, and one that is followed."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.main import INTERRUPTED
+from eznas.cli.options import AsJson
+from eznas.cli.progress import LiveProgress, duration
+from eznas.cli.runs import show_result
+from eznas.discovery.result import RESULT
+from eznas.discovery.watching import RunState, runs, state_of, watch
+from eznas.report import tables
+from eznas.system.folder import ROOT, RunFolder
+
+
+@app.command("ls")
+def list_runs(as_json: AsJson = False) -> None:
+    """The runs in runs/, the newest first: state, space, generation, best fitness, age."""
+    emit({"runs": [asdict(state) for state in runs()]}, as_json, _show_runs)
+
+
+@app.command("watch")
+def watch_run(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
+    ],
+) -> None:
+    """Follow a run that another terminal has begun, to its end and its result.
+
+    Ctrl-C ends this command alone: the run goes on.
+    """
+    folder = RunFolder.find(run)
+    state = state_of(folder)
+    if state.generation is None and state.state == "running":
+        line(f"{folder.name}: running, no generation is complete yet")
+    progress = LiveProgress(state.generations, out)
+    try:
+        state = watch(run, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        err.print("eznas: no longer watching; the run is left as it is", highlight=False)
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        progress.close()
+    _show_end(folder, state)
+
+
+def _show_end(folder: RunFolder, state: RunState) -> None:
+    if state.state == "finished":
+        line("")
+        show_result({"recommended": "", "stopped": ""} | folder.read(RESULT, dict[str, Any]))
+    else:
+        line(f"{state.name}: {state.state}; `eznas resume {state.name}` goes on")
+
+
+def _show_runs(content: dict[str, Any]) -> None:
+    if not content["runs"]:
+        line(f"no runs in {ROOT}/; `eznas evolve` begins one")
+        return
+    rows = [row | {"age": duration(row["age"])} for row in content["runs"]]
+    out.print(tables.run_table(rows))
