@@ -16,12 +16,12 @@ from eznas.primitives import PRIMITIVES
 @dataclass(frozen=True)
 class Parts:
     """A formula, up to a constant that it adds: a "sum" of weight times part, a "product" of parts
-    (times the `scale`), or a "single" part."""
+    (times a number with the sign of `sign`), or a "single" part."""
 
     kind: Literal["sum", "product", "single"]
     parts: tuple[Expression, ...]
     weights: tuple[float, ...]
-    scale: float = 1.0
+    sign: float = 1.0
 
     @staticmethod
     def of(formula: Expression) -> "Parts":
@@ -36,15 +36,15 @@ class Parts:
         if len(parts) < 2:
             return Parts("single", (term,), (weight,))
         signs = [math.copysign(1.0, f.value) for f in factors if f.value is not None]
-        scale = math.copysign(math.prod(signs), weight)
-        return Parts("product", tuple(parts), (1.0,) * len(parts), scale)
+        sign = math.prod(signs) * math.copysign(1.0, weight)
+        return Parts("product", tuple(parts), (1.0,) * len(parts), sign)
 
     def without(self, dropped: Collection[int]) -> Expression:
         """The formula without the parts of these numbers; one at least is left."""
         kept = [i for i in range(len(self.parts)) if i not in dropped]
         if self.kind == "product":
             product = reduce(lambda x, y: call("mul", x, y), [self.parts[i] for i in kept])
-            return product if self.scale > 0 else call("neg", product)
+            return product if self.sign > 0 else call("neg", product)
         return weighted_sum({self.parts[i]: self.weights[i] for i in kept})
 
     def alone(self, index: int) -> Expression:

@@ -67,6 +67,6 @@ def _bare(value: float | None) -> str:
 
 
 def _start(formula: str, width: int) -> str:
-    """The beginning of a formula with constants of 4 digits."""
-    text = rounded(parse(formula)).text.replace(" + -", " - ")
+    """The beginning of a formula, its constants rounded to 3 digits."""
+    text = rounded(parse(formula), 3, 3).text.replace(" + -", " - ")
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

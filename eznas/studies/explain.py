@@ -12,6 +12,7 @@ from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.front import other_networks
+from eznas.errors import InputError
 from eznas.evaluation.feature_values import Array
 from eznas.formulas.expression import Expression
 from eznas.formulas.parts import Parts, with_numbers
@@ -92,6 +93,8 @@ def explain(
     `InputError` for an argument that cannot be used, and where a network cannot be measured.
     """
     loaded, at_most = load(proxy), AtMost(whole("networks", networks, 2))
+    if models is not None and space is not None:
+        raise InputError("space: not with models of your own")
     if models is not None:
         benchmarks = [own_benchmark(models, accuracies, input_size=input_size, initialisation=init)]
     elif space is None and (run := _run_of(proxy)) is not None:
