@@ -116,7 +116,7 @@ class _Search:
 
     def __init__(self, report: Generation, last: int, rate: float, end: float) -> None:
         self._report, self._rate, self._end = report, rate, end
-        self._number = f"generation {report.generation:{len(str(last))}}"
+        self._number = f"generation {report.generation:{len(str(max(last, 0)))}}"
         if report.generation <= last:
             self._number += f"/{last}"
 

@@ -242,7 +242,7 @@ def show_result(result: dict[str, Any]) -> None:
             f"{', not yet tested' if stopped else ''}"
         )
     if result["recommended"]:
-        line(tables.recommendation(result))
+        out.print(Text(tables.recommendation(result)))
     for text in tables.outcome_lines(result["difference"]):
         out.print(Padding(Text(text), (0, 0, 0, 2)))
     if result["held_out"]:

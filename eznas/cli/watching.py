@@ -18,7 +18,7 @@ from eznas.system.folder import ROOT, RunFolder
 
 @app.command("ls")
 def list_runs(as_json: AsJson = False) -> None:
-    """The runs in runs/, the newest first: state, space, generation, best fitness, age."""
+    """List the runs in runs/, the newest first, and how far each is."""
     emit({"runs": [asdict(state) for state in runs()]}, as_json, _show_runs)
 
 

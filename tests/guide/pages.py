@@ -39,6 +39,7 @@ _BLOCK = re.compile(
     r"(?P<content>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+_TIME = re.compile(r"\b(?:\d+h )?(?:\d+m )?\d+[ms]\b|\b\d+ formulas/s\b")
 _NUMBER = re.compile(r"[-+]?\d*\.\d+(?:e[-+]\d+)?")
 
 
@@ -142,7 +143,7 @@ def own_folder() -> Iterator[None]:
 
 def differences(shown: str, printed: str) -> list[str]:
     """The lines in which two outputs differ: numbers by more than rounding, anything else at all.
-    Seconds, and how tables are filled with blanks, do not count."""
+    Seconds and pace, and how tables are filled with blanks, do not count."""
     pairs = list(zip(_lines(shown), _lines(printed), strict=False))
     differing = [f"{a!r} is now {b!r}" for a, b in pairs if not _alike(a, b)]
     if len(_lines(shown)) != len(_lines(printed)):
@@ -162,7 +163,7 @@ def _lines(text: str) -> list[str]:
         elif seconds > 0 and line.startswith("│"):
             cells[seconds] = ""
         bare = re.sub("[━─┏┳┓┡╇┩├┼┤└┴┘]", "", " ".join(cells))
-        lines.append(re.sub(r"\b(?:\d+h )?(?:\d+m )?\d+[ms]\b", "s", " ".join(bare.split())))
+        lines.append(_TIME.sub("s", " ".join(bare.split())))
     return [line for line in lines if line]
 
 
