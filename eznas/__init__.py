@@ -24,6 +24,7 @@ from eznas.studies.combine import Combination, combine
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.explain import Explanation, explain
 from eznas.studies.features import features
+from eznas.studies.run_report import Report, write_report
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
@@ -67,6 +68,7 @@ __all__ = [
     "LatentSearch",
     "Proxy",
     "ProxySearch",
+    "Report",
     "Result",
     "SearchResult",
     "Supernets",
@@ -95,6 +97,7 @@ __all__ = [
     "search_architectures",
     "split",
     "train_supernets",
+    "write_report",
 ]
 
 

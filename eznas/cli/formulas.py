@@ -1,4 +1,5 @@
-"""Commands around the formulas of proxies: showing one, the front of a run."""
+"""Commands around the formulas of proxies: showing one, explaining it, the front of a run, a report
+on it."""
 
 import sys
 from contextlib import redirect_stdout
@@ -27,6 +28,7 @@ from eznas.cli.progress import live_progress
 from eznas.errors import InputError, unknown
 from eznas.report import tables
 from eznas.report.formula_views import VIEWS
+from eznas.studies.run_report import REPORT
 from eznas.system.folder import ROOT
 from eznas.system.machine import cores
 
@@ -87,6 +89,47 @@ def front(
             run, networks=networks, workers=workers or cores(), again=again, watcher=progress
         )
     emit(asdict(result), as_json, _show_front)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE.html",
+            help="The file to write.",
+            show_default=f"{REPORT} in the run's folder",
+        ),
+    ] = None,
+    networks: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Measure the formulas on up to so many networks of each space; 0: show only what "
+            "the run's folder has.",
+        ),
+    ] = 200,
+    workers: Workers = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a report on a run as one HTML file that opens without a network: its formula as a tree
+    and in LaTeX, what its parts are worth, baselines, front, search, environment."""
+    with live_progress() as progress, redirect_stdout(sys.stderr):
+        result = eznas.write_report(
+            run,
+            None if output is None else str(output),
+            networks=networks,
+            workers=workers or cores(),
+            force=force,
+            watcher=progress,
+        )
+    emit(asdict(result), as_json, lambda c: line(f"{c['file']} ({c['bytes'] / 1000:.0f} kB)"))
 
 
 @app.command()

@@ -22,13 +22,14 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
-from eznas.cli.progress import duration, live_progress
+from eznas.cli.progress import live_progress
 from eznas.discovery import config
 from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
+from eznas.report.cells import duration
 from eznas.report.formulas import formula_lines
 from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores

@@ -79,7 +79,7 @@ def front(
     measured, and a folder that cannot be written.
     """
     folder, at_most = RunFolder.find(run), whole("networks", networks, 2)
-    entries = _front_of_run(folder)
+    entries = front_in(folder)
     if folder.has(SAVED) and not again:
         saved: Front = folder.read(SAVED, Front)
         keys = ("number", "formula", "champion")
@@ -176,8 +176,9 @@ def _with_figures(
     return rows, error
 
 
-def _front_of_run(folder: RunFolder) -> list[Row]:
-    """The front of the archive in a run's folder, and the champion, which is marked."""
+def front_in(folder: RunFolder) -> list[Row]:
+    """The front of the archive in a run's folder, and the champion, which is marked: the rows of
+    `Front`, without fitness on other networks. Raises `InputError` where there is no formula."""
     if not folder.has(files.ARCHIVE):
         raise InputError(f"run {folder.name} ended before it had a formula: it has no front")
     archive: files.ArchiveFile = folder.read(files.ARCHIVE, files.ArchiveFile)

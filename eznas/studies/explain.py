@@ -103,7 +103,7 @@ def explain(
         benchmarks = [named_set(load_benchmark(space or USUAL_SPACE), "search", at_most, seed)]
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
-    return _explained(loaded, sample)
+    return explained(loaded, sample)
 
 
 def _run_of(proxy: str) -> RunFolder | None:
@@ -112,7 +112,8 @@ def _run_of(proxy: str) -> RunFolder | None:
     return RunFolder.find(name) if is_run(name) else None
 
 
-def _explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
+def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
+    """What a proxy computes, on the networks of a sample of its formula."""
     formula = proxy.formula.canonical
     split = Parts.of(formula)
     count = len(split.parts)
