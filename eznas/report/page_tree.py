@@ -5,6 +5,7 @@ from typing import Literal
 
 from eznas.formulas.expression import Expression, rounded
 from eznas.primitives import PRIMITIVES
+from eznas.proxies.export.latex import DIGITS
 from eznas.statistics.catalogue import CATALOGUE
 
 _SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷"}  # noqa: RUF001  (as they are printed)
@@ -28,9 +29,9 @@ class Branch:
 
 
 def page_tree(formula: Expression) -> Branch:
-    """The tree of a formula, constants with 4 digits. Sums and products have all that they add or
+    """The tree of a formula, constants as in LaTeX. Sums and products have all that they add or
     multiply as branches; a number that multiplies is a step."""
-    return _branch(rounded(formula))
+    return _branch(rounded(formula, DIGITS, DIGITS))
 
 
 def _branch(node: Expression) -> Branch:

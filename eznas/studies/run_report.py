@@ -83,7 +83,10 @@ def _check_file(path: Path, force: bool) -> None:
 
 def _content(folder: RunFolder) -> RunContent:
     """What the folder of a run holds. `InputError` for a run without a formula."""
-    state, champion = state_of(folder), load(str(folder.path))
+    state = state_of(folder)
+    if state.state == "running" and state.generation is None:
+        raise InputError(f"run {folder.name}: no generation is complete yet: nothing to report")
+    champion = load(str(folder.path))
     config: Config = folder.read(CONFIG, Config)
     generations = [asdict(generation) for generation in journal_of(folder)]
     result = folder.read(RESULT, dict[str, Any]) if folder.has(RESULT) else None

@@ -1,4 +1,4 @@
-"""The commands around one formula: show, front, explain."""
+"""The commands around one formula: show, front, report, explain."""
 
 from pathlib import Path
 
@@ -77,3 +77,25 @@ def test_explain():
 )
 def test_bad_input_to_explain(arguments, line):
     assert line in complaint("explain", *arguments)
+
+
+def test_report(monkeypatch):
+    calls = []
+
+    def write_report(run, file, **options):
+        options.pop("watcher")
+        calls.append((run, file, options))
+        return eznas.Report(run, file or "runs/first/report.html", 123_456)
+
+    monkeypatch.setattr(eznas, "write_report", write_report)
+    assert call("report", "first", "--workers", "1").out == "runs/first/report.html (123 kB)\n"
+    arguments = ("report", "first", "-o", "a.html", "--networks", "0", "--force", "--workers", "2")
+    assert answer(*arguments) == {"run": "first", "file": "a.html", "bytes": 123_456}
+    assert calls == [
+        ("first", None, {"networks": 200, "workers": 1, "force": False}),
+        ("first", "a.html", {"networks": 0, "workers": 2, "force": True}),
+    ]
+
+
+def test_report_on_what_is_no_run():
+    assert complaint("report", "frist") == "unknown run 'frist'"
