@@ -43,16 +43,15 @@ class LiveProgress:
         self._bar = Progress(BarColumn(), MofNCompleteColumn(), _TimeLeft(), console=self._console)
         self._live: Live | None = None
         self._task: TaskID | None = None
-        self._owner = object()  # the phase whose progress the bar shows
-        self._since = 0.0  # when what the bar shows began
+        self._phase = _Phase()  # whose progress the bar shows
         self._evaluations = 0
 
     def phase(self, name: str, networks: int) -> Any:
         """Begin a phase: its title, then a progress bar over its networks."""
         self.close()
         self._console.print(name, style="bold", markup=False, highlight=False)
-        self._owner, self._since = object(), time.monotonic()
-        return partial(self._advance, self._owner)
+        self._phase = _Phase()
+        return partial(self._advance, self._phase)
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:
         """Show a generation: how good the best formula is and how many are evaluated in a second,
@@ -61,7 +60,7 @@ class LiveProgress:
         rate = self._evaluations / max(seconds, 1e-9)
         self._search = _Search(report, self._last, rate, time.monotonic() + left)
         self._remove_bar()
-        self._since = time.monotonic()
+        self._phase.since = time.monotonic()
         if self._console.is_terminal:
             self._show()
         else:
@@ -77,22 +76,22 @@ class LiveProgress:
                 self._print(self._search.line())
         self._search = None
 
-    def _advance(self, phase: object, done: int, total: int) -> None:
-        if total < 2 or not self._console.is_terminal:
+    def _advance(self, phase: "_Phase", done: int, total: int) -> None:
+        if total < 2 or not done or not self._console.is_terminal:
             return
-        if phase is not self._owner:  # it goes on after another phase within it
+        if phase is not self._phase:  # it goes on after another phase within it
             self._remove_bar()
-            self._owner = phase
+            self._phase = phase
         if self._task is not None and done < self._bar.tasks[0].completed:  # a new call
             self._remove_bar()
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
             self._show()
         now = time.monotonic()
-        left = (now - self._since) * (total - done) / done
+        left = (now - phase.since) * (total - done) / done
         self._bar.update(self._task, completed=done, end=now + left)
         if done == total:
-            self._since = now
+            phase.since = now
 
     def _remove_bar(self) -> None:
         if self._task is not None:
@@ -109,6 +108,13 @@ class LiveProgress:
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Phase:
+    """A phase; `since`: when what is going on in it began."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
 
 
 class _Search:

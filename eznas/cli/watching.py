@@ -1,5 +1,6 @@
 """Commands that look at runs from outside: a list of all, and one that is followed."""
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -37,15 +38,12 @@ def watch_run(
     state = state_of(folder)
     if state.generation is None and state.state == "running":
         line(f"{folder.name}: running, no generation is complete yet")
-    progress = LiveProgress(state.generations, out)
     try:
-        state = watch(run, progress)
+        with closing(LiveProgress(state.generations, out)) as progress:
+            state = watch(run, progress)
     except KeyboardInterrupt:
-        progress.close()
         err.print("eznas: no longer watching; the run is left as it is", highlight=False)
         raise SystemExit(INTERRUPTED) from None
-    finally:
-        progress.close()
     _show_end(folder, state)
 
 

@@ -71,16 +71,16 @@ class TensorBoard(NoCallback):
         numbers = {
             "fitness/best": best.fitness,
             "fitness/median": report.median,
-            "best formula/nodes": best.size,
-            "new formulas/defined": report.valid,
-            "new formulas/evaluated": report.evaluations,
+            "best_formula/nodes": best.size,
+            "new_formulas/defined": report.valid,
+            "new_formulas/evaluated": report.evaluations,
             "search/networks": report.networks,
             "search/seconds": seconds,
         }
         for name, number in numbers.items():
             self._writer.add_scalar(name, number, step)
         if best.formula != self._formula:
-            self._writer.add_text("best formula", f"`{best.formula}`", step)
+            self._writer.add_text("best_formula", f"`{best.formula}`", step)
         self._formula = best.formula
         self._writer.flush()
 

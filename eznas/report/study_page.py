@@ -25,6 +25,7 @@ from eznas.report.speed_page import (
     speed_tables,
 )
 from eznas.report.split_page import described_splits, tables_of_splits
+from eznas.report.study_tables import combination_notes
 from eznas.report.supernet_tables import (
     described_few_shot,
     described_supernets,
@@ -183,6 +184,7 @@ def _combination_tables(content: Content) -> Iterator[str]:
         [("w", number("w", ".3f")), *((d, number(d, "+.4f")) for d in content["tau"])], rows
     )
     yield _COMBINATION
+    yield from combination_notes(content)
 
 
 def _described_features(content: Content) -> str:
@@ -197,15 +199,15 @@ def _features_tables(content: Content) -> Iterator[str]:
     rows = [dict(row) | row["tau"] | {"mean": _mean(row["tau"])} for row in content["features"]]
     rows.sort(key=lambda row: -sort_key(row["mean"]))
     datasets = list(dict.fromkeys(d for row in content["features"] for d in row["tau"]))
-    yield table(
-        [
-            ("feature", code("feature")),
-            *((dataset, number(dataset, "+.3f")) for dataset in datasets),
-            ("mean of \\|tau\\|", number("mean", ".3f")),
-            ("coverage", number("coverage", ".3f")),
-        ],
-        rows[:FIRST_FEATURES],
-    )
+    columns: list[Column] = [
+        ("feature", code("feature")),
+        *((dataset, number(dataset, "+.3f")) for dataset in datasets),
+        ("mean of \\|tau\\|", number("mean", ".3f")),
+        ("coverage", number("coverage", ".3f")),
+    ]
+    if any("undefined" in row for row in rows[:FIRST_FEATURES]):
+        columns.append(("networks without a score", _without_score))
+    yield table(columns, rows[:FIRST_FEATURES])
     models = [
         dict(row) | dict(zip(("t", "t_low", "t_high"), tau or (None,) * 3, strict=True))
         | {
@@ -228,6 +230,10 @@ def _features_tables(content: Content) -> Iterator[str]:
         models,
     )
     yield _FEATURES
+
+
+def _without_score(row: Content) -> str:
+    return str(max(row.get("undefined", {}).values(), default=""))
 
 
 _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's JSON has

@@ -15,7 +15,8 @@ def feature_ranking_table(
     """Features by the mean of |tau| over the datasets where tau is defined, the `top` highest.
 
     `rows`: {"feature": text of the feature, "tau": {dataset: number or None}, "coverage": share of
-    the networks that have a value}.
+    the networks that have a value, "undefined": {dataset: number of networks without a score, which
+    tau leaves out} where there are any}.
     """
     datasets = list(dict.fromkeys(dataset for row in rows for dataset in row["tau"]))
     table = new_table(title)
@@ -27,10 +28,14 @@ def feature_ranking_table(
     table.add_column("cover-\nage", justify="right", no_wrap=True)
     means = [_mean_size(row["tau"].values()) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: sort_key(means[i]), reverse=True)
+    without = {i: max(rows[i].get("undefined", {}).values(), default=0) for i in order[:top]}
+    if any(without.values()):
+        table.add_column("unde-\nfined", justify="right", no_wrap=True)
     for rank, i in enumerate(order[:top], 1):
         taus = [correlation_cell(rows[i]["tau"].get(dataset)) for dataset in datasets]
         mean, coverage = correlation_cell(means[i]), correlation_cell(rows[i]["coverage"])
-        table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage)
+        counts = [str(without[i] or "")] if any(without.values()) else []
+        table.add_row(str(rank), Text(rows[i]["feature"]), *taus, mean, coverage, *counts)
     return table
 
 
@@ -91,7 +96,17 @@ def combine_table(content: Mapping[str, Any]) -> Table:
     for i, weight in enumerate(content["weights"]):
         taus = [correlation_cell(curve[i], 4) for curve in content["tau"].values()]
         table.add_row(f"{weight:.3f}", *taus)
+    notes = combination_notes(content)
+    table.caption = Text("\n".join(notes)) if notes else None
     return table
+
+
+def combination_notes(content: Mapping[str, Any]) -> list[str]:
+    """A line for each data set that has networks without a score: how many there are."""
+    return [
+        f"{dataset}: without {count} networks on which one of the two has no score"
+        for dataset, count in content.get("undefined", {}).items()
+    ]
 
 
 def speed_table(content: Mapping[str, Any]) -> Table:

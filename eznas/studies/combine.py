@@ -1,6 +1,6 @@
 """A weighted sum of two proxies, for every weight."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
-from eznas.metrics import kendall
+from eznas.metrics import kendall, undefined_scores
 from eznas.proxies.loading import load
 from eznas.proxies.measured import Scored, ScoringSettings, score_all
 from eznas.report import plots
@@ -25,13 +25,15 @@ class Combination:
     """Tau of a weighted sum of two proxies, for each weight of the first.
 
     `first` and `second` are the proxies' names; `tau`: data set -> [weights], None where tau is
-    undefined.
+    undefined; `undefined`: data set -> number of networks that one of the two has no score on,
+    where there are any: tau is over the others.
     """
 
     first: str
     second: str
     weights: list[float]
     tau: dict[str, list[float | None]]
+    undefined: dict[str, int]
 
     def plot(self, file: str) -> list[str]:
         """Draw tau against the weight into a PNG file, and return its name in a list. Raises
@@ -71,16 +73,25 @@ def combine(
     settings = ScoringSettings((seed,), images, raw, sketch, device, workers, records)
     scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
     weights = [i / steps for i in range(steps + 1)]
-    return Combination(loaded[0].name, loaded[1].name, weights, _taus(scored, weights))
+    missing: dict[str, npt.NDArray[np.bool_]] = {
+        dataset: np.logical_or.reduce(undefined_scores(means))
+        for dataset, means in scored.means().items()
+    }
+    counts = {dataset: int(mask.sum()) for dataset, mask in missing.items() if mask.any()}
+    taus = _taus(scored, weights, missing)
+    return Combination(loaded[0].name, loaded[1].name, weights, taus, counts)
 
 
-def _taus(scored: Scored, weights: Sequence[float]) -> dict[str, list[float | None]]:
-    """For each data set the tau of the weighted sums, one for each weight of the first proxy; None
-    where undefined."""
+def _taus(
+    scored: Scored, weights: Sequence[float], missing: Mapping[str, npt.NDArray[np.bool_]]
+) -> dict[str, list[float | None]]:
+    """For each data set the tau of the weighted sums, one for each weight of the first proxy, over
+    the networks that are not `missing` [networks]; None where undefined."""
     taus = {}
     for dataset, means in scored.means().items():
-        first, second = _scaled(means[0]), _scaled(means[1])
-        accuracies = scored.benchmark.accuracies[dataset]
+        defined = ~missing[dataset]
+        first, second = _scaled(means[0, defined]), _scaled(means[1, defined])
+        accuracies = scored.benchmark.accuracies[dataset][defined]
         taus[dataset] = [plain(kendall(_weighted(w, first, second), accuracies)) for w in weights]
     return taus
 
@@ -93,8 +104,7 @@ def _scaled(scores: Array) -> Array:
 
 def _weighted(weight: float, first: Array, second: Array) -> Array:
     """The weighted sum of two score vectors [networks]; -inf where one of them is, even at weight
-    0, and NaN where one of them is."""
+    0."""
     is_lowest = np.isneginf(first) | np.isneginf(second)
     first_finite, second_finite = np.where(is_lowest, 0, first), np.where(is_lowest, 0, second)
-    sums = np.where(is_lowest, -np.inf, weight * first_finite + (1 - weight) * second_finite)
-    return np.where(np.isnan(first) | np.isnan(second), np.nan, sums)
+    return np.where(is_lowest, -np.inf, weight * first_finite + (1 - weight) * second_finite)

@@ -11,6 +11,7 @@ from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import study
 from eznas.discovery.callbacks import Callback, NoCallback
+from eznas.evaluation.arithmetic import LEAST_COVERAGE
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_of
@@ -47,11 +48,11 @@ def features(
 
     Features are ranked on the networks that `study` gives for fitting; a row has the keys feature
     (its text), tau (data set -> tau, None where undefined) and coverage. Tau is over the networks
-    that have a score; on how many there is none stands under undefined (data set -> number), where
-    there are any. The yardsticks (greedy
-    least squares with and without products, randomised trees) are fitted to the same networks and
-    tested on the study's others, of other components. For comparison they are also fitted and
-    tested after the usual split, by lot, where networks of one component are on both sides. A row
+    that have a score, and undefined where more than a fifth has none; how many have none stands
+    under undefined (data set -> number), where there are any. The yardsticks (greedy least squares
+    with and without products, randomised trees) are fitted to the same networks and tested on the
+    study's others, of other components. For comparison they are also fitted and tested after the
+    usual split, by lot, where networks of one component are on both sides. A row
     has the keys language (the features to choose from), features (their number), split_by, model,
     formula ("" for trees), networks (tested on) and tau: data set -> [tau, low, high]. The
     arguments are those of `correlate`.
@@ -83,9 +84,9 @@ def _feature_row(
     taus, undefined, coverage = {}, {}, 1.0
     for task in tasks:
         scores = table.scores(feature, task.context, networks)
-        missing = undefined_scores(scores.values)
-        taus[task.dataset] = kendall(scores.values[~missing], task.accuracies[:networks][~missing])
-        undefined[task.dataset] = missing
+        undefined[task.dataset] = missing = undefined_scores(scores.values)
+        defined = ~missing if missing.mean() <= 1 - LEAST_COVERAGE else np.zeros_like(missing)
+        taus[task.dataset] = kendall(scores.values[defined], task.accuracies[:networks][defined])
         coverage = min(coverage, scores.coverage)
     return {
         "feature": feature.text,

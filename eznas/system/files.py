@@ -168,6 +168,18 @@ def read_json(path: Path, limit: float = math.inf) -> Any:
         raise InputError(f"{path}: damaged: {error}") from None
 
 
+def read_lines(path: Path) -> list[Any]:
+    """The content of each line of JSON that is complete.
+
+    Raises `InputError` if the file is missing or damaged.
+    """
+    complete, _, _ = _read(path, math.inf).rpartition(b"\n")
+    try:
+        return [parse_json(line) for line in complete.splitlines()]
+    except ValueError as error:
+        raise InputError(f"{path}: damaged: {error}") from None
+
+
 def parse_json(data: bytes) -> Any:
     """The content of JSON in UTF-8; `ValueError` for anything else, for JSON that is nested too
     deeply, and for an object with the same key twice."""

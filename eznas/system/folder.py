@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eznas.errors import InputError, unknown
-from eznas.system.files import parse_json, plain, read_as, write_whole
+from eznas.system.files import plain, read_as, read_lines, write_whole
 
 ROOT = Path("runs")
 CONFIG = "config.json"  # a folder that has this file is a run
@@ -89,17 +89,15 @@ class RunFolder:
     def lines(self, name: str) -> list[Any]:
         """The content of the complete lines of a log of JSON, [] where there is no such file;
         `InputError` for one that is damaged."""
-        if not self.has(name):
-            return []
-        complete, _, _ = (self.path / name).read_bytes().rpartition(b"\n")
-        try:
-            return [parse_json(line) for line in complete.splitlines()]
-        except ValueError as error:
-            raise InputError(f"{self.path / name}: damaged: {error}") from None
+        return read_lines(self.path / name) if self.has(name) else []
 
     def is_locked(self) -> bool:
-        """Whether a process is in the context of `locked` for this folder."""
-        descriptor = os.open(self.path, os.O_RDONLY)
+        """Whether a process is in the context of `locked` for this folder; `InputError` for one
+        that cannot be read."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

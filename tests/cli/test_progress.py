@@ -107,12 +107,16 @@ def test_a_bar_counts_networks_and_knows_the_time_left(clock, screen):
 def test_a_bar_goes_on_after_a_phase_within_its_phase(clock, screen):
     with live_progress() as progress:
         outer = progress.phase("outer", 0)
+        outer(0, 100)
         outer(10, 100)
+        clock.now += 10
         inner = progress.phase("inner", 8)
         inner(1, 8)
         assert progress._bar.tasks[0].total == 8
         outer(20, 100)
-        assert (progress._bar.tasks[0].completed, progress._bar.tasks[0].total) == (20, 100)
+        [task] = progress._bar.tasks
+        assert (task.completed, task.total) == (20, 100)
+        assert module._TimeLeft().render(task).plain == "40s left"
         progress.close()
         outer(30, 100)
 

@@ -61,7 +61,7 @@ def test_combine_answers(folder):
     sample = ("naswot", "params", *FEW, "--dataset", SMALL, "--set", "connected")
     sample = (*sample, "--records", "combine-store")
     content = answer("combine", *sample, "--steps", "4", "--plot", "combination.png")
-    assert list(content) == ["first", "second", "weights", "tau", "plots"]
+    assert list(content) == ["first", "second", "weights", "tau", "undefined", "plots"]
     assert (content["first"], content["second"]) == ("naswot", "params")
     assert content["weights"] == [0, 0.25, 0.5, 0.75, 1]
     assert content["plots"] == ["combination.png"]

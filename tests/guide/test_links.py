@@ -16,7 +16,8 @@ _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _PATH = re.compile(r"\b(?:eznas|primitives|tests|runs)/[\w./-]+\.\w+|\.(?:ci|github)/[\w.-]+")
-EXAMPLES = {"runs/NAME", "runs/first", "runs/first/README.md", "runs/digits/README.md"}  # what a reader makes
+# what a reader makes
+EXAMPLES = {"runs/NAME", "runs/first", "runs/first/README.md", "runs/digits/README.md"}
 
 
 def prose(path):

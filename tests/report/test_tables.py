@@ -253,6 +253,10 @@ def test_only_the_first_features_are_shown():
     rows = [{"feature": f"f{i}", "tau": {"d": i / 10}, "coverage": 1.0} for i in range(6)]
     text = rendered(feature_ranking_table(rows, "title", 2))
     assert re.findall(r"f[0-9]", text) == ["f5", "f4"]
+    assert "fined" not in text
+    rows[4]["undefined"] = {"d": 7}
+    text = rendered(feature_ranking_table(rows, "title", 2))
+    assert column(text, "fined") == "7"
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -296,6 +300,9 @@ def test_a_combination_has_a_row_for_each_weight(width):
     assert column(text, "w") == "0.0000.1251.000"
     assert column(text, "cifar10") == ".2500--.5000"
     assert column(text, "ImageNet16-120") == ".7500.6250.5000"
+    assert "without" not in text
+    text = rendered(combine_table(content | {"undefined": {"cifar10": 2}}), width)
+    assert "cifar10: without 2 networks on which one of the two" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

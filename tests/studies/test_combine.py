@@ -65,12 +65,14 @@ def test_a_combination_is_lowest_where_a_proxy_is(taus_of):
 
 
 @pytest.mark.parametrize("in_order", [True, False])
-def test_a_combination_is_undefined_where_a_proxy_is(taus_of, in_order):
-    """Not lowest: an undefined score makes tau undefined."""
+def test_a_combination_is_over_the_networks_that_both_proxies_score(taus_of, in_order):
     scored = noisy_scores(["first", "second"], datasets=["cifar10"])
+    kept = np.delete(np.arange(len(scored.benchmark.architectures)), 7)
+    scores = {"cifar10": scored.scores["cifar10"][..., kept]}
+    whole = replace(scored, benchmark=scored.benchmark.subset(kept, "kept"), scores=scores)
+    expected = taus_of(whole if in_order else swapped(whole), steps=2)
     scored.scores["cifar10"][0, 0, 7] = NAN
-    scored.scores["cifar10"][0, 1, 7:9] = -INF
-    assert taus_of(scored if in_order else swapped(scored), steps=2)["cifar10"] == [None] * 3
+    assert taus_of(scored if in_order else swapped(scored), steps=2) == expected
     scored.scores["cifar10"][0, 0] = NAN
     assert taus_of(scored if in_order else swapped(scored), steps=2)["cifar10"] == [None] * 3
 
@@ -104,5 +106,6 @@ def test_an_undefined_combination_is_none_and_can_be_drawn():
     options = {"datasets": [SMALL], "networks": 4, "sketch": 4, "steps": 1}
     combination = eznas.combine("2.0 * exp(exp(params))", "params", **options)
     assert combination.tau == {SMALL: [None, None]}
+    assert combination.undefined == {SMALL: 4}
     combination.plot("combination.png")
     assert is_png("combination.png")

@@ -74,6 +74,19 @@ def test_an_undefined_tau_is_none():
     assert row == {"feature": "params", "tau": {"one": None}, "coverage": 1.0}
 
 
+@pytest.mark.parametrize(("missing", "is_defined"), [(1, True), (len(NAMES) // 2, False)])
+def test_tau_is_over_the_networks_with_a_score_if_these_are_most(missing, is_defined):
+    values = np.arange(len(NAMES), dtype=float)
+    values[:missing] = np.nan
+    table = table_of(MadeUp({"params": values}, faults=False))
+    feature = parse("params")
+    table.fill([feature], len(NAMES))
+    row = module._feature_row(feature, table, [Task("one", 0, accuracies())], len(NAMES))
+    tau = kendall(values[missing:], accuracies()[missing:])
+    assert row["tau"] == {"one": tau if is_defined else None}
+    assert row["undefined"] == {"one": missing}
+
+
 def test_yardsticks_are_rows_of_splits_languages_and_models(study):
     rows, yardsticks, *_ = study
     assert [(y["split_by"], y["language"], y["model"]) for y in yardsticks] == [
