@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import Config
+from eznas.discovery.front import Front, front
 from eznas.discovery.result import Result
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import estimate
@@ -24,7 +25,9 @@ from eznas.studies.calibrate import calibrate
 from eznas.studies.combine import Combination, combine
 from eznas.studies.compare import compare
 from eznas.studies.correlate import Correlation, correlate
+from eznas.studies.explain import Explanation, explain
 from eznas.studies.features import features
+from eznas.studies.run_report import Report, write_report
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
@@ -62,10 +65,13 @@ __all__ = [
     "Combination",
     "Config",
     "Correlation",
+    "Explanation",
+    "Front",
     "InputError",
     "LatentSearch",
     "Proxy",
     "ProxySearch",
+    "Report",
     "Result",
     "SearchResult",
     "Supernets",
@@ -81,9 +87,11 @@ __all__ = [
     "discovered_proxies",
     "estimate",
     "evolve",
+    "explain",
     "export",
     "features",
     "few_shot",
+    "front",
     "latent_compare",
     "latent_search",
     "load",
@@ -95,6 +103,7 @@ __all__ = [
     "search_architectures",
     "split",
     "train_supernets",
+    "write_report",
 ]
 
 

@@ -11,6 +11,7 @@ from eznas.benchmarks.splits import sample, split
 from eznas.errors import InputError, unknown
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
+LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
 SETS = ("all", "connected", "reachable", "search", "held-out", "study", "study-reachable")
 
@@ -56,6 +57,30 @@ def held_out(benchmark: Benchmark, count: int) -> Benchmark:
     part = split(benchmark.components).held_out
     indices = sample(part, min(count, len(part)), HELD_OUT_ORDER)
     return benchmark.subset(indices, "held-out part")
+
+
+def not_searched(
+    benchmark: Benchmark, searched: int, helped: int, seed: int, count: int
+) -> Benchmark:
+    """Up to `count` networks of the search part of which none shares a component with the sample of
+    a search, the same for every call.
+
+    That sample: `searched` networks, and `helped` further ones that helped to choose the champion
+    alone. Where fewer than `LEAST_UNUSED` are left, the latter and their components join them, and
+    the name of the subset says so. Raises `InputError` where that is not enough.
+    """
+    part = split(benchmark.components).search
+    used = sample(part, searched + helped, seed)
+    names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
+    for size, name in names.items():
+        is_used = np.isin(benchmark.components[part], benchmark.components[used[:size]])
+        left = part[~is_used]
+        if len(left) >= LEAST_UNUSED:
+            return benchmark.subset(sample(left, min(count, len(left)), HELD_OUT_ORDER), name)
+    raise InputError(
+        f"space {benchmark.space}: the search used all but {len(left)} of the {len(part)} networks "
+        f"of its search part; a front needs {LEAST_UNUSED}"
+    )
 
 
 def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:

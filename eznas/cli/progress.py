@@ -26,7 +26,7 @@ from rich.text import Text
 
 from eznas.cli.app import err
 from eznas.evolution.generation import Generation
-from eznas.report.cells import bare, shortened
+from eznas.report.cells import bare, duration, shortened
 from eznas.report.formulas import formula_lines
 
 _PANEL = 76  # characters in a line of the panel, at most
@@ -163,17 +163,6 @@ class _TimeLeft(ProgressColumn):
             return Text("")
         left = duration(task.fields["end"] - time.monotonic())
         return Text(f"{left} left", style="progress.remaining")
-
-
-def duration(seconds: float) -> str:
-    """A time for people: 25s, 3m 20s, 1h 5m, 3d 4h."""
-    whole = max(0, round(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if days:
-        return f"{days}d {hours % 24}h"
-    if hours:
-        return f"{hours}h {minutes % 60}m"
-    return f"{minutes}m {whole % 60}s" if minutes else f"{whole}s"
 
 
 @contextmanager

@@ -19,12 +19,10 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
-from eznas.errors import unknown
 from eznas.formulas import vocabulary
 from eznas.proxies.listing import list_aliases
 from eznas.proxies.loading import untested
 from eznas.report import tables
-from eznas.report.formula_views import VIEWS
 
 MODEL_HELP = (
     "package.module:factory (a function that returns a torch module; with literal arguments: "
@@ -112,23 +110,6 @@ def export(
     """Write a proxy to a file, for eznas, for Python, for a paper or for a slide."""
     content = eznas.export(proxy, str(output), to, force)
     emit(content, as_json, lambda c: line(f"{output}: {c['formula']}"))
-
-
-@app.command()
-def show(
-    proxy: Proxy,
-    view: Annotated[
-        str, typer.Option("--as", metavar="VIEW", help=f"One of {', '.join(VIEWS)}.")
-    ] = "text",
-    as_json: AsJson = False,
-) -> None:
-    """Show the formula of a proxy as text; `export` draws it, and keeps all its digits."""
-    if view not in VIEWS:
-        raise unknown("view", view, VIEWS)
-    loaded = eznas.load(proxy)
-    lines = VIEWS[view](loaded.formula)
-    content = {"proxy": loaded.name, "view": view, "lines": lines}
-    emit(content, as_json, lambda c: line("\n".join(c["lines"])))
 
 
 @app.command()

@@ -22,7 +22,7 @@ from eznas.cli.options import (
     with_options,
     without_unset,
 )
-from eznas.cli.progress import duration, live_progress
+from eznas.cli.progress import live_progress
 from eznas.discovery import config
 from eznas.discovery.config import SEEDS
 from eznas.discovery.config_file import commented
@@ -31,6 +31,7 @@ from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
+from eznas.report.cells import duration
 from eznas.report.formulas import formula_lines
 from eznas.system.files import check_new, write_whole
 from eznas.system.folder import CONFIG, ROOT, RunFolder

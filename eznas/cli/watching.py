@@ -9,11 +9,12 @@ import typer
 from eznas.cli.app import app, emit, err, line, out
 from eznas.cli.main import INTERRUPTED
 from eznas.cli.options import AsJson
-from eznas.cli.progress import LiveProgress, duration
+from eznas.cli.progress import LiveProgress
 from eznas.cli.runs import show_result
 from eznas.discovery.result import RESULT
 from eznas.discovery.watching import RunState, runs, state_of, watch
 from eznas.report import tables
+from eznas.report.cells import duration
 from eznas.system.folder import ROOT, RunFolder
 
 

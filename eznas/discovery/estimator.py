@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from eznas.benchmarks.own_models import own_benchmark, unlabelled
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config, read
+from eznas.discovery.front import evaluated, front_of
 from eznas.discovery.own_models import cross_validate, mean_tau, not_ahead_of, recommend
 from eznas.discovery.search import search_formulas
 from eznas.discovery.setup import Setup, prepare
@@ -36,7 +37,9 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
     `Callback`.
 
     After `fit`: `best_`, the text of the best formula, and `front_`, formulas by size, each better
-    than all smaller ones: dicts with formula, size and fitness on all models; `evidence_` and
+    than all smaller ones: dicts with formula, size, fitness on all models (with its 95 % interval,
+    low to high) and recommended, whether it is the smallest within one standard error of the
+    fittest; `evidence_` and
     `difference_`: rows as `eznas.correlate` gives them, of cross-validated champions ("champion")
     and published proxies; `recommended_`: the published proxy that these are not ahead of, "" where
     there is none; `n_models_`. With fewer than 13 models nothing is evolved, and `best_` is that
@@ -125,27 +128,20 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
             archived = list[dict[str, Any]]()
 
             def keep(engine: Engine, report: Any, seconds: float) -> None:
-                archived[:] = [asdict(entry) for entry in engine.archive.ranked()]
+                archived[:] = [asdict(entry) for entry in engine.shipped()]
 
             config = setup.config
             limits = termination_of(config.evolution.generations, config.termination, None)
             search = search_formulas(setup, self.workers, callback, limits, on_generation=keep)
             rows, differences = cross_validate(setup, self.workers, callback)
             recommended = not_ahead_of(rows)
+        entries = front_of(archived)
+        front, _ = evaluated(entries, setup.samples, setup.config, self.workers, callback)
+        keys = ("formula", "size", "fitness", "low", "high", "recommended")
         return {
             "best_": search.champion.text,
-            "front_": front_of(archived),
+            "front_": [{key: row[key] for key in keys} for row in front],
             "recommended_": recommended,
             "evidence_": rows,
             "difference_": differences,
         }
-
-
-def front_of(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The entries of an archive (formula, size, fitness) that are fitter than all smaller ones,
-    the smallest first."""
-    front: list[dict[str, Any]] = []
-    for entry in sorted(entries, key=lambda e: (e["size"], -e["fitness"])):
-        if not front or entry["fitness"] > front[-1]["fitness"]:
-            front.append({key: entry[key] for key in ("formula", "size", "fitness")})
-    return front

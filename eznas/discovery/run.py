@@ -263,7 +263,7 @@ class _Recorder:
                     "seconds": earlier_seconds + seconds,
                 },
             }
-            archive = self._archive([entry.as_dict() for entry in engine.archive.ranked()])
+            archive = self._archive([entry.as_dict() for entry in engine.shipped()])
             try:
                 self.checkpoints.save(
                     lines,

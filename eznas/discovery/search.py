@@ -21,15 +21,13 @@ from eznas.evolution.engine import Engine
 from eznas.evolution.fitness import evaluate_fitness
 from eznas.evolution.generation import Generation
 from eznas.evolution.grammar import Grammar
+from eznas.evolution.simplest import REPLICATES, fitness_replicates, simplest_within_error
 from eznas.evolution.state import State
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights
-from eznas.metrics.ranks import taus
 from eznas.predictors.least_squares import greedy_formulas
-
-ERROR_REPLICATES = 200  # of the bootstrap behind a standard error
 
 # the engine after a generation, its report, seconds of search so far
 OnGeneration = Callable[[Engine, Generation, float], None]
@@ -153,7 +151,7 @@ def _champion(
     chosen on the networks of the search and on more that took no part in it."""
     evolution = setup.config.evolution
     networks = evolution.networks
-    archived = [parse(entry.formula) for entry in engine.archive.ranked()]
+    archived = [parse(entry.formula) for entry in engine.shipped()]
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
     networks += evolution.champion_networks
@@ -174,17 +172,14 @@ def _fittest(
 def _simplest(
     formulas: Sequence[Expression], table: FeatureTable, tasks: list[Task], networks: int
 ) -> Expression:
-    """The smallest formula whose fitness is within a standard error of the highest (Breiman et al.,
-    1984): of few networks the fittest formula is a lucky one."""
+    """The smallest formula whose fitness is within a standard error of the highest: of few networks
+    the fittest formula is a lucky one."""
     table.fill(formulas, networks)
-    results = evaluate_fitness(formulas, table, tasks, networks)
-    best = max(range(len(formulas)), key=lambda i: results[i].fitness)
-    weights = bootstrap_weights(np.arange(networks), ERROR_REPLICATES).astype(np.float64)
-    errors = []
-    for task in tasks:
-        scores = table.scores(formulas[best], task.context, networks).values
-        replicates = taus(scores[None], task.accuracies[:networks], weights)
-        errors.append(float(np.nanstd(replicates)))
-    least = results[best].fitness - max(errors)
-    able = [f for f, result in zip(formulas, results, strict=True) if result.fitness >= least]
-    return min(able, key=lambda formula: formula.size)
+    scores = [
+        np.stack([table.scores(f, task.context, networks).values for f in formulas])
+        for task in tasks
+    ]
+    accuracies = [task.accuracies[:networks] for task in tasks]
+    weights = [bootstrap_weights(np.arange(networks), REPLICATES)] * len(tasks)
+    figures = fitness_replicates(scores, accuracies, weights)
+    return formulas[simplest_within_error(*figures, [f.size for f in formulas])[0]]

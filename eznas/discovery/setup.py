@@ -78,7 +78,7 @@ def prepare(
     formulas or statistics, too few networks or too little memory, images or a device that are not
     available, and networks that cannot be run."""
     if own is not None or config.models.file is not None:
-        return _prepare_own(config, workers, memory, own or _own_networks(config))
+        return _prepare_own(config, workers, memory, own or own_networks(config))
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
@@ -93,8 +93,9 @@ def prepare(
     return Setup(config, samples, contexts, tests, seeds, budget)
 
 
-def _own_networks(config: Config) -> Benchmark:
-    """The models and accuracies of the configuration's file."""
+def own_networks(config: Config) -> Benchmark:
+    """The models and accuracies of the configuration's file. Raises `InputError` where these cannot
+    be used, and for settings that are for tasks."""
     models = config.models
     for key in ("tasks", "evidence.hold_out"):
         section, name = (config.evidence, "hold_out") if "." in key else (config, key)

@@ -3,11 +3,16 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
 from eznas.evolution.fitness import evaluate_fitness
 from eznas.formulas.expression import Expression
+
+MOST_DIGITS = 17  # with which every number of float64 is printed as it is
 
 
 def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
@@ -52,6 +57,40 @@ def tune(
         else:
             deviation /= 2
     return best, evaluated
+
+
+def with_digits_that_matter(
+    formula: Expression, table: FeatureTable, tasks: Sequence[Task], networks: int
+) -> Expression:
+    """The formula with its constants rounded to the fewest significant digits, one number for all,
+    with which the first `networks` of every sample have the order of their scores as before, ties
+    included: so taus and fitness stay as they are.
+
+    Its features must have been filled. Constants inside features stay: they have few digits, and
+    others would be new features.
+    """
+    is_free = _above_features(formula)
+    contexts = sorted({task.context for task in tasks})
+    order = _orders(formula, table, contexts, networks)
+    for digits in range(1, MOST_DIGITS):
+        values = [
+            float(f"{value:.{digits}g}") if free else value
+            for value, free in zip(formula.constants(), is_free, strict=True)
+        ]
+        if not np.isfinite(values).all():  # the largest number, rounded up
+            continue
+        shorter = with_constants(formula, values)
+        if shorter == formula or np.array_equal(_orders(shorter, table, contexts, networks), order):
+            return shorter
+    return formula
+
+
+def _orders(
+    formula: Expression, table: FeatureTable, contexts: Sequence[int], networks: int
+) -> npt.NDArray[np.int64]:
+    """The rank of each network among the distinct scores of its context: [contexts x networks]."""
+    scores = [table.scores(formula, context, networks).values for context in contexts]
+    return np.concatenate([np.unique(s, return_inverse=True)[1] for s in scores])
 
 
 def _above_features(formula: Expression) -> list[bool]:

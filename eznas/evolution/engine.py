@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 
 from eznas.benchmarks import Task
@@ -10,6 +11,7 @@ from eznas.evolution import randomness
 from eznas.evolution.archive import Archive, Entry
 from eznas.evolution.breeding import Breeder
 from eznas.evolution.config import EvolutionConfig
+from eznas.evolution.constants import with_digits_that_matter
 from eznas.evolution.generation import Generation
 from eznas.evolution.grammar import Grammar, Individual, distinct
 from eznas.evolution.sample import Sample
@@ -46,6 +48,7 @@ class Engine:
         self._disconnected = disconnected
         self._population: list[Individual] = []
         self._next_generation = 0
+        self._shortened: dict[tuple[str, int], Expression] = {}  # formula, networks -> shipped
 
     @property
     def candidates(self) -> list[Expression]:
@@ -62,6 +65,21 @@ class Engine:
     def generation(self) -> int:
         """The last generation that is done, -1 before the first."""
         return self._next_generation - 1
+
+    def shipped(self) -> list[Entry]:
+        """The entries of the archive, fittest first, with constants of as few digits as rank the
+        present sample alike; of formulas that are equal then, the first."""
+        known, sample = self._shortened, self._sample
+        self._shortened = {}
+        entries = list[Entry]()
+        for entry in self.archive.ranked():
+            key = entry.formula, sample.networks
+            self._shortened[key] = known.get(key) or with_digits_that_matter(
+                parse(entry.formula), sample.table, sample.tasks, sample.networks
+            )
+            formula = self._shortened[key]
+            entries.append(replace(entry, formula=formula.text, canonical=formula.canonical.text))
+        return list({entry.canonical: entry for entry in reversed(entries)}.values())[::-1]
 
     def run(self, last: int | None = None) -> Iterator[Generation]:
         """Do the generations still to come, up to `last` (by default that of the config), and

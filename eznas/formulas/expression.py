@@ -140,16 +140,14 @@ def call(name: str, *arguments: Expression) -> Expression:
     return Expression(name, result, arguments)
 
 
-def rounded(expression: Expression, digits: int = 4) -> Expression:
-    """The expression with its constants rounded to so many significant digits, for people to read:
-    its values may differ."""
+def rounded(expression: Expression, digits: int = 4, kept: int = 6) -> Expression:
+    """The expression with its constants of more than `kept` significant digits rounded to `digits`,
+    for people to read: its values may differ."""
     value = expression.value
-    return Expression(
-        expression.name,
-        expression.type,
-        tuple(rounded(argument, digits) for argument in expression.arguments),
-        None if value is None else float(f"{value:.{digits}g}"),
-    )
+    if value is not None and float(f"{value:.{kept}g}") != value:
+        value = float(f"{value:.{digits}g}")
+    arguments = tuple(rounded(argument, digits, kept) for argument in expression.arguments)
+    return Expression(expression.name, expression.type, arguments, value)
 
 
 def _mismatch(primitive: Primitive, arguments: tuple[Expression, ...]) -> str:

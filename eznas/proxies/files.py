@@ -54,12 +54,14 @@ class ProxyFile(MeasurementRecord):
 
 
 class ArchivedFormula(BaseModel):
-    """A formula of an archive, and its smallest coverage over tasks and networks."""
+    """A formula of an archive, its smallest coverage over tasks and networks, and its fitness on
+    the networks searched on (None: it was not searched for)."""
 
     model_config = ConfigDict(extra="allow")
 
     formula: str
     coverage: float | None = None
+    fitness: float | None = None
 
 
 class ArchiveFile(MeasurementRecord):

@@ -116,3 +116,14 @@ def interval_texts(intervals: Sequence[Interval], sign: str = "") -> list[str]:
 def sort_key(value: float | None) -> float:
     """A number to sort by; None is below all others."""
     return -math.inf if value is None else value
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 25s, 3m 20s, 1h 5m, 3d 4h."""
+    whole = max(0, round(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return f"{days}d {hours % 24}h"
+    if hours:
+        return f"{hours}h {minutes % 60}m"
+    return f"{minutes}m {whole % 60}s" if minutes else f"{whole}s"

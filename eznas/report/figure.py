@@ -28,9 +28,19 @@ DPI = 150
 LONGEST_SIDE = 200.0  # inches: Agg draws no more than 65,536 pixels
 DRAWABLE = 1e100  # beyond it axes overflow, below its inverse they show a point
 
-INK, PALE, _FONT = "#222222", "#D9D9D9", "DejaVu Sans"  # the font comes with matplotlib
+INK, PALE, FONT = "#222222", "#D9D9D9", "DejaVu Sans"  # the font comes with matplotlib
 TEXT: dict[str, Any] = {"color": INK, "parse_math": False}  # "$" in a name is no mathematics
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SCHEMES = {  # of pages: the colours of figures by name, light and dark
+    "page": ("#FFFFFF", "#15171C"),
+    "ink": (INK, "#E4E6EA"),
+    "pale": (PALE, "#3B4048"),
+    "blue": (COLOURS[0], "#5AB4F0"),
+    "vermilion": (COLOURS[1], "#FF9A57"),
+    "green": (COLOURS[2], "#3CCFA4"),
+    "purple": (COLOURS[3], "#E79FC8"),
+    "orange": (COLOURS[4], "#F2B83D"),
+}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1.2)))
 
@@ -49,7 +59,7 @@ def new_figure(width: float, height: float) -> "Figure":
 def style(axes: "Axes", grid: str | None = None) -> None:
     """Colours, fonts and spines of a panel; `grid` is "x", "y", "both" or None for no grid."""
     axes.set(facecolor="white", axisbelow=True)
-    axes.tick_params(labelsize=8, colors=INK, labelfontfamily=_FONT)
+    axes.tick_params(labelsize=8, colors=INK, labelfontfamily=FONT)
     for axis in (axes.xaxis, axes.yaxis):
         axis.get_offset_text().set(size=8, color=INK)
     axes.grid(False)
@@ -80,7 +90,7 @@ def shorten(text: str, width: int, lines: int) -> str:
     replaced."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = get_font(findfont(FontProperties(family=_FONT)))
+    font = get_font(findfont(FontProperties(family=FONT)))
     text = "".join(
         c if c.isprintable() and font.get_char_index(ord(c)) else "\N{REPLACEMENT CHARACTER}"
         for c in text
@@ -122,7 +132,7 @@ def save(path: Path, figure: "Figure") -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_fontfamily(_FONT)
+        text.set_fontfamily(FONT)
     png = io.BytesIO()
     assert isinstance(figure.canvas, FigureCanvasAgg)
     metadata = {"Software": None}  # no version; a date is not written by default

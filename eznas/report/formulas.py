@@ -8,9 +8,9 @@ from eznas.report.cells import WIDTH
 
 
 def formula_lines(formula: str, width: int = WIDTH) -> list[str]:
-    """A formula with constants of 4 significant digits: in one line of at most `width` characters,
-    or in a line for each term of its outermost sum; longer terms go on in lines that are indented
-    further."""
+    """A formula, constants of more than 6 significant digits rounded to 4: in one line of at most
+    `width` characters, or in a line for each term of its outermost sum; longer terms go on in lines
+    that are indented further."""
     text = rounded(parse(formula)).text.replace(" + -", " - ")
     if len(text) <= width:
         return [text]

@@ -93,12 +93,17 @@ def _panels(
 
 
 def _draw(axes: "Axes", proxy: str, dataset: str, panel: Panel, column: int) -> None:
-    """The networks of a panel that have a place on both axes, and how many have none."""
-    tau, scores, accuracies = panel
-    style(axes)
+    tau = panel[0]
     tau_text = "tau undefined" if math.isnan(tau) else f"tau {tau:+.3f}"
     heading = f"{shorten(proxy, 38, 2)}\n{shorten(dataset, 24, 1)}: {tau_text}"
     axes.set_title(heading, fontsize=9, **TEXT)
+    draw_networks(axes, panel, column)
+
+
+def draw_networks(axes: "Axes", panel: Panel, column: int = 0) -> None:
+    """Draw the networks of a panel that have a place on both axes, and say how many have none."""
+    tau, scores, accuracies = panel
+    style(axes)
     lowest, largest = scores == -np.inf, np.abs(scores[np.isfinite(scores)]).max(initial=0)
     ranked = largest > DRAWABLE or 0 < largest < 1 / DRAWABLE
     if ranked:

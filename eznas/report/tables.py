@@ -11,6 +11,8 @@ from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
 )
+from eznas.report.explanation import explanation_lines
+from eznas.report.front_tables import formula_front_lines, formula_front_table
 from eznas.report.latent_tables import (
     answer_table,
     latent_comparison_table,
@@ -76,8 +78,11 @@ __all__ = [
     "data_table",
     "difference_table",
     "discovered_lines",
+    "explanation_lines",
     "feature_ranking_table",
     "few_shot_table",
+    "formula_front_lines",
+    "formula_front_table",
     "front_table",
     "imported",
     "imported_curves",

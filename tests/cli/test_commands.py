@@ -139,9 +139,3 @@ def test_export_replaces_a_file_only_when_asked_to():
     assert Path("out.tex").read_text() == first
     answer("export", "naswot", "--to", "latex", "-o", "out.tex", "--force")
     assert "Mellor" in Path("out.tex").read_text()
-
-
-def test_show():
-    assert call("show", "naswot").out == "logdet(sum_all_layers(data_relu_agreement))\n"
-    assert answer("show", "naswot", "--as", "tree")["lines"][1] == "└─ sum_all_layers"
-    assert complaint("show", "naswot", "--as", "tre") == "unknown view 'tre'; did you mean 'tree'?"

@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from eznas.cli import progress as module
-from eznas.cli.progress import duration, live_progress
+from eznas.cli.progress import live_progress
 from eznas.evolution.archive import Entry
 from eznas.evolution.generation import Generation
+from eznas.report.cells import duration
 
 LINE = "generation  7/20: best .812, median .600, 160 networks, 30 formulas/s, 1m 5s left"
 

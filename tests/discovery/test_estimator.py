@@ -12,7 +12,6 @@ from torch import nn
 
 import eznas
 from eznas.discovery.callbacks import NoCallback
-from eznas.discovery.estimator import front_of
 from eznas.metrics import kendall
 
 SIZE = (1, 6, 6)
@@ -76,6 +75,8 @@ def test_what_is_found_is_text_and_numbers(fitted):
     fitnesses = [row["fitness"] for row in fitted.front_]
     assert sizes == sorted(set(sizes))
     assert fitnesses == sorted(set(fitnesses))
+    [recommended] = [row["formula"] for row in fitted.front_ if row["recommended"]]
+    assert recommended == fitted.best_  # fewer than 50 models: the simplest, not the fittest
     assert {row["set"] for row in fitted.evidence_} == {"5-fold cross-validation"}
     again = pickle.loads(pickle.dumps(fitted))
     assert findings(again) == findings(fitted)
@@ -137,9 +138,3 @@ def test_fit_handles_no_signals(fitted, monkeypatch):
 def test_bad_models(models, accuracies, problem):
     with pytest.raises(eznas.InputError, match=problem):
         search().fit(models, accuracies)
-
-
-def test_the_front_is_strictly_better_with_size():
-    entries = [(3, 0.5), (1, 0.2), (2, 0.2), (3, 0.6), (5, 0.6), (7, 0.8)]
-    rows = [{"formula": str(i), "size": s, "fitness": f} for i, (s, f) in enumerate(entries)]
-    assert [(r["size"], r["fitness"]) for r in front_of(rows)] == [(1, 0.2), (3, 0.6), (7, 0.8)]

@@ -14,6 +14,7 @@ from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import BASELINES
 from eznas.errors import InputError
 from eznas.evaluation import measuring
+from eznas.evolution.constants import with_constants
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
 from tests.benchmarks.made_up import store_macro
@@ -34,7 +35,10 @@ def test_an_interrupted_run_ends_with_the_best_so_far(home):
     assert written["held_out"] == written["difference"] == []
     assert written["formula"] == result.formula
     archive = read_json(home, result.run, "archive.json")["formulas"]
-    assert result.formula == archive[0]["formula"] == lines[-1]["best"]["formula"]
+    assert result.formula == archive[0]["formula"]
+    best = parse(lines[-1]["best"]["formula"])  # the same, before its constants were rounded
+    assert with_constants(parse(result.formula), best.constants()) == best
+    assert archive[0]["fitness"] == lines[-1]["best"]["fitness"]
     assert load(result.run).formula == parse(result.formula)
 
 

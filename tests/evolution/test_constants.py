@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from eznas.benchmarks import Task
 from eznas.evolution import constants, randomness
-from eznas.evolution.constants import tune, with_constants
+from eznas.evolution.constants import tune, with_constants, with_digits_that_matter
 from eznas.evolution.fitness import evaluate_fitness
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
@@ -134,3 +135,46 @@ def test_an_undefined_formula_may_become_defined():
     randomness.seed(1)
     best, _ = tune(broken, table, TASKS, ALL)
     assert fitness(broken, table) == -1.0 < fitness(best, table)
+
+
+def ranks(formula, table, networks=ALL):
+    return rankdata(table.scores(formula, 0, networks).values).tolist()
+
+
+def significant(value):
+    return len(f"{abs(value):e}".partition("e")[0].replace(".", "").rstrip("0"))
+
+
+@given(values=st.lists(st.floats(-100, 100), min_size=3, max_size=3), networks=st.integers(2, ALL))
+def test_digits_that_matter_are_the_fewest_that_keep_the_order(values, networks):
+    formula = with_constants(parse(f"1.0 * {A} + 2.0 * {B} + 3.0"), values)
+    table = filled(formula, MadeUp({A: A_VALUES, B: B_VALUES}, faults=False))
+    short = with_digits_that_matter(formula, table, TASKS, networks)
+    assert ranks(short, table, networks) == ranks(formula, table, networks)
+    assert fitness(short, table, networks) == fitness(formula, table, networks)
+    digits = max(map(significant, short.constants()))
+    for fewer in range(1, digits):
+        other = with_constants(formula, [float(f"{v:.{fewer}g}") for v in values])
+        assert other == short or ranks(other, table, networks) != ranks(formula, table, networks)
+
+
+def test_digits_of_a_single_weight_do_not_matter(evaluate):
+    formula = parse(f"-0.0123456789 * {A}")
+    short = with_digits_that_matter(formula, filled(formula, evaluate), TASKS, ALL)
+    assert short.text == f"-0.01 * {A}"
+
+
+def test_digits_of_constants_inside_features_stay(evaluate):
+    formula = parse(f"3.14159 * {A} + 2.71828 * log(sum_layers(layer_params * 1.2345))")
+    table = filled(formula, MadeUp({A: A_VALUES}, faults=False))
+    short = with_digits_that_matter(formula, table, TASKS, ALL)
+    assert "layer_params * 1.2345" in short.text
+    assert short.constants()[0] != 3.14159
+
+
+def test_the_largest_number_is_not_rounded_to_infinity(evaluate):
+    formula = parse(f"{A} + 1.7976931348623157e+308 * {B}")
+    table = filled(formula, MadeUp({A: A_VALUES, B: B_VALUES / 1e300}, faults=False))
+    short = with_digits_that_matter(formula, table, TASKS, ALL)
+    assert np.isfinite(short.constants()).all()
+    assert parse(short.text) == short

@@ -6,7 +6,7 @@ from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS
 from eznas.report.formula_views import VIEWS, dot_lines, tree_lines
 
-FORMULA = parse("1.23456 * params - sum_layers(norm(weight)) / params")
+FORMULA = parse("1.23456789 * params - sum_layers(norm(weight)) / params")
 
 
 def test_a_tree():

@@ -372,7 +372,7 @@ def test_scores_have_the_digits_that_matter(scores, shown):
 
 
 def test_a_formula_has_rounded_constants_and_a_line_for_each_term():
-    formula = "-0.01448624 * params + -1234.56 * sum_layers(norm(weight)) - (params - 2.0)"
+    formula = "-0.01448624 * params + -1234.5678 * sum_layers(norm(weight)) - (params - 2.0)"
     terms = ["-0.01449 * params", "- 1235.0 * sum_layers(norm(weight))", "- (params - 2.0)"]
     assert formula_lines(formula) == [" ".join(terms)]
     assert formula_lines(formula, 40) == terms

@@ -56,7 +56,7 @@ def latex_terms(formula: Expression) -> list[str]:
             sign, text = ("+" if sign == "-" else "-"), text[1:]
         terms.append(f"{sign if terms else ''} {text}".strip())
 
-    visit(rounded(formula, DIGITS), "")
+    visit(rounded(formula, DIGITS, DIGITS), "")
     return terms
 
 

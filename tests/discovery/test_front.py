@@ -1,0 +1,121 @@
+"""The front of a run: on which networks it is evaluated, what is recommended, what is kept."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import eznas
+from eznas.benchmarks.loading import load_tasks
+from eznas.benchmarks.splits import sample, split
+from eznas.benchmarks.subsets import held_out, not_searched, search_sample
+from eznas.discovery.front import SAVED, front, front_of
+from eznas.errors import InputError
+from eznas.evaluation.executors import NoPhases
+from eznas.metrics import kendall
+from eznas.proxies.measured import ScoringSettings, score_all
+from tests.discovery.tiny_run import TINY, read_json
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    [benchmark], _ = load_tasks(TINY["tasks"])
+    return benchmark
+
+
+@pytest.fixture
+def run(finished_run, home):
+    """A copy of a finished run, to which a front may be added, in the working folder."""
+    shutil.copytree(finished_run.home / "runs", home / "runs")
+    return finished_run.result.run
+
+
+def test_the_front_is_strictly_better_with_size():
+    entries = [(3, 0.5), (1, 0.2), (2, 0.2), (3, 0.6), (5, 0.6), (7, 0.8)]
+    rows = [{"formula": str(i), "size": s, "fitness": f} for i, (s, f) in enumerate(entries)]
+    found = [(row["number"], row["size"], row["searched"]) for row in front_of(rows)]
+    assert found == [(2, 1, 0.2), (4, 3, 0.6), (6, 7, 0.8)]
+
+
+def test_it_is_evaluated_on_networks_that_the_search_did_not_use(benchmark, run):
+    result = front(run, networks=20)
+    others = not_searched(benchmark, 16, 8, 1, 20)
+    assert result.sets == [
+        {
+            "space": "nasbench201",
+            "networks": 20,
+            "set": "search part, not searched",
+            "accuracy": "validation",
+        }
+    ]
+    proxies = [eznas.load(f"{run}#{row['number']}") for row in result.rows]
+    assert [row["formula"] for row in result.rows] == [p.formula.text for p in proxies]
+    scored = score_all(proxies, others, ScoringSettings(), NoPhases()).means()["ImageNet16-120"]
+    taus = [kendall(scores, others.accuracies["ImageNet16-120"]) for scores in scored]
+    assert [row["fitness"] for row in result.rows] == pytest.approx(taus)
+    assert all(row["low"] <= row["fitness"] <= row["high"] for row in result.rows)
+    assert [row["tau"]["ImageNet16-120"] for row in result.rows] == pytest.approx(taus)
+
+
+def test_one_is_recommended_and_the_champion_is_among_them(run):
+    result = front(run, networks=20)
+    [recommended] = [row for row in result.rows if row["recommended"]]
+    best = max(row["fitness"] for row in result.rows)
+    able = [row for row in result.rows if row["fitness"] >= best - result.error]
+    assert recommended["size"] == min(row["size"] for row in able)
+    [champion] = [row for row in result.rows if row["champion"]]
+    assert champion["formula"] == eznas.load(run).formula.text
+    sizes = [row["size"] for row in result.rows]
+    assert sizes == sorted(sizes)
+
+
+def test_it_is_kept_until_the_archive_changes(home, run, forbid_measuring):
+    first = front(run, networks=20)
+    assert read_json(home, run, SAVED)["rows"] == json.loads(json.dumps(first.rows))
+    forbid_measuring()
+    assert front(run, networks=20) == first
+    for changed in ({"networks": 21}, {"networks": 20, "again": True}):
+        with pytest.raises(AssertionError, match="was measured"):
+            front(run, **changed)
+    archive = home / "runs" / run / "archive.json"
+    content = json.loads(archive.read_text())
+    content["formulas"] = content["formulas"][1:]
+    archive.write_text(json.dumps(content))
+    with pytest.raises(AssertionError, match="was measured"):
+        front(run, networks=20)
+
+
+def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
+    others = not_searched(benchmark, 100, 40, 3, 200)
+    used, tested = search_sample(benchmark, 140, 3), held_out(benchmark, 10**6)
+    assert len(others.architectures) == 200
+    assert not set(others.components) & set(used.components)
+    assert not set(others.components) & set(tested.components)
+    again = not_searched(benchmark, 100, 40, 3, 150)
+    assert again.architectures == others.architectures[:150]
+
+
+def test_where_the_search_used_most_networks_those_of_the_champion_join(benchmark):
+    part = benchmark.subset(sample(np.arange(len(benchmark.architectures)), 400, 0), "part")
+    available = len(split(part.components).search)
+    others = not_searched(part, available - 120, 115, 1, 500)
+    assert others.name == "helped to choose the champion"
+    searched = search_sample(part, available - 120, 1)
+    assert not set(others.components) & set(searched.components)
+    with pytest.raises(InputError, match=f"all but 0 of the {available} networks"):
+        not_searched(part, available, 0, 1, 500)
+
+
+def test_runs_without_a_front(home, run):
+    with pytest.raises(InputError, match="did you mean"):
+        front(f"{run}x")
+    archive = home / "runs" / run / "archive.json"
+    content = json.loads(archive.read_text())
+    content["formulas"] = [{"formula": "params"}]
+    archive.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="evolved no formula"):
+        front(run)
+    archive.unlink()
+    with pytest.raises(InputError, match="ended before it had a formula"):
+        front(run)
