@@ -24,9 +24,9 @@ from eznas.cli.options import (
 )
 from eznas.cli.progress import live_progress
 from eznas.discovery import config
+from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import SEEDS
 from eznas.discovery.config_file import commented
-from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
