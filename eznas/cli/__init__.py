@@ -6,6 +6,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     doctor,
     formulas,
     guide,
+    init,
     latent,
     predictors,
     proxies,

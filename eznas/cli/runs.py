@@ -26,14 +26,12 @@ from eznas.cli.progress import live_progress
 from eznas.discovery import config
 from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import SEEDS
-from eznas.discovery.config_file import commented
 from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
 from eznas.report import tables
 from eznas.report.cells import duration
 from eznas.report.formulas import formula_lines
-from eznas.system.files import check_new, write_whole
 from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import Stopped, stoppable
@@ -77,23 +75,6 @@ Address = Annotated[
         show_default="one on this machine",
     ),
 ]
-
-
-@app.command()
-def init(
-    file: Annotated[
-        Path, typer.Argument(metavar="[CONFIG.toml]", help="The file to write.")
-    ] = Path("evolve.toml"),
-    preset: Annotated[
-        str, typer.Option(help="Whose settings: " + " or ".join(config.PRESETS) + ".")
-    ] = "quick",
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-) -> None:
-    """Write a configuration for `eznas evolve`: every setting with its meaning and its default."""
-    content = commented(preset)
-    check_new(file, force)
-    write_whole(file, content)
-    line(f"wrote {file}; `eznas evolve {file}` runs it")
 
 
 @app.command()
