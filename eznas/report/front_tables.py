@@ -50,7 +50,7 @@ def formula_front_lines(content: Mapping[str, Any]) -> list[str]:
         "searched: the same on the networks that the search compared formulas on",
         f"* recommended: {name}, the smallest formula within one standard error "
         f"({bare(content['error'])}) of the best"
-        + (f" (champion: {champions[0]})" if champions else ""),
+        + (f"; champion: {champions[0]}" if champions else ""),
         f"next: `eznas show {name}` shows it whole, `eznas explain {name}` says what it computes",
     ]
 

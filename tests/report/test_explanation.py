@@ -41,11 +41,13 @@ CONTENT = {
 
 
 def test_what_matters_comes_first():
-    text = "\n".join(explanation_lines(CONTENT))
+    lines = explanation_lines(CONTENT)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
     assert "a weighted sum of 7 terms" in text
     assert "tau .620, the mean of .610 on cifar10, .630 on cifar100; 200 networks" in text
     assert text.count("tau lost without it") == 3
-    assert "20 % of the spread; tau lost without it .100 [-.010, .200]; tau by itself .400" in text
+    assert "20 % of the spread; tau lost without it .100 [-.010, .200]; alone .400" in text
     assert "and 4 more, together 80 % of the spread (--all shows them)" in text
     assert "the first 2 alone: tau .617" in text
     assert "  layer_params: what layer_params is (of the network as it stands)" in text
