@@ -60,8 +60,8 @@ def _heading(content: Mapping[str, Any], width: int) -> Iterator[str]:
 
 def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]:
     formula = rounded(parse(part["formula"])).text
-    weighted = f"{part['weight']:.4g} * {formula}" if part["weight"] != 1 else formula
-    yield from wrap(f"* {weighted}", width, subsequent_indent="  ", **_WHOLE_WORDS)
+    weight = {1: "", -1: "-"}.get(part["weight"], f"{part['weight']:.4g} * ")
+    yield from wrap(f"* {weight}{formula}", width, subsequent_indent="  ", **_WHOLE_WORDS)
     if part["words"] != formula:
         yield from wrap(part["words"], width, **_INDENTED)
     if kind == "single":

@@ -64,10 +64,12 @@ def test_everything():
 
 def test_parts_that_hold_against_the_others_do_nothing_or_are_alone():
     against = part(1, -0.1, share=-0.06)
-    nothing = part(2, 0.0, constant=True, share=0.0)
+    nothing = part(2, 0.0, constant=True, share=0.0, weight=-1.0)
     text = "\n".join(explanation_lines(CONTENT | {"parts": [against, nothing], "core": None}))
     assert "-6 % of the spread, against the others; tau lost without it -.100" in text
     assert "0 % of the spread; the same for all networks" in text
+    assert "* 0.5 * sum_layers(layer_params) * 1.0" in text
+    assert "* -sum_layers(layer_params) * 2.0" in text
     alone = CONTENT | {"parts": [part(1, None)], "core": None, "kind": "single"}
     lines = explanation_lines(alone)
     assert lines[0].startswith("first: one term, ")
