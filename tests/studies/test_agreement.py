@@ -73,6 +73,9 @@ def test_agreement_leaves_out_networks_whose_published_score_failed(agreement_of
     assert (row["networks"], row["rho"]) == (37, 1)
     [row] = agreement_of(scored, {"naswot": np.full(40, NAN)})
     assert (row["networks"], row["rho"]) == (0, None)
+    scored.scores["cifar10"][0, 0, 5] = NAN
+    [row] = agreement_of(scored, {"naswot": theirs})
+    assert (row["networks"], row["rho"]) == (36, 1)
 
 
 def test_agreement_of_several_initialisations(agreement_of):
