@@ -86,9 +86,13 @@ def test_agreement_of_several_initialisations(agreement_of):
     assert row["rho"] == pytest.approx(np.mean([spearman(ours, theirs) for ours in (a, b, c)]))
     between = np.mean([spearman(a, b), spearman(a, c), spearman(b, c)])
     assert row["between_seeds"] == pytest.approx(between)
-    a[5] = NAN  # a score of ours
+    a[5] = NAN  # a score of ours: the other networks count
     [row] = agreement_of(scored, {"naswot": theirs})
-    assert (row["rho"], row["between_seeds"]) == (None, None)
+    a, b, c, theirs = (np.delete(scores, 5) for scores in (a, b, c, theirs))
+    assert row["networks"] == 39
+    assert row["rho"] == pytest.approx(np.mean([spearman(ours, theirs) for ours in (a, b, c)]))
+    between = np.mean([spearman(a, b), spearman(a, c), spearman(b, c)])
+    assert row["between_seeds"] == pytest.approx(between)
 
 
 def agreement(*proxies: str, **options) -> list[dict]:
