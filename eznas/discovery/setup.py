@@ -20,7 +20,7 @@ from eznas.primitives import PRIMITIVES
 from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
-from eznas.system.arguments import checked
+from eznas.system.arguments import checked, whole
 
 BASELINES = (
     "hybrid",
@@ -77,6 +77,7 @@ def prepare(
     own models, in place of the configuration's. Raises `InputError` for unknown tasks, seed
     formulas or statistics, too few networks or too little memory, images or a device that are not
     available, and networks that cannot be run."""
+    whole("workers", workers, least=1)
     if own is not None or config.models.file is not None:
         return _prepare_own(config, workers, memory, own or own_networks(config))
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)

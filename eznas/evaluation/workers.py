@@ -12,6 +12,7 @@ from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.isolation import CrashingNetworks, ShardJob
 from eznas.evaluation.ray_executor import ADDRESS, RayExecutor
+from eznas.system.arguments import whole
 
 
 class Workers:
@@ -74,9 +75,10 @@ def start(
     variable RAY_ADDRESS; `count` workers on Ray otherwise.
 
     `make_evaluator` must be picklable. `lenient` and `progress` as in `Workers`; evaluators have
-    a `lenient` of their own. Raises `InputError` if Ray cannot be started or the cluster not be
-    joined.
+    a `lenient` of their own. Raises `InputError` for fewer workers than one, and if Ray cannot be
+    started or the cluster not be joined.
     """
+    whole("workers", count, least=1)
     serial = count == 1 and ADDRESS not in os.environ
     executor = SerialExecutor(make_evaluator) if serial else RayExecutor(make_evaluator, count)
     return Workers(executor, lenient, progress)

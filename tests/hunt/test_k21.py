@@ -76,6 +76,14 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "proxies": (lambda: eznas.correlate(3), "proxies: expected a list of texts, got int 3"),
     "objects": (lambda: eznas.correlate([LOADED]), "proxies: expected a text, got Proxy"),
     "networks": (lambda: eznas.correlate(["params"], networks="8"), "networks: expected a whole"),
+    "no workers": (
+        lambda: eznas.evolve(workers=0),
+        "workers 0: expected a whole number, at least 1",
+    ),
+    "fewer workers": (
+        lambda: eznas.correlate(["params"], workers=-1),
+        "workers -1: expected a whole",
+    ),
     "workers": (lambda: eznas.correlate(["params"], workers="two"), "workers: expected a whole"),
     "space": (lambda: eznas.correlate("params", space=None), "space: expected a text, got None"),
     "two": (lambda: eznas.combine(["params"], "flops"), "first: expected a text, got list"),
