@@ -78,7 +78,7 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "networks": (lambda: eznas.correlate(["params"], networks="8"), "networks: expected a whole"),
     "no workers": (
         lambda: eznas.evolve(workers=0),
-        "workers 0: expected a whole number, at least 1",
+        "workers 0: expected a whole",
     ),
     "fewer workers": (
         lambda: eznas.correlate(["params"], workers=-1),
