@@ -73,6 +73,8 @@ def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]
         between = f"[{_text(part['low'])}, {_text(part['high'])}]"
         facts.append(f"tau lost without it {_text(part['lost'])} {between}")
         facts.append(f"alone {_text(part['alone'])}")
+    if part["spared"]:
+        facts.append("can be left out")
     yield from wrap("; ".join(facts), width, **_INDENTED)
 
 
@@ -83,8 +85,7 @@ def _rest(content: Mapping[str, Any], shown: int) -> Iterator[str]:
         share = _share(sum(part["share"] or 0.0 for part in rest))
         yield f"and {len(rest)} more, together {share} (--all shows them)"
     if core is not None:
-        kept = "the first" if core["parts"] == 1 else f"the first {core['parts']}"
-        yield f"{kept} alone: tau {_text(core['tau'])}"
+        yield f"{core['parts']} of the {len(parts)} alone: tau {_text(core['tau'])}"
 
 
 def _constants(content: Mapping[str, Any], width: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ def part(number, lost, **changes):
         "high": 0.2,
         "alone": 0.4,
         "constant": False,
+        "spared": lost is not None and lost < 0.05,
     } | changes
 
 
@@ -49,9 +50,10 @@ def test_what_matters_comes_first():
     assert text.count("tau lost without it") == 3
     assert "20 % of the spread; tau lost without it .100 [-.010, .200]; alone .400" in text
     assert "and 4 more, together 80 % of the spread (--all shows them)" in text
-    assert "the first 2 alone: tau .617" in text
+    assert "2 of the 7 alone: tau .617" in text
     assert "  layer_params: what layer_params is (of the network as it stands)" in text
     assert "noise_gram" not in text
+    assert " ".join(text.split()).count("can be left out") == 1  # the third
 
 
 def test_everything():
