@@ -81,6 +81,8 @@ def _views(content: RunContent) -> dict[str, Any]:
     tested = bool(result["held_out"])
     explanation = content.explanation
     charts = enumerate(content.scores.items())
+    is_own = (content.config.get("models") or {}).get("file") is not None
+    on = "on all models" if is_own else "on other networks"
     return {
         "searched": searched(content.config),
         "time": duration(result["seconds"]) if content.result else "",
@@ -92,7 +94,7 @@ def _views(content: RunContent) -> dict[str, Any]:
         "sizes": size_bars(result),
         "undefined": undefined_notes(result["held_out"]),
         "fitness_chart": Markup(fitness_chart(content.generations) if content.generations else ""),
-        "front_chart": Markup(front_chart(content.front) if content.front else ""),
+        "front_chart": Markup(front_chart(content.front, on) if content.front else ""),
         "networks": "; ".join(map(_networks, explanation["sets"] if explanation else ())),
         "drawing": Markup(formula_svg(formula)),
         "lines": formula_lines(content.formula),
