@@ -43,6 +43,7 @@ def front_chart(rows: Sequence[Mapping[str, Any]], on: str = "on other networks"
                 point = [row["size"]], [_number(row[height])]
                 label = f" {key}: #{row['number']}"
                 axes.plot(*point, marker, color=colour, markersize=size, label=label)
+    axes.locator_params(axis="x", integer=True)
     _legend(figure)
     return svg(figure, "front", "Size of formulas against their fitness")
 

@@ -36,10 +36,10 @@ class RunContent:
     `generations` (the lines of its journal). `state`: running, finished or interrupted; `formula`:
     its champion, or the fittest formula so far; `command`: which begins it again.
 
-    `front`: the rows of an `eznas.Front` ([]: there are none), and `error` as it has it (None: its
-    formulas were not measured on other networks). `explanation`: an `eznas.Explanation` (None:
-    nothing was measured). `scores`: data set -> scores of the champion and accuracies, [networks]
-    each, of the networks that it is explained on.
+    `front`: the rows of an `eznas.Front` (none: there are none); `error` and `sets` as it has them
+    (None and none: its formulas were not measured on other networks). `explanation`: an
+    `eznas.Explanation` (None: nothing was measured). `scores`: data set -> scores of the champion
+    and accuracies, [networks] each, of the networks that it is explained on.
     """
 
     run: str
@@ -50,8 +50,9 @@ class RunContent:
     generations: Sequence[Content]
     formula: str
     result: Content | None
-    front: Sequence[Content]
+    front: Sequence[Content] = ()
     error: float | None = None
+    sets: Sequence[Content] = ()
     explanation: Content | None = None
     scores: Mapping[str, tuple[ArrayLike, ArrayLike]] = field(default_factory=dict)
 
@@ -95,14 +96,17 @@ def _views(content: RunContent) -> dict[str, Any]:
         "undefined": undefined_notes(result["held_out"]),
         "fitness_chart": Markup(fitness_chart(content.generations) if content.generations else ""),
         "front_chart": Markup(front_chart(content.front, on) if content.front else ""),
-        "networks": "; ".join(map(_networks, explanation["sets"] if explanation else ())),
+        "front_networks": _all_networks(content.sets),
+        "networks": _all_networks(explanation["sets"] if explanation else ()),
         "drawing": Markup(formula_svg(formula)),
         "lines": formula_lines(content.formula),
         "latex": "\n".join(latex_terms(formula)),
         "tree": page_tree(formula),
         "size": formula.size,
         "statistics": [CATALOGUE[name] for name in formula.statistics()],
-        "parts": part_bars(explanation["parts"]) if explanation else None,
+        "parts": None
+        if explanation is None or explanation["kind"] == "single"
+        else part_bars(explanation["parts"]),
         "score_charts": {
             dataset: Markup(score_chart(number, dataset, *values))
             for number, (dataset, values) in charts
@@ -115,6 +119,10 @@ def _views(content: RunContent) -> dict[str, Any]:
 def _sample(result: Content) -> str:
     """The networks that the champion was tested on, and whether the search used them."""
     return f"{samples(result['held_out'])}; {use_of_networks(result)}"
+
+
+def _all_networks(sets: Sequence[Content]) -> str:
+    return "; ".join(map(_networks, sets))
 
 
 def _networks(of_space: Content) -> str:

@@ -137,6 +137,12 @@ def test_a_recommended_proxy():
     assert "front" not in page.texts
 
 
+def test_a_formula_of_one_part_has_no_ablation():
+    page = Page(run_html(content(explanation=content().explanation | {"kind": "single"})))
+    assert "parts" not in page.texts
+    assert "scores" in page.texts
+
+
 def test_results_of_older_versions_have_no_partial_rho():
     older = result(held_out=[row("champion", 0.5)])
     assert "older version" in Page(run_html(unmeasured(result=older))).text("size")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,8 @@ def test_what_is_measured_is_what_front_and_explain_measure(run):
     page = (run.path / REPORT).read_text()
     front, explanation = eznas.front(run.name, networks=8), eznas.explain(run.name, networks=8)
     assert f"one standard error ({bare(front.error)}) of the best" in page
+    write_report(run.name, "from-the-folder.html", networks=0)
+    assert f"error ({bare(front.error)})" in Path("from-the-folder.html").read_text()
     [dataset] = explanation.tau
     assert f"{dataset}: tau {bare(explanation.tau[dataset])}" in page
     assert "8 networks of nasbench201 (search part, not searched), validation accuracy" in page
