@@ -174,10 +174,11 @@ def _simplest(
     """The smallest formula whose fitness is within a standard error of the highest: of few networks
     the fittest formula is a lucky one."""
     table.fill(formulas, networks)
-    scores = [
-        np.stack([table.scores(f, task.context, networks).values for f in formulas])
-        for task in tasks
-    ]
+    undefined = np.full(networks, np.nan)  # a formula that names no statistic
+    scores = []
+    for task in tasks:
+        rows = [table.scores(formula, task.context, networks).values for formula in formulas]
+        scores.append(np.stack([row if row.size else undefined for row in rows]))
     accuracies = [task.accuracies[:networks] for task in tasks]
     weights = [bootstrap_weights(np.arange(networks), REPLICATES)] * len(tasks)
     figures = fitness_replicates(scores, accuracies, weights)

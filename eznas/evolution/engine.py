@@ -71,15 +71,16 @@ class Engine:
         present sample alike; of formulas that are equal then, the first."""
         known, sample = self._shortened, self._sample
         self._shortened = {}
-        entries = list[Entry]()
+        shipped: dict[str, Entry] = {}
         for entry in self.archive.ranked():
             key = entry.formula, sample.networks
-            self._shortened[key] = known.get(key) or with_digits_that_matter(
+            formula = known.get(key) or with_digits_that_matter(
                 parse(entry.formula), sample.table, sample.tasks, sample.networks
             )
-            formula = self._shortened[key]
-            entries.append(replace(entry, formula=formula.text, canonical=formula.canonical.text))
-        return list({entry.canonical: entry for entry in reversed(entries)}.values())[::-1]
+            self._shortened[key] = formula
+            canonical = formula.canonical.text
+            shipped.setdefault(canonical, replace(entry, formula=formula.text, canonical=canonical))
+        return list(shipped.values())
 
     def run(self, last: int | None = None) -> Iterator[Generation]:
         """Do the generations still to come, up to `last` (by default that of the config), and

@@ -1,11 +1,8 @@
-"""A formula as a weighted sum: the terms that it adds up, with the constants that weigh them; and a
-formula as a product."""
+"""A formula as a weighted sum: the terms that it adds up, with the constants that weigh them."""
 
 import math
-from collections.abc import Mapping
-from functools import reduce
 
-from eznas.formulas.expression import Expression, call, constant
+from eznas.formulas.expression import Expression
 
 _SIGNS = {"add": (1.0, 1.0), "sub": (1.0, -1.0), "neg": (-1.0,)}
 
@@ -35,21 +32,3 @@ def weighted_terms(formula: Expression) -> tuple[dict[Expression, float], float]
 
     visit(formula.canonical, 1.0)
     return weights, constant
-
-
-def weighted_sum(weights: Mapping[Expression, float], added: float = 0.0) -> Expression:
-    """The formula that adds up terms (one at least) times their weights, and a constant."""
-    parts = [t if w == 1 else call("mul", constant(w), t) for t, w in weights.items()]
-    parts += [constant(added)] if added else []
-    return reduce(lambda total, part: call("add", total, part), parts)
-
-
-def factors(term: Expression) -> list[Expression]:
-    """What a term multiplies, and the reciprocals of what it divides by, in the order of its text;
-    a term that is no product is its one factor."""
-    if term.name == "mul":
-        return [factor for argument in term.arguments for factor in factors(argument)]
-    if term.name == "div":
-        numerator, denominator = term.arguments
-        return [*factors(numerator), call("reciprocal", denominator)]
-    return [term]

@@ -10,6 +10,7 @@ from eznas.report.cells import UNDEFINED, WIDTH, bare
 from eznas.report.formulas import formula_lines
 
 LEAST, SHOWN = 3, 5  # parts, at least and at most, unless all are asked for
+_INDENTED: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    "}
 _WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
@@ -59,10 +60,10 @@ def _heading(content: Mapping[str, Any], width: int) -> Iterator[str]:
 
 def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]:
     formula = rounded(parse(part["formula"])).text
-    weighted = f"{part['weight']:.4g} * {formula}" if part["weight"] != 1 else formula
-    yield from wrap(f"* {weighted}", width, subsequent_indent="  ", **_WHOLE_WORDS)
+    weight = {1: "", -1: "-"}.get(part["weight"], f"{part['weight']:.4g} * ")
+    yield from wrap(f"* {weight}{formula}", width, subsequent_indent="  ", **_WHOLE_WORDS)
     if part["words"] != formula:
-        yield from wrap(part["words"], width, initial_indent="    ", subsequent_indent="    ")
+        yield from wrap(part["words"], width, **_INDENTED)
     if kind == "single":
         return
     facts = [] if part["share"] is None else [_share(part["share"])]
@@ -71,8 +72,10 @@ def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]
     elif part["lost"] is not None:
         between = f"[{_text(part['low'])}, {_text(part['high'])}]"
         facts.append(f"tau lost without it {_text(part['lost'])} {between}")
-        facts.append(f"tau by itself {_text(part['alone'])}")
-    yield f"    {'; '.join(facts)}"
+        facts.append(f"alone {_text(part['alone'])}")
+    if part["spared"]:
+        facts.append("can be left out")
+    yield from wrap("; ".join(facts), width, **_INDENTED)
 
 
 def _rest(content: Mapping[str, Any], shown: int) -> Iterator[str]:
@@ -82,8 +85,7 @@ def _rest(content: Mapping[str, Any], shown: int) -> Iterator[str]:
         share = _share(sum(part["share"] or 0.0 for part in rest))
         yield f"and {len(rest)} more, together {share} (--all shows them)"
     if core is not None:
-        kept = "the first" if core["parts"] == 1 else f"the first {core['parts']}"
-        yield f"{kept} alone: tau {_text(core['tau'])}"
+        yield f"{core['parts']} of the {len(parts)} alone: tau {_text(core['tau'])}"
 
 
 def _constants(content: Mapping[str, Any], width: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from eznas.formulas.parser import parse
 from eznas.report.cells import UNDEFINED, WIDTH, bare, interval_texts, open_table
 
 _LEAST_FORMULA = 12  # characters of a formula in a table
+_SEARCHED = "searched: the same on the networks that the search compared formulas on"
 
 
 def formula_front_table(content: Mapping[str, Any], width: int = WIDTH) -> Group:
@@ -24,8 +25,9 @@ def formula_front_table(content: Mapping[str, Any], width: int = WIDTH) -> Group
         "formula": [f"#{row['number']}" for row in rows],
         "nodes": [str(row["size"]) for row in rows],
         "fitness [95 %]": intervals,
-        "searched": [_bare(row["searched"]) for row in rows],
     }
+    if not _is_own(content):  # where it is the same
+        columns["searched"] = [_bare(row["searched"]) for row in rows]
     taken = sum(max(map(len, (heading, *texts))) + 2 for heading, texts in columns.items())
     table: Table = open_table()
     for heading in columns:
@@ -46,16 +48,22 @@ def formula_front_lines(content: Mapping[str, Any]) -> list[str]:
     name = f"{run}#{recommended['number']}"
     champions = [f"#{row['number']}" for row in rows if row["champion"]]
     return [
-        f"fitness: tau on {'; '.join(map(_networks, content['sets']))}",
-        "searched: the same on the networks that the search compared formulas on",
+        f"fitness: tau on {'; '.join(map(networks_text, content['sets']))}",
+        *([] if _is_own(content) else [_SEARCHED]),
         f"* recommended: {name}, the smallest formula within one standard error "
         f"({bare(content['error'])}) of the best"
-        + (f" (champion: {champions[0]})" if champions else ""),
+        + (f"; champion: {champions[0]}" if champions else ""),
         f"next: `eznas show {name}` shows it whole, `eznas explain {name}` says what it computes",
     ]
 
 
-def _networks(of_space: Mapping[str, Any]) -> str:
+def _is_own(content: Mapping[str, Any]) -> bool:
+    """Whether a front is of a user's own models, all of which were searched on."""
+    return all(of_space["accuracy"] == "given" for of_space in content["sets"])
+
+
+def networks_text(of_space: Mapping[str, Any]) -> str:
+    """The networks of one space that a front was measured on, as `Front.sets` says."""
     count, name, accuracy = of_space["networks"], of_space["set"], of_space["accuracy"]
     if accuracy == "given":
         return f"all {count} models, which the search used: expect less on others"

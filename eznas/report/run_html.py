@@ -15,6 +15,7 @@ from eznas.report.correlation_tables import undefined_notes
 from eznas.report.figure import SCHEMES
 from eznas.report.formula_plot import formula_svg
 from eznas.report.formulas import formula_lines
+from eznas.report.front_tables import networks_text
 from eznas.report.own_models import recommendation, searched, use_of_networks
 from eznas.report.page_bars import baseline_bars, part_bars, size_bars
 from eznas.report.page_tree import page_tree
@@ -122,14 +123,7 @@ def _sample(result: Content) -> str:
 
 
 def _all_networks(sets: Sequence[Content]) -> str:
-    return "; ".join(map(_networks, sets))
-
-
-def _networks(of_space: Content) -> str:
-    count, name, accuracy = of_space["networks"], of_space["set"], of_space["accuracy"]
-    if accuracy == "given":
-        return f"all {count} models, which the search used: expect less on others"
-    return f"{count} networks of {of_space['space']} ({name}), {accuracy} accuracy"
+    return "; ".join(map(networks_text, sets))
 
 
 def _provenance(environment: Content) -> Iterator[tuple[str, str]]:

@@ -42,8 +42,8 @@ class Explanation:
     `parts`, what matters most first: dicts with the keys formula, weight (1 for a factor), words,
     statistics; share (of the variance of the score; for a product, of its log), lost (the mean tau
     of the formula minus that of the formula without the part) with low and high (a 95 % bootstrap
-    interval), alone (mean tau of the part by itself) and constant (whether it is the same for all
-    networks of a data set). What is undefined is None.
+    interval), alone (mean tau of the part by itself), constant (whether it is the same for all
+    networks of a data set) and spared (whether it is not in the core). What is undefined is None.
 
     `core`: the formula without the parts that together lose no more than `NEGLIGIBLE` of tau, a
     dict with the keys formula, parts, tau; None where all parts matter. `constants`: sub-formula ->
@@ -123,6 +123,12 @@ def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
     mean = np.mean([*by_dataset.values()], 0)  # [formulas, 1 + replicates]
     lost = mean[0] - mean[1 + count :] if count > 1 else np.full((1, 1 + REPLICATES), np.nan)
     order = sorted(range(count), key=lambda i: -np.inf if np.isnan(lost[i, 0]) else -lost[i, 0])
+    spared = _spared(split, order, sample, float(mean[0, 0]))
+    core = None
+    if spared:
+        kept = split.without(spared)
+        tau = _mean_tau(kept, sample)
+        core = {"formula": kept.text, "parts": count - len(spared), "tau": tau}
     constants = _constant_features(formula, sample)
     return Explanation(
         proxy=proxy.name,
@@ -134,8 +140,11 @@ def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
         ],
         tau=plain({dataset: float(values[0, 0]) for dataset, values in by_dataset.items()}),
         mean_tau=plain(float(mean[0, 0])),
-        parts=[_row(split, i, lost[i], float(mean[1 + i, 0]), sample) for i in order],
-        core=_core(split, order, sample, float(mean[0, 0])),
+        parts=[
+            {**_row(split, i, lost[i], float(mean[1 + i, 0]), sample), "spared": i in spared}
+            for i in order
+        ],
+        core=core,
         constants=constants,
         reduced=_reduced(split, constants, sample) if constants else None,
         statistics=[
@@ -186,18 +195,18 @@ def _share(split: Parts, index: int, sample: FormulaSample) -> float:
     return float(np.mean(shares))
 
 
-def _core(
-    split: Parts, order: Sequence[int], sample: FormulaSample, tau: float
-) -> dict[str, Any] | None:
-    """The formula without its last parts in `order`, as many as lose no more than `NEGLIGIBLE`."""
-    core = None
-    for kept in range(len(order) - 1, 0, -1):
-        formula = split.without(order[kept:])
-        mean = float(np.mean([taus[0, 0] for taus in sample.taus([formula]).values()]))
-        if not mean >= tau - NEGLIGIBLE:
-            break
-        core = {"formula": formula.text, "parts": kept, "tau": mean}
-    return core
+def _spared(split: Parts, order: Sequence[int], sample: FormulaSample, tau: float) -> list[int]:
+    """The parts that can be left out together: each in turn, from the last in `order`, that leaves
+    a formula which loses no more than `NEGLIGIBLE`."""
+    spared: list[int] = []
+    for index in order[:0:-1]:
+        if _mean_tau(split.without([*spared, index]), sample) >= tau - NEGLIGIBLE:
+            spared.append(index)
+    return spared
+
+
+def _mean_tau(formula: Expression, sample: FormulaSample) -> float:
+    return float(np.mean([taus[0, 0] for taus in sample.taus([formula]).values()]))
 
 
 def _is_constant(part: Expression, sample: FormulaSample) -> bool:

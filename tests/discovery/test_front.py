@@ -1,5 +1,6 @@
 """The front of a run: on which networks it is evaluated, what is recommended, what is kept."""
 
+import contextlib
 import json
 import shutil
 
@@ -24,11 +25,20 @@ def benchmark():
     return benchmark
 
 
-@pytest.fixture
-def run(finished_run, home):
-    """A copy of a finished run, to which a front may be added, in the working folder."""
+@pytest.fixture(scope="module")
+def measured(finished_run, tmp_path_factory):
+    """A copy of a finished run with its front, and the front."""
+    home = tmp_path_factory.mktemp("front")
     shutil.copytree(finished_run.home / "runs", home / "runs")
-    return finished_run.result.run
+    with contextlib.chdir(home):
+        return home, front(finished_run.result.run, networks=20)
+
+
+@pytest.fixture
+def run(measured, home):
+    """A copy of that run in the working folder."""
+    shutil.copytree(measured[0] / "runs", home / "runs")
+    return measured[1].run
 
 
 def test_the_front_is_strictly_better_with_size():
@@ -38,8 +48,8 @@ def test_the_front_is_strictly_better_with_size():
     assert found == [(2, 1, 0.2), (4, 3, 0.6), (6, 7, 0.8)]
 
 
-def test_it_is_evaluated_on_networks_that_the_search_did_not_use(benchmark, run):
-    result = front(run, networks=20)
+def test_it_is_evaluated_on_networks_that_the_search_did_not_use(benchmark, measured, run):
+    _, result = measured
     others = not_searched(benchmark, 16, 8, 1, 20)
     assert result.sets == [
         {
@@ -58,8 +68,8 @@ def test_it_is_evaluated_on_networks_that_the_search_did_not_use(benchmark, run)
     assert [row["tau"]["ImageNet16-120"] for row in result.rows] == pytest.approx(taus)
 
 
-def test_one_is_recommended_and_the_champion_is_among_them(run):
-    result = front(run, networks=20)
+def test_one_is_recommended_and_the_champion_is_among_them(measured, run):
+    _, result = measured
     [recommended] = [row for row in result.rows if row["recommended"]]
     best = max(row["fitness"] for row in result.rows)
     able = [row for row in result.rows if row["fitness"] >= best - result.error]
@@ -70,8 +80,8 @@ def test_one_is_recommended_and_the_champion_is_among_them(run):
     assert sizes == sorted(sizes)
 
 
-def test_it_is_kept_until_the_archive_changes(home, run, forbid_measuring):
-    first = front(run, networks=20)
+def test_it_is_kept_until_the_archive_changes(home, measured, run, forbid_measuring):
+    _, first = measured
     assert read_json(home, run, SAVED)["rows"] == json.loads(json.dumps(first.rows))
     forbid_measuring()
     assert front(run, networks=20) == first

@@ -340,3 +340,17 @@ def test_networks_and_features_that_fail_leave_a_reason_and_the_search_goes_on()
     resumed.resume(search.state())
     assert resumed.state() == search.state()
     assert not {text for _, _, text in resumed_evaluate.evaluated} & set(Poisoned.UNUSABLE)
+
+
+def test_what_is_shipped_has_the_archive_s_fitness_and_order():
+    search = engine(generations=3)
+    for _ in search.run():
+        pass
+    entries, shipped = search.archive.ranked(), search.shipped()
+    assert [e.fitness for e in shipped] == sorted((e.fitness for e in shipped), reverse=True)
+    assert len({e.canonical for e in shipped}) == len(shipped) <= len(entries)
+    by_fitness = {e.fitness: e.taus for e in entries}
+    assert all(by_fitness[e.fitness] == e.taus for e in shipped)
+    digits = [len(e.formula) for e in shipped]
+    assert sum(digits) < sum(len(e.formula) for e in entries[: len(shipped)])
+    assert search.shipped() == shipped

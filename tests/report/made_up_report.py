@@ -49,7 +49,7 @@ FRONT = [
 PART = {
     "formula": "log(params)", "weight": 0.25, "words": "the log of params",
     "statistics": ["params"], "share": 0.62,
-    "lost": 0.2345, "low": 0.1, "high": 0.3, "alone": 0.5, "constant": False,
+    "lost": 0.2345, "low": 0.1, "high": 0.3, "alone": 0.5, "constant": False, "spared": False,
 }  # fmt: skip
 SETS = [{"space": "nasbench201", "networks": 8, "set": "search part", "accuracy": "validation"}]
 EXPLANATION = {

@@ -16,6 +16,7 @@ def part(number, lost, **changes):
         "high": 0.2,
         "alone": 0.4,
         "constant": False,
+        "spared": lost is not None and lost < 0.05,
     } | changes
 
 
@@ -41,15 +42,18 @@ CONTENT = {
 
 
 def test_what_matters_comes_first():
-    text = "\n".join(explanation_lines(CONTENT))
+    lines = explanation_lines(CONTENT)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
     assert "a weighted sum of 7 terms" in text
     assert "tau .620, the mean of .610 on cifar10, .630 on cifar100; 200 networks" in text
     assert text.count("tau lost without it") == 3
-    assert "20 % of the spread; tau lost without it .100 [-.010, .200]; tau by itself .400" in text
+    assert "20 % of the spread; tau lost without it .100 [-.010, .200]; alone .400" in text
     assert "and 4 more, together 80 % of the spread (--all shows them)" in text
-    assert "the first 2 alone: tau .617" in text
+    assert "2 of the 7 alone: tau .617" in text
     assert "  layer_params: what layer_params is (of the network as it stands)" in text
     assert "noise_gram" not in text
+    assert " ".join(text.split()).count("can be left out") == 1  # the third
 
 
 def test_everything():
@@ -62,10 +66,12 @@ def test_everything():
 
 def test_parts_that_hold_against_the_others_do_nothing_or_are_alone():
     against = part(1, -0.1, share=-0.06)
-    nothing = part(2, 0.0, constant=True, share=0.0)
+    nothing = part(2, 0.0, constant=True, share=0.0, weight=-1.0)
     text = "\n".join(explanation_lines(CONTENT | {"parts": [against, nothing], "core": None}))
     assert "-6 % of the spread, against the others; tau lost without it -.100" in text
     assert "0 % of the spread; the same for all networks" in text
+    assert "* 0.5 * sum_layers(layer_params) * 1.0" in text
+    assert "* -sum_layers(layer_params) * 2.0" in text
     alone = CONTENT | {"parts": [part(1, None)], "core": None, "kind": "single"}
     lines = explanation_lines(alone)
     assert lines[0].startswith("first: one term, ")

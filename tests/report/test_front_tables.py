@@ -39,6 +39,8 @@ def test_what_is_said_of_it():
         lines[0] == "fitness: tau on 200 networks of nasbench201 (search part), validation accuracy"
     )
     assert "first#4, the smallest formula within one standard error (.021) of the best" in lines[2]
-    assert lines[2].endswith("(champion: #1)")
+    assert lines[2].endswith("; champion: #1")
     own = [{"space": "models", "networks": 40, "set": "all", "accuracy": "given"}]
-    assert "all 40 models" in formula_front_lines(CONTENT | {"sets": own})[0]
+    lines = formula_front_lines(CONTENT | {"sets": own})
+    assert "all 40 models" in lines[0]
+    assert not any(line.startswith("searched") for line in lines)

@@ -99,7 +99,7 @@ def test_its_numbers_are_those_it_was_given(page):
     parts = page.text("parts")
     assert "0.25 * log(params) the log of params tau lost .234 [.100, .300]" in parts
     assert "62 % of the score's spread; alone: tau .500" in parts
-    assert "The first alone has tau .540" in parts
+    assert "1 of the 2 alone: tau .540" in parts
     assert f"{DATASET}: tau .543" in page.text("scores")
     assert "not shown: 1 lowest (-inf), 1 undefined" in page.text("scores")
 

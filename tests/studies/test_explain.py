@@ -80,7 +80,11 @@ def test_the_core_loses_next_to_nothing(explained):
     core = explained.core
     assert core["tau"] >= explained.mean_tau - 0.005
     assert kendall(scores(core["formula"]), ACCURACIES) == pytest.approx(core["tau"])
-    assert 0 < core["parts"] < len(PARTS)
+    kept = [row["formula"] for row in explained.parts if not row["spared"]]
+    assert 0 < len(kept) == core["parts"] < len(PARTS)
+    assert set(eznas.load(core["formula"]).formula.statistics()) == {
+        statistic for row in explained.parts if not row["spared"] for statistic in row["statistics"]
+    }
 
 
 def test_a_product():
