@@ -12,7 +12,7 @@ from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import AtMost, resolved_count
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.errors import InputError, unknown
-from eznas.metrics import spearman
+from eznas.metrics import spearman, undefined_scores
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
 from eznas.proxies.measured import Scored, ScoringSettings, score_all
@@ -47,7 +47,7 @@ def agreement(
     `file`: a CSV file, plain or gzipped, with a column "architecture" and columns of scores named
     PROXY or DATASET_PROXY. Without `proxies`, all published proxies that its columns name; without
     `datasets`, those that its columns name. `networks` are drawn from those of the file. A row has
-    the keys proxy, dataset, published (the column), networks (with a published score), rho, the
+    the keys proxy, dataset, published (the column), networks (with both scores), rho, the
     mean over our initialisations, and between_seeds, the mean rho between pairs of these (None for
     a single one). The other arguments are those of `correlate`.
 
@@ -99,16 +99,17 @@ def _rows(scored: Scored, published: Published) -> Iterator[dict[str, Any]]:
     for number, name in enumerate(scored.names):
         for dataset, scores in scored.scores.items():
             ours = scores[:, number]  # [seeds, networks]
+            defined = ~undefined_scores(ours).any(0)
             for column, theirs in published.columns(name, dataset, architectures).items():
-                is_published = np.isfinite(theirs)
-                rhos = [spearman(of_seed[is_published], theirs[is_published]) for of_seed in ours]
+                both = np.isfinite(theirs) & defined
+                rhos = [spearman(of_seed[both], theirs[both]) for of_seed in ours]
                 row = {
                     "proxy": name,
                     "dataset": dataset,
                     "published": column,
-                    "networks": int(is_published.sum()),
+                    "networks": int(both.sum()),
                     "rho": float(np.mean(rhos)),
-                    "between_seeds": _between_seeds(ours),
+                    "between_seeds": _between_seeds(ours[:, defined]),
                 }
                 yield plain(row)
 

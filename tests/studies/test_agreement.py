@@ -73,6 +73,9 @@ def test_agreement_leaves_out_networks_whose_published_score_failed(agreement_of
     assert (row["networks"], row["rho"]) == (37, 1)
     [row] = agreement_of(scored, {"naswot": np.full(40, NAN)})
     assert (row["networks"], row["rho"]) == (0, None)
+    scored.scores["cifar10"][0, 0, 5] = NAN
+    [row] = agreement_of(scored, {"naswot": theirs})
+    assert (row["networks"], row["rho"]) == (36, 1)
 
 
 def test_agreement_of_several_initialisations(agreement_of):
@@ -83,9 +86,13 @@ def test_agreement_of_several_initialisations(agreement_of):
     assert row["rho"] == pytest.approx(np.mean([spearman(ours, theirs) for ours in (a, b, c)]))
     between = np.mean([spearman(a, b), spearman(a, c), spearman(b, c)])
     assert row["between_seeds"] == pytest.approx(between)
-    a[5] = NAN  # a score of ours
+    a[5] = NAN  # a score of ours: the other networks count
     [row] = agreement_of(scored, {"naswot": theirs})
-    assert (row["rho"], row["between_seeds"]) == (None, None)
+    a, b, c, theirs = (np.delete(scores, 5) for scores in (a, b, c, theirs))
+    assert row["networks"] == 39
+    assert row["rho"] == pytest.approx(np.mean([spearman(ours, theirs) for ours in (a, b, c)]))
+    between = np.mean([spearman(a, b), spearman(a, c), spearman(b, c)])
+    assert row["between_seeds"] == pytest.approx(between)
 
 
 def agreement(*proxies: str, **options) -> list[dict]:
