@@ -11,8 +11,10 @@ from eznas.discovery.result import RESULT
 from eznas.errors import InputError
 from eznas.report.cells import bare
 from eznas.studies.run_report import REPORT, write_report
-from eznas.system.folder import RunFolder, locked
+from eznas.system.folder import RunFolder, locked, run_names
 from tests.discovery.made_up_run import make_run
+
+COMMITTED = Path(__file__).parents[2] / "runs"
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ def test_it_is_written_into_the_folder_of_the_run(run, forbid_measuring):
             assert f"{bare(row['tau'])} {ends}" in page
     assert result["formula"] in page
     assert 'id="parts"' not in page
+
+
+@pytest.mark.parametrize("name", run_names(COMMITTED))
+def test_committed_runs_of_older_versions_have_reports(name, folder):
+    written = write_report(str(COMMITTED / name), "report.html", networks=0)
+    assert (written.run, written.file) == (name, "report.html")
+    assert 20_000 < written.bytes < 2_000_000
 
 
 def test_a_file_is_replaced_only_on_request(run, folder):
