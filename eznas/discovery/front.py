@@ -79,12 +79,9 @@ def front(
     measured, and a folder that cannot be written.
     """
     folder, at_most = RunFolder.find(run), whole("networks", networks, 2)
-    entries = front_in(folder)
-    if folder.has(SAVED) and not again:
-        saved: Front = folder.read(SAVED, Front)
-        keys = ("number", "formula", "champion")
-        if saved.at_most == at_most and _picked(saved.rows, keys) == _picked(entries, keys):
-            return replace(saved, run=folder.name)
+    entries, saved = front_in(folder), saved_front(folder)
+    if saved is not None and saved.at_most == at_most and not again:
+        return saved
     config: Config = folder.read(CONFIG, Config)
     benchmarks = other_networks(config, at_most)
     rows, error = evaluated(entries, benchmarks, config, workers, watcher or NoCallback())
@@ -95,6 +92,17 @@ def front(
     result = Front(folder.name, rows, sets, error, at_most)
     folder.write(SAVED, asdict(result))
     return result
+
+
+def saved_front(folder: RunFolder) -> Front | None:
+    """The front that was kept in a run's folder; None where there is none, or the archive has
+    changed since. Raises `InputError` for a file that is damaged, and where there is no formula."""
+    if not folder.has(SAVED):
+        return None
+    saved: Front = folder.read(SAVED, Front)
+    keys = ("number", "formula", "champion")
+    is_current = _picked(saved.rows, keys) == _picked(front_in(folder), keys)
+    return replace(saved, run=folder.name) if is_current else None
 
 
 def numbered(entries: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -1,10 +1,11 @@
 """Runs seen from outside, living and finished, as their folders tell: what there is, and following
 one."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -69,11 +70,22 @@ def state_of(folder: RunFolder) -> RunState:
 def journal_of(folder: RunFolder) -> list[Generation]:
     """The generations of a run that are complete. `InputError` for a journal that is damaged."""
     try:
-        return TypeAdapter(list[Generation]).validate_python(folder.lines(JOURNAL))
+        lines = [_with_undefined(line) for line in folder.lines(JOURNAL)]
+        return TypeAdapter(list[Generation]).validate_python(lines)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(map(str, problem["loc"]))
         raise InputError(f"{folder.path / JOURNAL}: {key}: {problem['msg']}") from None
+
+
+def _with_undefined(line: Any) -> Any:
+    """A line of a journal with NaN for the taus that are null: of a formula that ties all networks
+    of a task."""
+    match line:
+        case {"best": {"taus": [*taus], **best}}:
+            defined = [math.nan if tau is None else tau for tau in taus]
+            return line | {"best": best | {"taus": defined}}
+    return line
 
 
 def watch(run: str, watcher: Callback, poll: float = POLL) -> RunState:

@@ -38,7 +38,6 @@ SCHEMES = {  # of pages: the colours of figures by name, light and dark
     "blue": (COLOURS[0], "#5AB4F0"),
     "vermilion": (COLOURS[1], "#FF9A57"),
     "green": (COLOURS[2], "#3CCFA4"),
-    "purple": (COLOURS[3], "#E79FC8"),
     "orange": (COLOURS[4], "#F2B83D"),
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")

@@ -48,7 +48,7 @@ def formula_front_lines(content: Mapping[str, Any]) -> list[str]:
     name = f"{run}#{recommended['number']}"
     champions = [f"#{row['number']}" for row in rows if row["champion"]]
     return [
-        f"fitness: tau on {'; '.join(map(_networks, content['sets']))}",
+        f"fitness: tau on {'; '.join(map(networks_text, content['sets']))}",
         *([] if _is_own(content) else [_SEARCHED]),
         f"* recommended: {name}, the smallest formula within one standard error "
         f"({bare(content['error'])}) of the best"
@@ -62,7 +62,8 @@ def _is_own(content: Mapping[str, Any]) -> bool:
     return all(of_space["accuracy"] == "given" for of_space in content["sets"])
 
 
-def _networks(of_space: Mapping[str, Any]) -> str:
+def networks_text(of_space: Mapping[str, Any]) -> str:
+    """The networks of one space that a front was measured on, as `Front.sets` says."""
     count, name, accuracy = of_space["networks"], of_space["set"], of_space["accuracy"]
     if accuracy == "given":
         return f"all {count} models, which the search used: expect less on others"

@@ -109,7 +109,7 @@ def _in_order(result: Content, key: str) -> list[Content]:
 
 def _lead(row: Content | None) -> str:
     """How far the champion is ahead of a baseline."""
-    if row is None:
+    if row is None or row["tau"] is None:
         return ""
     [interval] = interval_texts([(row["tau"], row["low"], row["high"])], sign="+")
     return f"champion {WORDS[verdict(row['low'], row['high'])]} {interval}"

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 4.6, 3.1  # inches: as wide as a phone, at letters of 8 points
+_WIDTH, _NARROW, _HEIGHT = 4.0, 3.5, 2.9  # inches: as wide as a phone, at letters of 8 points
 DRAWN = 500  # networks in a panel, at most
 BLUE, VERMILION, GREEN = COLOURS[:3]
 
 
-def front_chart(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Size against fitness, `rows` as `eznas.Front` has them; where they have no fitness on other
-    networks, that on the networks searched on alone."""
+def front_chart(rows: Sequence[Mapping[str, Any]], on: str = "on other networks") -> str:
+    """Size against fitness, `rows` as `eznas.Front` has them; where these have no fitness on other
+    networks, that on the networks searched on alone. `on`: which those other networks are."""
     figure, axes = _panel("nodes of the formula", "fitness")
     sizes = [row["size"] for row in rows]
     searched = [_number(row["searched"]) for row in rows]
@@ -34,14 +34,16 @@ def front_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     if measured:
         fitness, low, high = (_column(rows, key) for key in ("fitness", "low", "high"))
         axes.vlines(sizes, low, high, color=BLUE, linewidth=1.2, alpha=0.55)
-        axes.plot(sizes, fitness, "o", color=BLUE, markersize=4, label=" on other networks [95 %]")
+        axes.plot(sizes, fitness, "o", color=BLUE, markersize=4, label=f" {on} [95 %]")
     height = "fitness" if measured else "searched"
-    for key, colour, marker in (("recommended", VERMILION, "D"), ("champion", GREEN, "s")):
+    marks = (("recommended", VERMILION, "D", 8), ("champion", GREEN, "s", 5))
+    for key, colour, marker, size in marks:
         for row in rows:
             if row.get(key):
                 point = [row["size"]], [_number(row[height])]
                 label = f" {key}: #{row['number']}"
-                axes.plot(*point, marker, color=colour, markersize=6, label=label)
+                axes.plot(*point, marker, color=colour, markersize=size, label=label)
+    axes.locator_params(axis="x", integer=True)
     _legend(figure)
     return svg(figure, "front", "Size of formulas against their fitness")
 
@@ -68,15 +70,15 @@ def fitness_chart(generations: Sequence[Mapping[str, Any]]) -> str:
 def score_chart(number: int, dataset: str, scores: ArrayLike, accuracies: ArrayLike) -> str:
     """Score against accuracy on a data set, [networks] each; of more than `DRAWN` networks the
     first of them. `number`: of the chart on its page."""
-    figure, axes = _panel("score", "accuracy")
+    figure, axes = _panel("score", "accuracy", _NARROW)
     values, targets = (np.asarray(each, np.float64)[:DRAWN] for each in (scores, accuracies))
     defined = ~undefined_scores(values)
     draw_networks(axes, (kendall(values[defined], targets[defined]), values, targets))
     return svg(figure, f"scores-{number}", f"Score against accuracy on {dataset}")
 
 
-def _panel(x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    figure = new_figure(_WIDTH, _HEIGHT)
+def _panel(x_label: str, y_label: str, width: float = _WIDTH) -> "tuple[Figure, Axes]":
+    figure = new_figure(width, _HEIGHT)
     axes = figure.subplots()
     style(axes, grid="y")
     axes.set_xlabel(x_label, fontsize=9, **TEXT)

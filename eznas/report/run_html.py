@@ -14,9 +14,9 @@ from eznas.report.cells import UNDEFINED, bare, duration, interval_texts
 from eznas.report.correlation_tables import undefined_notes
 from eznas.report.figure import SCHEMES
 from eznas.report.formula_plot import formula_svg
-from eznas.report.formulas import formula_lines
+from eznas.report.front_tables import networks_text
 from eznas.report.own_models import recommendation, searched, use_of_networks
-from eznas.report.page_bars import baseline_bars, part_bars, size_bars
+from eznas.report.page_bars import Bars, baseline_bars, part_bars, size_bars
 from eznas.report.page_tree import page_tree
 from eznas.report.run_charts import fitness_chart, front_chart, score_chart
 from eznas.report.run_tables import CHAMPION, outcome_lines
@@ -26,6 +26,11 @@ from eznas.system.files import plain
 
 Content = Mapping[str, Any]
 PAGE = "run.html"
+_DIGESTS = {  # of environment.json, with what they are called on the page
+    "source": "source (SHA-256)",
+    "samples": "data (SHA-256)",
+    "fingerprint": "measurement configs",
+}
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,10 @@ class RunContent:
     `generations` (the lines of its journal). `state`: running, finished or interrupted; `formula`:
     its champion, or the fittest formula so far; `command`: which begins it again.
 
-    `front`: the rows of an `eznas.Front` ([]: there are none), and `error` as it has it (None: its
-    formulas were not measured on other networks). `explanation`: an `eznas.Explanation` (None:
-    nothing was measured). `scores`: data set -> scores of the champion and accuracies, [networks]
-    each, of the networks that it is explained on.
+    `front`: the rows of an `eznas.Front` (none: there are none); `error` and `sets` as it has them
+    (None and none: its formulas were not measured on other networks). `explanation`: an
+    `eznas.Explanation` (None: nothing was measured). `scores`: data set -> scores of the champion
+    and accuracies, [networks] each, of the networks that it is explained on.
     """
 
     run: str
@@ -50,8 +55,9 @@ class RunContent:
     generations: Sequence[Content]
     formula: str
     result: Content | None
-    front: Sequence[Content]
+    front: Sequence[Content] = ()
     error: float | None = None
+    sets: Sequence[Content] = ()
     explanation: Content | None = None
     scores: Mapping[str, tuple[ArrayLike, ArrayLike]] = field(default_factory=dict)
 
@@ -80,7 +86,8 @@ def _views(content: RunContent) -> dict[str, Any]:
     result = content.result or {"held_out": [], "difference": [], "recommended": ""}
     tested = bool(result["held_out"])
     explanation = content.explanation
-    charts = enumerate(content.scores.items())
+    is_own = (content.config.get("models") or {}).get("file") is not None
+    on = "on all models" if is_own else "on other networks"
     return {
         "searched": searched(content.config),
         "time": duration(result["seconds"]) if content.result else "",
@@ -92,34 +99,36 @@ def _views(content: RunContent) -> dict[str, Any]:
         "sizes": size_bars(result),
         "undefined": undefined_notes(result["held_out"]),
         "fitness_chart": Markup(fitness_chart(content.generations) if content.generations else ""),
-        "front_chart": Markup(front_chart(content.front) if content.front else ""),
-        "networks": "; ".join(map(_networks, explanation["sets"] if explanation else ())),
+        "front_chart": Markup(front_chart(content.front, on) if content.front else ""),
+        "front_networks": _all_networks(content.sets),
+        "networks": _all_networks(explanation["sets"] if explanation else ()),
         "drawing": Markup(formula_svg(formula)),
-        "lines": formula_lines(content.formula),
         "latex": "\n".join(latex_terms(formula)),
         "tree": page_tree(formula),
         "size": formula.size,
         "statistics": [CATALOGUE[name] for name in formula.statistics()],
-        "parts": part_bars(explanation["parts"]) if explanation else None,
+        "parts": _parts(explanation) if explanation else None,
         "score_charts": {
             dataset: Markup(score_chart(number, dataset, *values))
-            for number, (dataset, values) in charts
+            for number, (dataset, values) in enumerate(content.scores.items())
         },
         "provenance": dict(_provenance(content.environment)),
         "settings": json.dumps(plain(content.config), indent=2),
     }
 
 
+def _parts(explanation: Content) -> Bars | None:
+    """Tau lost without each part; None for a formula that is one part."""
+    return None if explanation["kind"] == "single" else part_bars(explanation["parts"])
+
+
 def _sample(result: Content) -> str:
-    """The networks that the champion was tested on, and whether the search used them."""
+    """The networks that formulas were tested on, and whether the search used them."""
     return f"{samples(result['held_out'])}; {use_of_networks(result)}"
 
 
-def _networks(of_space: Content) -> str:
-    count, name, accuracy = of_space["networks"], of_space["set"], of_space["accuracy"]
-    if accuracy == "given":
-        return f"all {count} models, which the search used: expect less on others"
-    return f"{count} networks of {of_space['space']} ({name}), {accuracy} accuracy"
+def _all_networks(sets: Sequence[Content]) -> str:
+    return "; ".join(map(networks_text, sets))
 
 
 def _provenance(environment: Content) -> Iterator[tuple[str, str]]:
@@ -131,7 +140,7 @@ def _provenance(environment: Content) -> Iterator[tuple[str, str]]:
             yield key, str(environment[key])
     measured = environment.get("measurement", [])
     yield "networks measured", "; ".join(map(_measurement, measured))
-    for key, heading in (("source", "source (SHA-256)"), ("fingerprint", "measurement")):
+    for key, heading in _DIGESTS.items():
         if key in environment:
             value = environment[key]
             yield heading, value if isinstance(value, str) else ", ".join(map(str, value))

@@ -20,8 +20,8 @@ _FAMILY = re.compile(r"font-family: [^;\"]*")
 
 
 def svg(figure: "Figure", name: str, title: str, *, text: bool = True) -> str:
-    """A figure as an `<svg>` element, whose colours are CSS variables, by their names
-    in `SCHEMES`.
+    """A figure as an `<svg>` element, whose colours are CSS variables with the names in
+    `SCHEMES`.
 
     `name`: of the figure, one on a page; `title`: what it shows, for those who cannot see it. Its
     texts are in the page's font, or, without `text`, outlines. Equal figures give equal texts.

@@ -7,7 +7,7 @@ from typing import Any
 
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config, command_of
-from eznas.discovery.front import front, front_in, other_networks
+from eznas.discovery.front import Front, front, front_in, other_networks, saved_front
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.result import RESULT
 from eznas.discovery.watching import JOURNAL, journal_of, state_of
@@ -99,8 +99,19 @@ def _content(folder: RunFolder) -> RunContent:
         generations=generations,
         formula=champion.formula.text,
         result=result and {"recommended": "", "stopped": ""} | result,
-        front=front_in(folder) if generations else [],
+        **_front(folder) if generations else {},
     )
+
+
+def _front(folder: RunFolder) -> dict[str, Any]:
+    """What `RunContent` has of a run's front without measuring."""
+    saved = saved_front(folder)
+    return {"front": front_in(folder)} if saved is None else _shown(saved)
+
+
+def _shown(measured: Front) -> dict[str, Any]:
+    """What `RunContent` has of a front that was measured."""
+    return {"front": measured.rows, "error": measured.error, "sets": measured.sets}
 
 
 def _measured(folder: RunFolder, networks: int, workers: int, callback: Callback) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def _measured(folder: RunFolder, networks: int, workers: int, callback: Callback
     content: dict[str, Any] = {}
     if folder.has(JOURNAL):
         measured = front(str(folder.path), networks=networks, workers=workers, watcher=callback)
-        content |= {"front": measured.rows, "error": measured.error}
+        content |= _shown(measured)
     config: Config = folder.read(CONFIG, Config)
     champion, benchmarks = load(str(folder.path)), other_networks(config, networks)
     settings = ScoringSettings(

@@ -52,6 +52,14 @@ def test_the_states_of_runs(home):
     assert runs(home / "nothing") == []
 
 
+def test_taus_may_be_undefined(home):
+    folder = make_run(home, "ties", [report(0)])
+    journal = folder.path / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"taus": [0.5]', '"taus": [null, 0.5]'))
+    [generation] = journal_of(folder)
+    assert str(generation.best.taus) == "(nan, 0.5)"
+
+
 def test_looking_at_a_run_leaves_its_lock(home):
     folder = make_run(home, "mine")
     assert not folder.is_locked()

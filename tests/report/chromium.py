@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -41,7 +43,8 @@ _FRAMED = """<!doctype html><iframe srcdoc="{page}" style="width: {width}px; bor
     const out = [...root.querySelectorAll("body *")].filter(
       element => element.getBoundingClientRect().right > {width} + 1 && !scrolls(element));
     Object.assign(document.body.dataset, {{
-      window: root.clientWidth, content: root.scrollWidth, out: out.map(e => e.outerHTML).join(),
+      window: root.clientWidth, content: root.scrollWidth,
+      height: root.scrollHeight, out: out.map(e => e.outerHTML).join(),
     }});
   }};
 </script>"""
@@ -49,10 +52,27 @@ _FRAMED = """<!doctype html><iframe srcdoc="{page}" style="width: {width}px; bor
 
 def measured(page: Path, width: int) -> dict[str, str]:
     """What a script finds of a page in a frame of this width (a window has at least 500 pixels):
-    its width, that of its content, and the elements that stand out of it."""
+    its width, the width and height of its content, and the elements that stand out of it."""
     frame = page.with_name("frame.html")
     frame.write_text(_FRAMED.format(page=escape(page.read_text()), width=width))
     drawn, complaints = look(frame, 1600, 800, "--dump-dom")
     assert not complaints
     [found] = re.findall(r"<body ([^>]*)>", drawn)[:1]
     return dict(re.findall(r'data-(\w+)="([^"]*)"', found))
+
+
+def main(run: str) -> None:
+    """Draw the whole report of a run, light at the width of a desk and dark at that of a phone,
+    beside its file: report-1280.png and report-360.png."""
+    page = (Path("runs") / run / "report.html").absolute()
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, page.name)
+        copy.write_bytes(page.read_bytes())
+        for width, scheme in ((1280, LIGHT), (360, DARK)):
+            height = int(measured(copy, width)["height"])
+            picture = page.with_name(f"report-{width}.png")
+            look(copy, width, height, f"--screenshot={picture}", scheme=scheme)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -49,7 +49,7 @@ FRONT = [
 PART = {
     "formula": "log(params)", "weight": 0.25, "words": "the log of params",
     "statistics": ["params"], "share": 0.62,
-    "lost": 0.2345, "low": 0.1, "high": 0.3, "alone": 0.5, "constant": False,
+    "lost": 0.2345, "low": 0.1, "high": 0.3, "alone": 0.5, "constant": False, "spared": False,
 }  # fmt: skip
 SETS = [{"space": "nasbench201", "networks": 8, "set": "search part", "accuracy": "validation"}]
 EXPLANATION = {
@@ -73,7 +73,7 @@ def content(**changes) -> RunContent:
         "config": read().model_dump(), "formula": FORMULA, "result": result(),
         "environment": {"python": "3.11.7", "packages": {"torch": "2.13<0>"}, "cores": 2},
         "generations": [generation(0, 0.4), generation(1, 0.5), generation(2, 0.45, 32)],
-        "front": FRONT, "error": 0.0214, "explanation": EXPLANATION,
+        "front": FRONT, "error": 0.0214, "sets": SETS, "explanation": EXPLANATION,
         "scores": {DATASET: (scores, [91.0, 92.0, 93.0, 10.0, 20.0, 94.0, 95.0, 96.0])},
     } | changes  # fmt: skip
     return RunContent(**fields)
@@ -83,4 +83,6 @@ def unmeasured(**changes) -> RunContent:
     """A run of which no more is known than what its folder has."""
     front = [{k: row[k] for k in ("number", "formula", "size", "searched", "champion")}
              for row in FRONT]  # fmt: skip
-    return content(**{"front": front, "error": None, "explanation": None, "scores": {}} | changes)
+    return content(
+        **{"front": front, "error": None, "sets": (), "explanation": None, "scores": {}} | changes
+    )

@@ -99,7 +99,7 @@ def test_its_numbers_are_those_it_was_given(page):
     parts = page.text("parts")
     assert "0.25 * log(params) the log of params tau lost .234 [.100, .300]" in parts
     assert "62 % of the score's spread; alone: tau .500" in parts
-    assert "The first alone has tau .540" in parts
+    assert "1 of the 2 alone: tau .540" in parts
     assert f"{DATASET}: tau .543" in page.text("scores")
     assert "not shown: 1 lowest (-inf), 1 undefined" in page.text("scores")
 
@@ -135,6 +135,12 @@ def test_a_recommended_proxy():
     assert "16 networks are too few to evolve a formula on" in page.text()
     assert "The recommended proxy" in page.text("formula")
     assert "front" not in page.texts
+
+
+def test_a_formula_of_one_part_has_no_ablation():
+    page = Page(run_html(content(explanation=content().explanation | {"kind": "single"})))
+    assert "parts" not in page.texts
+    assert "scores" in page.texts
 
 
 def test_results_of_older_versions_have_no_partial_rho():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,10 @@ from eznas.discovery.result import RESULT
 from eznas.errors import InputError
 from eznas.report.cells import bare
 from eznas.studies.run_report import REPORT, write_report
-from eznas.system.folder import RunFolder, locked
+from eznas.system.folder import RunFolder, locked, run_names
 from tests.discovery.made_up_run import make_run
+
+COMMITTED = Path(__file__).parents[2] / "runs"
 
 
 @pytest.fixture
@@ -36,6 +39,13 @@ def test_it_is_written_into_the_folder_of_the_run(run, forbid_measuring):
     assert 'id="parts"' not in page
 
 
+@pytest.mark.parametrize("name", run_names(COMMITTED))
+def test_committed_runs_of_older_versions_have_reports(name, folder):
+    written = write_report(str(COMMITTED / name), "report.html", networks=0)
+    assert (written.run, written.file) == (name, "report.html")
+    assert 20_000 < written.bytes < 2_000_000
+
+
 def test_a_file_is_replaced_only_on_request(run, folder):
     write_report(run.name, "mine.html", networks=0)
     before = (folder / "mine.html").stat().st_mtime_ns
@@ -52,6 +62,8 @@ def test_what_is_measured_is_what_front_and_explain_measure(run):
     page = (run.path / REPORT).read_text()
     front, explanation = eznas.front(run.name, networks=8), eznas.explain(run.name, networks=8)
     assert f"one standard error ({bare(front.error)}) of the best" in page
+    write_report(run.name, "from-the-folder.html", networks=0)
+    assert f"error ({bare(front.error)})" in Path("from-the-folder.html").read_text()
     [dataset] = explanation.tau
     assert f"{dataset}: tau {bare(explanation.tau[dataset])}" in page
     assert "8 networks of nasbench201 (search part, not searched), validation accuracy" in page
