@@ -9,17 +9,15 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.arguments import PROXY_HELP, Proxy, noted
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
-    PROXY_HELP,
     AsJson,
     InputSize,
     Models,
     Networks,
-    Proxy,
     SpaceName,
     measurement_keywords,
-    noted,
     number_of_networks,
     with_options,
     without_unset,

@@ -12,13 +12,13 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, line, out
+from eznas.cli.arguments import Proxy, Run
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     AsJson,
     Init,
     InputSize,
     Models,
-    Proxy,
     Seed,
     Workers,
     measurement_keywords,
@@ -29,7 +29,6 @@ from eznas.errors import InputError, unknown
 from eznas.report import tables
 from eznas.report.formula_views import VIEWS
 from eznas.studies.run_report import REPORT
-from eznas.system.folder import ROOT
 from eznas.system.machine import cores
 
 PNG = "png"  # the view that is a file
@@ -70,9 +69,7 @@ def show(
 
 @app.command()
 def front(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
-    ],
+    run: Run,
     networks: Annotated[
         int, typer.Option(min=20, help="Up to so many networks of each space.")
     ] = 200,
@@ -93,9 +90,7 @@ def front(
 
 @app.command()
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
-    ],
+    run: Run,
     output: Annotated[
         Path | None,
         typer.Option(

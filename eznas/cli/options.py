@@ -13,20 +13,14 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.cli.app import notes
 from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
 from eznas.evolution.config import DEFAULT_STATISTICS, EvolutionConfig
-from eznas.proxies.aliases import ALIASES
 from eznas.statistics.config import MeasurementSettings
 from eznas.system.machine import cores
 
 LARGEST_SEED = 2**32 - 1  # the largest that every random generator takes
-PROXY_HELP = (
-    "A name that `eznas proxies` lists (`default` is what the evidence recommends), a formula, a "
-    ".json file, a run (its champion), or RUN#K (formula K of the run's archive)."
-)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Workers = Annotated[
@@ -102,25 +96,6 @@ Networks = Annotated[
     str, typer.Option(help="How many networks: a number, 'up to' a number, or 'all'.")
 ]
 
-
-def noted(proxies: Any) -> Any:
-    """Callback of options and arguments that name one or several proxies: what an alias stands for,
-    and why, is said once the command has printed its result."""
-    for proxy in [proxies] if isinstance(proxies, str) else proxies or ():
-        if proxy.strip() in ALIASES:
-            notes[ALIASES[proxy.strip()].note] = None
-    return proxies
-
-
-Proxy = Annotated[str, typer.Argument(metavar="PROXY", help=PROXY_HELP, callback=noted)]
-Proxies = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PROXY",
-        help=f"{PROXY_HELP} `classics`: all published proxies.",
-        callback=noted,
-    ),
-]
 
 Group = dict[str, inspect.Parameter]  # by the name under which the command gets the value
 

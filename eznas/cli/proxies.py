@@ -9,13 +9,13 @@ import typer
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.arguments import Proxy
 from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
     AsJson,
     Init,
     InputSize,
-    Proxy,
     with_options,
     without_unset,
 )

@@ -15,13 +15,8 @@ from rich.text import Text
 
 import eznas
 from eznas.cli.app import app, emit, err, line, out
-from eznas.cli.options import (
-    EVOLUTION_OPTIONS,
-    AsJson,
-    Workers,
-    with_options,
-    without_unset,
-)
+from eznas.cli.arguments import Run
+from eznas.cli.options import EVOLUTION_OPTIONS, AsJson, Workers, with_options, without_unset
 from eznas.cli.progress import live_progress
 from eznas.discovery import config
 from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
@@ -138,9 +133,7 @@ def evolve(
 
 @app.command()
 def resume(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
-    ],
+    run: Run,
     generations: Annotated[
         int | None,
         typer.Option(

@@ -8,13 +8,12 @@ from rich.text import Text
 
 import eznas
 from eznas.cli.app import app, check_plot, emit, line, out
+from eznas.cli.arguments import PROXY_HELP, Proxy
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
-    PROXY_HELP,
     SAMPLE_OPTIONS,
     AsJson,
     Group,
-    Proxy,
     Scores,
     Seed,
     SetName,

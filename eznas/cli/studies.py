@@ -13,6 +13,7 @@ import typer
 import eznas
 from eznas.benchmarks.subsets import FITTED, FRESH
 from eznas.cli.app import app, check_plot, emit, line, out
+from eznas.cli.arguments import Proxies, Proxy, noted
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     SAMPLE_OPTIONS,
@@ -24,13 +25,10 @@ from eznas.cli.options import (
     Models,
     Networks,
     Plot,
-    Proxies,
-    Proxy,
     Seed,
     SetName,
     SpaceName,
     measurement_keywords,
-    noted,
     option,
     sample_keywords,
     with_options,

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from eznas.cli.app import app, check_plot, emit, line, out
+from eznas.cli.arguments import PROXY_HELP
 from eznas.cli.options import (
     LARGEST_SEED,
     MEASUREMENT_OPTIONS,
-    PROXY_HELP,
     AsJson,
     Group,
     Plot,

@@ -2,11 +2,10 @@
 
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.arguments import Run
 from eznas.cli.main import INTERRUPTED
 from eznas.cli.options import AsJson
 from eznas.cli.progress import LiveProgress
@@ -26,9 +25,7 @@ def list_runs(as_json: AsJson = False) -> None:
 
 @app.command("watch")
 def watch_run(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help=f"The name of a run in {ROOT}/, or its folder.")
-    ],
+    run: Run,
 ) -> None:
     """Follow a run that another terminal has begun, to its end and its result.
 
