@@ -9,7 +9,7 @@ from eznas.report.run_html import run_html
 from tests.report.made_up_report import DATASET, NAME, content, generation, result, row, unmeasured
 
 LARGEST = 2_000_000  # bytes
-VOID = {"meta", "link", "br", "img", "use", "path"}
+VOID = {"meta", "wbr", "link", "br", "img", "use", "path"}
 FETCHING = {"src", "href", "xlink:href", "action", "data", "poster", "srcset", "background"}
 
 
