@@ -27,7 +27,7 @@ def noted(proxies: Any) -> Any:
 
 def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     """What a shell completes a word to: of these names, those that begin with it."""
-    return lambda word: [name for name in names() if name.startswith(word)]
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
 
 
 _PROXIES = completed(lambda: [*NAMES, *run_names()])
