@@ -99,16 +99,20 @@ def outcome_lines(differences: Sequence[Row]) -> list[str]:
     by_line: dict[str, list[str]] = {}
     for name, of_name in outcomes.items():
         by_line.setdefault(_outcome(of_name, several), []).append(name)
-    return [f"{text} {', '.join(by_line[text])}" for text in sorted(by_line)]
+    best_first = sorted(by_line, key=lambda text: ("aeb".index(text[0]), text))
+    return [f"{text} {', '.join(by_line[text])}" for text in best_first]
 
 
 def _outcome(outcomes: set[str], several: bool) -> str:
     """What the outcomes on all data sets come to."""
-    if outcomes == {"won"}:
-        return "ahead of" + " (on every data set)" * several
-    if "won" in outcomes:
-        return "ahead, on some data sets, of"
-    return "behind" if "lost" in outcomes else "even with"
+    everywhere = " (on every data set)" * several
+    if len(outcomes) == 1:
+        [outcome] = outcomes
+        texts = {"won": f"ahead of{everywhere}", "lost": f"behind{everywhere}"}
+        return texts.get(outcome, "even with")
+    if {"won", "lost"} <= outcomes:
+        return "ahead on some data sets and behind on others:"
+    return "ahead, on some data sets, of" if "won" in outcomes else "behind, on some data sets,"
 
 
 def _shown(rows: Sequence[Row]) -> list[str]:

@@ -71,8 +71,8 @@ def test_without_a_champion_there_is_no_lead():
 def test_outcomes_are_said_in_words():
     assert outcome_lines(result()["difference"]) == [
         "ahead of params, hybrid",
-        "behind greedy",
         "even with depth, flops",
+        "behind greedy",
     ]
     several = result(("a", "b"))["difference"]
     several[1] |= {"low": -0.1}  # params on b
@@ -80,4 +80,10 @@ def test_outcomes_are_said_in_words():
         "ahead of (on every data set) hybrid",
         "ahead, on some data sets, of params",
     ]
+    [greedy] = [row for row in several if (row["against"], row["dataset"]) == ("greedy", "b")]
+    assert outcome_lines(several)[-1] == "behind (on every data set) greedy"
+    greedy |= {"low": -0.1, "high": 0.1}
+    assert outcome_lines(several)[-1] == "behind, on some data sets, greedy"
+    greedy |= {"low": 0.1, "high": 0.2}
+    assert "ahead on some data sets and behind on others: greedy" in outcome_lines(several)
     assert outcome_lines([]) == []
