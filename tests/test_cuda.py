@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import eznas
 from eznas.evaluation.contexts import Context
 from eznas.evaluation.evaluator import Evaluator
 from eznas.evaluation.feature_values import FeatureValues
@@ -46,6 +47,22 @@ def test_features_agree_and_rank_alike():
         np.testing.assert_allclose(expected, values, rtol=1e-2, err_msg=text)
         difference = kendall(expected, accuracies) - kendall(values, accuracies)
         assert abs(difference) < 0.02, text  # two pairs of 120
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_classic_scores_a_model_as_on_the_cpu(name):
+    model = SPACE.build(NETWORKS[0])
+    on_cpu, on_cuda = (eznas.load(name).score(model, device=d) for d in ("cpu", "cuda"))
+    assert on_cuda == pytest.approx(on_cpu, rel=1e-4, nan_ok=True)
+
+
+@pytest.mark.ray
+def test_two_workers_share_a_card():
+    def taus(workers):
+        rows = eznas.correlate(["naswot"], networks=16, device="cuda", workers=workers).rows
+        return [row["tau"] for row in rows]
+
+    assert taus(2) == pytest.approx(taus(1), abs=0.02)  # a pair of 120
 
 
 def test_the_speed_study_runs():
