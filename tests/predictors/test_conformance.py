@@ -7,9 +7,11 @@ from sklearn.base import clone
 from eznas.errors import InputError
 from eznas.predictors.named import PREDICTORS, list_predictors, load
 from eznas.predictors.regressors import REGRESSORS, regressor
-from eznas.proxies.loading import NAMES as PROXY_NAMES
+from eznas.proxies.classics import CLASSICS
+from eznas.proxies.discovered import DISCOVERED
 from tests.predictors.made_up_networks import ACCURACIES, NETWORKS, curves, measurements
 
+PROXY_NAMES = (*CLASSICS, *DISCOVERED)
 MEASURED, CURVES = measurements(), curves()
 FITTED, OTHERS = NETWORKS[:30], NETWORKS[30:]
 LABELS = ACCURACIES[:30]
