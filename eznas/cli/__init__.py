@@ -17,6 +17,9 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     supernets,
     watching,
 )
+from eznas.cli.app import app
 from eznas.cli.main import main
+from eznas.cli.panels import arrange
 
+arrange(app)
 __all__ = ["main"]

@@ -14,7 +14,8 @@ from eznas.report import plots
 from eznas.system.files import plain
 
 app = typer.Typer(
-    help="Discover zero-cost proxies: formulas that rank untrained neural networks.",
+    help="Discover zero-cost proxies: formulas that rank untrained neural networks.\n\n"
+    "New here: `eznas guide first-hour`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -10,23 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.padding import Padding
-from rich.text import Text
 
 import eznas
-from eznas.cli.app import app, emit, err, line, out
+from eznas.cli.app import app, emit, err, line
 from eznas.cli.arguments import Run
 from eznas.cli.options import EVOLUTION_OPTIONS, AsJson, Workers, with_options, without_unset
 from eznas.cli.progress import live_progress
+from eznas.cli.results import show_result
 from eznas.discovery import config
 from eznas.discovery.callbacks import Callback, CallbackList, TensorBoard
 from eznas.discovery.config import SEEDS
-from eznas.discovery.run import PAGE
 from eznas.errors import InputError
 from eznas.evaluation.ray_executor import ADDRESS
-from eznas.report import tables
 from eznas.report.cells import duration
-from eznas.report.formulas import formula_lines
 from eznas.system.folder import CONFIG, ROOT, RunFolder
 from eznas.system.machine import cores
 from eznas.system.signals import Stopped, stoppable
@@ -39,7 +35,8 @@ Time = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="End the search after this time, as in 90s, 30m or 2h.",
+        help="End the search after this time, as in 90s, 30m or 2h; generation 0 is completed, and "
+        "the champion is tested after it.",
         show_default="no limit",
     ),
 ]
@@ -58,7 +55,7 @@ Board = Annotated[
         "--tensorboard",
         metavar="FOLDER",
         help="Write how the search goes on into a folder that TensorBoard shows (needs "
-        "eznas[tensorboard]).",
+        "eznas\\[tensorboard]).",
         show_default="none",
     ),
 ]
@@ -225,35 +222,6 @@ def _end(result: eznas.Result, as_json: bool) -> None:
         raise SystemExit(128 + signal.Signals[result.stopped])
 
 
-def show_result(result: dict[str, Any]) -> None:
-    """Print what the champion is worth, in a screen: the outcome, a short table, the formula."""
-    run, formulas = result["run"], result["evaluations"]
-    stopped = result["stopped"].startswith("SIG")
-    if result["difference"] or not result["recommended"]:
-        line(
-            f"{'best so far' if stopped else 'champion'} of {ROOT / run}, "
-            f"chosen from {formulas} formulas in {duration(result['seconds'])}"
-            f"{', not yet tested' if stopped else ''}"
-        )
-    if result["recommended"]:
-        out.print(Text(tables.recommendation(result)))
-    for text in tables.outcome_lines(result["difference"]):
-        out.print(Padding(Text(text), (0, 0, 0, 2)))
-    if result["held_out"]:
-        line("")
-        out.print(tables.short_table(result, out.width))
-        line("")
-    if not result["difference"] and result["recommended"]:
-        return
-    for text in formula_lines(result["formula"], out.width - 2):
-        line(f"  {text}")
-    line("")
-    if result["held_out"]:
-        line(f"all baselines and metrics: {ROOT / run / PAGE}")
-    line(f"next: `eznas score {run} MODEL` scores a model of yours by it,")
-    line(f"      `eznas correlate {run} hybrid` compares it with a published proxy")
-
-
 def _settings(texts: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """Settings from texts KEY=VALUE, and from options, which come before these."""
     if options[SEEDS]:
@@ -264,15 +232,16 @@ def _settings(texts: list[str], options: dict[str, Any]) -> dict[str, Any]:
 def _show_estimate(estimate: dict[str, float]) -> None:
     line(
         f"about {duration(estimate['seconds'])} and {estimate['megabytes']:.0f} MB for "
-        f"{estimate['networks']:.0f} networks with {estimate['workers']:.0f} workers"
+        f"{estimate['networks']:.0f} networks with {estimate['workers']:.0f} "
+        f"worker{'s' * (estimate['workers'] > 1)}"
     )
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
     if match is None or float(match[1]) == 0:
         raise InputError(f"time {text!r}: expected a number with s, m or h, as in 30m")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def _megabytes(text: str) -> int:

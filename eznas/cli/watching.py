@@ -9,7 +9,7 @@ from eznas.cli.arguments import Run
 from eznas.cli.main import INTERRUPTED
 from eznas.cli.options import AsJson
 from eznas.cli.progress import LiveProgress
-from eznas.cli.runs import show_result
+from eznas.cli.results import show_result
 from eznas.discovery.result import RESULT
 from eznas.discovery.watching import RunState, runs, state_of, watch
 from eznas.report import tables

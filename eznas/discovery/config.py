@@ -250,12 +250,27 @@ def command_of(config: Config) -> str:
     words = ["eznas", "evolve", *(["--preset", preset] if preset != "quick" else [])]
     for key, value in options[preset].items():
         flag = _FLAGS.get(key)
-        if flag is None:
+        if key in (*_NAMES, SEEDS):
+            words += _changes(key, value, _flat(read(preset=preset).model_dump())[key])
+        elif flag is None:
             words += ["--set", f"{key}={as_toml(value)}"]
         else:
             values = value if isinstance(value, tuple) else [value]
             words += [word for v in values for word in (flag, str(v))]
     return shlex.join(words)
+
+
+def _changes(key: str, names: Sequence[str], default: Sequence[str]) -> list[str]:
+    """Options that make a list of names of the default one, in whichever way is shorter."""
+    added, removed = ([n for n in a if n not in b] for a, b in ((names, default), (default, names)))
+    if key == SEEDS:
+        if not removed and added:
+            return [word for name in added for word in ("--seed-formula", name)]
+        return ["--set", f"{key}={as_toml(names)}"]
+    signed = [*(f"-{name}" for name in removed), *(f"+{name}" for name in added)]
+    flag = f"--{_bare(key)}"
+    is_shorter = len(signed) < len(names) and _changed(key, signed, default) == tuple(names)
+    return [flag, ",".join(signed if is_shorter else names)]
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,8 @@ def run_page(result: Content, config: Content, environment: Content, command: st
     `result`, `config`, `environment`: of the files of these names in the run's folder.
     """
     seconds, formulas = f"{result['seconds']:,.0f} s", f"{result['evaluations']:,} formulas"
-    machine = f"{environment['workers']} workers on {environment['cores']} cores"
+    workers, cores = environment["workers"], environment["cores"]
+    machine = f"{workers} worker{'s' * (workers > 1)} on {cores} core{'s' * (cores > 1)}"
     seed = config["evolution"]["seed"]
     stopped = f" It was stopped: {result['stopped']}." if result.get("stopped") else ""
     parts = [

@@ -302,6 +302,7 @@ def test_bad_input_to_features(options, expected):
         (["--name", ""], ["run name ''"]),
         (["--time", "abc"], ["time 'abc'", "30m"]),
         (["--time", "0"], ["time '0'"]),
+        (["--time", "5"], ["time '5': expected a number with s, m or h, as in 30m"]),
         (["--memory", "4"], ["memory '4'", "4G"]),
         (["--memory", "0G"], ["memory '0G'"]),
         (["--memory", "100M"], ["memory 100 MB", "at least 700 for 1 workers"]),

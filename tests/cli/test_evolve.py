@@ -102,7 +102,7 @@ def test_a_run_on_other_versions_asks_for_force(finished, monkeypatch):
 
 @pytest.mark.parametrize(
     ("limit", "stopped"),
-    [("--max-evals=16", "evaluations"), ("--target=-1", "target"), ("--time=0.001", "time")],
+    [("--max-evals=16", "evaluations"), ("--target=-1", "target"), ("--time=0.001s", "time")],
 )
 def test_limits_that_end_a_search(folder, limit, stopped):
     name = f"limited-by-{stopped}"
