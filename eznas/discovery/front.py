@@ -211,7 +211,7 @@ def other_networks(config: Config, at_most: int) -> list[Benchmark]:
     """Up to so many networks of each space of a run that its search did not use; of a user's own
     models all. Raises `InputError` where too few are left."""
     if config.models.file is not None:
-        return [own_networks(config)]
+        return [replace(own_networks(config), name="all, which the search used")]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
     used = evolution.networks, evolution.champion_networks
     return [not_searched(benchmark, *used, evolution.seed, at_most) for benchmark in searched]

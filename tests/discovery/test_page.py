@@ -22,6 +22,10 @@ def read_command(command):
             settings[key] = value
         elif flag == "--seed":
             settings["evolution.seed"] = int(text)
+        elif flag in ("--statistics", "--primitives"):
+            settings[flag.removeprefix("--")] = text
+        elif flag == "--seed-formula":
+            settings["seed_formulas"] = (*settings.get("seed_formulas", ()), f"+{text}")
         else:
             key = {"--tasks": "tasks", "--hold-out": "evidence.hold_out"}[flag]
             settings[key] = (*settings.get(key, ()), text)
@@ -36,6 +40,15 @@ def read_command(command):
         *(read(preset=preset, settings={"seed": 7}) for preset in PRESETS),
         read(preset="paper", settings={"selection": "lexicase", "images": "a b.npz"}),
         read(settings={"seed_formulas": ["-1.0 * log(params)", "it's"]}),
+        read(
+            settings={
+                "seed_formulas": ["+-1.0 * log(params)"],
+                "statistics": ["-params", "+weight"],
+            }
+        ),
+        read(
+            settings={"statistics": "params,weight", "primitives": "-max", "complexity": {"log": 2}}
+        ),
     ],
 )
 def test_the_command_gives_the_same_configuration(configuration):
@@ -45,6 +58,16 @@ def test_the_command_gives_the_same_configuration(configuration):
 def test_the_command_is_as_short_as_it_can_be():
     assert command_of(read()) == "eznas evolve --seed 1"
     assert command_of(read(preset="paper")) == "eznas evolve --preset paper --seed 1"
+
+
+def test_changed_lists_are_said_by_their_changes():
+    changed = {
+        "primitives": "-max,-min",
+        "statistics": "+weight",
+        "seed_formulas": ["+log(params)"],
+    }
+    command = "eznas evolve --seed 1 --statistics +weight --primitives -min,-max"
+    assert command_of(read(settings=changed)) == f"{command} --seed-formula 'log(params)'"
 
 
 def test_a_run_ends_with_a_page(home):
