@@ -1,6 +1,6 @@
 """A configuration file to begin with: every setting, what it means and its default, commented."""
 
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -34,7 +34,9 @@ def _settings(section: BaseModel) -> list[str]:
         value = getattr(section, name)
         if _is_section(value):
             continue
-        lines += ["", f"# {field.description}"]
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        either = f" One of {', '.join(choices)}." if choices else ""
+        lines += ["", f"# {field.description}{either}"]
         lines += [f"# {name} =  # none"] if value is None else _assignment(name, value)
     return lines
 

@@ -28,6 +28,10 @@ def test_every_setting_is_in_it_after_what_it_means():
         assert re.search(rf"\n# [^\n]+\.\n# {key.rpartition('.')[2]} = ", text)
 
 
+def test_choices_are_named():
+    assert "task by task. One of tournament, lexicase.\n# selection = " in commented()
+
+
 def test_an_unknown_preset():
     with pytest.raises(InputError, match="unknown preset"):
         commented("fast")
