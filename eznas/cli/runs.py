@@ -154,7 +154,7 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, to the same result as without the interruption."""
     seconds, megabytes = _limits(time, memory, address)
-    last = generations or _last_generation(run)
+    last = _last_generation(run) if generations is None else generations
     with _watcher(last, tensorboard) as watcher, _stoppable_command():
         result = eznas.resume(
             run,

@@ -62,7 +62,10 @@ class TensorBoard(NoCallback):
             advice = "expected the package tensorboardX: `pip install 'eznas[tensorboard]'`"
             raise InputError(f"tensorboard: {advice}") from None
         make_folder(Path(folder))
-        self._writer: Any = SummaryWriter(folder)
+        try:
+            self._writer: Any = SummaryWriter(folder)
+        except OSError as error:
+            raise InputError(f"tensorboard {folder}: cannot write: {error.strerror}") from None
         self._formula = ""
 
     def generation(self, report: Generation, seconds: float, left: float) -> None:

@@ -133,7 +133,7 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
             config = setup.config
             limits = termination_of(config.evolution.generations, config.termination, None)
             search = search_formulas(setup, self.workers, callback, limits, on_generation=keep)
-            rows, differences = cross_validate(setup, self.workers, callback)
+            rows, differences = cross_validate(setup, search, self.workers, callback)
             recommended = not_ahead_of(rows)
         entries = front_of(archived)
         front, _ = evaluated(entries, setup.samples, setup.config, self.workers, callback)

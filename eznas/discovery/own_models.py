@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from eznas.benchmarks import Benchmark
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.evidence import Evidence, baselines, figures
@@ -52,21 +51,22 @@ def recommend(setup: Setup, workers: int, callback: Callback) -> tuple[str, Sear
     return best, SearchResult(formulas[best], None, TOO_FEW, len(formulas)), (rows, [])
 
 
-def cross_validate(setup: Setup, workers: int, callback: Callback) -> Evidence:
+def cross_validate(
+    setup: Setup, search: SearchResult, workers: int, callback: Callback
+) -> Evidence:
     """The correlations of what searches find on all folds but one, tested on that one, and of
     baselines, which nothing is fitted for; and the differences between the former and each of the
     others. The formulas of different folds are compared by the share of the networks searched on
     that a network's score exceeds.
 
-    The global random state is restored in the end. `InputError` where a worker dies again and
-    again.
+    They go as far as the `search` whose champion they stand for. The global random state is
+    restored in the end. `InputError` where a worker dies again and again.
     """
-    [benchmark] = setup.samples
     formulas = baselines()
     random_state = randomness.state()
     try:
         with _measured(setup, workers, callback) as table:
-            champion, greedy = _out_of_fold(setup, benchmark, table, callback)
+            champion, greedy = _out_of_fold(setup, search.generation, table, callback)
             scores = table_scores(list(formulas.values()), table, tasks_of(setup))
     finally:
         randomness.restore(random_state)
@@ -118,10 +118,11 @@ def shares_exceeded(scores: Array, searched: Array) -> Array:
 
 
 def _out_of_fold(
-    setup: Setup, benchmark: Benchmark, table: FeatureTable, callback: Callback
+    setup: Setup, last: int, table: FeatureTable, callback: Callback
 ) -> tuple[Array, Array]:
-    """What searches without a network give it, by champion and by greedy formula: [networks]
-    each."""
+    """What searches without a network, up to generation `last`, give it, by champion and by greedy
+    formula: [networks] each."""
+    [benchmark] = setup.samples
     count = len(benchmark.architectures)
     champion, greedy = np.full(count, np.nan), np.full(count, np.nan)
     for number, tested in enumerate(folds(count, setup.config.evolution.seed), 1):
@@ -132,7 +133,7 @@ def _out_of_fold(
         config = _config_of_fold(setup, len(searched))
         fold = replace(setup, samples=[sample], config=config)
         fold_table = FeatureTable([sample.architectures], partial(_looked_up, table), shard=1)
-        limits = termination_of(config.evolution.generations, config.termination, None)
+        limits = termination_of(config.evolution.generations, config.termination, None, last)
         result = evolved(fold, fold_table, NoCallback(), limits)
         for values, formula in ((champion, result.champion), (greedy, result.greedy)):
             if formula is not None:

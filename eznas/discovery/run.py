@@ -178,7 +178,7 @@ def _tested(
 ) -> tuple[list[Row], list[Difference]]:
     """The evidence for a champion: on networks held out, or by cross-validation."""
     if setup.is_own:
-        return cross_validate(setup, workers, callback)
+        return cross_validate(setup, search, workers, callback)
     return gather_evidence(setup, search, workers, callback)
 
 

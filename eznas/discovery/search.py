@@ -10,7 +10,6 @@ import numpy as np
 from eznas.benchmarks import Task
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.setup import Setup
-from eznas.discovery.small_data import SMALL
 from eznas.discovery.termination import Termination
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable
@@ -36,13 +35,14 @@ OnGeneration = Callable[[Engine, Generation, float], None]
 @dataclass(frozen=True)
 class SearchResult:
     """What a search ends with: the champion, the best formula of greedy least squares (None: there
-    is none), what `stopped` it before its last generation ("": nothing), and how many formulas were
-    evaluated."""
+    is none), what `stopped` it before its last generation ("": nothing), how many formulas were
+    evaluated, and the last `generation`."""
 
     champion: Expression
     greedy: Expression | None
     stopped: str
     evaluations: int
+    generation: int = 0
 
 
 def search_formulas(
@@ -91,7 +91,7 @@ def evolved(
         engine.resume(state)
     stopped = _run_generations(engine, callback, termination, on_generation)
     champion, greedy = _champion(engine, table, tasks, setup)
-    return SearchResult(champion, greedy, stopped, engine.evaluations)
+    return SearchResult(champion, greedy, stopped, engine.evaluations, engine.generation)
 
 
 def _run_generations(
@@ -155,8 +155,7 @@ def _champion(
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
     networks += evolution.champion_networks
-    is_small = setup.is_own and networks < SMALL
-    champion = (_simplest if is_small else _fittest)(archived, table, tasks, networks)
+    champion = (_simplest if setup.is_small else _fittest)(archived, table, tasks, networks)
     return champion, _fittest(greedy, table, tasks, networks) if greedy else None
 
 

@@ -9,7 +9,7 @@ from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
 from eznas.benchmarks.subsets import held_out, of_unseen_space, search_sample
 from eznas.discovery.config import Config
-from eznas.discovery.small_data import FEWEST, fitted_to
+from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
@@ -63,6 +63,12 @@ class Setup:
     def has_too_few(self) -> bool:
         """Whether there are too few of these to evolve a formula on."""
         return self.is_own and len(self.samples[0].architectures) < FEWEST
+
+    @property
+    def is_small(self) -> bool:
+        """Whether there are so few of these that the simplest formula is better than the fittest;
+        in cross-validation too, though its searches have fewer still."""
+        return self.is_own and len(self.samples[0].architectures) < SMALL
 
     @property
     def measured(self) -> MeasurementRecord:

@@ -61,7 +61,7 @@ def state_of(folder: RunFolder) -> RunState:
         state="running" if is_locked else _ended(folder, journal),
         searched=_searched(config),
         generation=journal[-1].generation if journal else None,
-        generations=config.evolution.generations,
+        generations=max(config.evolution.generations, journal[-1].generation if journal else 0),
         best=journal[-1].best.fitness if journal else None,
         age=_age(folder, CONFIG),
     )

@@ -158,9 +158,11 @@ def _reliability(
     right: Floats,
     chosen: NDArray[np.bool_],
 ) -> Reliability:
-    drawn = weights[:, tested.first[chosen]] * weights[:, tested.second[chosen]]
-    totals = drawn.sum(1)
-    shares = (drawn @ right[chosen])[totals > 0] / totals[totals > 0]
+    first, second, shares = tested.first[chosen], tested.second[chosen], list[float]()
+    for drawn in weights:  # one after the other: there may be hundreds of thousands of pairs
+        pairs = drawn[first] * drawn[second]
+        if total := pairs.sum():
+            shares.append(float(pairs @ right[chosen] / total))
     low, high = interval(shares)
     return Reliability(
         int(chosen.sum()),

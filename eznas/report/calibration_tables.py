@@ -47,9 +47,12 @@ def two_models_lines(content: Mapping[str, Any]) -> list[str]:
     what = content["calibrated"]
     own = f"models like those of {_source(what)}"
     kind = f"networks of {what['space']}" if what["space"] else own
+    even = min(content["probabilities"].values()) < 0.5
+    contradiction = ["most draws of the parameters say the other, so it is not decided"] * even
     return [
         *lines,
         f"probability of being more accurate: {', '.join(by_dataset)}",
+        *contradiction,
         f"it holds for {kind} ({what['accuracy']} accuracy)",
     ]
 

@@ -1,6 +1,5 @@
 """A proxy calibrated: with what probability the higher-scoring of two networks is more accurate."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from eznas.proxies.measured import ScoringSettings, score_all
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.drawn import USUAL_CLASSES
 from eznas.system.arguments import checked, whole
+from eznas.system.files import check_new
 
 MOST = 2000  # networks: memory grows with the pairs, their square
 SEEN = 0.05  # share of the networks whose accuracies a search may have seen
@@ -60,7 +60,8 @@ def calibrate(
     accuracies of more than a twentieth of the search part, for more than 2,000 networks, and for
     fewer than 20 with a finite score.
     """
-    _check(file, force)
+    if file is not None:
+        check_new(Path(file), force)  # before minutes of measuring
     loaded, seeds = load(proxy), tuple(range(whole("initialisations", initialisations, 1)))
     if models is None:
         benchmark = _search_part(proxy, space, networks)
@@ -78,14 +79,6 @@ def calibrate(
     return content
 
 
-def _check(file: str | None, force: bool) -> None:
-    """`InputError` for a file that could not be written, before minutes of measuring."""
-    if file is not None and os.path.lexists(file) and not force:
-        raise InputError(f"{file}: exists already; --force (force=True) replaces it")
-    if file is not None and not Path(file).parent.is_dir():
-        raise InputError(f"{file}: cannot write: no folder {Path(file).parent}")
-
-
 def _search_part(proxy: str, space: str, networks: int | None) -> Benchmark:
     """Networks of a space's search part, with the data sets whose input is that of its first."""
     benchmark = load_benchmark(space)
@@ -99,7 +92,13 @@ def _search_part(proxy: str, space: str, networks: int | None) -> Benchmark:
     accuracies = {name: benchmark.accuracies[name] for name in datasets}
     benchmark = replace(benchmark, datasets=datasets, accuracies=accuracies)
     available = len(split(benchmark.components).search)
-    seen = (describe(proxy).labels or {}).get(space, 0)
+    labels = describe(proxy).labels
+    if labels is None:
+        raise InputError(
+            f"proxy {proxy}: how many accuracies its search has seen is not recorded; calibrate it "
+            "on networks of your own (--models)"
+        )
+    seen = labels.get(space, 0)
     if seen > SEEN * available:
         raise InputError(
             f"proxy {proxy}: its search has seen {seen} of the {available} accuracies of {space}'s "

@@ -1,6 +1,5 @@
 """The report on a run: its folder and what is measured of it, as one HTML file."""
 
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from eznas.report.run_html import RunContent, run_html
 from eznas.studies.explain import explained
 from eznas.studies.formula_sample import FormulaSample
 from eznas.system.arguments import checked, whole
-from eznas.system.files import write_whole
+from eznas.system.files import check_new, write_whole
 from eznas.system.folder import CONFIG, RunFolder
 
 REPORT = "report.html"  # in the folder of a run, where no other file is named
@@ -75,10 +74,7 @@ def _check_file(path: Path, force: bool) -> None:
     """`InputError` for a file that cannot be written; before minutes of measuring."""
     if path.suffix != ENDING:
         raise InputError(f"file {str(path)!r}: expected a name that ends in {ENDING}")
-    if os.path.lexists(path) and not force:
-        raise InputError(f"{path}: exists already; --force (force=True) replaces it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: cannot write: no folder {path.parent}")
+    check_new(path, force)
 
 
 def _content(folder: RunFolder) -> RunContent:

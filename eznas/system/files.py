@@ -21,9 +21,14 @@ Schema = TypeVar("Schema")
 
 
 def check_new(path: Path, force: bool = False) -> None:
-    """Raise `InputError` if the file exists and is not to be replaced by `force`."""
+    """Raise `InputError` if a file cannot be written there: it exists and is not to be replaced by
+    `force`, it is a folder, or there is no folder for it."""
+    if os.path.isdir(path):  # unlike `Path.is_dir` it takes a name that is too long
+        raise InputError(f"{path}: cannot write: it is a folder")
     if os.path.lexists(path) and not force:
         raise InputError(f"{path}: exists already; --force (force=True) replaces it")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"{path}: cannot write: no folder {path.parent}")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -35,8 +35,10 @@ def test_a_file_is_replaced_only_with_force():
 
 def test_bad_input_writes_nothing():
     assert "did you mean 'quick'" in complaint("init", "--preset", "quik")
-    assert "No such file or directory" in complaint("init", "no/such.toml")
+    assert "no folder no" in complaint("init", "no/such.toml")
     assert not list(Path().iterdir())
+    Path("folder").mkdir()
+    assert "folder: cannot write: it is a folder" in complaint("init", "folder", "--force")
 
 
 def test_evolve_takes_seeds_statistics_and_primitives(monkeypatch):

@@ -1,5 +1,6 @@
 """Callbacks: what they need not have, several together, and what TensorBoard gets."""
 
+import errno
 import struct
 import sys
 
@@ -65,3 +66,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file/logs: cannot write"):
         eznas.TensorBoard(str(tmp_path / "file" / "logs"))
+
+
+def test_tensorboard_in_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
+    tensorboard = pytest.importorskip("tensorboardX", reason="tensorboardX is missing")
+
+    def full(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tensorboard, "SummaryWriter", full)
+    with pytest.raises(InputError, match="cannot write: No space left on device"):
+        eznas.TensorBoard(str(tmp_path))

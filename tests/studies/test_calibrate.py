@@ -113,6 +113,13 @@ def test_own_models_are_calibrated_with_their_own_input(tmp_path):
         calibrate("params", models=MODELS, accuracies=np.arange(24.0), file=file)
 
 
+def test_a_search_that_did_not_record_what_it_saw_is_refused(monkeypatch):
+    unknown = describe("params").model_copy(update={"labels": None})
+    monkeypatch.setattr("eznas.studies.calibrate.describe", lambda proxy: unknown)
+    with pytest.raises(InputError, match="how many accuracies its search has seen is not recorded"):
+        calibrate("params", networks=40)
+
+
 def test_what_cannot_be_calibrated_is_refused():
     few = {"models": MODELS[:5], "accuracies": range(5), "input_size": (1, 5, 5)}
     with pytest.raises(InputError, match="5 networks with a finite score of params"):
