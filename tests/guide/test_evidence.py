@@ -149,6 +149,25 @@ def test_four_spaces():
         assert not difference(row["mean"], {"mean": sum(taus) / len(taus)}, ["mean"])
 
 
+def test_the_choice_of_default():
+    [shown] = tables("evidence-spaces", "The choice of `default`")
+    rows = {
+        "NAS-Bench-201": rows_of(f"{STUDY}/rows.json"),
+        "NAS-Bench-Macro": rows_of("nasbench-macro/rows.json"),
+        "NAS-Bench-101": rows_of("nasbench101/rows.json"),
+        "DARTS": rows_of("nds-darts/rows.json"),
+        "NAAP-440": rows_of("naap440/rows.json"),
+    }
+    means = []
+    for row in shown:
+        key = (row["proxy"], "cifar10")
+        taus = {space: of_space[key]["tau"] for space, of_space in rows.items()}
+        assert not [space for space in rows if difference(row[space], taus, [space])]
+        means.append(sum(taus.values()) / len(taus))
+        assert not difference(row["mean"], {"mean": means[-1]}, ["mean"])
+    assert means == sorted(means, reverse=True)
+
+
 @pytest.mark.parametrize(
     ("space", "heading"), [("nasbench101", "NAS-Bench-101, 301"), ("nds-darts", "DARTS, 500")]
 )

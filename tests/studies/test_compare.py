@@ -88,7 +88,8 @@ def test_no_probability_is_said_to_be_certain(monkeypatch, both):
 
 def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
     [content] = calibrations_of(load("default"))
-    models = [{"scores": [1.0, 20.0], "score": 10.5}, {"scores": [20.0, 1.0], "score": 10.5}]
+    low, high = content.scores[0], content.scores[-1]
+    models = [{"scores": draws, "score": 0.0} for draws in ([low, high], [high, low])]
     for probability in module._probabilities(content, models).values():
         assert probability == pytest.approx(0.5)
 
@@ -102,7 +103,7 @@ def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
         ),
         (
             {"second": "naap440/3x12s2-3x16s2-1x16s1r"},
-            "meco is calibrated for two networks of nasbench201 alone; `eznas calibrate meco",
+            "flops is calibrated for two networks of nasbench201 alone; `eznas calibrate flops",
         ),
         (
             {"input_size": (3, 16, 16)},
@@ -159,7 +160,7 @@ def test_bad_input_is_one_line(arguments, complaint):
 
 
 def test_a_calibration_of_another_proxy_is_refused(own):
-    with pytest.raises(InputError, match=r"own.json: calibrates l2_norm, not meco \(--proxy"):
+    with pytest.raises(InputError, match=r"own.json: calibrates l2_norm, not flops \(--proxy"):
         eznas.compare("widths:net(4)", "widths:net(6)", calibration="own.json")
 
 
