@@ -1,7 +1,8 @@
 """What a formula computes, part by part: in words, and what each part is worth on a sample."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,8 @@ def _share(split: Parts, index: int, sample: FormulaSample) -> float:
             rows = np.log(abs(rows)) if split.kind == "product" else rows
             rows = np.array(split.weights)[:, None] * rows
             rows = rows[:, np.isfinite(rows).all(0)]
+            if not rows.size:  # the log of a factor of 0
+                return math.nan
             deviations = rows - rows.mean(1, keepdims=True)
             total = deviations.sum(0)
             shares.append((deviations[index] @ total) / (total @ total))
@@ -234,9 +237,21 @@ def _constant_features(formula: Expression, sample: FormulaSample) -> dict[str, 
 
 
 def _reduced(split: Parts, constants: Mapping[str, float], sample: FormulaSample) -> str:
-    """The formula with numbers in place of constant features, less its constant parts."""
-    varying = [i for i, part in enumerate(split.parts) if not _is_constant(part, sample)]
-    if not varying:
+    """The formula with numbers in place of constant features, less its constant parts; of factors
+    the sign remains, and one whose sign is not the same in all data sets stays."""
+    parts = split.parts
+    signs = {i: _signs(p, sample) for i, p in enumerate(parts) if _is_constant(p, sample)}
+    if len(signs) == len(parts):
         return ""
-    dropped = set(range(len(split.parts))) - set(varying)
-    return with_numbers(split.without(dropped), constants).text
+    if split.kind == "product":
+        signs = {i: of_part for i, of_part in signs.items() if len(of_part) == 1}
+        sign = math.prod(next(iter(of_part)) for of_part in signs.values())
+        if sign == 0:
+            return ""
+        split = replace(split, sign=split.sign * sign)
+    return with_numbers(split.without(signs), constants).text
+
+
+def _signs(part: Expression, sample: FormulaSample) -> set[float]:
+    """The signs (-1, 0, 1) of a part that is the same for all networks of each data set."""
+    return {float(np.sign(values[0])) for values in sample.scores(part).values()}

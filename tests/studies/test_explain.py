@@ -111,6 +111,26 @@ def test_what_does_not_change_is_said_and_left_out():
     assert (same.reduced, same.mean_tau, same.kind) == ("", None, "single")
 
 
+@pytest.mark.parametrize(
+    ("formula", "reduced"),
+    [
+        ("(1.0 - first_layer(layer_kernel)) * params", "neg(params)"),  # -2 times
+        ("(first_layer(layer_kernel) - 1.0) * params", "params"),
+        ("-1.0 * ((1.0 - first_layer(layer_kernel)) * params)", "params"),
+        ("(1.0 - first_layer(layer_kernel)) * (2.0 - max_layers(layer_kernel)) * params", "params"),
+        ("(3.0 - first_layer(layer_kernel)) * params", ""),  # 0 times
+    ],
+)
+def test_a_product_keeps_the_sign_of_constant_factors(formula, reduced):
+    result = own(formula)
+    assert result.kind == "product"
+    if not reduced:
+        assert (result.reduced, result.mean_tau) == ("", None)
+        return
+    assert eznas.load(result.reduced).formula.canonical == eznas.load(reduced).formula.canonical
+    assert kendall(scores(result.reduced), ACCURACIES) == pytest.approx(result.mean_tau)
+
+
 def test_networks_of_the_search_part():
     result = eznas.explain("params", networks=8, seed=2)
     sample = named_set(load_benchmark("nasbench201"), "search", 8, 2)
