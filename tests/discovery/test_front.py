@@ -11,12 +11,14 @@ import eznas
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.splits import sample, split
 from eznas.benchmarks.subsets import held_out, not_searched, search_sample
+from eznas.discovery import front as front_module
+from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.front import SAVED, front, front_of
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases
 from eznas.metrics import kendall
 from eznas.proxies.measured import ScoringSettings, score_all
-from tests.discovery.tiny_run import TINY, read_json
+from tests.discovery.tiny_run import TINY, read_json, tiny
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,28 @@ def test_runs_without_a_front(home, run):
     archive.unlink()
     with pytest.raises(InputError, match="ended before it had a formula"):
         front(run)
+
+
+def test_a_network_without_a_score_is_counted_and_costs_no_formula(benchmark, monkeypatch):
+    networks = benchmark.subset(np.arange(30), "some")
+    entries = [
+        {"formula": text, "size": size, "number": size, "searched": 0.5}
+        for size, text in ((1, "params"), (9, "live_params"))
+    ]
+
+    def evaluated_with(lacking):
+        accuracies = networks.accuracies["ImageNet16-120"]
+        scores = np.stack([-accuracies, accuracies])
+        scores[1, :lacking] = np.nan
+        made_up = {"ImageNet16-120": scores}
+        monkeypatch.setattr(front_module, "network_scores", lambda *arguments: made_up)
+        return front_module.evaluated(entries, [networks], tiny(), 1, NoCallback())[0]
+
+    first, second = evaluated_with(1)
+    assert (first["undefined"], second["undefined"]) == (0, 1)
+    assert second["fitness"] == second["tau"]["ImageNet16-120"] == pytest.approx(1)
+    assert second["recommended"]
+    first, second = evaluated_with(7)  # more than a fifth
+    assert second["undefined"] == 7
+    assert second["fitness"] is second["low"] is second["tau"]["ImageNet16-120"] is None
+    assert first["recommended"]
