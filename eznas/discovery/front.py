@@ -42,12 +42,12 @@ class Front:
     the champion.
 
     `rows`, the smallest formula first: dicts with the keys number (RUN#number), formula, size
-    (nodes), searched (fitness on the networks searched on); fitness, low and high (on other
-    networks, with a 95 % bootstrap interval), tau (data set -> tau there), undefined (how many of
-    these networks have no score in some data set: they do not count, and of a formula with more
-    than a fifth of them nothing is known; fronts of earlier versions lack this key); champion and
-    recommended (whether it is that one). What is undefined is None. Recommended is the smallest
-    formula whose fitness is within one standard error, `error`, of the highest.
+    (as `EvolutionConfig.size_of`), searched (fitness on the networks searched on); fitness, low and
+    high (on other networks, with a 95 % bootstrap interval), tau (data set -> tau there), undefined
+    (how many of these networks have no score in some data set: they do not count, and a formula
+    that lacks more than a fifth of them is undefined; fronts of earlier versions lack this key);
+    champion and recommended (whether it is that one). What is undefined is None. Recommended is the
+    smallest formula whose fitness is within one standard error, `error`, of the highest.
 
     `sets`: what these networks are, for each space a dict with the keys space, networks, set and
     accuracy. `at_most`: how many of each space they might have been.
@@ -103,7 +103,7 @@ def saved_front(folder: RunFolder) -> Front | None:
     if not folder.has(SAVED):
         return None
     saved: Front = folder.read(SAVED, Front)
-    keys = ("number", "formula", "champion")
+    keys = ("number", "formula", "size", "champion")
     is_current = _picked(saved.rows, keys) == _picked(front_in(folder), keys)
     return replace(saved, run=folder.name) if is_current else None
 
@@ -198,8 +198,13 @@ def front_in(folder: RunFolder) -> list[Row]:
     if not folder.has(files.ARCHIVE):
         raise InputError(f"run {folder.name} ended before it had a formula: it has no front")
     archive: files.ArchiveFile = folder.read(files.ARCHIVE, files.ArchiveFile)
+    evolution = folder.read(CONFIG, Config).evolution
     entries = [
-        {"formula": formula.text, "size": formula.size, "fitness": entry.fitness}
+        {
+            "formula": formula.text,
+            "size": evolution.size_of(formula),
+            "fitness": entry.fitness,
+        }
         for entry in archive.formulas
         for formula in [parse(entry.formula)]
     ]

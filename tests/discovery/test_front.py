@@ -13,11 +13,14 @@ from eznas.benchmarks.splits import sample, split
 from eznas.benchmarks.subsets import held_out, not_searched, search_sample
 from eznas.discovery import front as front_module
 from eznas.discovery.callbacks import NoCallback
-from eznas.discovery.front import SAVED, front, front_of
+from eznas.discovery.front import SAVED, front, front_in, front_of, saved_front
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases
+from eznas.evolution.config import EvolutionConfig
+from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.measured import ScoringSettings, score_all
+from eznas.system.folder import RunFolder
 from tests.discovery.tiny_run import TINY, read_json, tiny
 
 
@@ -98,6 +101,19 @@ def test_it_is_kept_until_the_archive_changes(home, measured, run, forbid_measur
         front(run, networks=20)
 
 
+def test_sizes_are_those_of_the_search(home, run):
+    config = home / "runs" / run / "config.json"
+    content = json.loads(config.read_text())
+    before = {row["formula"]: row["size"] for row in front_in(RunFolder.find(run))}
+    content["evolution"]["complexity"] = {"params": 7, "mul": 3}
+    config.write_text(json.dumps(content))
+    rows = front_in(RunFolder.find(run))
+    size_of = EvolutionConfig(complexity={"params": 7, "mul": 3}).size_of
+    assert [row["size"] for row in rows] == [size_of(parse(row["formula"])) for row in rows]
+    assert {row["formula"]: row["size"] for row in rows} != before
+    assert saved_front(RunFolder.find(run)) is None  # that one has other sizes
+
+
 def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
     others = not_searched(benchmark, 100, 40, 3, 200)
     used, tested = search_sample(benchmark, 140, 3), held_out(benchmark, 10**6)
@@ -137,7 +153,7 @@ def test_a_network_without_a_score_is_counted_and_costs_no_formula(benchmark, mo
     networks = benchmark.subset(np.arange(30), "some")
     entries = [
         {"formula": text, "size": size, "number": size, "searched": 0.5}
-        for size, text in ((1, "params"), (9, "live_params"))
+        for size, text in ((1, "params"), (9, "2.0 * params"))
     ]
 
     def evaluated_with(lacking):
