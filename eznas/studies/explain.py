@@ -19,7 +19,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parts import Parts, with_numbers
 from eznas.formulas.words import in_words
 from eznas.metrics import interval
-from eznas.proxies.loading import USUAL_SPACE, load
+from eznas.proxies.loading import USUAL_SPACE, describe, load
 from eznas.proxies.measured import ScoringSettings
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.catalogue import CATALOGUE
@@ -37,7 +37,8 @@ class Explanation:
     """What a formula computes, and what its parts are worth on networks with known accuracies.
 
     `kind`: "sum" (the parts are its terms), "product" (they are its factors) or "single".
-    `sets`: the networks, for each space a dict with the keys space, networks, set, accuracy.
+    `sets`: the networks, for each space a dict with the keys space, networks, set, accuracy; and
+    seen, where the search of the proxy has seen that many accuracies of a space that was asked for.
     `tau`: data set -> Kendall's tau of the formula; `mean_tau`: their mean.
 
     `parts`, what matters most first: dicts with the keys formula, weight (1 for a factor), words,
@@ -94,6 +95,7 @@ def explain(
     `InputError` for an argument that cannot be used, and where a network cannot be measured.
     """
     loaded, at_most = load(proxy), AtMost(whole("networks", networks, 2))
+    seen: Mapping[str, int] = {}  # space -> accuracies that the search of the proxy has seen
     if models is not None and space is not None:
         raise InputError("space: not with models of your own")
     if models is not None:
@@ -102,9 +104,12 @@ def explain(
         benchmarks = other_networks(run.read(CONFIG, Config), at_most)
     else:
         benchmarks = [named_set(load_benchmark(space or USUAL_SPACE), "search", at_most, seed)]
+        seen = describe(proxy).labels or {}
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
-    return explained(loaded, sample)
+    result = explained(loaded, sample)
+    sets = [row | ({"seen": seen[s]} if (s := row["space"]) in seen else {}) for row in result.sets]
+    return replace(result, sets=sets)
 
 
 def _run_of(proxy: str) -> RunFolder | None:
