@@ -115,12 +115,13 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
 
     def _searched(self, setup: Setup, callback: Callback) -> dict[str, Any]:
         """What a search finds, by the names of the attributes."""
+        size_of = setup.config.evolution.size_of
         if setup.has_too_few:
             recommended, search, (rows, differences) = recommend(setup, self.workers, callback)
             archived = [
                 {
                     "formula": search.champion.text,
-                    "size": search.champion.size,
+                    "size": size_of(search.champion),
                     "fitness": mean_tau(rows, recommended),
                 }
             ]
@@ -128,7 +129,10 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
             archived = list[dict[str, Any]]()
 
             def keep(engine: Engine, report: Any, seconds: float) -> None:
-                archived[:] = [asdict(entry) for entry in engine.shipped()]
+                archived[:] = [
+                    asdict(entry) | {"size": size_of(parse(entry.formula))}
+                    for entry in engine.shipped()
+                ]
 
             config = setup.config
             limits = termination_of(config.evolution.generations, config.termination, None)

@@ -23,9 +23,10 @@ from eznas.evolution.simplest import (
     Counts,
     fitness_replicates,
     simplest_within_error,
+    taus_where_defined,
 )
 from eznas.formulas.parser import parse
-from eznas.metrics import bootstrap_weights, interval, kendall_many
+from eznas.metrics import bootstrap_weights, interval, undefined_scores
 from eznas.proxies import files
 from eznas.system.arguments import checked, whole
 from eznas.system.files import plain
@@ -41,10 +42,12 @@ class Front:
     the champion.
 
     `rows`, the smallest formula first: dicts with the keys number (RUN#number), formula, size
-    (nodes), searched (fitness on the networks searched on); fitness, low and high (on other
-    networks, with a 95 % bootstrap interval), tau (data set -> tau there); champion and recommended
-    (whether it is that one). What is undefined is None. Recommended is the smallest formula whose
-    fitness is within one standard error, `error`, of the highest.
+    (as `EvolutionConfig.size_of`), searched (fitness on the networks searched on); fitness, low and
+    high (on other networks, with a 95 % bootstrap interval), tau (data set -> tau there), undefined
+    (how many of these networks have no score in some data set: they do not count, and a formula
+    that lacks more than a fifth of them is undefined; fronts of earlier versions lack this key);
+    champion and recommended (whether it is that one). What is undefined is None. Recommended is the
+    smallest formula whose fitness is within one standard error, `error`, of the highest.
 
     `sets`: what these networks are, for each space a dict with the keys space, networks, set and
     accuracy. `at_most`: how many of each space they might have been.
@@ -100,7 +103,7 @@ def saved_front(folder: RunFolder) -> Front | None:
     if not folder.has(SAVED):
         return None
     saved: Front = folder.read(SAVED, Front)
-    keys = ("number", "formula", "champion")
+    keys = ("number", "formula", "size", "champion")
     is_current = _picked(saved.rows, keys) == _picked(front_in(folder), keys)
     return replace(saved, run=folder.name) if is_current else None
 
@@ -134,6 +137,7 @@ def evaluated(
     of the fittest. Raises `InputError` where a worker dies again and again."""
     formulas = [parse(entry["formula"]) for entry in entries]
     scores, accuracies, weights = dict[str, Array](), dict[str, Array](), dict[str, Counts]()
+    undefined = np.zeros(len(formulas), dtype=np.int64)  # networks without a score
     for benchmark in benchmarks:
         count = len(benchmark.architectures)
         progress = callback.phase(f"measuring {count} networks of {benchmark.space}", count)
@@ -149,13 +153,14 @@ def evaluated(
                 of_space = network_scores(benchmark, formulas, team)
         finally:
             team.close()
-        measured = ~np.logical_or.reduce([np.isnan(values).all(0) for values in of_space.values()])
-        drawn = bootstrap_weights(benchmark.components[measured], REPLICATES)
+        drawn = bootstrap_weights(benchmark.components, REPLICATES)
         for dataset, values in of_space.items():
-            scores[dataset] = values[:, measured]
-            accuracies[dataset] = benchmark.accuracies[dataset][measured]
-            weights[dataset] = drawn
-    return _with_figures(entries, scores, accuracies, weights)
+            scores[dataset], weights[dataset] = values, drawn
+            accuracies[dataset] = benchmark.accuracies[dataset]
+        undefined += undefined_scores([*of_space.values()]).any(0).sum(1)
+    rows, error = _with_figures(entries, scores, accuracies, weights)
+    counts = undefined.tolist()
+    return [row | {"undefined": n} for row, n in zip(rows, counts, strict=True)], error
 
 
 def _with_figures(
@@ -166,7 +171,10 @@ def _with_figures(
 ) -> tuple[list[Row], float]:
     """Rows and the standard error, from scores [formulas, networks], accuracies [networks] and
     weights [replicates, networks] by data set."""
-    tau = {dataset: kendall_many(scores[dataset], accuracies[dataset]) for dataset in scores}
+    tau = {
+        dataset: taus_where_defined(scores[dataset], target, np.ones((1, target.size)))[:, 0]
+        for dataset, target in accuracies.items()
+    }
     fitness, replicates = fitness_replicates(
         [*scores.values()], [*accuracies.values()], [*weights.values()]
     )
@@ -190,8 +198,13 @@ def front_in(folder: RunFolder) -> list[Row]:
     if not folder.has(files.ARCHIVE):
         raise InputError(f"run {folder.name} ended before it had a formula: it has no front")
     archive: files.ArchiveFile = folder.read(files.ARCHIVE, files.ArchiveFile)
+    evolution = folder.read(CONFIG, Config).evolution
     entries = [
-        {"formula": formula.text, "size": formula.size, "fitness": entry.fitness}
+        {
+            "formula": formula.text,
+            "size": evolution.size_of(formula),
+            "fitness": entry.fitness,
+        }
         for entry in archive.formulas
         for formula in [parse(entry.formula)]
     ]

@@ -155,7 +155,10 @@ def _champion(
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
     networks += evolution.champion_networks
-    champion = (_simplest if setup.is_small else _fittest)(archived, table, tasks, networks)
+    if setup.is_small:
+        champion = _simplest(archived, table, tasks, networks, evolution.size_of)
+    else:
+        champion = _fittest(archived, table, tasks, networks)
     return champion, _fittest(greedy, table, tasks, networks) if greedy else None
 
 
@@ -169,7 +172,11 @@ def _fittest(
 
 
 def _simplest(
-    formulas: Sequence[Expression], table: FeatureTable, tasks: list[Task], networks: int
+    formulas: Sequence[Expression],
+    table: FeatureTable,
+    tasks: list[Task],
+    networks: int,
+    size_of: Callable[[Expression], int],
 ) -> Expression:
     """The smallest formula whose fitness is within a standard error of the highest: of few networks
     the fittest formula is a lucky one."""
@@ -182,4 +189,4 @@ def _simplest(
     accuracies = [task.accuracies[:networks] for task in tasks]
     weights = [bootstrap_weights(np.arange(networks), REPLICATES)] * len(tasks)
     figures = fitness_replicates(scores, accuracies, weights)
-    return formulas[simplest_within_error(*figures, [f.size for f in formulas])[0]]
+    return formulas[simplest_within_error(*figures, [*map(size_of, formulas)])[0]]

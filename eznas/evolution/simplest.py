@@ -6,29 +6,47 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.evaluation.feature_values import Array
+from eznas.metrics import undefined_scores
 from eznas.metrics.ranks import taus
 
 Counts = npt.NDArray[np.int32]
 REPLICATES = 1000  # of the bootstrap behind a standard error
+MOST_UNDEFINED = 0.2  # share of networks on which a formula may have no score
 
 
 def fitness_replicates(
     scores: Sequence[Array], accuracies: Sequence[Array], weights: Sequence[Counts]
 ) -> tuple[Array, Array]:
     """The fitness of formulas, [formulas], and in each replicate of a bootstrap, [formulas,
-    replicates]; NaN where a formula is undefined.
+    replicates]; NaN where a formula is undefined. See `taus_where_defined`.
 
     For each task: scores [formulas, networks], accuracies [networks], and how often each network is
     drawn, [replicates, networks]; the numbers of formulas and of replicates are those of all tasks.
     """
     by_task = np.stack(
         [
-            taus(values, target, np.vstack([np.ones(target.size), drawn]))
+            taus_where_defined(values, target, np.vstack([np.ones(target.size), drawn]))
             for values, target, drawn in zip(scores, accuracies, weights, strict=True)
         ]
     )
     fitness = (by_task.mean(0) + by_task.min(0)) / 2
     return fitness[:, 0], fitness[:, 1:]
+
+
+def taus_where_defined(scores: Array, accuracies: Array, weights: Array) -> Array:
+    """Tau of each formula over the networks on which it is defined, [formulas, replicates]; NaN for
+    one that is undefined on more than `MOST_UNDEFINED` of them.
+
+    Scores [formulas, networks], accuracies [networks], weights [replicates, networks].
+    """
+    defined = ~undefined_scores(scores)
+    result = np.full((len(scores), len(weights)), np.nan)
+    for networks in np.unique(defined, axis=0):
+        if 1 - networks.mean() <= MOST_UNDEFINED:
+            alike = (defined == networks).all(1)
+            rows = scores[alike][:, networks]
+            result[alike] = taus(rows, accuracies[networks], weights[:, networks])
+    return result
 
 
 def simplest_within_error(

@@ -53,9 +53,15 @@ def _heading(content: Mapping[str, Any], width: int) -> Iterator[str]:
     mean = f"{_text(content['mean_tau'])}, the mean of " if len(taus) > 1 else ""
     networks = "; ".join(
         f"{row['networks']} networks of {row['space']} ({row['set']}), {row['accuracy']} accuracy"
+        + _seen(row)
         for row in content["sets"]
     )
     yield from wrap(f"tau {mean}{of_datasets}; {networks}", width)
+
+
+def _seen(of_space: Mapping[str, Any]) -> str:
+    seen = of_space.get("seen")
+    return f"; its search has seen {seen} accuracies of this space" if seen else ""
 
 
 def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from eznas.formulas.parser import parse
 from eznas.report.cells import UNDEFINED, WIDTH, bare, interval_texts, open_table
 
 _LEAST_FORMULA = 12  # characters of a formula in a table
+_UNDEFINED = "undefined: networks on which the formula has no score; they do not count"
 _SEARCHED = "searched: the same on the networks that the search compared formulas on"
 
 
@@ -28,6 +29,8 @@ def formula_front_table(content: Mapping[str, Any], width: int = WIDTH) -> Group
     }
     if not _is_own(content):  # where it is the same
         columns["searched"] = [_bare(row["searched"]) for row in rows]
+    if _undefined(rows):
+        columns["undefined"] = [str(row.get("undefined", 0)) for row in rows]
     taken = sum(max(map(len, (heading, *texts))) + 2 for heading, texts in columns.items())
     table: Table = open_table()
     for heading in columns:
@@ -50,11 +53,17 @@ def formula_front_lines(content: Mapping[str, Any]) -> list[str]:
     return [
         f"fitness: tau on {'; '.join(map(networks_text, content['sets']))}",
         *([] if _is_own(content) else [_SEARCHED]),
+        *([_UNDEFINED] if _undefined(rows) else []),
         f"* recommended: {name}, the smallest formula within one standard error "
         f"({bare(content['error'])}) of the best"
         + (f"; champion: {champions[0]}" if champions else ""),
         f"next: `eznas show {name}` shows it whole, `eznas explain {name}` says what it computes",
     ]
+
+
+def _undefined(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a formula has no score on some networks; fronts of earlier versions do not say."""
+    return any(row.get("undefined") for row in rows)
 
 
 def _is_own(content: Mapping[str, Any]) -> bool:

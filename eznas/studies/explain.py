@@ -1,7 +1,8 @@
 """What a formula computes, part by part: in words, and what each part is worth on a sample."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.parts import Parts, with_numbers
 from eznas.formulas.words import in_words
 from eznas.metrics import interval
-from eznas.proxies.loading import USUAL_SPACE, load
+from eznas.proxies.loading import USUAL_SPACE, describe, load
 from eznas.proxies.measured import ScoringSettings
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.catalogue import CATALOGUE
@@ -36,7 +37,8 @@ class Explanation:
     """What a formula computes, and what its parts are worth on networks with known accuracies.
 
     `kind`: "sum" (the parts are its terms), "product" (they are its factors) or "single".
-    `sets`: the networks, for each space a dict with the keys space, networks, set, accuracy.
+    `sets`: the networks, for each space a dict with the keys space, networks, set, accuracy; and
+    seen, where the search of the proxy has seen that many accuracies of a space that was asked for.
     `tau`: data set -> Kendall's tau of the formula; `mean_tau`: their mean.
 
     `parts`, what matters most first: dicts with the keys formula, weight (1 for a factor), words,
@@ -93,6 +95,7 @@ def explain(
     `InputError` for an argument that cannot be used, and where a network cannot be measured.
     """
     loaded, at_most = load(proxy), AtMost(whole("networks", networks, 2))
+    seen: Mapping[str, int] = {}  # space -> accuracies that the search of the proxy has seen
     if models is not None and space is not None:
         raise InputError("space: not with models of your own")
     if models is not None:
@@ -101,9 +104,12 @@ def explain(
         benchmarks = other_networks(run.read(CONFIG, Config), at_most)
     else:
         benchmarks = [named_set(load_benchmark(space or USUAL_SPACE), "search", at_most, seed)]
+        seen = describe(proxy).labels or {}
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
-    return explained(loaded, sample)
+    result = explained(loaded, sample)
+    sets = [row | ({"seen": seen[s]} if (s := row["space"]) in seen else {}) for row in result.sets]
+    return replace(result, sets=sets)
 
 
 def _run_of(proxy: str) -> RunFolder | None:
@@ -189,6 +195,8 @@ def _share(split: Parts, index: int, sample: FormulaSample) -> float:
             rows = np.log(abs(rows)) if split.kind == "product" else rows
             rows = np.array(split.weights)[:, None] * rows
             rows = rows[:, np.isfinite(rows).all(0)]
+            if not rows.size:  # the log of a factor of 0
+                return math.nan
             deviations = rows - rows.mean(1, keepdims=True)
             total = deviations.sum(0)
             shares.append((deviations[index] @ total) / (total @ total))
@@ -234,9 +242,21 @@ def _constant_features(formula: Expression, sample: FormulaSample) -> dict[str, 
 
 
 def _reduced(split: Parts, constants: Mapping[str, float], sample: FormulaSample) -> str:
-    """The formula with numbers in place of constant features, less its constant parts."""
-    varying = [i for i, part in enumerate(split.parts) if not _is_constant(part, sample)]
-    if not varying:
+    """The formula with numbers in place of constant features, less its constant parts; of factors
+    the sign remains, and one whose sign is not the same in all data sets stays."""
+    parts = split.parts
+    signs = {i: _signs(p, sample) for i, p in enumerate(parts) if _is_constant(p, sample)}
+    if len(signs) == len(parts):
         return ""
-    dropped = set(range(len(split.parts))) - set(varying)
-    return with_numbers(split.without(dropped), constants).text
+    if split.kind == "product":
+        signs = {i: of_part for i, of_part in signs.items() if len(of_part) == 1}
+        sign = math.prod(next(iter(of_part)) for of_part in signs.values())
+        if sign == 0:
+            return ""
+        split = replace(split, sign=split.sign * sign)
+    return with_numbers(split.without(signs), constants).text
+
+
+def _signs(part: Expression, sample: FormulaSample) -> set[float]:
+    """The signs (-1, 0, 1) of a part that is the same for all networks of each data set."""
+    return {float(np.sign(values[0])) for values in sample.scores(part).values()}

@@ -12,6 +12,8 @@ from torch import nn
 
 import eznas
 from eznas.discovery.callbacks import NoCallback
+from eznas.evolution.config import EvolutionConfig
+from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 
 SIZE = (1, 6, 6)
@@ -80,6 +82,20 @@ def test_what_is_found_is_text_and_numbers(fitted):
     assert {row["set"] for row in fitted.evidence_} == {"5-fold cross-validation"}
     again = pickle.loads(pickle.dumps(fitted))
     assert findings(again) == findings(fitted)
+
+
+def test_sizes_are_those_of_the_search():
+    complexity = {"params": 30, "layer_params": 20, "mul": 5}
+    settings = SETTINGS | {"evolution.complexity": complexity}
+    weighed = search(settings=settings).fit(MODELS, ACCURACIES)
+    size_of = EvolutionConfig(complexity=complexity).size_of
+    sizes = [row["size"] for row in weighed.front_]
+    assert sizes == [size_of(parse(row["formula"])) for row in weighed.front_]
+    assert sizes == sorted(set(sizes))
+    [recommended] = [row["formula"] for row in weighed.front_ if row["recommended"]]
+    assert recommended == weighed.best_
+    few = search(settings=settings).fit(MODELS[:6], ACCURACIES[:6])
+    assert few.front_[0]["size"] == size_of(parse(few.best_))
 
 
 def test_fit_twice_gives_the_same(fitted):

@@ -11,12 +11,17 @@ import eznas
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.splits import sample, split
 from eznas.benchmarks.subsets import held_out, not_searched, search_sample
-from eznas.discovery.front import SAVED, front, front_of
+from eznas.discovery import front as front_module
+from eznas.discovery.callbacks import NoCallback
+from eznas.discovery.front import SAVED, front, front_in, front_of, saved_front
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases
+from eznas.evolution.config import EvolutionConfig
+from eznas.formulas.parser import parse
 from eznas.metrics import kendall
 from eznas.proxies.measured import ScoringSettings, score_all
-from tests.discovery.tiny_run import TINY, read_json
+from eznas.system.folder import RunFolder
+from tests.discovery.tiny_run import TINY, read_json, tiny
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +101,19 @@ def test_it_is_kept_until_the_archive_changes(home, measured, run, forbid_measur
         front(run, networks=20)
 
 
+def test_sizes_are_those_of_the_search(home, run):
+    config = home / "runs" / run / "config.json"
+    content = json.loads(config.read_text())
+    before = {row["formula"]: row["size"] for row in front_in(RunFolder.find(run))}
+    content["evolution"]["complexity"] = {"params": 7, "mul": 3}
+    config.write_text(json.dumps(content))
+    rows = front_in(RunFolder.find(run))
+    size_of = EvolutionConfig(complexity={"params": 7, "mul": 3}).size_of
+    assert [row["size"] for row in rows] == [size_of(parse(row["formula"])) for row in rows]
+    assert {row["formula"]: row["size"] for row in rows} != before
+    assert saved_front(RunFolder.find(run)) is None  # that one has other sizes
+
+
 def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
     others = not_searched(benchmark, 100, 40, 3, 200)
     used, tested = search_sample(benchmark, 140, 3), held_out(benchmark, 10**6)
@@ -129,3 +147,28 @@ def test_runs_without_a_front(home, run):
     archive.unlink()
     with pytest.raises(InputError, match="ended before it had a formula"):
         front(run)
+
+
+def test_a_network_without_a_score_is_counted_and_costs_no_formula(benchmark, monkeypatch):
+    networks = benchmark.subset(np.arange(30), "some")
+    entries = [
+        {"formula": text, "size": size, "number": size, "searched": 0.5}
+        for size, text in ((1, "params"), (9, "2.0 * params"))
+    ]
+
+    def evaluated_with(lacking):
+        accuracies = networks.accuracies["ImageNet16-120"]
+        scores = np.stack([-accuracies, accuracies])
+        scores[1, :lacking] = np.nan
+        made_up = {"ImageNet16-120": scores}
+        monkeypatch.setattr(front_module, "network_scores", lambda *arguments: made_up)
+        return front_module.evaluated(entries, [networks], tiny(), 1, NoCallback())[0]
+
+    first, second = evaluated_with(1)
+    assert (first["undefined"], second["undefined"]) == (0, 1)
+    assert second["fitness"] == second["tau"]["ImageNet16-120"] == pytest.approx(1)
+    assert second["recommended"]
+    first, second = evaluated_with(7)  # more than a fifth
+    assert second["undefined"] == 7
+    assert second["fitness"] is second["low"] is second["tau"]["ImageNet16-120"] is None
+    assert first["recommended"]

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from eznas.evolution.simplest import fitness_replicates, simplest_within_error
+from eznas.evolution.simplest import (
+    fitness_replicates,
+    simplest_within_error,
+    taus_where_defined,
+)
 from eznas.metrics import bootstrap_weights, kendall
 
 ACCURACIES = np.array([1.0, 2.0, 3.0, 4.0])
@@ -19,6 +23,33 @@ def test_fitness_is_the_mean_of_mean_and_lowest_tau_with_every_weighting():
     repeated = [0, 0, 2, 3]
     taus = [kendall(scores[1, repeated], a[repeated]) for a in accuracies]
     assert replicates[1] == pytest.approx([(np.mean(taus) + min(taus)) / 2, fitness[1]])
+
+
+@pytest.mark.parametrize(("lacking", "defined"), [(0, True), (1, True), (2, True), (3, False)])
+def test_networks_without_a_score_do_not_count_unless_they_are_over_a_fifth(lacking, defined):
+    generator = np.random.default_rng(3)
+    accuracies, scores = generator.normal(size=10), generator.normal(size=(2, 10))
+    scores[0, :lacking] = np.resize([np.nan, np.inf], lacking)
+    weights = generator.integers(0, 3, (4, 10))
+    figures = taus_where_defined(scores, accuracies, np.vstack([np.ones(10), weights]))
+    assert figures[1, 0] == pytest.approx(kendall(scores[1], accuracies))
+    if not defined:
+        assert np.isnan(figures[0]).all()
+        return
+    assert figures[0, 0] == pytest.approx(kendall(scores[0, lacking:], accuracies[lacking:]))
+    repeated = np.repeat(np.arange(lacking, 10), weights[0, lacking:])
+    expected = kendall(scores[0, repeated], accuracies[repeated])
+    assert figures[0, 1] == pytest.approx(expected)
+
+
+def test_one_network_without_a_score_does_not_change_the_choice():
+    accuracies = np.arange(100.0)
+    scores = np.stack([accuracies, np.roll(accuracies, 30)])
+    scores[0, 50] = np.nan
+    weights = bootstrap_weights(np.arange(100), 20)
+    figures = fitness_replicates([scores], [accuracies], [weights])
+    assert figures[0][0] == 1
+    assert simplest_within_error(*figures, [9, 1])[0] == 0
 
 
 def test_an_undefined_formula_is_never_the_one():

@@ -56,6 +56,13 @@ def test_what_matters_comes_first():
     assert " ".join(text.split()).count("can be left out") == 1  # the third
 
 
+def test_accuracies_that_the_search_has_seen_are_said():
+    seen = CONTENT | {"sets": [CONTENT["sets"][0] | {"seen": 260}]}
+    text = " ".join(" ".join(explanation_lines(seen)).split())
+    assert "validation accuracy; its search has seen 260 accuracies of this space" in text
+    assert "its search has seen" not in " ".join(explanation_lines(CONTENT))
+
+
 def test_everything():
     parts = [part(1, 0.1, statistics=["noise_gram"]), *CONTENT["parts"]]
     text = "\n".join(explanation_lines(CONTENT | {"parts": parts}, everything=True))

@@ -33,6 +33,23 @@ def test_every_row_is_one_line_within_the_width(width):
     assert " -  " in rows[2]  # undefined
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_networks_without_a_score_are_counted_where_there_are_some(width):
+    rows = [ROWS[0] | {"undefined": 0}, ROWS[1] | {"undefined": 3}, ROWS[2]]  # the last is old
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(formula_front_table(CONTENT | {"rows": rows}, width))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    assert "undefined" in text
+    assert " .700          3  0.0123 * log" in text
+    assert any(
+        line.startswith("undefined: ") for line in formula_front_lines({**CONTENT, "rows": rows})
+    )
+    none = CONTENT | {"rows": [row | {"undefined": 0} for row in ROWS]}
+    console.print(formula_front_table(none, width))
+    assert "undefined" not in console.export_text() + "".join(formula_front_lines(none))
+
+
 def test_what_is_said_of_it():
     lines = formula_front_lines(CONTENT)
     assert (

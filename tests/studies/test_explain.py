@@ -13,6 +13,8 @@ from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import named_set
 from eznas.errors import InputError
 from eznas.metrics import kendall
+from eznas.proxies.loading import describe
+from eznas.studies.formula_sample import FormulaSample
 
 FORMULA = "2.0 * log(params) + 0.5 * paths_count - 0.001 * sum_layers(layer_kernel) + 3.0"
 PARTS = {"log(params)": 2.0, "paths_count": 0.5, "sum_layers(layer_kernel)": -0.001}
@@ -111,6 +113,26 @@ def test_what_does_not_change_is_said_and_left_out():
     assert (same.reduced, same.mean_tau, same.kind) == ("", None, "single")
 
 
+@pytest.mark.parametrize(
+    ("formula", "reduced"),
+    [
+        ("(1.0 - first_layer(layer_kernel)) * params", "neg(params)"),  # -2 times
+        ("(first_layer(layer_kernel) - 1.0) * params", "params"),
+        ("-1.0 * ((1.0 - first_layer(layer_kernel)) * params)", "params"),
+        ("(1.0 - first_layer(layer_kernel)) * (2.0 - max_layers(layer_kernel)) * params", "params"),
+        ("(3.0 - first_layer(layer_kernel)) * params", ""),  # 0 times
+    ],
+)
+def test_a_product_keeps_the_sign_of_constant_factors(formula, reduced):
+    result = own(formula)
+    assert result.kind == "product"
+    if not reduced:
+        assert (result.reduced, result.mean_tau) == ("", None)
+        return
+    assert eznas.load(result.reduced).formula.canonical == eznas.load(reduced).formula.canonical
+    assert kendall(scores(result.reduced), ACCURACIES) == pytest.approx(result.mean_tau)
+
+
 def test_networks_of_the_search_part():
     result = eznas.explain("params", networks=8, seed=2)
     sample = named_set(load_benchmark("nasbench201"), "search", 8, 2)
@@ -134,6 +156,26 @@ def test_a_formula_of_a_run_is_explained_on_networks_that_it_was_not_searched_on
     front = eznas.front(run, networks=8)
     [row] = [row for row in front.rows if row["number"] == 1]
     assert result.mean_tau == pytest.approx(row["fitness"])
+    assert "seen" not in of_space  # none of these networks
+    [of_space] = eznas.explain(f"{run}#1", space="nasbench201", networks=4).sets
+    assert of_space["seen"] == 24  # TINY: 16 searched on, 8 to choose the champion
+
+
+def test_accuracies_that_the_search_of_a_discovered_proxy_has_seen(monkeypatch):
+    known = describe("nasbench201-a").labels
+    monkeypatch.setattr(FormulaSample, "of", lambda proxy, benchmarks, *rest: benchmarks)
+
+    def sets_only(proxy, benchmarks):
+        row = {"space": benchmarks[0].space}
+        return eznas.Explanation("", "", "single", [row], {}, None, [], None, {}, None, [])
+
+    monkeypatch.setattr("eznas.studies.explain.explained", sets_only)
+    seen = {"space": "nasbench201", "seen": known["nasbench201"]}
+    assert eznas.explain("nasbench201-a", networks=4).sets == [seen]
+    assert eznas.explain("nasbench201-a", networks=4, space="nasbench201").sets == [seen]
+    assert eznas.explain("naap440-a", networks=4, space="nasbench201").sets == [
+        {"space": "nasbench201"}
+    ]
 
 
 @pytest.mark.parametrize(
