@@ -8,6 +8,7 @@ import numpy.typing as npt
 from eznas.evaluation.feature_values import Array
 from eznas.metrics import undefined_scores
 from eznas.metrics.ranks import taus
+from eznas.metrics.resampling import by_defined
 
 Counts = npt.NDArray[np.int32]
 REPLICATES = 1000  # of the bootstrap behind a standard error
@@ -39,13 +40,11 @@ def taus_where_defined(scores: Array, accuracies: Array, weights: Array) -> Arra
 
     Scores [formulas, networks], accuracies [networks], weights [replicates, networks].
     """
-    defined = ~undefined_scores(scores)
+    shares = undefined_scores(scores).mean(1)
     result = np.full((len(scores), len(weights)), np.nan)
-    for networks in np.unique(defined, axis=0):
-        if 1 - networks.mean() <= MOST_UNDEFINED:
-            alike = (defined == networks).all(1)
-            rows = scores[alike][:, networks]
-            result[alike] = taus(rows, accuracies[networks], weights[:, networks])
+    for formulas, networks in by_defined(scores):
+        able = formulas[shares[formulas] <= MOST_UNDEFINED]
+        result[able] = taus(scores[able][:, networks], accuracies[networks], weights[:, networks])
     return result
 
 

@@ -96,7 +96,7 @@ def bootstrap(
     metrics = [m for m in METRICS.values() if not m.needs or m.needs in extras]
     values = {m.name: np.empty(len(matrix)) for m in metrics}
     replicates = {m.name: np.empty((len(matrix), len(counts) * m.interval)) for m in metrics}
-    for proxies, networks in _by_defined(matrix):
+    for proxies, networks in by_defined(matrix):
         arrays = matrix[proxies][:, networks], target[networks], counts[:, networks]
         for metric in metrics:
             extra = {metric.needs: extras[metric.needs][..., networks]} if metric.needs else {}
@@ -159,7 +159,7 @@ def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "ev
     return "lost" if high is not None and high < 0 else "even"
 
 
-def _by_defined(scores: Floats) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+def by_defined(scores: Floats) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """The proxies (indices) that are defined on the same networks, with these, bool [networks]: of
     scores [proxies, networks]. All networks for proxies that are defined on too few."""
     defined = ~undefined_scores(scores)
