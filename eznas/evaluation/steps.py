@@ -7,6 +7,7 @@ here, from the text alone, so that it does not depend on what else is in the pla
 from dataclasses import dataclass
 
 from eznas.formulas.expression import Expression
+from eznas.formulas.simplify import simplified
 from eznas.primitives import MOMENTS, PRIMITIVES, Primitive, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
@@ -42,10 +43,10 @@ def step_of(expression: Expression) -> Step:
     """The step that computes an expression.
 
     A reduction of the spectrum of a positive semi-definite matrix is computed without the spectrum
-    where `MOMENTS` has it.
+    where `MOMENTS` has it; so is what simplifies to one, which has the same value to the bit.
     """
-    if expression.name in MOMENTS and len(expression.arguments) == 1:
-        (spectrum,) = expression.arguments
+    if expression.name in MOMENTS:
+        (spectrum,) = simplified(expression).arguments
         if spectrum.name in _SPECTRA and _semidefinite(spectrum.arguments[0]):
             return Step(expression, spectrum.arguments, by_moments=True)
     return Step(expression, expression.arguments)

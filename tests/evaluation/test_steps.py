@@ -80,6 +80,16 @@ def test_values_are_those_of_the_spectra(monkeypatch):
     np.testing.assert_allclose(values.values[known], expected.values[known], rtol=1e-10)
 
 
+def test_what_simplifies_to_a_reduction_of_a_spectrum_has_its_value_to_the_bit():
+    plain = "sum_layers(norm(eigenvalues(covariance(weight))))"
+    for inner in ("-eigenvalues(covariance(weight))", "abs(-eigenvalues(covariance(weight)))"):
+        np.testing.assert_array_equal(
+            evaluated([f"sum_layers(norm({inner}))"]).values, evaluated([plain]).values
+        )
+    assert by_moments("norm(abs(eigenvalues(covariance(weight))))")
+    assert not by_moments("sum(-eigenvalues(covariance(weight)))")
+
+
 def test_no_spectrum_is_computed_that_nothing_needs(monkeypatch):
     for name in ("eigenvalues", "singular_values"):
         refusing = dataclasses.replace(PRIMITIVES[name], function=lambda x: 1 / 0)
