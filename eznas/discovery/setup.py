@@ -90,8 +90,10 @@ def prepare(
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
     samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
-    tests = [held_out(benchmark, test_size) for benchmark in searched]
-    tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
+    tests = list[Benchmark]()
+    if test_size:
+        tests += [held_out(benchmark, test_size) for benchmark in searched]
+        tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
     contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
@@ -160,7 +162,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     for benchmark in searched:
         search_sample(benchmark, sample_size, evolution.seed)  # there may be too few
     seconds, bank_bytes, measured = 0.0, 0.0, 0
-    for benchmark in (*searched, *unseen):
+    for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
         sample = search_sample(benchmark, networks, evolution.seed)
         test_seconds, _ = _timed(sample, config, (), baselines)
         test_size = min(config.evidence.networks, len(benchmark.architectures))

@@ -5,7 +5,7 @@ from typing import Any
 
 from eznas.report.markdown import Column, code, fenced, interval, table, text
 from eznas.report.own_models import searched, use_of_networks
-from eznas.report.run_tables import outcome_lines, short_rows
+from eznas.report.run_tables import UNTESTED, outcome_lines, short_rows
 from eznas.report.study_page import correlations, samples
 
 Content = Mapping[str, Any]
@@ -29,6 +29,8 @@ def run_page(result: Content, config: Content, environment: Content, command: st
         "The champion ([`champion.json`](champion.json)):",
         fenced(result["formula"]),
     ]
+    if result.get("untested"):
+        parts.append(f"{UNTESTED.capitalize()}.")
     if result["held_out"]:
         parts += [
             f"Tested on {samples(result['held_out'])}; {use_of_networks(result)}.",

@@ -42,7 +42,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
-from eznas.report.run_tables import outcome_lines, run_table, short_table
+from eznas.report.run_tables import UNTESTED, outcome_lines, run_table, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -63,6 +63,7 @@ from eznas.report.study_tables import (
 from eznas.report.supernet_tables import few_shot_table, supernet_table
 
 __all__ = [
+    "UNTESTED",
     "agreement_table",
     "answer_table",
     "autoencoding_table",
