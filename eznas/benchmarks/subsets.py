@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.benchmark import Benchmark
-from eznas.benchmarks.splits import sample, split
+from eznas.benchmarks.splits import sample
 from eznas.errors import InputError, unknown
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
+LOOKED_AT = {"nasbench201": USED + FRESH}  # held-out networks that runs and studies are tested on
 SETS = ("all", "connected", "reachable", "search", "held-out", "study", "study-reachable")
 
 
@@ -30,7 +31,7 @@ def resolved_count(requested: int | None, available: int) -> int:
 
 def search_sample(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
     """`count` networks of the search part, in random order; raises `InputError` if it has fewer."""
-    part = split(benchmark.components).search
+    part = benchmark.split.search
     if count > len(part):
         options = _settings_that_fit(len(part))
         raise InputError(
@@ -54,7 +55,7 @@ def _settings_that_fit(available: int) -> str:
 def held_out(benchmark: Benchmark, count: int) -> Benchmark:
     """Up to `count` networks of the held-out part, the same for every run; none of them takes part
     in a search of this space."""
-    part = split(benchmark.components).held_out
+    part = benchmark.split.held_out
     indices = sample(part, min(count, len(part)), HELD_OUT_ORDER)
     return benchmark.subset(indices, "held-out part")
 
@@ -69,7 +70,7 @@ def not_searched(
     alone. Where fewer than `LEAST_UNUSED` are left, the latter and their components join them, and
     the name of the subset says so. Raises `InputError` where that is not enough.
     """
-    part = split(benchmark.components).search
+    part = benchmark.split.search
     used = sample(part, searched + helped, seed)
     names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
     for size, name in names.items():
@@ -88,6 +89,30 @@ def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:
     available = len(benchmark.architectures)
     indices = sample(np.arange(available), min(count, available), HELD_OUT_ORDER)
     return benchmark.subset(indices, "space not searched")
+
+
+def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = False) -> Benchmark:
+    """The first `count` (None: all) of the networks for final figures, in an order that is fixed.
+
+    Of a space in `LOOKED_AT`: the held-out networks after as many, at which nothing has looked; of
+    others the held-out part, or with `whole`, for a space that no search has used, all networks.
+    Raises `InputError` for `whole` where there are untouched ones, for a table of such a space that
+    lacks some of its networks, and for fewer than 2 networks or more than there are.
+    """
+    skipped, size = LOOKED_AT.get(benchmark.space, 0), len(benchmark.architectures)
+    if skipped and whole:
+        raise InputError(f"space {benchmark.space}: searches have used it, not all can be final")
+    if skipped and size < len(benchmark.search_space.architectures()):
+        raise InputError(
+            f"table {benchmark.source}: expected all networks of the space, of which the first "
+            f"{skipped:,} held-out ones have been looked at"
+        )
+    part = np.arange(size) if whole else benchmark.split.held_out
+    indices = sample(part, len(part), HELD_OUT_ORDER)[skipped:]
+    name = "all, not searched" if whole else "untouched" if skipped else "held-out part"
+    if not 2 <= (count := resolved_count(count, len(indices))) <= len(indices):
+        raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
+    return benchmark.subset(indices[:count], name)
 
 
 def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
@@ -137,7 +162,7 @@ def _members(benchmark: Benchmark, name: str) -> npt.NDArray[np.bool_]:
     if name == "all":
         return np.ones(len(benchmark.architectures), dtype=bool)
     if name in ("search", "held-out"):
-        parts = split(benchmark.components)
+        parts = benchmark.split
         part = parts.search if name == "search" else parts.held_out
         return np.isin(np.arange(len(benchmark.architectures)), part)
     space = benchmark.search_space

@@ -89,7 +89,7 @@ def front(
     benchmarks = other_networks(config, at_most)
     rows, error = evaluated(entries, benchmarks, config, workers, watcher or NoCallback())
     sets = [
-        {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+        {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
         for b in benchmarks
     ]
     result = Front(folder.name, rows, sets, error, at_most)
@@ -140,7 +140,7 @@ def evaluated(
     undefined = np.zeros(len(formulas), dtype=np.int64)  # networks without a score
     for benchmark in benchmarks:
         count = len(benchmark.architectures)
-        progress = callback.phase(f"measuring {count} networks of {benchmark.space}", count)
+        progress = callback.phase(f"measuring {count} networks of {benchmark.source}", count)
         contexts = contexts_for(benchmark, config)
         team = start(
             partial(Evaluator, contexts, keep=False, lenient=True),

@@ -10,6 +10,8 @@ from eznas.report.calibration_tables import (
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
+    final_table,
+    look_line,
 )
 from eznas.report.explanation import explanation_lines
 from eznas.report.front_tables import formula_front_lines, formula_front_table
@@ -82,6 +84,7 @@ __all__ = [
     "explanation_lines",
     "feature_ranking_table",
     "few_shot_table",
+    "final_table",
     "formula_front_lines",
     "formula_front_table",
     "front_table",
@@ -92,6 +95,7 @@ __all__ = [
     "latent_lines",
     "latent_title",
     "leaf_table",
+    "look_line",
     "outcome_lines",
     "prediction_table",
     "predictor_table",

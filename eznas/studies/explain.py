@@ -141,7 +141,7 @@ def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
         formula=proxy.formula.text,
         kind=split.kind,
         sets=[
-            {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+            {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
             for b in sample.benchmarks
         ],
         tau=plain({dataset: float(values[0, 0]) for dataset, values in by_dataset.items()}),

@@ -69,7 +69,7 @@ def test_accuracies_and_curves_are_imported_in_one_step():
     write(Path("naap"), [scheme(FIRST)], rows_of([FIRST]))
     outcome = call("data", "import", "naap440", "naap")
     accuracies, curves = outcome.out.splitlines()
-    assert accuracies.startswith("naap440: 1 networks, test accuracy: cifar10 50.00 to 50.00 %")
+    assert accuracies.startswith("naap440: 1 networks, test accuracy: cifar10 38.33 to 38.33 %")
     assert curves.startswith("naap440: 1 networks on cifar10, accuracy and train_loss at 3 of 3")
 
 
@@ -124,7 +124,7 @@ def test_verify():
         (["import", "metaqnn-cifar10", "macro.csv"], "macro.csv:1: no column net"),
         (
             ["import", "metaqnn-cifar10", "macro.csv", "--kind", "test"],
-            "for CSV files of accuracies",
+            "for tables of accuracies",
         ),
         (["import", "naap440", "macro.json"], "generated_schemes.json: Not a directory"),
         (["verify", "nothing"], "unknown space 'nothing'"),
