@@ -25,11 +25,11 @@ HALVED = ("naap440",)  # spaces so small that half of their networks are held ou
 
 
 def parts(space: Space, architectures: Sequence[str]) -> tuple[Integers, Booleans]:
-    """Component of each architecture, int64 [networks], and whether it is held out, bool
-    [networks].
+    """Component of each architecture, int64 [networks], numbered from 0 by first appearance, and
+    whether it is held out, bool [networks].
 
-    Both are the same in every table of the space. Where the space can be listed, they are those of
-    the whole space: 40 % of its components are held out, of `HALVED` spaces half of the networks.
+    Which networks are together and which are held out is the same in every table of the space.
+    Where the space can be listed, that is determined on the whole space: 40 % of its components are held out, of `HALVED` spaces half of the networks.
     Elsewhere a draw from a component's name alone says whether it is held out (of 40 % it is), and
     components are those of these architectures: they are the same in every table where a network
     has one name, as in all such spaces that come with eznas. Raises `InputError` if an architecture
@@ -38,7 +38,7 @@ def parts(space: Space, architectures: Sequence[str]) -> tuple[Integers, Boolean
     if space.is_listable:
         index_of, of_whole, is_held_out = _whole(space)
         indices = [index_of[space.canonical(a)] for a in architectures]
-        return of_whole[indices], is_held_out[indices]
+        return connected_components(of_whole[indices].tolist()), is_held_out[indices]
     names = [space.names(a) for a in architectures]
     numbers = connected_components(*zip(*names, strict=True))
     first: dict[int, str] = {}  # component -> its first name

@@ -11,7 +11,7 @@ from eznas.benchmarks.curves import CURVES
 from eznas.benchmarks.importing import import_file, import_table, problem_of, tables
 from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
-from eznas.benchmarks.splits import parts
+from eznas.benchmarks.splits import connected_components, parts
 from eznas.benchmarks.store import path_of, sha256_of, stored
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -128,11 +128,14 @@ def test_several_tables_of_a_space(csv, tmp_path):
 
 def test_a_named_table_of_a_space_whose_usual_one_comes_with_a_package(csv):
     architectures = SPACES["nasbench201"].architectures()
-    csv.write_text(f"architecture,accuracy\n{architectures[7]},50\n{architectures[5]},60\n")
+    rows = [7, 5, 12_000]
+    lines = [f"{architectures[row]},{50 + i}\n" for i, row in enumerate(rows)]
+    csv.write_text("architecture,accuracy\n" + "".join(lines))
     import_table("nasbench201", csv, kind="test", name="mine")
     mine, whole = load("nasbench201:mine"), load("nasbench201")
-    assert mine.components.tolist() == whole.components[[7, 5]].tolist()
-    assert mine.is_held_out.tolist() == whole.is_held_out[[7, 5]].tolist()
+    expected = connected_components(whole.components[rows].tolist())
+    assert mine.components.tolist() == expected.tolist()
+    assert mine.is_held_out.tolist() == whole.is_held_out[rows].tolist()
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a+b", "-a", "a" * 41, "ä"])
