@@ -29,11 +29,11 @@ def parts(space: Space, architectures: Sequence[str]) -> tuple[Integers, Boolean
     whether it is held out, bool [networks].
 
     Which networks are together and which are held out is the same in every table of the space.
-    Where the space can be listed, that is determined on the whole space: 40 % of its components are held out, of `HALVED` spaces half of the networks.
-    Elsewhere a draw from a component's name alone says whether it is held out (of 40 % it is), and
-    components are those of these architectures: they are the same in every table where a network
-    has one name, as in all such spaces that come with eznas. Raises `InputError` if an architecture
-    is not of the space.
+    Where the space can be listed, that is determined on the whole space: 40 % of its components are
+    held out, of `HALVED` spaces half of the networks. Elsewhere a draw from a component's name
+    alone says whether it is held out (of 40 % it is), and components are those of these
+    architectures: they are the same in every table where a network has one name, as in all such
+    spaces that come with eznas. Raises `InputError` if an architecture is not of the space.
     """
     if space.is_listable:
         index_of, of_whole, is_held_out = _whole(space)
