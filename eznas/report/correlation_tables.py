@@ -108,7 +108,7 @@ def look_line(look: Mapping[str, Any]) -> str:
     in a sentence; `look`: the last one, as `final_table` takes it."""
     space, before = str(look["space"]).partition(":")[0], look["before"]
     earlier = f"{before} before it" if before else "none before it"
-    return f"look {before + 1} at networks of {space} that are kept for final figures ({earlier})"
+    return f"look {before + 1} at the networks for final figures of {space} ({earlier})"
 
 
 def sections(
