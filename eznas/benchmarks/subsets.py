@@ -3,12 +3,16 @@
 The split into a search part and a held-out part is the same for every run (see `splits`).
 """
 
+import functools
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.benchmark import Benchmark
-from eznas.benchmarks.splits import sample
+from eznas.benchmarks.splits import Integers, parts, sample
 from eznas.errors import InputError, unknown
+from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
@@ -55,9 +59,29 @@ def _settings_that_fit(available: int) -> str:
 def held_out(benchmark: Benchmark, count: int) -> Benchmark:
     """Up to `count` networks of the held-out part, the same for every run; none of them takes part
     in a search of this space."""
+    return benchmark.subset(_held_out_in_order(benchmark)[:count], "held-out part")
+
+
+def _held_out_in_order(benchmark: Benchmark) -> Integers:
+    """The held-out part in the order in which its networks are taken: int64 [networks].
+
+    In spaces of `LOOKED_AT` it is that of the whole space, so that no table, whatever its networks
+    and their order, has others among the first.
+    """
     part = benchmark.split.held_out
-    indices = sample(part, min(count, len(part)), HELD_OUT_ORDER)
-    return benchmark.subset(indices, "held-out part")
+    if benchmark.space not in LOOKED_AT:
+        return sample(part, len(part), HELD_OUT_ORDER)
+    rank_of = _ranks(benchmark.space)
+    ranks = [rank_of[benchmark.architectures[index]] for index in part]
+    return part[np.argsort(ranks)]
+
+
+@functools.cache
+def _ranks(space: str) -> Mapping[str, int]:
+    """Held-out network of a space that can be listed -> its place in the order of all of them."""
+    networks = SPACES[space].architectures()
+    part = np.flatnonzero(parts(SPACES[space], networks)[1])
+    return {networks[i]: k for k, i in enumerate(sample(part, len(part), HELD_OUT_ORDER))}
 
 
 def not_searched(
@@ -96,19 +120,20 @@ def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = Fals
 
     Of a space in `LOOKED_AT`: the held-out networks after as many, at which nothing has looked; of
     others the held-out part, or with `whole`, for a space that no search has used, all networks.
-    Raises `InputError` for `whole` where there are untouched ones, for a table of such a space that
-    lacks some of its networks, and for fewer than 2 networks or more than there are.
+    Raises `InputError` for `whole` where there are untouched ones, and for fewer than 2 networks or
+    more than there are.
     """
     skipped, size = LOOKED_AT.get(benchmark.space, 0), len(benchmark.architectures)
     if skipped and whole:
         raise InputError(f"space {benchmark.space}: searches have used it, not all can be final")
-    if skipped and size < len(benchmark.search_space.architectures()):
-        raise InputError(
-            f"table {benchmark.source}: expected all networks of the space, of which the first "
-            f"{skipped:,} held-out ones have been looked at"
-        )
-    part = np.arange(size) if whole else benchmark.split.held_out
-    indices = sample(part, len(part), HELD_OUT_ORDER)[skipped:]
+    if whole:
+        indices = sample(np.arange(size), size, HELD_OUT_ORDER)
+    else:
+        indices = _held_out_in_order(benchmark)
+    if skipped:
+        rank_of = _ranks(benchmark.space)
+        is_left = [rank_of[benchmark.architectures[index]] >= skipped for index in indices]
+        indices = indices[is_left]
     name = "all, not searched" if whole else "untouched" if skipped else "held-out part"
     if not 2 <= (count := resolved_count(count, len(indices))) <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")
