@@ -4,7 +4,7 @@ The split into a search part and a held-out part is the same for every run (see 
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -85,17 +85,23 @@ def _ranks(space: str) -> Mapping[str, int]:
 
 
 def not_searched(
-    benchmark: Benchmark, searched: int, helped: int, seed: int, count: int
+    benchmark: Benchmark,
+    searched: int,
+    helped: int,
+    seed: int,
+    count: int,
+    others: Sequence[Benchmark] = (),
 ) -> Benchmark:
     """Up to `count` networks of the search part of which none shares a component with the sample of
     a search, the same for every call.
 
     That sample: `searched` networks, and `helped` further ones that helped to choose the champion
     alone. Where fewer than `LEAST_UNUSED` are left, the latter and their components join them, and
-    the name of the subset says so. Raises `InputError` where that is not enough.
+    the name of the subset says so. `others`: further tables of the space that the search saw a
+    sample of, which are left out too. Raises `InputError` where that is not enough.
     """
-    part = benchmark.split.search
-    used = sample(part, searched + helped, seed)
+    part = _without(benchmark, others, searched + helped, seed)
+    used = sample(benchmark.split.search, searched + helped, seed)
     names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
     for size, name in names.items():
         is_used = np.isin(benchmark.components[part], benchmark.components[used[:size]])
@@ -103,9 +109,21 @@ def not_searched(
         if len(left) >= LEAST_UNUSED:
             return benchmark.subset(sample(left, min(count, len(left)), HELD_OUT_ORDER), name)
     raise InputError(
-        f"space {benchmark.space}: the search used all but {len(left)} of the {len(part)} networks "
-        f"of its search part; a front needs {LEAST_UNUSED}"
+        f"space {benchmark.source}: the search used all but {len(left)} of the "
+        f"{len(benchmark.split.search)} networks of its search part; a front needs {LEAST_UNUSED}"
     )
+
+
+def _without(benchmark: Benchmark, others: Sequence[Benchmark], size: int, seed: int) -> Integers:
+    """The search part without the components of samples of other tables of the space."""
+    part, names_of = benchmark.split.search, benchmark.search_space.names
+    samples = [search_sample(other, size, seed).architectures for other in others]
+    names = {name for architectures in samples for a in architectures for name in names_of(a)}
+    if not names:
+        return part
+    is_named = [bool(names.intersection(names_of(benchmark.architectures[i]))) for i in part]
+    components = benchmark.components[part]
+    return part[~np.isin(components, components[is_named])]
 
 
 def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:

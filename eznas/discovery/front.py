@@ -227,7 +227,14 @@ def other_networks(config: Config, at_most: int) -> list[Benchmark]:
         return [replace(own_networks(config), name="all, which the search used")]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
     used = evolution.networks, evolution.champion_networks
-    return [not_searched(benchmark, *used, evolution.seed, at_most) for benchmark in searched]
+    return [
+        not_searched(
+            benchmark,
+            *(*used, evolution.seed, at_most),
+            others=[b for b in searched if b.space == benchmark.space and b is not benchmark],
+        )
+        for benchmark in searched
+    ]
 
 
 def _picked(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Any]]:

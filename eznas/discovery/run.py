@@ -291,8 +291,7 @@ class _Recorder:
         tested = result.recommended if self.setup.has_too_few else "champion"
         evidence = [dict(row) for row in result.held_out if row["proxy"] == tested]
         coverage = coverages.get(result.formula)
-        labels = {sample.source: len(sample.architectures) for sample in self.setup.samples}
         content = files.to_proxy_file(
-            proxy, self.setup.measured, evidence, coverage, labels, result.untested
+            proxy, self.setup.measured, evidence, coverage, self.setup.labels, result.untested
         )
         files.write(Path(self.folder.path, files.CHAMPION), content)

@@ -71,6 +71,14 @@ class Setup:
         return self.is_own and len(self.samples[0].architectures) < SMALL
 
     @property
+    def labels(self) -> dict[str, int]:
+        """Space -> the number of networks whose accuracies the search sees, in whichever table."""
+        networks: dict[str, set[str]] = {}
+        for sample in self.samples:
+            networks.setdefault(sample.space, set()).update(sample.architectures)
+        return {space: len(names) for space, names in networks.items()}
+
+    @property
     def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         return MeasurementRecord.of(self.contexts, self.config.measurement)

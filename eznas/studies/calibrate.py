@@ -97,7 +97,7 @@ def _search_part(proxy: str, space: str, networks: int | None) -> Benchmark:
             f"proxy {proxy}: how many accuracies its search has seen is not recorded; calibrate it "
             "on networks of your own (--models)"
         )
-    seen = labels.get(space, 0)
+    seen = labels.get(benchmark.space, 0)
     if seen > SEEN * available:
         raise InputError(
             f"proxy {proxy}: its search has seen {seen} of the {available} accuracies of {space}'s "

@@ -108,7 +108,11 @@ def explain(
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
     result = explained(loaded, sample)
-    sets = [row | ({"seen": seen[s]} if (s := row["space"]) in seen else {}) for row in result.sets]
+    spaces = [row["space"].partition(":")[0] for row in result.sets]
+    sets = [
+        row | ({"seen": seen[space]} if space in seen else {})
+        for row, space in zip(result.sets, spaces, strict=True)
+    ]
     return replace(result, sets=sets)
 
 

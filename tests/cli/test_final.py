@@ -25,9 +25,7 @@ def test_a_look_is_shown_with_intervals_and_counted():
     for heading in ("tau [95 %]", "partial rho [95 %]", "nDCG [95 %]", "regret @1 [%] [95 %]"):
         assert heading in outcome.out
     assert "tau of params minus tau of another, paired" in outcome.out
-    assert (
-        "look 1 at the networks for final figures of nasbench-macro (none" in outcome.out
-    )
+    assert "look 1 at the networks for final figures of nasbench-macro (none" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 80
     look = answer("final", "params", "--reason", "again", *LOOK)
     assert (look["before"], look["reason"], look["networks"]) == (1, "again", 12)
