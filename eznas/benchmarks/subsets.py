@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.benchmark import Benchmark
-from eznas.benchmarks.splits import Integers, parts, sample
+from eznas.benchmarks.splits import Booleans, Integers, parts, sample
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
@@ -127,10 +127,31 @@ def _without(benchmark: Benchmark, others: Sequence[Benchmark], size: int, seed:
 
 
 def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:
-    """Up to `count` networks of a space that no search has seen, the same for every run."""
-    available = len(benchmark.architectures)
-    indices = sample(np.arange(available), min(count, available), HELD_OUT_ORDER)
+    """Up to `count` networks of a space that no search has seen, the same for every run; none that
+    are kept for final figures in a space of `LOOKED_AT`."""
+    available = np.flatnonzero(~_is_kept(benchmark))
+    indices = sample(available, min(count, len(available)), HELD_OUT_ORDER)
     return benchmark.subset(indices, "space not searched")
+
+
+def check_not_kept(benchmark: Benchmark, count: int) -> None:
+    """Raises `InputError` where a run that is tested on `count` held-out networks would look at
+    those that are kept for final figures."""
+    most = LOOKED_AT.get(benchmark.space, count)
+    if count > most:
+        raise InputError(
+            f"configuration key evidence.networks: at most {most} in space {benchmark.space}, got "
+            f"{count}: the others are kept for `eznas final`"
+        )
+
+
+def _is_kept(benchmark: Benchmark) -> Booleans:
+    """Which networks are kept for final figures in a space of `LOOKED_AT`: bool [networks]."""
+    most = LOOKED_AT.get(benchmark.space)
+    if most is None:
+        return np.zeros(len(benchmark.architectures), dtype=bool)
+    rank_of = _ranks(benchmark.space)
+    return np.array([rank_of.get(a, 0) >= most for a in benchmark.architectures])
 
 
 def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = False) -> Benchmark:
@@ -149,9 +170,7 @@ def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = Fals
     else:
         indices = _held_out_in_order(benchmark)
     if skipped:
-        rank_of = _ranks(benchmark.space)
-        is_left = [rank_of[benchmark.architectures[index]] >= skipped for index in indices]
-        indices = indices[is_left]
+        indices = indices[_is_kept(benchmark)[indices]]
     name = "all, not searched" if whole else "untouched" if skipped else "held-out part"
     if not 2 <= (count := resolved_count(count, len(indices))) <= len(indices):
         raise InputError(f"networks {count}: expected 2 to {len(indices)} for the set {name!r}")

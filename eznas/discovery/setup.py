@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import held_out, of_unseen_space, search_sample
+from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_sample
 from eznas.discovery.config import Config
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
@@ -100,6 +100,8 @@ def prepare(
     samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
     tests = list[Benchmark]()
     if test_size:
+        for benchmark in searched:
+            check_not_kept(benchmark, test_size)
         tests += [held_out(benchmark, test_size) for benchmark in searched]
         tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]

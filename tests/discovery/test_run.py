@@ -141,6 +141,7 @@ def test_a_run_that_is_out_of_time_is_tested(home):
         ({"hold_out": ("nasbench201",)}, "it cannot be held out"),
         ({"hold_out": ("nasbench-macro",)}, "no ground truth of nasbench-macro here"),
         ({"networks": 100_000}, "at most "),
+        ({"evidence.networks": 1501}, "at most 1500 in space nasbench201, got 1501"),
         ({"images": "nowhere.npz"}, "nowhere.npz"),
     ],
 )
