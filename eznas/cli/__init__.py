@@ -4,6 +4,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     comparing,
     data,
     doctor,
+    final,
     formulas,
     guide,
     init,

@@ -103,7 +103,8 @@ def evolve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evolve a proxy, and test it on networks that the search did not use.
+    """Evolve a proxy, and test it on networks that the search did not use (--test-networks 0: do
+    not test it yet).
 
     Settings come from the preset, CONFIG.toml, --set and the other options; the later of these win.
     The defaults shown are those of the preset quick.

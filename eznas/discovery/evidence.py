@@ -91,7 +91,7 @@ def _tested(
 ) -> Evidence:
     """The evidence on the held-out networks of one space."""
     count, architectures = len(benchmark.architectures), benchmark.architectures
-    progress = callback.phase(f"testing on {count} networks of {benchmark.space}", count)
+    progress = callback.phase(f"testing on {count} networks of {benchmark.source}", count)
     make_evaluator = partial(Evaluator, contexts_for(benchmark, config), keep=False, lenient=True)
     team = start(make_evaluator, workers, lenient=True, progress=progress)
     tasks = benchmark.tasks()

@@ -89,7 +89,7 @@ def front(
     benchmarks = other_networks(config, at_most)
     rows, error = evaluated(entries, benchmarks, config, workers, watcher or NoCallback())
     sets = [
-        {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+        {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
         for b in benchmarks
     ]
     result = Front(folder.name, rows, sets, error, at_most)
@@ -140,7 +140,7 @@ def evaluated(
     undefined = np.zeros(len(formulas), dtype=np.int64)  # networks without a score
     for benchmark in benchmarks:
         count = len(benchmark.architectures)
-        progress = callback.phase(f"measuring {count} networks of {benchmark.space}", count)
+        progress = callback.phase(f"measuring {count} networks of {benchmark.source}", count)
         contexts = contexts_for(benchmark, config)
         team = start(
             partial(Evaluator, contexts, keep=False, lenient=True),
@@ -227,7 +227,14 @@ def other_networks(config: Config, at_most: int) -> list[Benchmark]:
         return [replace(own_networks(config), name="all, which the search used")]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
     used = evolution.networks, evolution.champion_networks
-    return [not_searched(benchmark, *used, evolution.seed, at_most) for benchmark in searched]
+    return [
+        not_searched(
+            benchmark,
+            *(*used, evolution.seed, at_most),
+            others=[b for b in searched if b.space == benchmark.space and b is not benchmark],
+        )
+        for benchmark in searched
+    ]
 
 
 def _picked(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Any]]:

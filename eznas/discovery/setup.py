@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import held_out, of_unseen_space, search_sample
+from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_sample
 from eznas.discovery.config import Config
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
@@ -71,6 +71,14 @@ class Setup:
         return self.is_own and len(self.samples[0].architectures) < SMALL
 
     @property
+    def labels(self) -> dict[str, int]:
+        """Space -> the number of networks whose accuracies the search sees, in whichever table."""
+        networks: dict[str, set[str]] = {}
+        for sample in self.samples:
+            networks.setdefault(sample.space, set()).update(sample.architectures)
+        return {space: len(names) for space, names in networks.items()}
+
+    @property
     def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         return MeasurementRecord.of(self.contexts, self.config.measurement)
@@ -90,8 +98,12 @@ def prepare(
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
     samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
-    tests = [held_out(benchmark, test_size) for benchmark in searched]
-    tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
+    tests = list[Benchmark]()
+    if test_size:
+        for benchmark in searched:
+            check_not_kept(benchmark, test_size)
+        tests += [held_out(benchmark, test_size) for benchmark in searched]
+        tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
     contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
@@ -160,7 +172,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     for benchmark in searched:
         search_sample(benchmark, sample_size, evolution.seed)  # there may be too few
     seconds, bank_bytes, measured = 0.0, 0.0, 0
-    for benchmark in (*searched, *unseen):
+    for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
         sample = search_sample(benchmark, networks, evolution.seed)
         test_seconds, _ = _timed(sample, config, (), baselines)
         test_size = min(config.evidence.networks, len(benchmark.architectures))

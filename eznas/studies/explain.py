@@ -108,7 +108,11 @@ def explain(
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
     result = explained(loaded, sample)
-    sets = [row | ({"seen": seen[s]} if (s := row["space"]) in seen else {}) for row in result.sets]
+    spaces = [row["space"].partition(":")[0] for row in result.sets]
+    sets = [
+        row | ({"seen": seen[space]} if space in seen else {})
+        for row, space in zip(result.sets, spaces, strict=True)
+    ]
     return replace(result, sets=sets)
 
 
@@ -141,7 +145,7 @@ def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
         formula=proxy.formula.text,
         kind=split.kind,
         sets=[
-            {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+            {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
             for b in sample.benchmarks
         ],
         tau=plain({dataset: float(values[0, 0]) for dataset, values in by_dataset.items()}),

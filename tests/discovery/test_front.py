@@ -9,7 +9,7 @@ import pytest
 
 import eznas
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.splits import sample, split
+from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import held_out, not_searched, search_sample
 from eznas.discovery import front as front_module
 from eznas.discovery.callbacks import NoCallback
@@ -124,9 +124,17 @@ def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
     assert again.architectures == others.architectures[:150]
 
 
+def test_networks_searched_in_another_table_are_left_out(benchmark):
+    """Whatever networks that table has, and in whatever order."""
+    other = benchmark.subset(np.arange(3_000)[::-1], "other")
+    others = not_searched(benchmark, 100, 40, 3, 300, [other])
+    for used in (search_sample(benchmark, 140, 3), search_sample(other, 140, 3)):
+        assert not set(others.components) & set(used.components)
+
+
 def test_where_the_search_used_most_networks_those_of_the_champion_join(benchmark):
     part = benchmark.subset(sample(np.arange(len(benchmark.architectures)), 400, 0), "part")
-    available = len(split(part.components).search)
+    available = len(part.split.search)
     others = not_searched(part, available - 120, 115, 1, 500)
     assert others.name == "helped to choose the champion"
     searched = search_sample(part, available - 120, 1)

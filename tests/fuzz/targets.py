@@ -61,7 +61,8 @@ RUN = {
     "environment.json": {"python": "3.11", "packages": {"torch": "2.11"}, "machine": "x86_64"},
 }
 STORED = {
-    **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
+    **{"format": 3, "space": "nasbench-macro", "kind": "test", "components": [0]},
+    "held_out": [False],
     **{"origin": {"file": "a", "sha256": "0"}, "trials": {"cifar10": {"00000000": [90.5]}}},
 }
 CURVES = {
