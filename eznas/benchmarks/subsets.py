@@ -11,6 +11,7 @@ from eznas.benchmarks.splits import sample, split
 from eznas.errors import InputError, unknown
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
+SEARCH_ORDER = 0  # of the search part: every run finds the features of its networks in a store
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
 SETS = ("all", "connected", "reachable", "search", "held-out", "study", "study-reachable")
@@ -28,8 +29,9 @@ def resolved_count(requested: int | None, available: int) -> int:
     return min(requested, available) if isinstance(requested, AtMost) else requested
 
 
-def search_sample(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
-    """`count` networks of the search part, in random order; raises `InputError` if it has fewer."""
+def search_sample(benchmark: Benchmark, count: int, seed: int = SEARCH_ORDER) -> Benchmark:
+    """`count` networks of the search part, in an order that a seed draws, by default the same for
+    every run; raises `InputError` if it has fewer."""
     part = split(benchmark.components).search
     if count > len(part):
         options = _settings_that_fit(len(part))
@@ -60,14 +62,15 @@ def held_out(benchmark: Benchmark, count: int) -> Benchmark:
 
 
 def not_searched(
-    benchmark: Benchmark, searched: int, helped: int, seed: int, count: int
+    benchmark: Benchmark, searched: int, helped: int, count: int, seed: int = SEARCH_ORDER
 ) -> Benchmark:
     """Up to `count` networks of the search part of which none shares a component with the sample of
     a search, the same for every call.
 
     That sample: `searched` networks, and `helped` further ones that helped to choose the champion
-    alone. Where fewer than `LEAST_UNUSED` are left, the latter and their components join them, and
-    the name of the subset says so. Raises `InputError` where that is not enough.
+    alone; `seed`: of its order. Where fewer than `LEAST_UNUSED` are left, the latter and their
+    components join them, and the name of the subset says so. Raises `InputError` where that is not
+    enough.
     """
     part = split(benchmark.components).search
     used = sample(part, searched + helped, seed)
@@ -93,7 +96,7 @@ def of_unseen_space(benchmark: Benchmark, count: int) -> Benchmark:
 def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
     """Networks to fit on, and networks to test on, of which none shares a component with them.
 
-    The former are `FITTED` networks of the search part, in the order of seed 0. The latter are
+    The former are the first `FITTED` networks of the search part in its order. The latter are
     `FRESH` held-out networks after the first `USED`, on which runs are tested and presets were
     chosen. Raises `InputError` for a space with too few networks.
     """
@@ -104,7 +107,7 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
             f"there are {len(part.architectures)}"
         )
     fresh = part.subset(np.arange(USED, USED + FRESH), "held-out part, never used")
-    return search_sample(benchmark, FITTED, 0), fresh
+    return search_sample(benchmark, FITTED), fresh
 
 
 def named_set(benchmark: Benchmark, name: str, count: int | None, seed: int) -> Benchmark:

@@ -89,7 +89,7 @@ def prepare(
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
-    samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
+    samples = [search_sample(benchmark, sample_size) for benchmark in searched]
     tests = [held_out(benchmark, test_size) for benchmark in searched]
     tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
@@ -158,10 +158,10 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
     for benchmark in searched:
-        search_sample(benchmark, sample_size, evolution.seed)  # there may be too few
+        search_sample(benchmark, sample_size)  # there may be too few
     seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *unseen):
-        sample = search_sample(benchmark, networks, evolution.seed)
+        sample = search_sample(benchmark, networks)
         test_seconds, _ = _timed(sample, config, (), baselines)
         test_size = min(config.evidence.networks, len(benchmark.architectures))
         seconds += test_seconds / networks * test_size
