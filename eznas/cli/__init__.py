@@ -10,6 +10,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     latent,
     predictors,
     proxies,
+    records,
     runs,
     search,
     splits,

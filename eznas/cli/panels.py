@@ -15,7 +15,7 @@ PANELS = {
     "Predict and search": (
         *("predictors", "predict", "budgets", "search", "split", "split-quality", "supernet"),
     ),
-    "Help, and data": ("guide", "doctor", "data"),
+    "Help, and data": ("guide", "doctor", "data", "records"),
 }
 
 

@@ -48,6 +48,7 @@ def evolve(
     name: str | None = None,
     seconds: float | None = None,
     memory: int | None = None,
+    records: str | None = None,
     watcher: Callback | None = None,
     save: bool = True,
 ) -> Result:
@@ -59,17 +60,18 @@ def evolve(
     an interrupt is always raised.
 
     `seconds` ends the search early. `memory`: megabytes that all processes may take together;
-    measured networks beyond that go to temporary files. `watcher` is called as the run makes
-    progress. Equal configurations give equal journals and champions for any number of workers and
-    any memory, and so does a run that was cut off and resumed, however often (on a CPU: a GPU's
-    results depend on its free memory in their last bits).
+    measured networks beyond that go to temporary files. `records`: a folder of feature stores, see
+    `eznas.discovery.records`. `watcher` is called as the run makes progress. Equal configurations
+    give equal journals and champions for any number of workers, any memory and any records, and so
+    does a run that was cut off and resumed, however often (on a CPU: a GPU's results depend on its
+    free memory in their last bits).
 
     `InputError` for a configuration with which the run cannot begin (an unknown task, statistic or
     seed formula, too few networks, ...), a name that is taken, too little memory, and a folder that
     cannot be written.
     """
     config = config or Config()
-    setup = prepare(config, workers, memory)
+    setup = prepare(config, workers, memory, records=records)
     config, callback = setup.config, watcher or NoCallback()
     termination = termination_of(config.evolution.generations, config.termination, seconds)
     if not save:
@@ -92,6 +94,7 @@ def resume(
     seconds: float | None = None,
     workers: int = 1,
     memory: int | None = None,
+    records: str | None = None,
     force: bool = False,
     previous: bool = False,
     watcher: Callback | None = None,
@@ -116,7 +119,7 @@ def resume(
             config.evolution.generations, config.termination, seconds, last
         )
         _check_unfinished(folder, checkpoint, termination)
-        setup = prepare(config, workers, memory)
+        setup = prepare(config, workers, memory, records=records)
         check_unchanged(folder, provenance(setup, workers), force)
         recorder = _Recorder(setup, folder, checkpoints, termination)
         return recorder.run(workers, watcher or NoCallback(), checkpoint)
