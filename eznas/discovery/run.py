@@ -17,11 +17,7 @@ from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
 from eznas.discovery.result import RESULT, Outcome, Result
-from eznas.discovery.search import (
-    OnGeneration,
-    SearchResult,
-    search_formulas,
-)
+from eznas.discovery.search import OnGeneration, SearchResult, search_formulas
 from eznas.discovery.setup import Setup, prepare
 from eznas.discovery.termination import Termination, termination_of
 from eznas.errors import InputError

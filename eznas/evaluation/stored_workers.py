@@ -55,7 +55,7 @@ class StoredWorkers:
 
     `contexts` are those of the workers; `stores`: the number of a context -> the store of its
     space. A store that another process has claimed, or that cannot be written to, is read only;
-    `measuring.callback` is told so. `listed`: the features that are stored (None: all); all others
+    `measuring.callback` gets a note. `listed`: the features that are stored (None: all); all others
     are evaluated. `measuring` must be the progress of the workers, where these have one.
     """
 
