@@ -1,10 +1,12 @@
-"""Commands for feature stores."""
+"""Commands for feature stores: filling them, and formulas compared from what is in them."""
 
 from typing import Annotated, Any
 
 import typer
 
-from eznas.cli.app import app, emit, line
+import eznas
+from eznas.cli.app import app, emit, line, out
+from eznas.cli.arguments import Proxies
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     AsJson,
@@ -13,14 +15,26 @@ from eznas.cli.options import (
     with_options,
 )
 from eznas.cli.progress import live_progress
+from eznas.report import tables
 from eznas.report.cells import duration
-from eznas.studies.records import PARTS, build_records
+from eznas.studies.arena import MEASURED
+from eznas.studies.records import PARTS
 
 records = typer.Typer(
     help="Feature stores: measured values of short features, so that no network is measured twice.",
     no_args_is_help=True,
 )
 app.add_typer(records, name="records")
+
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--records",
+        metavar="FOLDER",
+        help="Where the stores are, a folder for each space.",
+        show_default="features in the data folder",
+    ),
+]
 
 
 @records.command()
@@ -44,21 +58,13 @@ def build(
         typer.Option(help=f"One of {', '.join(PARTS)}; held-out: those that runs are tested on."),
     ] = "search",
     workers: Workers = None,
-    folder: Annotated[
-        str | None,
-        typer.Option(
-            "--records",
-            metavar="FOLDER",
-            help="Where the stores are, a folder for each space.",
-            show_default="features in the data folder",
-        ),
-    ] = None,
+    folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the short features that searches look at; an interrupted command goes on where it
     stopped."""
     with live_progress() as progress:
-        rows = build_records(
+        rows = eznas.build_records(
             spaces,
             networks=networks,
             part=part,
@@ -77,3 +83,51 @@ def build(
             )
 
     emit({"built": rows}, as_json, show)
+
+
+@app.command()
+@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+def arena(
+    measurement: dict[str, Any],
+    formulas: Proxies,
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="A search space. May be repeated.",
+            show_default="all with accuracies here",
+        ),
+    ] = None,
+    networks: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="At most so many networks of each search part.",
+            show_default="as `eznas records build`",
+        ),
+    ] = None,
+    measured: Annotated[
+        int,
+        typer.Option(
+            "--measure",
+            min=2,
+            help="Networks of a space to measure where the features of fewer are stored.",
+        ),
+    ] = MEASURED,
+    workers: Workers = None,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the tau of formulas on every space with accuracies here, beside published proxies, from
+    the stored features of search parts (see `eznas records build`)."""
+    with live_progress() as progress:
+        rows = eznas.arena(
+            formulas,
+            spaces=spaces or (),
+            networks=networks,
+            measured=measured,
+            records=folder,
+            watcher=progress,
+            **measurement_keywords({**measurement, "workers": workers}),
+        )
+    emit({"rows": rows}, as_json, lambda c: out.print(tables.arena_table(c["rows"], out.width)))

@@ -1,5 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
+from eznas.report.arena_tables import arena_table
 from eznas.report.autoencoding import autoencoding_table
 from eznas.report.calibration_tables import (
     calibration_lines,
@@ -65,6 +66,7 @@ from eznas.report.supernet_tables import few_shot_table, supernet_table
 __all__ = [
     "agreement_table",
     "answer_table",
+    "arena_table",
     "autoencoding_table",
     "best_line",
     "budget_table",

@@ -103,7 +103,7 @@ def correlate(
     it is undefined, and why. Raises `InputError` for an argument that cannot be used, and where a
     network cannot be measured.
     """
-    by_text = _by_text([*proxies, *_compared(against, within)])
+    by_text = proxies_by_text([*proxies, *_compared(against, within)])
     if models is not None:
         _check_own(space, accuracy, set_name, records)
         benchmark = _own_networks(models, accuracies, datasets, networks, seed, input_size, init)
@@ -200,9 +200,10 @@ def _figures(
     return rows, [] if against is None else difference_rows(scored.names, results, against)
 
 
-def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
+def proxies_by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
     """Text -> the proxy that it names, those of all published ones in place of "classics"; where
-    two proxies would have one name, each is named by its text."""
+    two proxies would have one name, each is named by its text. Raises `InputError` for a text that
+    names none."""
     texts = [name for p in proxies for name in (CLASSICS if p.strip() == "classics" else [p])]
     loaded = {text.strip(): load(text) for text in texts}
     names = Counter(proxy.name for proxy in loaded.values())

@@ -20,12 +20,15 @@ from eznas.evaluation.network_scores import table_of
 from eznas.evaluation.stored_workers import Measuring, started
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
+from eznas.proxies.classics import CLASSICS
 from eznas.proxies.loading import load
 from eznas.system.arguments import checked, whole
 
 PARTS = ("search", "held-out", "both")
 NETWORKS = {"nasbench201": 2000, "nasbench-macro": 600}  # of the search part
 OTHERS = 1000  # networks of the search part of any other space
+ALSO_SHOWN = ("jacob_cov",)  # by `eznas.arena`, besides the baselines
 
 
 @checked
@@ -77,10 +80,12 @@ def networks_of(benchmark: Benchmark, part: str, networks: int | None) -> Benchm
 
 
 def usual_formulas(config: Config) -> list[Expression]:
-    """Short features, seeds and baselines of a search: what stores keep the features of."""
+    """What stores keep the features of: short features, seeds and baselines of a search, and the
+    published proxies that `eznas.arena` shows beside these."""
     seeds = [load(seed).formula for seed in config.evolution.seed_formulas]
     candidates = candidate_features(config.evolution.statistics)
-    return [*candidates, *seeds, *baselines().values()]
+    shown = [parse(CLASSICS[name].formula) for name in ALSO_SHOWN]
+    return [*candidates, *seeds, *baselines().values(), *shown]
 
 
 def _built(

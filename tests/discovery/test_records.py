@@ -119,7 +119,8 @@ def test_listed_are_short_features_seeds_and_baselines():
 
 def test_stores_are_built_beforehand_and_gone_on_with(home, heard, forbid_measuring, monkeypatch):
     monkeypatch.setattr(
-        "eznas.studies.records.usual_formulas", lambda _: [parse("params"), parse("log(operations)")]
+        "eznas.studies.records.usual_formulas",
+        lambda _: [parse("params"), parse("log(operations)")],
     )
     [row] = build_records(["nasbench201"], networks=12, watcher=heard)
     assert (row["space"], row["part"], row["networks"]) == ("nasbench201", "search", 12)
