@@ -28,9 +28,7 @@ def cheap(tmp_path, monkeypatch):
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
     usual = [load(name).formula for name in ("params", "flops")]
     monkeypatch.setattr(study, "YARDSTICKS", ("params", "flops"))
-    monkeypatch.setattr(
-        records, "usual_formulas", lambda _: [load("params").formula, load("flops").formula]
-    )
+    monkeypatch.setattr(records, "usual_formulas", lambda _: usual)
     monkeypatch.setattr(study, "usual_formulas", records.usual_formulas)
 
 
