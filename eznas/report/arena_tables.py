@@ -33,8 +33,8 @@ def _of_space(rows: Sequence[Mapping[str, Any]], space: str, width: int) -> Grou
         for dataset, of_dataset in by_dataset.items()
     }
     some = of_space[0]
-    title = f"tau with {some['accuracy']} accuracy, search part"
-    shown = [{"formula": n, "dataset": f"{space}: {some['networks']} networks"} for n in names]
+    title = f"tau on {some['networks']} networks of the search part, {some['accuracy']} accuracy"
+    shown = [{"formula": name, "dataset": space} for name in names]
     missing = [(n, max(by[n]["undefined"] for by in by_dataset.values())) for n in names]
     notes = [f"{name}: undefined on {count} networks" for name, count in missing if count]
     return sections(title, "formula", shown, columns, width, notes)
