@@ -16,6 +16,7 @@ from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
+from eznas.discovery.records import NONE
 from eznas.discovery.result import RESULT, Outcome, Result
 from eznas.discovery.search import OnGeneration, SearchResult, search_formulas
 from eznas.discovery.setup import Setup, prepare
@@ -52,8 +53,8 @@ def evolve(
 
     The run gets a new folder runs/`name` (without a name: one after its space and seed). After a
     `KeyboardInterrupt` it ends with the best formula so far, and `resume` goes on with it; before
-    its first generation is complete the interrupt is raised. Without `save` there is no folder, and
-    an interrupt is always raised.
+    its first generation is complete the interrupt is raised. Without `save` there is no folder, no
+    feature store unless one is named, and an interrupt is always raised.
 
     `seconds` ends the search early. `memory`: megabytes that all processes may take together;
     measured networks beyond that go to temporary files. `records`: a folder of feature stores, see
@@ -67,7 +68,7 @@ def evolve(
     cannot be written.
     """
     config = config or Config()
-    setup = prepare(config, workers, memory, records=records)
+    setup = prepare(config, workers, memory, records=records if save else records or NONE)
     config, callback = setup.config, watcher or NoCallback()
     termination = termination_of(config.evolution.generations, config.termination, seconds)
     if not save:
