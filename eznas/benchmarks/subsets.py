@@ -15,6 +15,7 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
+SEARCH_ORDER = 0  # of the search part: every run finds the features of its networks in a store
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
 LOOKED_AT = {"nasbench201": USED + FRESH}  # held-out networks that runs and studies are tested on
@@ -33,8 +34,9 @@ def resolved_count(requested: int | None, available: int) -> int:
     return min(requested, available) if isinstance(requested, AtMost) else requested
 
 
-def search_sample(benchmark: Benchmark, count: int, seed: int) -> Benchmark:
-    """`count` networks of the search part, in random order; raises `InputError` if it has fewer."""
+def search_sample(benchmark: Benchmark, count: int, seed: int = SEARCH_ORDER) -> Benchmark:
+    """`count` networks of the search part, in an order that a seed draws, by default the same for
+    every run; raises `InputError` if it has fewer."""
     part = benchmark.split.search
     if count > len(part):
         options = _settings_that_fit(len(part))
@@ -88,17 +90,18 @@ def not_searched(
     benchmark: Benchmark,
     searched: int,
     helped: int,
-    seed: int,
     count: int,
+    seed: int = SEARCH_ORDER,
     others: Sequence[Benchmark] = (),
 ) -> Benchmark:
     """Up to `count` networks of the search part of which none shares a component with the sample of
     a search, the same for every call.
 
     That sample: `searched` networks, and `helped` further ones that helped to choose the champion
-    alone. Where fewer than `LEAST_UNUSED` are left, the latter and their components join them, and
-    the name of the subset says so. `others`: further tables of the space that the search saw a
-    sample of, which are left out too. Raises `InputError` where that is not enough.
+    alone; `seed`: of its order. Where fewer than `LEAST_UNUSED` are left, the latter and their
+    components join them, and the name of the subset says so. `others`: further tables of the space
+    that the search saw a sample of, in the same order, which are left out too. Raises `InputError`
+    where that is not enough.
     """
     part = _without(benchmark, others, searched + helped, seed)
     used = sample(benchmark.split.search, searched + helped, seed)
@@ -180,7 +183,7 @@ def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = Fals
 def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
     """Networks to fit on, and networks to test on, of which none shares a component with them.
 
-    The former are `FITTED` networks of the search part, in the order of seed 0. The latter are
+    The former are the first `FITTED` networks of the search part in its order. The latter are
     `FRESH` held-out networks after the first `USED`, on which runs are tested and presets were
     chosen. Raises `InputError` for a space with too few networks.
     """
@@ -191,7 +194,7 @@ def study(benchmark: Benchmark) -> tuple[Benchmark, Benchmark]:
             f"there are {len(part.architectures)}"
         )
     fresh = part.subset(np.arange(USED, USED + FRESH), "held-out part, never used")
-    return search_sample(benchmark, FITTED, 0), fresh
+    return search_sample(benchmark, FITTED), fresh
 
 
 def named_set(benchmark: Benchmark, name: str, count: int | None, seed: int) -> Benchmark:

@@ -11,6 +11,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     latent,
     predictors,
     proxies,
+    records,
     runs,
     search,
     splits,

@@ -16,12 +16,9 @@ from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
+from eznas.discovery.records import NONE
 from eznas.discovery.result import RESULT, Outcome, Result
-from eznas.discovery.search import (
-    OnGeneration,
-    SearchResult,
-    search_formulas,
-)
+from eznas.discovery.search import OnGeneration, SearchResult, search_formulas
 from eznas.discovery.setup import Setup, prepare
 from eznas.discovery.termination import Termination, termination_of
 from eznas.errors import InputError
@@ -47,6 +44,7 @@ def evolve(
     name: str | None = None,
     seconds: float | None = None,
     memory: int | None = None,
+    records: str | None = None,
     watcher: Callback | None = None,
     save: bool = True,
 ) -> Result:
@@ -54,21 +52,22 @@ def evolve(
 
     The run gets a new folder runs/`name` (without a name: one after its space and seed). After a
     `KeyboardInterrupt` it ends with the best formula so far, and `resume` goes on with it; before
-    its first generation is complete the interrupt is raised. Without `save` there is no folder, and
-    an interrupt is always raised.
+    its first generation is complete the interrupt is raised. Without `save` there is no folder, no
+    feature store unless one is named, and an interrupt is always raised.
 
     `seconds` ends the search early. `memory`: megabytes that all processes may take together;
-    measured networks beyond that go to temporary files. `watcher` is called as the run makes
-    progress. Equal configurations give equal journals and champions for any number of workers and
-    any memory, and so does a run that was cut off and resumed, however often (on a CPU: a GPU's
-    results depend on its free memory in their last bits).
+    measured networks beyond that go to temporary files. `records`: a folder of feature stores, see
+    `eznas.discovery.records`. `watcher` is called as the run makes progress. Equal configurations
+    give equal journals and champions for any number of workers, any memory and any records, and so
+    does a run that was cut off and resumed, however often (on a CPU: a GPU's results depend on its
+    free memory in their last bits).
 
     `InputError` for a configuration with which the run cannot begin (an unknown task, statistic or
     seed formula, too few networks, ...), a name that is taken, too little memory, and a folder that
     cannot be written.
     """
     config = config or Config()
-    setup = prepare(config, workers, memory)
+    setup = prepare(config, workers, memory, records=records if save else records or NONE)
     config, callback = setup.config, watcher or NoCallback()
     termination = termination_of(config.evolution.generations, config.termination, seconds)
     if not save:
@@ -91,6 +90,7 @@ def resume(
     seconds: float | None = None,
     workers: int = 1,
     memory: int | None = None,
+    records: str | None = None,
     force: bool = False,
     previous: bool = False,
     watcher: Callback | None = None,
@@ -115,7 +115,7 @@ def resume(
             config.evolution.generations, config.termination, seconds, last
         )
         _check_unfinished(folder, checkpoint, termination)
-        setup = prepare(config, workers, memory)
+        setup = prepare(config, workers, memory, records=records)
         check_unchanged(folder, provenance(setup, workers), force)
         recorder = _Recorder(setup, folder, checkpoints, termination)
         return recorder.run(workers, watcher or NoCallback(), checkpoint)

@@ -1,5 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
+from eznas.report.arena_tables import arena_table
 from eznas.report.autoencoding import autoencoding_table
 from eznas.report.calibration_tables import (
     calibration_lines,
@@ -68,6 +69,7 @@ __all__ = [
     "UNTESTED",
     "agreement_table",
     "answer_table",
+    "arena_table",
     "autoencoding_table",
     "best_line",
     "budget_table",
