@@ -223,7 +223,8 @@ def front_in(folder: RunFolder) -> list[Row]:
 
 def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
     """Up to so many networks of each space of a run that its search did not use; of a user's own
-    models all. Raises `InputError` where too few are left."""
+    models all. Raises `InputError` where too few are left, and where what the search used is not
+    known."""
     config: Config = run.read(CONFIG, Config)
     if config.models.file is not None:
         return [replace(own_networks(config), name="all, which the search used")]
@@ -241,13 +242,19 @@ def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
 
 
 def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int) -> int:
-    """The seed of the order in which a run took so many networks of each space: that of the run
-    where its folder says so, since earlier versions drew their sample by it."""
+    """The seed of the order in which a run took so many networks of each space: that of every run,
+    or, in earlier versions, the run's own. Raises `InputError` where its folder has the digests of
+    neither, as after a change of data or of their split: then what it searched is not known."""
     if not run.has(PROVENANCE):
         return SEARCH_ORDER
     digests = run.read(PROVENANCE, dict[str, Any]).get("samples")
-    drawn = [search_sample(benchmark, count, seed).digest() for benchmark in searched]
-    return seed if digests == drawn else SEARCH_ORDER
+    for order in (SEARCH_ORDER, seed):
+        if digests == [search_sample(benchmark, count, order).digest() for benchmark in searched]:
+            return order
+    raise InputError(
+        f"run {run.name}: data or their split have changed since ({PROVENANCE} has other samples), "
+        "so which networks it searched on is not known"
+    )
 
 
 def _picked(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Any]]:

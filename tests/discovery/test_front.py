@@ -144,6 +144,15 @@ def test_a_run_of_an_earlier_version_drew_its_networks_by_its_seed(benchmark, ho
     assert earlier.architectures != now.architectures
 
 
+def test_where_the_data_have_changed_what_a_run_searched_is_not_known(home, run):
+    folder = RunFolder.find(run)
+    content = json.loads((folder.path / "environment.json").read_text())
+    for samples in (["0" * 64], None):
+        folder.write("environment.json", content | {"samples": samples})
+        with pytest.raises(InputError, match="which networks it searched on is not known"):
+            other_networks(folder, 20)
+
+
 def test_where_the_search_used_most_networks_those_of_the_champion_join(benchmark):
     part = benchmark.subset(sample(np.arange(len(benchmark.architectures)), 400, 0), "part")
     available = len(part.split.search)
