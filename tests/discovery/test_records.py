@@ -59,6 +59,15 @@ def test_a_run_is_the_same_to_the_bit_with_a_full_store_an_empty_one_and_none(ho
     assert not [text for text in heard.heard if "another process" in str(text)]
 
 
+def test_a_run_without_a_test_stores_only_what_it_searched_on(home):
+    small = {"population": 8, "offspring": 8, "networks": 8, "evidence.networks": 0}
+    config = tiny(generations=0, **small)
+    evolve(config, name="untested", records="stores")
+    store = FeatureStore(home / "stores" / "nasbench201", "nasbench201")
+    [context] = prepare(config, 1, None).contexts
+    assert store.networks(context.measurement.key) == sorted(context.architectures)
+
+
 def test_another_seed_finds_its_networks_in_the_store(home, heard, forbid_measuring):
     trees = {"population": 8, "generations": 0, "greedy_terms": 3, "seed_formulas": ("params",)}
     setup = prepare(tiny(**trees), 1, None, records="stores")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from eznas.benchmarks.benchmark import Table
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.splits import split
+from eznas.benchmarks.store import Origin, store
 from eznas.benchmarks.subsets import search_sample
 from eznas.discovery.callbacks import NoCallback
 from eznas.errors import InputError
@@ -59,6 +60,17 @@ def test_what_is_stored_is_not_measured_again(forbid_measuring):
         arena(["naswot"], spaces=["nasbench201"], measured=10)
 
 
+def test_tables_of_a_space_stand_apart():
+    networks = search_sample(load_benchmark("nasbench201"), 12).architectures
+    trials = {"cifar10": {a: (float(number),) for number, a in enumerate(networks)}}
+    store(Table("nasbench201", "test", trials), Origin("made up", "0" * 64), "mine")
+    tables = ["nasbench201", "nasbench201:mine"]
+    rows = arena(["params"], spaces=tables, networks=8, measured=4)
+    kinds = {row["space"]: row["accuracy"] for row in rows}
+    assert kinds == {"nasbench201": "validation", "nasbench201:mine": "test"}
+    assert len(arena_table(rows, 100).renderables) == 2
+
+
 def test_the_table_has_a_column_for_each_data_set():
     rows = [
         {"formula": name, "space": "nasbench201", "dataset": dataset, "accuracy": "validation"}
@@ -81,7 +93,7 @@ def test_the_table_has_a_column_for_each_data_set():
 def test_networks_are_the_usual_number_of_the_search_part_or_all_there_are():
     benchmark = load_benchmark("nasbench201")
     assert len(networks_of(benchmark, "search", None).architectures) == 2000
-    part = len(split(benchmark.components).search)
+    part = len(benchmark.split.search)
     assert len(networks_of(benchmark, "search", 10**6).architectures) == part
     held_out = networks_of(benchmark, "held-out", None)
     assert len(held_out.architectures) == 500
