@@ -149,7 +149,7 @@ def journal(workers: int) -> dict[str, object]:
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            result = eznas.evolve(settings, workers=workers, name="golden")
+            result = eznas.evolve(settings, workers=workers, name="golden", records="none")
             lines = Path("runs/golden/journal.jsonl").read_text().splitlines()
         finally:
             os.chdir(before)
