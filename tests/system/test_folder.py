@@ -166,7 +166,7 @@ evolve(read(settings={
     "generations": 10_000, "population": 16, "offspring": 16,
     "first_networks": 8, "networks": 8, "champion_networks": 0, "evidence.networks": 8,
     "raw_batch": 2, "sketch_batch": 4,
-}), name="killed")
+}), name="killed", records="none")
 """
 
 
