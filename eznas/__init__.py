@@ -21,12 +21,14 @@ from eznas.search.result import SearchResult
 from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES
 from eznas.studies.agreement import agreement
+from eznas.studies.arena import arena
 from eznas.studies.calibrate import calibrate
 from eznas.studies.combine import Combination, combine
 from eznas.studies.compare import compare
 from eznas.studies.correlate import Correlation, correlate
 from eznas.studies.explain import Explanation, explain
 from eznas.studies.features import features
+from eznas.studies.records import build_records
 from eznas.studies.run_report import Report, write_report
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
@@ -77,7 +79,9 @@ __all__ = [
     "Supernets",
     "TensorBoard",
     "agreement",
+    "arena",
     "budgets",
+    "build_records",
     "calibrate",
     "combine",
     "compare",

@@ -22,13 +22,13 @@ def _count(mask: Tensor) -> Tensor:
     return mask.sum(1).clamp_min(1)
 
 
-@aggregation("scalar -> scalar", "samples -> samples", empty=0.0)
+@aggregation("scalar -> scalar", "samples -> samples", empty=0.0, semidefinite="kept")
 def sum_layers(x: Tensor, mask: Tensor) -> Tensor:
     """Sum over live layers, 0 over none; may overflow to infinity."""
     return _masked(x, mask, 0.0).sum(1)
 
 
-@aggregation("scalar -> scalar", "samples -> samples", live=False, empty=0.0)
+@aggregation("scalar -> scalar", "samples -> samples", live=False, empty=0.0, semidefinite="kept")
 def sum_all_layers(x: Tensor, mask: Tensor) -> Tensor:
     """Sum over all layers, dead ones too, as some published proxies do; may overflow to infinity.
 

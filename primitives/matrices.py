@@ -12,14 +12,14 @@ from eznas.primitives.reductions import flat, standard, unit
 from eznas.primitives.registry import primitive
 
 
-@primitive("maps -> samples")
+@primitive("maps -> samples", semidefinite="made")
 def gram(x: Tensor) -> Tensor:
     """Inner products between samples, [rows, batch, batch]; may overflow to infinity."""
     samples = x.flatten(2).double()
     return samples @ samples.mT
 
 
-@primitive("maps -> samples")
+@primitive("maps -> samples", semidefinite="made")
 def agreement(x: Tensor) -> Tensor:
     """For each pair of samples, how many units are positive in both or in neither.
 
@@ -34,7 +34,7 @@ def agreement(x: Tensor) -> Tensor:
     return 2 * in_both - in_sample[:, :, None] - in_sample[:, None, :] + units.shape[2]
 
 
-@primitive("maps|weights -> matrix")
+@primitive("maps|weights -> matrix", semidefinite="made")
 def covariance(x: Tensor) -> Tensor:
     """Covariance of channels (of weights: input channels); may overflow to infinity.
 
@@ -45,7 +45,7 @@ def covariance(x: Tensor) -> Tensor:
     return points.mT @ points / points.shape[1]
 
 
-@primitive("maps|weights -> matrix")
+@primitive("maps|weights -> matrix", semidefinite="made")
 def channel_correlation(x: Tensor) -> Tensor:
     """Pearson correlation between channels (of weights: input channels); 0 for a constant one.
 
@@ -56,7 +56,7 @@ def channel_correlation(x: Tensor) -> Tensor:
     return (rows @ rows.mT).clamp(-1, 1)
 
 
-@primitive("samples -> same", "matrix -> matrix")
+@primitive("samples -> same", "matrix -> matrix", semidefinite="made")
 def correlation(x: Tensor) -> Tensor:
     """Pearson correlation between the rows of a matrix, [rows, m, n] to [rows, m, m].
 
@@ -69,7 +69,7 @@ def correlation(x: Tensor) -> Tensor:
     return torch.where(undefined, torch.full_like(r, torch.nan), r)
 
 
-@primitive("samples|matrix -> same", square=True)
+@primitive("samples|matrix -> same", square=True, semidefinite="kept")
 def unit_diagonal(x: Tensor) -> Tensor:
     """x_ij / sqrt(x_ii x_jj): inner products to cosines, covariance to correlation.
 
@@ -82,7 +82,7 @@ def unit_diagonal(x: Tensor) -> Tensor:
     return (x * (root[:, :, None] * root[:, None, :])).clamp(-1, 1)
 
 
-@primitive("samples|matrix -> same", "maps|weights -> same", square=True)
+@primitive("samples|matrix -> same", "maps|weights -> same", square=True, semidefinite="kept")
 def transpose(x: Tensor) -> Tensor:
     """The last two axes, equally long, exchanged."""
     return x.mT

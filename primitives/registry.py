@@ -41,6 +41,8 @@ class Primitive:
     over no rows, None where such a network gets the lowest score.
     `absent_at_zero`: whether it has no value of zero where that stands for a layer of which nothing
     comes (a measured tensor is zero throughout): such a layer is left out of what aggregates it.
+    `semidefinite`: "made" where its result is always symmetric and positive semi-definite, "kept"
+    where it is so for arguments that are.
     `definition`: as that of a statistic, of its values on measured tensors; 0: it kept them.
     """
 
@@ -54,6 +56,7 @@ class Primitive:
     live: bool = True
     empty: float | None = None
     absent_at_zero: bool = False
+    semidefinite: str = ""
     definition: int = 0
 
     def __call__(self, *tensors: torch.Tensor) -> torch.Tensor:
@@ -130,6 +133,7 @@ def primitive(
     commutative: bool = False,
     square: bool = False,
     absent_at_zero: bool = False,
+    semidefinite: str = "",
     definition: int = 0,
 ) -> Callable[[Function], Function]:
     """A decorator that registers a function under its own name, or under `name`.
@@ -145,26 +149,26 @@ def primitive(
     def register(function: Function) -> Function:
         key = name or function.__name__
         entry = Primitive(key, function, parsed, symbol, commutative, square)
-        _add(replace(entry, absent_at_zero=absent_at_zero, definition=definition))
+        entry = replace(entry, absent_at_zero=absent_at_zero, semidefinite=semidefinite)
+        _add(replace(entry, definition=definition))
         return function
 
     return register
 
 
 def aggregation(
-    *signatures: str, live: bool = True, empty: float | None = None
+    *signatures: str, live: bool = True, empty: float | None = None, semidefinite: str = ""
 ) -> Callable[[Function], Function]:
     """A decorator that registers an aggregation over the layers (or activations) of each network.
 
-    Signatures are written as for `primitive`; `live`, `empty`: see `Primitive`. Raises `ValueError`
-    as `primitive` does.
+    Signatures are written as for `primitive`; `live`, `empty`, `semidefinite`: see `Primitive`.
+    Raises `ValueError` as `primitive` does.
     """
     parsed = tuple(map(_parse, signatures))
 
     def register(function: Function) -> Function:
-        _add(
-            Primitive(function.__name__, function, parsed, aggregation=True, live=live, empty=empty)
-        )
+        entry = Primitive(function.__name__, function, parsed, aggregation=True, live=live)
+        _add(replace(entry, empty=empty, semidefinite=semidefinite))
         return function
 
     return register

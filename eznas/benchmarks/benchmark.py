@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eznas.benchmarks.splits import Booleans, Split, split
 from eznas.benchmarks.tasks import Task
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES, Space
@@ -59,7 +60,9 @@ class Benchmark:
     mean over training runs, larger is better (NaN: not known); `components`: int64 [networks],
     equal for networks that must not be on both sides of a split; `kind` of the accuracies: one of
     `KINDS`, or "given" by a user; `name` of the subset; `own_space`: the space of a user's own
-    models, which no registry has. The arrays are made read-only.
+    models, which no registry has; `is_held_out`: bool [networks], which are on that side of the
+    split (None: the components alone decide); `table`: the name of the space's table that the
+    accuracies are from, "" for its usual one. The arrays are made read-only.
     """
 
     space: str
@@ -70,9 +73,12 @@ class Benchmark:
     kind: str = "validation"
     name: str = "all"
     own_space: Space | None = None
+    is_held_out: Booleans | None = None
+    table: str = ""
 
     def __post_init__(self) -> None:
-        for array in (self.components, *self.accuracies.values()):
+        sides = () if self.is_held_out is None else (self.is_held_out,)
+        for array in (self.components, *sides, *self.accuracies.values()):
             array.setflags(write=False)
 
     @property
@@ -80,19 +86,37 @@ class Benchmark:
         """The space that builds the networks."""
         return SPACES[self.space] if self.own_space is None else self.own_space
 
+    @property
+    def source(self) -> str:
+        """The space and, but for its usual table, the table: SPACE or SPACE:NAME."""
+        return f"{self.space}:{self.table}" if self.table else self.space
+
+    @property
+    def split(self) -> Split:
+        """Which networks a search may use, and which are held out from it."""
+        if self.is_held_out is None:
+            return split(self.components)
+        return Split(np.flatnonzero(~self.is_held_out), np.flatnonzero(self.is_held_out))
+
     @staticmethod
     def of_trials(
         space: str,
         architectures: tuple[str, ...],
         datasets: Mapping[str, Dataset],
         trials: Mapping[str, Trials],
-        components: Integers,
+        parts: tuple[Integers, Booleans],
         kind: str = "validation",
+        table: str = "",
     ) -> "Benchmark":
         """A benchmark from the accuracies of every training run: data set -> for each architecture
-        one or more numbers in percent. `components`: int64 [networks]."""
+        one or more numbers in percent. `parts`: as of the function of this name in `splits`."""
         means = {dataset: np.array([*map(fmean, runs)]) for dataset, runs in trials.items()}
-        return Benchmark(space, architectures, datasets, means, components, kind)
+        components, is_held_out = parts
+        return Benchmark(
+            *(space, architectures, datasets, means, components, kind),
+            is_held_out=is_held_out,
+            table=table,
+        )
 
     def subset(self, indices: Integers, name: str) -> "Benchmark":
         """The networks with these indices, int64 [networks of the subset], in this order."""
@@ -101,15 +125,16 @@ class Benchmark:
             architectures=tuple(self.architectures[i] for i in indices),
             accuracies={d: a[indices] for d, a in self.accuracies.items()},
             components=self.components[indices],
+            is_held_out=None if self.is_held_out is None else self.is_held_out[indices],
             name=name,
         )
 
     def labelled(self) -> "Benchmark":
-        """The same benchmark with its data sets named SPACE/DATASET."""
+        """The same benchmark with its data sets named SPACE/DATASET, or SPACE:NAME/DATASET."""
         return replace(
             self,
-            datasets={f"{self.space}/{d}": dataset for d, dataset in self.datasets.items()},
-            accuracies={f"{self.space}/{d}": a for d, a in self.accuracies.items()},
+            datasets={f"{self.source}/{d}": dataset for d, dataset in self.datasets.items()},
+            accuracies={f"{self.source}/{d}": a for d, a in self.accuracies.items()},
         )
 
     def followed_by(self, other: "Benchmark") -> "Benchmark":
@@ -121,6 +146,9 @@ class Benchmark:
                 d: np.concatenate([a, other.accuracies[d]]) for d, a in self.accuracies.items()
             },
             components=np.concatenate([self.components, other.components]),
+            is_held_out=None
+            if self.is_held_out is None or other.is_held_out is None
+            else np.concatenate([self.is_held_out, other.is_held_out]),
             name=f"{self.name}; {other.name}",
         )
 

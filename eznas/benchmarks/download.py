@@ -17,7 +17,14 @@ from eznas.benchmarks.importing import (
 )
 from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.sources import SOURCES, Source, source_of
-from eznas.benchmarks.store import folder, path_of, sha256_of, stored
+from eznas.benchmarks.store import (
+    folder,
+    names_of,
+    path_of,
+    sha256_of,
+    source_parts,
+    stored,
+)
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import write_whole
@@ -54,8 +61,8 @@ def fetch(space: str, progress: Progress | None = None, replace: bool = False) -
 
 
 def verify(name: str | None = None) -> list[dict[str, Any]]:
-    """Check the table of a space and the learning curves of a name (None: all that are here), and
-    the downloaded official file.
+    """Check the tables of a space (of SPACE:NAME that one alone) and the learning curves of a name
+    (None: all that are here), and the downloaded official file.
 
     Returns a row for each table, curves and file: `what` was checked, and its `problem`, "" for
     none. `InputError` where the name is unknown or nothing of it is here.
@@ -65,8 +72,8 @@ def verify(name: str | None = None) -> list[dict[str, Any]]:
     names = (*SPACES, *(n for n in CURVES if n not in SPACES)) if name is None else (name,)
     rows = []
     for known in names:
-        if known in PACKAGED or (known in SPACES and path_of(known).exists()):
-            rows.append({"what": f"table of {known}", "problem": problem_of(known)})
+        for table in _tables_here(known):
+            rows.append({"what": f"table of {table}", "problem": problem_of(table)})
         if known in CURVES and curves_path(known).exists():
             rows.append({"what": f"curves of {known}", "problem": problem_of_curves(known)})
     for source in SOURCES:
@@ -78,14 +85,25 @@ def verify(name: str | None = None) -> list[dict[str, Any]]:
 
 def _check_here(name: str) -> None:
     """Raises `InputError`, which says where to get it, if nothing of this name is here."""
-    if name not in SPACES and name not in CURVES:
+    space, table = source_parts(name)
+    if space not in SPACES and name not in CURVES:
         raise unknown("space", name, [*SPACES, *CURVES])
-    has_curves = name in CURVES and curves_path(name).exists()
-    if has_curves or name in PACKAGED or (name in SPACES and path_of(name).exists()):
+    if (name in CURVES and curves_path(name).exists()) or any(_tables_here(name)):
         return
-    if name in SPACES:
-        stored(name)  # raises the error
+    if space in SPACES:
+        stored(space, table)  # raises the error
     stored_curves(name)
+
+
+def _tables_here(source: str) -> list[str]:
+    """The tables that are here of a space, its usual one first; of SPACE:NAME that one alone."""
+    space, name = source_parts(source)
+    if space not in SPACES:
+        return []
+    if name:
+        return [source] if path_of(space, name).exists() else []
+    is_here = space in PACKAGED or path_of(space).exists()
+    return [space] * is_here + [f"{space}:{other}" for other in names_of(space)]
 
 
 def downloads() -> Path:

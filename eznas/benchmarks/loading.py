@@ -8,8 +8,8 @@ import numpy as np
 from eznas.benchmarks.benchmark import DATASETS, Benchmark, Dataset, select_datasets
 from eznas.benchmarks.readers.nasbench201 import load as load_nasbench201
 from eznas.benchmarks.readers.plain_csv import read_accuracies
-from eznas.benchmarks.splits import components as components_of
-from eznas.benchmarks.store import stored
+from eznas.benchmarks.splits import parts
+from eznas.benchmarks.store import source_parts, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
@@ -17,16 +17,19 @@ from eznas.spaces import SPACES
 PACKAGED = {"nasbench201": load_nasbench201}
 
 
-def load(space: str, datasets: Sequence[str] = ()) -> Benchmark:
-    """All networks of a space with their accuracies on some data sets (none are named: on all);
-    each name is DATASET, or DATASET@SIZE for its images at another size.
+def load(source: str, datasets: Sequence[str] = ()) -> Benchmark:
+    """All networks of a space (SPACE, or SPACE:NAME for another table of it than the usual one)
+    with their accuracies on some data sets (none are named: on all); each name is DATASET, or
+    DATASET@SIZE for its images at another size.
 
-    Raises `InputError` for an unknown space or data set, and for a space whose accuracies neither
-    come with a package nor were imported.
+    Raises `InputError` for an unknown space, table or data set, and for a space whose accuracies
+    neither come with a package nor were imported.
     """
+    space, table = source_parts(source)
     if space not in SPACES:
         raise unknown("space", space, SPACES)
-    benchmark = PACKAGED[space]() if space in PACKAGED else stored(space).benchmark()
+    is_packaged = space in PACKAGED and not table
+    benchmark = PACKAGED[space]() if is_packaged else stored(space, table).benchmark()
     selected = select_datasets(space, benchmark.datasets, datasets)
     accuracies = {name: benchmark.accuracies[name.partition("@")[0]] for name in selected}
     return replace(benchmark, datasets=selected, accuracies=accuracies)
@@ -36,26 +39,27 @@ def load_tasks(
     tasks: Sequence[str], unseen: Sequence[str] = ()
 ) -> tuple[list[Benchmark], list[Benchmark]]:
     """The benchmark of each space among the tasks, and of each space that no search sees: texts
-    SPACE, SPACE/DATASET or SPACE/DATASET@SIZE.
+    SPACE, SPACE/DATASET or SPACE/DATASET@SIZE; for SPACE also SPACE:NAME, another table of it.
 
-    With more than one space in all, data sets are named SPACE/DATASET. Raises `InputError` for a
-    space that is among both, and as `load`.
+    With more than one space or table in all, data sets are named SPACE/DATASET. Raises `InputError`
+    for a space that is among both, under whatever table, and as `load`.
     """
     searched_spaces, unseen_spaces = datasets_by_space(tasks), datasets_by_space(unseen)
-    if in_both := searched_spaces.keys() & unseen_spaces.keys():
+    names = ({source_parts(source)[0] for source in by} for by in (searched_spaces, unseen_spaces))
+    if in_both := set.intersection(*names):
         raise InputError(f"space {min(in_both)}: among the tasks, it cannot be held out")
     is_single = len(searched_spaces) + len(unseen_spaces) == 1
 
     def loaded(by_space: dict[str, list[str]]) -> list[Benchmark]:
-        benchmarks = [load(space, datasets) for space, datasets in by_space.items()]
+        benchmarks = [load(source, datasets) for source, datasets in by_space.items()]
         return benchmarks if is_single else [benchmark.labelled() for benchmark in benchmarks]
 
     return loaded(searched_spaces), loaded(unseen_spaces)
 
 
 def datasets_by_space(tasks: Sequence[str]) -> dict[str, list[str]]:
-    """Space -> the names of its data sets (an empty list: all of them), from texts as `load_tasks`
-    takes them."""
+    """Space (or SPACE:NAME) -> the names of its data sets (an empty list: all of them), from texts
+    as `load_tasks` takes them."""
     by_space: dict[str, list[str]] = {}
     for space, _, dataset in (task.partition("/") for task in tasks):
         by_space.setdefault(space, []).append(dataset)
@@ -74,16 +78,13 @@ def from_accuracy_file(space: str, file: str, datasets: Sequence[str] = ()) -> B
     architectures, accuracies = read_accuracies(file, SPACES[space])
     if len(architectures) < 2:
         raise InputError(f"{file}: expected at least 2 rows, got {len(architectures)}")
-    if space in PACKAGED:  # whose networks may be linked by others that are not in the file
-        benchmark = load(space, datasets)
-        selected = benchmark.datasets
-        index_of = {a: i for i, a in enumerate(benchmark.architectures)}
-        components = benchmark.components[[index_of[a] for a in architectures]]
-    else:
-        selected = select_datasets(space, _published_datasets(space), datasets)
-        components = components_of(SPACES[space], architectures)
-    accuracies_of = dict.fromkeys(selected, accuracies)
-    return Benchmark(space, architectures, selected, accuracies_of, components, "given", "given")
+    selected = select_datasets(space, _published_datasets(space), datasets)
+    components, is_held_out = parts(SPACES[space], architectures)
+    return Benchmark(
+        *(space, architectures, selected, dict.fromkeys(selected, accuracies), components),
+        *("given", "given"),
+        is_held_out=is_held_out,
+    )
 
 
 def without_accuracies(

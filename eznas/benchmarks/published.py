@@ -28,7 +28,8 @@ from eznas.spaces import Space
 
 FAILED = -1e8
 ARCHITECTURE = COLUMNS["architecture"]  # possible names of the column of architectures
-UNSCORED = {*ARCHITECTURE, "index", "dataset", "val_accuracy"}  # columns that hold no scores
+# columns that hold no scores
+UNSCORED = {*ARCHITECTURE, "index", "dataset", "val_accuracy", "test_accuracy"}
 ALIASES = {"jacov": "jacob_cov", "nwot": "naswot", "flops": "operations"}  # published -> eznas
 
 

@@ -1,10 +1,13 @@
 """Which networks a search may use, and which are held out to test its result.
 
 The unit is a component: networks linked by a shared name (isomorphism class, live cell). So no
-network is used in a search under one name and tests its result under another.
+network is used in a search under one name and tests its result under another. The side of a
+component does not depend on which other networks a table holds (see `parts`).
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+import functools
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +17,63 @@ from eznas.errors import InputError
 from eznas.spaces import Space
 
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 SPLIT_SEED = 201
 HELD_OUT_SHARE = 0.4
+HALVED = ("naap440",)  # spaces so small that half of their networks are held out
+
+
+def parts(space: Space, architectures: Sequence[str]) -> tuple[Integers, Booleans]:
+    """Component of each architecture, int64 [networks], numbered from 0 by first appearance, and
+    whether it is held out, bool [networks].
+
+    Which networks are together and which are held out is the same in every table of the space.
+    Where the space can be listed, that is determined on the whole space: 40 % of its components are
+    held out, of `HALVED` spaces half of the networks. Elsewhere a draw from a component's name
+    alone says whether it is held out (of 40 % it is), and components are those of these
+    architectures: they are the same in every table where a network has one name, as in all such
+    spaces that come with eznas. Raises `InputError` if an architecture is not of the space.
+    """
+    if space.is_listable:
+        index_of, of_whole, is_held_out = _whole(space)
+        indices = [index_of[space.canonical(a)] for a in architectures]
+        return connected_components(of_whole[indices].tolist()), is_held_out[indices]
+    names = [space.names(a) for a in architectures]
+    numbers = connected_components(*zip(*names, strict=True))
+    first: dict[int, str] = {}  # component -> its first name
+    for number, name in zip(numbers.tolist(), (min(map(repr, n)) for n in names), strict=True):
+        first[number] = min(name, first.get(number, name))
+    drawn = [_uniform(f"{space.name} {first[number]}") for number in numbers.tolist()]
+    return numbers, np.array(drawn) < HELD_OUT_SHARE
+
+
+@functools.cache
+def _whole(space: Space) -> tuple[Mapping[str, int], Integers, Booleans]:
+    """Of a space that can be listed: architecture -> its index, and the `parts` of all."""
+    architectures = space.architectures()
+    numbers = components(space, architectures)
+    is_held_out = np.zeros(len(architectures), dtype=bool)
+    held_out = _half(numbers) if space.name in HALVED else split(numbers).held_out
+    is_held_out[held_out] = True
+    return {a: i for i, a in enumerate(architectures)}, numbers, is_held_out
+
+
+def _half(components: Integers) -> Integers:
+    """The indices of half of the networks, int64 [networks // 2]: whole components in random order,
+    but for those with more networks than are still missing."""
+    sizes = np.bincount(components)
+    chosen, missing = list[int](), len(components) // 2
+    for component in _shuffled(len(sizes), SPLIT_SEED).tolist():
+        if sizes[component] <= missing:
+            chosen.append(component)
+            missing -= int(sizes[component])
+    return np.flatnonzero(np.isin(components, chosen))
+
+
+def _uniform(text: str) -> float:
+    """A number in [0, 1) drawn from a text: always the same."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
 
 def components(space: Space, architectures: Sequence[str]) -> Integers:
@@ -70,8 +127,8 @@ class Split:
 def split(components: Integers, seed: int = SPLIT_SEED) -> Split:
     """The split of networks by whole components, 40 % of the components held out.
 
-    components: int64 [networks], numbered from 0. Every run uses the default seed, so that all
-    results are tested on the same networks.
+    components: int64 [networks], numbered from 0. Everything uses the default seed, so that all
+    results are tested on the same networks; `Benchmark.split` is the split of those of a table.
     """
     count = int(components.max(initial=-1)) + 1
     is_held_out = np.zeros(count, dtype=bool)

@@ -57,7 +57,10 @@ def fetch(space: Space, replace: Replace = False, as_json: AsJson = False) -> No
 def verify(
     space: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Only what is here of this space, or these curves."),
+        typer.Argument(
+            metavar="NAME",
+            help="Only what is here of this space, of SPACE:NAME, or of these curves.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,10 +78,10 @@ def verify(
 
 @data.command("import")
 def import_file(
-    name: Annotated[
+    space: Annotated[
         str,
         typer.Argument(
-            metavar="NAME",
+            metavar="SPACE",
             help="A search space, or learning curves (`eznas data list` lists both).",
         ),
     ],
@@ -99,11 +102,19 @@ def import_file(
         str | None,
         typer.Option(help="Data set of a CSV's accuracies.", show_default="the space's first"),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep the table under this name beside the usual one: SPACE:NAME in other "
+            "commands.",
+            show_default="the space's usual table",
+        ),
+    ] = None,
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Import an official file, or a CSV with the columns architecture,accuracy (in percent)."""
-    emit(import_named(name, file, kind, dataset, replace), as_json, _show_imported)
+    emit(import_named(space, file, kind, dataset, replace, name), as_json, _show_imported)
 
 
 def _show_imported(content: dict[str, Any]) -> None:

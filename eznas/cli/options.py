@@ -13,7 +13,8 @@ import typer
 from pydantic import BaseModel
 
 from eznas.benchmarks.subsets import SETS, AtMost
-from eznas.discovery.config import Config, EvidenceConfig, ModelsConfig
+from eznas.discovery.config import Config
+from eznas.discovery.sections import EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError
 from eznas.evolution.config import DEFAULT_STATISTICS, EvolutionConfig
@@ -171,6 +172,7 @@ EVOLUTION_OPTIONS: Group = {  # configuration key -> option
     "evidence.hold_out": from_field(
         EvidenceConfig, "hold_out", metavar="SPACE[/DATASET]", default="none"
     ),
+    "evidence.networks": from_field(EvidenceConfig, "networks", name="test_networks"),
     "models.file": from_field(
         ModelsConfig, "file", "--models", name="models", metavar="FILE.csv", default="none"
     ),

@@ -10,12 +10,13 @@ PANELS = {
     "Score models": ("score", "compare", "proxies", "show", "explain", "export"),
     "Evolve a proxy": ("init", "evolve", "resume", "ls", "watch", "front", "report"),
     "Measure proxies": (
-        *("correlate", "combine", "agreement", "features", "calibrate", "speed", "vocabulary"),
+        *("correlate", "arena", "final", "combine", "agreement", "features", "calibrate"),
+        *("speed", "vocabulary"),
     ),
     "Predict and search": (
         *("predictors", "predict", "budgets", "search", "split", "split-quality", "supernet"),
     ),
-    "Help, and data": ("guide", "doctor", "data"),
+    "Help, and data": ("guide", "doctor", "data", "records"),
 }
 
 

@@ -53,6 +53,10 @@ class LiveProgress:
         self._phase = _Phase()
         return partial(self._advance, self._phase)
 
+    def note(self, text: str) -> None:
+        """Show a line."""
+        self._print(f"eznas: {text}")
+
     def generation(self, report: Generation, seconds: float, left: float) -> None:
         """Show a generation: how good the best formula is and how many are evaluated in a second,
         how much time is left, and which networks could not be measured."""

@@ -6,8 +6,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from eznas.cli.app import line, out
-from eznas.discovery.config import Config, ModelsConfig
+from eznas.discovery.config import Config
 from eznas.discovery.run import PAGE
+from eznas.discovery.sections import ModelsConfig
 from eznas.report import tables
 from eznas.report.cells import duration
 from eznas.report.formulas import formula_lines
@@ -31,6 +32,8 @@ def show_result(result: dict[str, Any]) -> None:
             f"chosen from {formulas} formulas in {duration(result['seconds'])}"
             f"{', not yet tested' if stopped else ''}"
         )
+    if result.get("untested"):
+        line(tables.UNTESTED)
     if result["stopped"] in _LIMITS:
         line(f"the search ended before its last generation, by {_LIMITS[result['stopped']]}")
     if result["recommended"]:

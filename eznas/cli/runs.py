@@ -59,6 +59,15 @@ Board = Annotated[
         show_default="none",
     ),
 ]
+Records = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|none",
+        help="Feature stores, a folder for each space in it: values in them are not measured "
+        "again, and those of short features are added.",
+        show_default="features in the data folder",
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(
@@ -87,6 +96,7 @@ def evolve(
     name: Name = None,
     time: Time = None,
     memory: Memory = None,
+    records: Records = None,
     address: Address = None,
     tensorboard: Board = None,
     dry_run: Annotated[
@@ -103,7 +113,8 @@ def evolve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evolve a proxy, and test it on networks that the search did not use.
+    """Evolve a proxy, and test it on networks that the search did not use (--test-networks 0: do
+    not test it yet).
 
     Settings come from the preset, CONFIG.toml, --set and the other options; the later of these win.
     The defaults shown are those of the preset quick.
@@ -123,6 +134,7 @@ def evolve(
             name=name,
             seconds=seconds,
             memory=megabytes,
+            records=records,
             watcher=watcher,
         )
     _end(result, as_json)
@@ -142,6 +154,7 @@ def resume(
     time: Time = None,
     workers: Workers = None,
     memory: Memory = None,
+    records: Records = None,
     address: Address = None,
     tensorboard: Board = None,
     force: Annotated[
@@ -162,6 +175,7 @@ def resume(
             seconds=seconds,
             workers=workers or cores(),
             memory=megabytes,
+            records=records,
             force=force,
             previous=previous,
             watcher=watcher,

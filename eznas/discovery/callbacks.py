@@ -41,6 +41,11 @@ class CallbackList:
 
         return progress
 
+    def note(self, text: str) -> None:
+        """See `Phases.note`."""
+        for callback in self._callbacks:
+            callback.note(text)
+
     def generation(self, report: Generation, seconds: float, left: float) -> None:
         """See `Callback.generation`."""
         for callback in self._callbacks:

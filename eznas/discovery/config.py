@@ -9,42 +9,15 @@ import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from eznas.discovery.sections import EvidenceConfig, ModelsConfig
 from eznas.discovery.termination import TerminationConfig
 from eznas.errors import InputError, unknown
 from eznas.evolution.config import EvolutionConfig
 from eznas.statistics.config import SEARCH, MeasurementSettings
-
-
-class EvidenceConfig(BaseModel):
-    """On what the champion is tested in the end; none of it takes part in the search."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    networks: int = Field(500, ge=8, description="Held-out networks of each space.")
-    replicates: int = Field(1000, ge=10, description="Bootstrap replicates behind an interval.")
-    hold_out: tuple[str, ...] = Field(
-        (), description="Spaces that the search never sees: SPACE or SPACE/DATASET."
-    )
-
-
-class ModelsConfig(BaseModel):
-    """A user's own models and accuracies, on which formulas are evolved in place of tasks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file: str | None = Field(
-        None, description="Models and accuracies of your own, in place of tasks: see own-models."
-    )
-    input: tuple[str, ...] = Field(
-        (), description="What goes into these models, once for each argument: 1,8,8."
-    )
-    init: Literal["keep", "kaiming"] | None = Field(
-        None, description="Their parameters: keep or kaiming (none: as `eznas score` has it)."
-    )
 
 
 class Config(BaseModel):

@@ -19,7 +19,7 @@ from eznas.discovery.setup import Setup, prepare
 from eznas.discovery.termination import termination_of
 from eznas.evolution.engine import Engine
 from eznas.formulas.parser import parse
-from eznas.metrics import kendall
+from eznas.metrics import Difference, Row, kendall
 from eznas.proxies.measured import ScoringSettings, score_all
 from eznas.proxies.proxy import Proxy
 from eznas.spaces.own_models import Model
@@ -137,8 +137,10 @@ class ProxySearch(BaseEstimator):  # type: ignore[misc]
             config = setup.config
             limits = termination_of(config.evolution.generations, config.termination, None)
             search = search_formulas(setup, self.workers, callback, limits, on_generation=keep)
-            rows, differences = cross_validate(setup, search, self.workers, callback)
-            recommended = not_ahead_of(rows)
+            rows, differences, recommended = list[Row](), list[Difference](), ""
+            if config.evidence.networks:
+                rows, differences = cross_validate(setup, search, self.workers, callback)
+                recommended = not_ahead_of(rows)
         entries = front_of(archived)
         front, _ = evaluated(entries, setup.samples, setup.config, self.workers, callback)
         keys = ("formula", "size", "fitness", "low", "high", "recommended")

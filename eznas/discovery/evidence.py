@@ -9,13 +9,13 @@ import numpy.typing as npt
 from eznas.benchmarks import Benchmark
 from eznas.discovery.callbacks import Callback
 from eznas.discovery.config import Config
+from eznas.discovery.records import stores_for
 from eznas.discovery.search import SearchResult
-from eznas.discovery.setup import BASELINES, Setup, contexts_for
+from eznas.discovery.setup import Setup, baselines, contexts_for
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.network_scores import reasons_undefined, table_of, table_scores
-from eznas.evaluation.workers import start
+from eznas.evaluation.stored_workers import Measuring, started
 from eznas.formulas.expression import Expression
-from eznas.formulas.parser import parse
 from eznas.metrics import (
     Difference,
     Row,
@@ -25,7 +25,7 @@ from eznas.metrics import (
     difference_rows,
 )
 from eznas.metrics.rows import Why
-from eznas.proxies.classics import CLASSICS, SIZES
+from eznas.proxies.classics import SIZES
 
 Array = npt.NDArray[np.float64]
 Evidence = tuple[list[Row], list[Difference]]
@@ -43,14 +43,9 @@ def gather_evidence(
         formulas["greedy"] = search.greedy
     rows, differences = list[Row](), list[Difference]()
     for benchmark in setup.held_out:
-        of_space = _tested(formulas, benchmark, setup.config, workers, callback)
+        of_space = _tested(formulas, benchmark, setup, workers, callback)
         rows, differences = rows + of_space[0], differences + of_space[1]
     return rows, differences
-
-
-def baselines() -> dict[str, Expression]:
-    """The formulas of the published proxies that stand beside every champion, by name."""
-    return {name: parse(CLASSICS[name].formula) for name in BASELINES}
 
 
 def figures(
@@ -85,15 +80,22 @@ def figures(
 def _tested(
     formulas: Mapping[str, Expression],
     benchmark: Benchmark,
-    config: Config,
+    setup: Setup,
     workers: int,
     callback: Callback,
 ) -> Evidence:
     """The evidence on the held-out networks of one space."""
     count, architectures = len(benchmark.architectures), benchmark.architectures
-    progress = callback.phase(f"testing on {count} networks of {benchmark.space}", count)
-    make_evaluator = partial(Evaluator, contexts_for(benchmark, config), keep=False, lenient=True)
-    team = start(make_evaluator, workers, lenient=True, progress=progress)
+    contexts = contexts_for(benchmark, setup.config)
+    team = started(
+        partial(Evaluator, contexts, keep=False, lenient=True),
+        workers,
+        contexts,
+        stores_for(contexts, setup.records),
+        Measuring(f"testing on {count} networks of {benchmark.source}", count, callback),
+        lenient=True,
+        listed=setup.listed,
+    )
     tasks = benchmark.tasks()
     try:
         with one_thread():
@@ -107,4 +109,4 @@ def _tested(
         context = context_of[dataset]
         return reasons_undefined(formulas[name], table, context, architectures, networks)
 
-    return figures(scores, list(formulas), benchmark, config, benchmark.name, why)
+    return figures(scores, list(formulas), benchmark, setup.config, benchmark.name, why)

@@ -9,9 +9,10 @@ import numpy as np
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.subsets import not_searched
+from eznas.benchmarks.subsets import SEARCH_ORDER, not_searched, search_sample
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
+from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.setup import contexts_for, own_networks
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import Evaluator, one_thread
@@ -86,10 +87,10 @@ def front(
     if saved is not None and saved.at_most == at_most and not again:
         return saved
     config: Config = folder.read(CONFIG, Config)
-    benchmarks = other_networks(config, at_most)
+    benchmarks = other_networks(folder, at_most)
     rows, error = evaluated(entries, benchmarks, config, workers, watcher or NoCallback())
     sets = [
-        {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+        {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
         for b in benchmarks
     ]
     result = Front(folder.name, rows, sets, error, at_most)
@@ -140,7 +141,7 @@ def evaluated(
     undefined = np.zeros(len(formulas), dtype=np.int64)  # networks without a score
     for benchmark in benchmarks:
         count = len(benchmark.architectures)
-        progress = callback.phase(f"measuring {count} networks of {benchmark.space}", count)
+        progress = callback.phase(f"measuring {count} networks of {benchmark.source}", count)
         contexts = contexts_for(benchmark, config)
         team = start(
             partial(Evaluator, contexts, keep=False, lenient=True),
@@ -220,14 +221,40 @@ def front_in(folder: RunFolder) -> list[Row]:
     return sorted(marked, key=lambda row: row["size"])
 
 
-def other_networks(config: Config, at_most: int) -> list[Benchmark]:
+def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
     """Up to so many networks of each space of a run that its search did not use; of a user's own
-    models all. Raises `InputError` where too few are left."""
+    models all. Raises `InputError` where too few are left, and where what the search used is not
+    known."""
+    config: Config = run.read(CONFIG, Config)
     if config.models.file is not None:
         return [replace(own_networks(config), name="all, which the search used")]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
     used = evolution.networks, evolution.champion_networks
-    return [not_searched(benchmark, *used, evolution.seed, at_most) for benchmark in searched]
+    order = _order_of(run, searched, sum(used), evolution.seed)
+    return [
+        not_searched(
+            benchmark,
+            *(*used, at_most, order),
+            others=[b for b in searched if b.space == benchmark.space and b is not benchmark],
+        )
+        for benchmark in searched
+    ]
+
+
+def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int) -> int:
+    """The seed of the order in which a run took so many networks of each space: that of every run,
+    or, in earlier versions, the run's own. Raises `InputError` where its folder has the digests of
+    neither, as after a change of data or of their split: then what it searched is not known."""
+    if not run.has(PROVENANCE):
+        return SEARCH_ORDER
+    digests = run.read(PROVENANCE, dict[str, Any]).get("samples")
+    for order in (SEARCH_ORDER, seed):
+        if digests == [search_sample(benchmark, count, order).digest() for benchmark in searched]:
+            return order
+    raise InputError(
+        f"run {run.name}: data or their split have changed since ({PROVENANCE} has other samples), "
+        "so which networks it searched on is not known"
+    )
 
 
 def _picked(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Any]]:

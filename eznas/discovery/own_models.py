@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
-from eznas.discovery.evidence import Evidence, baselines, figures
+from eznas.discovery.evidence import Evidence, figures
 from eznas.discovery.search import SearchResult, evolved, search_table, tasks_of
-from eznas.discovery.setup import BASELINES, Setup
+from eznas.discovery.setup import BASELINES, Setup, baselines
 from eznas.discovery.termination import termination_of
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable, Shard

@@ -20,7 +20,8 @@ class Result:
     correlations on held-out networks, and `difference`: between the champion and each baseline
     (both are empty after an interrupt). `recommended`: the published proxy to be preferred on a
     user's own models, because these were too few to evolve a formula on, or the champion was not
-    ahead of it in cross-validation; "" where there is none.
+    ahead of it in cross-validation; "" where there is none. `untested`: whether the run was to end
+    without a test (evidence.networks 0).
     """
 
     run: str
@@ -32,6 +33,7 @@ class Result:
     held_out: list[Row] = field(default_factory=list)
     difference: list[Difference] = field(default_factory=list)
     recommended: str = ""
+    untested: bool = False
 
 
 class Outcome(BaseModel):
@@ -40,3 +42,4 @@ class Outcome(BaseModel):
     stopped: str = ""
     evaluations: int = 0
     held_out: list[dict[str, Any]] = []
+    untested: bool = False

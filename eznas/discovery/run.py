@@ -16,19 +16,15 @@ from eznas.discovery.evidence import gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
+from eznas.discovery.records import NONE
 from eznas.discovery.result import RESULT, Outcome, Result
-from eznas.discovery.search import (
-    OnGeneration,
-    SearchResult,
-    search_formulas,
-)
+from eznas.discovery.search import OnGeneration, SearchResult, search_formulas
 from eznas.discovery.setup import Setup, prepare
 from eznas.discovery.termination import Termination, termination_of
 from eznas.errors import InputError
 from eznas.evolution.engine import Engine
 from eznas.evolution.generation import Generation
 from eznas.formulas.parser import parse
-from eznas.metrics import Difference, Row
 from eznas.proxies import files
 from eznas.proxies.loading import NAMES
 from eznas.proxies.proxy import Proxy
@@ -48,6 +44,7 @@ def evolve(
     name: str | None = None,
     seconds: float | None = None,
     memory: int | None = None,
+    records: str | None = None,
     watcher: Callback | None = None,
     save: bool = True,
 ) -> Result:
@@ -55,21 +52,22 @@ def evolve(
 
     The run gets a new folder runs/`name` (without a name: one after its space and seed). After a
     `KeyboardInterrupt` it ends with the best formula so far, and `resume` goes on with it; before
-    its first generation is complete the interrupt is raised. Without `save` there is no folder, and
-    an interrupt is always raised.
+    its first generation is complete the interrupt is raised. Without `save` there is no folder, no
+    feature store unless one is named, and an interrupt is always raised.
 
     `seconds` ends the search early. `memory`: megabytes that all processes may take together;
-    measured networks beyond that go to temporary files. `watcher` is called as the run makes
-    progress. Equal configurations give equal journals and champions for any number of workers and
-    any memory, and so does a run that was cut off and resumed, however often (on a CPU: a GPU's
-    results depend on its free memory in their last bits).
+    measured networks beyond that go to temporary files. `records`: a folder of feature stores, see
+    `eznas.discovery.records`. `watcher` is called as the run makes progress. Equal configurations
+    give equal journals and champions for any number of workers, any memory and any records, and so
+    does a run that was cut off and resumed, however often (on a CPU: a GPU's results depend on its
+    free memory in their last bits).
 
     `InputError` for a configuration with which the run cannot begin (an unknown task, statistic or
     seed formula, too few networks, ...), a name that is taken, too little memory, and a folder that
     cannot be written.
     """
     config = config or Config()
-    setup = prepare(config, workers, memory)
+    setup = prepare(config, workers, memory, records=records if save else records or NONE)
     config, callback = setup.config, watcher or NoCallback()
     termination = termination_of(config.evolution.generations, config.termination, seconds)
     if not save:
@@ -92,6 +90,7 @@ def resume(
     seconds: float | None = None,
     workers: int = 1,
     memory: int | None = None,
+    records: str | None = None,
     force: bool = False,
     previous: bool = False,
     watcher: Callback | None = None,
@@ -116,7 +115,7 @@ def resume(
             config.evolution.generations, config.termination, seconds, last
         )
         _check_unfinished(folder, checkpoint, termination)
-        setup = prepare(config, workers, memory)
+        setup = prepare(config, workers, memory, records=records)
         check_unchanged(folder, provenance(setup, workers), force)
         recorder = _Recorder(setup, folder, checkpoints, termination)
         return recorder.run(workers, watcher or NoCallback(), checkpoint)
@@ -141,7 +140,9 @@ def _check_unfinished(
     if checkpoint is None or not folder.has(RESULT):
         return
     outcome, generation = folder.read(RESULT, Outcome), checkpoint.search.generation
-    tested = outcome.held_out and outcome.evaluations == checkpoint.search.evaluations
+    tested = (
+        outcome.held_out or outcome.untested
+    ) and outcome.evaluations == checkpoint.search.evaluations
     at_limit = outcome.stopped in ("evaluations", "target", "patience") and termination.configured
     if tested and (generation >= termination.last or at_limit):
         raise InputError(
@@ -153,13 +154,13 @@ def _check_unfinished(
 def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Termination) -> Result:
     """A run without a folder."""
     start_time = time.monotonic()
-    recommended = ""
+    evidence: dict[str, Any]
     if setup.has_too_few:
         recommended, search, (rows, differences) = recommend(setup, workers, callback)
+        evidence = {"held_out": rows, "difference": differences, "recommended": recommended}
     else:
         search = search_formulas(setup, workers, callback, termination)
-        rows, differences = _tested(setup, search, workers, callback)
-        recommended = not_ahead_of(rows) if setup.is_own else ""
+        evidence = _tested(setup, search, workers, callback)
     return Result(
         run="",
         champion="champion",
@@ -167,19 +168,19 @@ def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Term
         seconds=time.monotonic() - start_time,
         evaluations=search.evaluations,
         stopped=search.stopped,
-        held_out=rows,
-        difference=differences,
-        recommended=recommended,
+        **evidence,
     )
 
 
-def _tested(
-    setup: Setup, search: SearchResult, workers: int, callback: Callback
-) -> tuple[list[Row], list[Difference]]:
-    """The evidence for a champion: on networks held out, or by cross-validation."""
-    if setup.is_own:
-        return cross_validate(setup, search, workers, callback)
-    return gather_evidence(setup, search, workers, callback)
+def _tested(setup: Setup, search: SearchResult, workers: int, callback: Callback) -> dict[str, Any]:
+    """What a result has of the test of a champion: on networks held out, by cross-validation, or
+    that there was none."""
+    if not setup.config.evidence.networks:
+        return {"untested": True}
+    test = cross_validate if setup.is_own else gather_evidence
+    rows, differences = test(setup, search, workers, callback)
+    recommended = not_ahead_of(rows) if setup.is_own else ""
+    return {"held_out": rows, "difference": differences, "recommended": recommended}
 
 
 @dataclass(eq=False)
@@ -204,10 +205,7 @@ class _Recorder:
                 return self._recommended(result, workers, callback, start_time)
             search = search_formulas(self.setup, workers, callback, self.termination, state, save)
             result = replace(result, formula=search.champion.text, stopped=search.stopped)
-            rows, differences = _tested(self.setup, search, workers, callback)
-            result = replace(result, held_out=rows, difference=differences)
-            if self.setup.is_own:
-                result = replace(result, recommended=not_ahead_of(rows))
+            result = replace(result, **_tested(self.setup, search, workers, callback))
         except KeyboardInterrupt as interrupt:
             if not self.checkpoints.exist:
                 advice = f"no formula yet; `eznas resume {self.folder.name}` begins the search anew"
@@ -293,6 +291,7 @@ class _Recorder:
         tested = result.recommended if self.setup.has_too_few else "champion"
         evidence = [dict(row) for row in result.held_out if row["proxy"] == tested]
         coverage = coverages.get(result.formula)
-        labels = {sample.space: len(sample.architectures) for sample in self.setup.samples}
-        content = files.to_proxy_file(proxy, self.setup.measured, evidence, coverage, labels)
+        content = files.to_proxy_file(
+            proxy, self.setup.measured, evidence, coverage, self.setup.labels, result.untested
+        )
         files.write(Path(self.folder.path, files.CHAMPION), content)

@@ -9,12 +9,13 @@ import numpy as np
 
 from eznas.benchmarks import Task
 from eznas.discovery.callbacks import Callback
+from eznas.discovery.records import stores_for
 from eznas.discovery.setup import Setup
 from eznas.discovery.termination import Termination
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.network_scores import shard_size
-from eznas.evaluation.workers import Workers, start
+from eznas.evaluation.network_scores import ShardEvaluation, shard_size
+from eznas.evaluation.stored_workers import Measuring, started
 from eznas.evolution import randomness
 from eznas.evolution.engine import Engine
 from eznas.evolution.fitness import evaluate_fitness
@@ -61,11 +62,18 @@ def search_formulas(
     evolution = setup.config.evolution
     random_state = randomness.state()
     count = sum(len(sample.architectures) for sample in setup.samples)
-    progress = callback.phase(f"measuring {count} networks to search on", count)
     make_evaluator = partial(
         Evaluator, setup.contexts, evolution.statistics, budget=setup.budget, lenient=True
     )
-    team = start(make_evaluator, workers, lenient=True, progress=progress)
+    team = started(
+        make_evaluator,
+        workers,
+        setup.contexts,
+        stores_for(setup.contexts, setup.records),
+        Measuring(f"measuring {count} networks to search on", count, callback),
+        lenient=True,
+        listed=setup.listed,
+    )
     try:
         with one_thread():
             table = search_table(setup, team)
@@ -115,7 +123,7 @@ def _run_generations(
     return stopped
 
 
-def search_table(setup: Setup, team: Workers) -> FeatureTable:
+def search_table(setup: Setup, team: ShardEvaluation) -> FeatureTable:
     """An empty table for the networks of all samples, each in all its contexts."""
     architectures = [context.architectures for context in setup.contexts]
     return FeatureTable(architectures, team.evaluate, shard_size(setup.samples))

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import held_out, of_unseen_space, search_sample
+from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_sample
 from eznas.discovery.config import Config
+from eznas.discovery.records import NONE, listed_features, records_folder
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
@@ -16,7 +18,9 @@ from eznas.evaluation.evaluator import Evaluator
 from eznas.evolution.grammar import Grammar
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
+from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
+from eznas.proxies.classics import CLASSICS
 from eznas.proxies.files import MeasurementRecord
 from eznas.proxies.loading import load
 from eznas.statistics.catalogue import CATALOGUE
@@ -44,8 +48,8 @@ CHECKED_NETWORKS = 3  # of each space, of which one must run before anything els
 @dataclass(frozen=True, eq=False)
 class Setup:
     """What a run needs to begin or to resume: the networks of each space to search on, all contexts
-    of these, held-out networks, seed formulas, and the bytes of memory that each worker may take
-    (None: no limit)."""
+    of these, held-out networks, seed formulas, the bytes of memory that each worker may take
+    (None: no limit), and the folder of feature stores (None: there are none)."""
 
     config: Config
     samples: Sequence[Benchmark]
@@ -53,6 +57,13 @@ class Setup:
     held_out: Sequence[Benchmark]
     seeds: Sequence[Expression]
     budget: int | None
+    records: Path | None = None
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """The features that feature stores keep: those that every run looks at."""
+        statistics = self.config.evolution.statistics
+        return listed_features(statistics, [*self.seeds, *baselines().values()])
 
     @property
     def is_own(self) -> bool:
@@ -71,33 +82,50 @@ class Setup:
         return self.is_own and len(self.samples[0].architectures) < SMALL
 
     @property
+    def labels(self) -> dict[str, int]:
+        """Space -> the number of networks whose accuracies the search sees, in whichever table."""
+        networks: dict[str, set[str]] = {}
+        for sample in self.samples:
+            networks.setdefault(sample.space, set()).update(sample.architectures)
+        return {space: len(names) for space, names in networks.items()}
+
+    @property
     def measured(self) -> MeasurementRecord:
         """How the networks of this run are measured, as in archives and proxy files."""
         return MeasurementRecord.of(self.contexts, self.config.measurement)
 
 
 def prepare(
-    config: Config, workers: int, memory: int | None, own: Benchmark | None = None
+    config: Config,
+    workers: int,
+    memory: int | None,
+    own: Benchmark | None = None,
+    records: str | None = NONE,
 ) -> Setup:
     """Everything that a run needs; `memory`: megabytes for all processes together; `own`: a user's
-    own models, in place of the configuration's. Raises `InputError` for unknown tasks, seed
-    formulas or statistics, too few networks or too little memory, images or a device that are not
-    available, and networks that cannot be run."""
+    own models, in place of the configuration's; `records`: see `records_folder`. Raises
+    `InputError` for unknown tasks, seed formulas or statistics, too few networks or too little
+    memory, images or a device that are not available, and networks that cannot be run."""
     whole("workers", workers, least=1)
     if own is not None or config.models.file is not None:
         return _prepare_own(config, workers, memory, own or own_networks(config))
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
-    samples = [search_sample(benchmark, sample_size, evolution.seed) for benchmark in searched]
-    tests = [held_out(benchmark, test_size) for benchmark in searched]
-    tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
+    samples = [search_sample(benchmark, sample_size) for benchmark in searched]
+    tests = list[Benchmark]()
+    if test_size:
+        for benchmark in searched:
+            check_not_kept(benchmark, test_size)
+        tests += [held_out(benchmark, test_size) for benchmark in searched]
+        tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
     contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
     for context in contexts:
         _check_runs(context)
-    return Setup(config, samples, contexts, tests, seeds, budget)
+    folder = records_folder(records)
+    return Setup(config, samples, contexts, tests, seeds, budget, folder)
 
 
 def own_networks(config: Config) -> Benchmark:
@@ -124,6 +152,11 @@ def _prepare_own(config: Config, workers: int, memory: int | None, networks: Ben
         for architecture in context.architectures:
             Evaluator((context,)).measure((0, 0), [architecture], ["params"])
     return Setup(config, [networks], contexts, (), seeds, budget)
+
+
+def baselines() -> dict[str, Expression]:
+    """The formulas of the published proxies that stand beside every champion, by name."""
+    return {name: parse(CLASSICS[name].formula) for name in BASELINES}
 
 
 def contexts_for(benchmark: Benchmark, config: Config) -> tuple[Context, ...]:
@@ -158,10 +191,10 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
     for benchmark in searched:
-        search_sample(benchmark, sample_size, evolution.seed)  # there may be too few
+        search_sample(benchmark, sample_size)  # there may be too few
     seconds, bank_bytes, measured = 0.0, 0.0, 0
-    for benchmark in (*searched, *unseen):
-        sample = search_sample(benchmark, networks, evolution.seed)
+    for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
+        sample = search_sample(benchmark, networks)
         test_seconds, _ = _timed(sample, config, (), baselines)
         test_size = min(config.evidence.networks, len(benchmark.architectures))
         seconds += test_seconds / networks * test_size

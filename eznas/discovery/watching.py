@@ -27,7 +27,8 @@ class RunState:
     `state`: running, finished or interrupted, or damaged where its files cannot be read;
     `searched`: the spaces that it searches on, or the file of a user's own models; `generation`:
     the last that is complete (None: none is), of the configuration's `generations`; `best`: the
-    highest fitness; `age`: seconds since it was begun.
+    highest fitness; `age`: seconds since it was begun; `untested`: whether it ended without a test,
+    as it was to.
     """
 
     name: str
@@ -37,6 +38,7 @@ class RunState:
     generations: int
     best: float | None
     age: float
+    untested: bool = False
 
 
 def runs(root: Path = ROOT) -> list[RunState]:
@@ -64,6 +66,7 @@ def state_of(folder: RunFolder) -> RunState:
         generations=max(config.evolution.generations, journal[-1].generation if journal else 0),
         best=journal[-1].best.fitness if journal else None,
         age=_age(folder, CONFIG),
+        untested=folder.has(RESULT) and folder.read(RESULT, Outcome).untested,
     )
 
 

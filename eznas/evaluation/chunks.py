@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from eznas.evaluation.bank import Axis, Bank
+from eznas.evaluation.steps import Step
 from eznas.evaluation.values import Value, all_measured, applied, marked
-from eznas.formulas.expression import Expression
 from eznas.primitives import CONSTANT
 from eznas.primitives.types import AXES
 
@@ -24,17 +24,19 @@ UNITS = 1 << 17  # of one image's tensors in a chunk; fixed, because last bits d
 BYTES = 4096  # on a GPU, for a unit: of some tensors of some images at a time
 
 
-def large(steps: Sequence[Expression]) -> set[str]:
+def large(steps: Sequence[Step]) -> set[str]:
     """The texts of those steps to run in chunks: all whose result or argument is large.
 
     All arguments of a primitive are of one form, so that what such a step needs is large as well.
     """
     row_steps = [s for s in steps if s.type.axis in ROWS]
-    return {s.text for s in row_steps if any(e.type.form in LARGE for e in (s, *s.arguments))}
+    return {
+        s.text for s in row_steps if any(e.type.form in LARGE for e in (s.expression, *s.arguments))
+    }
 
 
 def run(
-    steps: Sequence[Expression],
+    steps: Sequence[Step],
     known: Mapping[str, Value],
     bank: Bank,
     wanted: Collection[str],
@@ -53,11 +55,11 @@ class _Program:
     """Steps along one axis, ready to be run on any chunk of any group."""
 
     def __init__(
-        self, steps: Sequence[Expression], known: Mapping[str, Value], wanted: Collection[str]
+        self, steps: Sequence[Step], known: Mapping[str, Value], wanted: Collection[str]
     ) -> None:
         results = {s.text for s in steps}
         inputs = {a.text: a for s in steps for a in s.arguments if a.text not in results}
-        self._steps = [(s.text, s.name, [a.text for a in s.arguments]) for s in steps]
+        self._steps = [(s.text, s.primitive, [a.text for a in s.arguments]) for s in steps]
         self._inputs = {t: known[t].blocks for t, a in inputs.items() if a.type != CONSTANT}
         self._constants = {t: known[t].blocks[0] for t, a in inputs.items() if a.type == CONSTANT}
         self._outputs = [s.text for s in steps if s.text in wanted or s.type.form not in LARGE]

@@ -18,6 +18,9 @@ class Phases(Protocol):
         """A phase begins that measures so many networks; its name says so to people. The function
         it returns, if any, is called as networks are done with their number and that of all."""
 
+    def note(self, text: str) -> None:
+        """There is something to say, in a line, that ends nothing."""
+
 
 class NoPhases:
     """Does nothing."""
@@ -25,6 +28,9 @@ class NoPhases:
     def phase(self, name: str, networks: int) -> Progress | None:
         """See `Phases.phase`."""
         return None
+
+    def note(self, text: str) -> None:
+        """See `Phases.note`."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
-"""The file of a feature store: CSV tables one after the other, in gzip members.
+"""The file of a feature store: tables one after the other, in gzip members.
 
-Each table has a header of `architecture`, `measurement` and canonical features. A row holds one
-network's values under the measurement config of a fingerprint. A cell is `value`, or
-`value@coverage` where the coverage is not 1, or `empty` for a network without anything to
-aggregate. Every append is a gzip member of its own: a last member that a crash cut off is
-recognised and left out. Any program that reads gzip reads all tables.
+A table is a line of JSON with the `measurement` (the key of a measurement config), the `features`
+and the `architectures`, and after it the values as float64, the coverages as float64 and the
+statuses as int8, each [features, architectures], with the n-th bytes of all numbers together, so
+that they compress well. Every append is a gzip member of its own: a last member that a crash cut
+off is recognised and left out.
 """
 
-import csv
 import gzip
-import io
+import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,46 +17,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eznas.errors import InputError
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
 
-DIGITS = 9  # of a stored value: ties of scores are ties of values, and 1e-9 moves no rank
-HEADER = ["architecture", "measurement"]
-EMPTY = "empty"
-_START = gzip.compress(b"", mtime=0)[:8]  # the first bytes of every member
+LEVEL = 6  # of compression: more takes five times as long for a hundredth
+_START = gzip.compress(b"", LEVEL, mtime=0)[:8]  # the first bytes of every member
+_TYPES = ("<f8", "<f8", "i1")  # of values, coverages and statuses
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
     """Values of some features of some networks under one measurement config.
 
-    `networks` and `features`: the column and row of each in `values` [features, networks].
+    `measurement`: the config's key; `networks` and `features`: the column and row of each in
+    `values` [features, networks].
     """
 
-    fingerprint: str
+    measurement: str
     networks: dict[str, int]
     features: dict[str, int]
     values: FeatureValues
 
     @staticmethod
     def of(
-        fingerprint: str,
+        measurement: str,
         architectures: Sequence[str],
         features: Sequence[str],
         values: FeatureValues,
     ) -> "Block":
-        """A block of values [features, networks]; of an architecture that repeats, the last
-        column counts."""
+        """A block of values [features, networks], rounded; of an architecture that repeats, the
+        last column counts."""
         columns = {architecture: i for i, architecture in enumerate(architectures)}
-        return Block(fingerprint, columns, {f: i for i, f in enumerate(features)}, values)
-
-    def rounded(self) -> "Block":
-        """The block as it will be read back."""
-        lines = list(csv.reader(io.StringIO(text_of([self]))))[1:]
-        values = _values([line[2:] for line in lines], len(self.features))
-        return Block.of(self.fingerprint, list(self.networks), list(self.features), values)
+        rows = {feature: i for i, feature in enumerate(features)}
+        return Block(measurement, columns, rows, values.rounded())
 
     def copy_to(
         self, values: FeatureValues, features: Sequence[str], architectures: Sequence[str]
@@ -79,44 +75,37 @@ class Block:
         return target
 
 
-def text_of(blocks: Iterable[Block]) -> str:
-    """The blocks as CSV; successive blocks of the same features share a header."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    header: tuple[str, ...] = ()
-    for block in blocks:
-        if header != (header := tuple(block.features)):
-            writer.writerow([*HEADER, *header])
-        for architecture, column in block.networks.items():
-            cells = map(_cell, *(array[:, column].tolist() for array in block.values))
-            writer.writerow([architecture, block.fingerprint, *cells])
-    return out.getvalue()
+class _Header(BaseModel):
+    """The line of JSON before the numbers of a table."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-def _cell(value: float, coverage: float, status: int) -> str:
-    if status == Status.EMPTY:
-        return EMPTY
-    return f"{value:.{DIGITS}g}" + ("" if coverage == 1 else f"@{coverage:.6g}")
-
-
-def _values(rows: Sequence[Sequence[str]], features: int) -> FeatureValues:
-    """The values in rows of cells, one row for each network; `ValueError` for a cell that is no
-    number."""
-    values = FeatureValues.missing(features, len(rows))
-    for column, cells in enumerate(rows):
-        for row, cell in enumerate(cells):
-            if cell == EMPTY:
-                values.coverage[row, column], values.status[row, column] = 1.0, Status.EMPTY
-                continue
-            value, mark, coverage = cell.partition("@")
-            values.values[row, column] = float(value)
-            values.coverage[row, column] = float(coverage) if mark else 1.0
-    return values
+    measurement: str
+    features: tuple[str, ...]
+    architectures: tuple[str, ...]
 
 
 def compressed(blocks: Iterable[Block]) -> bytes:
     """The blocks as one gzip member, equal for equal blocks."""
-    return gzip.compress(text_of(blocks).encode(), mtime=0)
+    return gzip.compress(b"".join(map(_table, blocks)), LEVEL, mtime=0)
+
+
+def _table(block: Block) -> bytes:
+    header: dict[str, str | list[str]] = {
+        "measurement": block.measurement,
+        "features": [*block.features],
+        "architectures": [*block.networks],
+    }
+    values = block.values.rows([*block.features.values()]).columns([*block.networks.values()])
+    arrays: tuple[npt.NDArray[Any], ...] = values
+    numbers = [_by_byte(array, kind) for array, kind in zip(arrays, _TYPES, strict=True)]
+    return b"".join([json.dumps(header, separators=(",", ":")).encode(), b"\n", *numbers])
+
+
+def _by_byte(array: npt.NDArray[Any], kind: str) -> bytes:
+    """The bytes of an array, the n-th ones of all its numbers together."""
+    one_by_one = np.ascontiguousarray(array, kind).view(np.uint8)
+    return one_by_one.reshape(-1, np.dtype(kind).itemsize).T.tobytes()
 
 
 def read_blocks(file: Path) -> list[Block]:
@@ -144,8 +133,8 @@ def _bytes(file: Path) -> bytes:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _members(data: bytes, file: Path) -> tuple[int, str]:
-    """How many bytes hold complete gzip members, and their text."""
+def _members(data: bytes, file: Path) -> tuple[int, bytes]:
+    """How many bytes hold complete gzip members, and their content."""
     start, parts, view = 0, [], memoryview(data)
     while start < len(data):
         member = zlib.decompressobj(wbits=31)
@@ -162,61 +151,57 @@ def _members(data: bytes, file: Path) -> tuple[int, str]:
             break
         parts.append(part)
         start = len(data) - len(member.unused_data)
-    try:
-        return start, b"".join(parts).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: damaged: {error}") from None
+    return start, b"".join(parts)
 
 
-def _tables(text: str, file: Path) -> Iterator[Block]:
-    header: list[str] = []
-    rows: dict[tuple[str, str], list[str]] = {}  # (fingerprint, architecture) -> cells
-
-    def blocks() -> Iterator[Block]:
-        for fingerprint in dict.fromkeys(fingerprint for fingerprint, _ in rows):
-            cells = {a: row for (f, a), row in rows.items() if f == fingerprint}
-            values = _values(list(cells.values()), len(header))
-            yield Block.of(fingerprint, list(cells), header, values)
-
-    for number, line in _lines(text, file):
-        if line[:2] == HEADER:
-            yield from blocks()
-            header, rows = line[2:], {}
-            continue
-        if len(line) != len(header) + 2:
-            raise InputError(f"{file}:{number}: expected {len(header) + 2} cells, got {len(line)}")
+def _tables(content: bytes, file: Path) -> Iterator[Block]:
+    start = 0
+    while start < len(content):
         try:
-            _values([line[2:]], len(header))
+            end = content.index(b"\n", start) + 1
+            header = _Header.model_validate_json(content[start:end])
+            shape = len(header.features), len(header.architectures)
+            arrays = []
+            start = end
+            for kind in _TYPES:
+                size = np.dtype(kind).itemsize
+                stop = start + size * shape[0] * shape[1]
+                arrays.append(_from_bytes(content[start:stop], kind, shape))
+                start = stop
+            values = FeatureValues(*arrays)
+            if not np.isin(values.status, (0, Status.EMPTY)).all():
+                raise ValueError("a status that is never stored")
+        except ValidationError as error:
+            reason = f"damaged: {error.errors(include_url=False)[0]['msg']}"
+            raise InputError(f"{file}: {reason}") from None
         except ValueError as error:
-            raise InputError(f"{file}:{number}: {error}") from None
-        rows[line[1], line[0]] = line[2:]
-    yield from blocks()
+            raise InputError(f"{file}: damaged: {error}") from None
+        yield Block.of(header.measurement, header.architectures, header.features, values)
 
 
-def _lines(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        yield from enumerate(csv.reader(io.StringIO(text)), 1)
-    except csv.Error as error:
-        raise InputError(f"{file}: damaged: {error}") from None
+def _from_bytes(data: bytes, kind: str, shape: tuple[int, int]) -> npt.NDArray[Any]:
+    """The array [features, architectures] that `_by_byte` made; `ValueError` for too few bytes."""
+    by_byte = np.frombuffer(data, np.uint8).reshape(np.dtype(kind).itemsize, shape[0] * shape[1])
+    array = np.ascontiguousarray(by_byte.T).view(kind).reshape(shape)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def merged(blocks: Iterable[Block]) -> Iterator[Block]:
     """The values of all blocks, each once (the last of several): one block for the networks of
     which the same features are known, all in sorted order."""
-    by_fingerprint: dict[str, list[Block]] = {}
+    by_measurement: dict[str, list[Block]] = {}
     for block in blocks:
-        by_fingerprint.setdefault(block.fingerprint, []).append(block)
+        by_measurement.setdefault(block.measurement, []).append(block)
     groups = sorted(
-        (features, fingerprint, architectures)
-        for fingerprint, same_config in by_fingerprint.items()
+        (features, measurement, architectures)
+        for measurement, same_config in by_measurement.items()
         for features, architectures in _by_features(same_config).items()
     )
-    for features, fingerprint, architectures in groups:
+    for features, measurement, architectures in groups:
         values = FeatureValues.missing(len(features), len(architectures))
-        result = Block.of(fingerprint, architectures, features, values)
-        for block in by_fingerprint[fingerprint]:
+        for block in by_measurement[measurement]:
             block.copy_to(values, features, architectures)
-        yield result
+        yield Block.of(measurement, architectures, features, values)
 
 
 def _by_features(blocks: Sequence[Block]) -> dict[tuple[str, ...], list[str]]:

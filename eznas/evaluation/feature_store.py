@@ -1,8 +1,8 @@
 """The feature store: a folder of feature values that later runs read and add to.
 
-A folder holds `measurement.json` (the space, and the measurement config behind each fingerprint)
-and `features.csv.gz` (see `feature_file`; `_column` names its columns). Any process may read; one
-at a time may add.
+A folder holds `measurement.json` (the space, and the measurement config behind each key, with the
+builds of torch that its values agree with) and `features.gz` (see `feature_file`; `_column` names
+its features). Any process may read; one at a time may add.
 """
 
 import fcntl
@@ -10,16 +10,16 @@ import functools
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from eznas.errors import InputError
-from eznas.evaluation.contexts import Context
 from eznas.evaluation.feature_file import (
     Block,
     compressed,
@@ -27,17 +27,14 @@ from eznas.evaluation.feature_file import (
     merged,
     read_blocks,
 )
-from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
-from eznas.evaluation.status import failures
-from eznas.evaluation.workers import Workers
 from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.statistic import FIRST_DEFINITION
 from eznas.system.files import read_as, write_whole
 
-SHARDS_PER_APPEND = 4  # per worker
+FILE, DESCRIPTION = "features.gz", "measurement.json"
 
 
 @dataclass(eq=False)
@@ -53,18 +50,24 @@ class FeatureStore:
     _blocks: list[Block] = field(default_factory=list)
     _lock: IO[str] | None = None
     _size_and_mtime: tuple[int, int] | None = None
+    _is_scattered: bool = False  # something was added since it was compact
 
     def __post_init__(self) -> None:
         self._described()
         self._load()
 
     @property
+    def is_claimed(self) -> bool:
+        """Whether this process may add values."""
+        return self._lock is not None
+
+    @property
     def _file(self) -> Path:
-        return self.path / "features.csv.gz"
+        return self.path / FILE
 
     def claim(self, configs: Sequence[MeasurementConfig]) -> None:
-        """Reserve the folder for this process, until `close`, and write down what the fingerprints
-        of these configs stand for.
+        """Reserve the folder for this process, until `close`, and write down what the keys of these
+        configs stand for.
 
         Raises `InputError` if another process has claimed it, if it is damaged, or if it cannot be
         written to.
@@ -74,23 +77,39 @@ class FeatureStore:
         # Another process may have added to it, or it was cut.
         if _size_and_mtime_of(self._file) != self._size_and_mtime:
             self._load()
-        content = self._described()
-        content["space"] = self.space
-        content.setdefault("measurement", {}).update(
-            {config.fingerprint: config.describe() for config in configs}
-        )
-        write_whole(self.path / "measurement.json", json.dumps(content, indent=1) + "\n")
+        self._describe(config for config in configs if not self.builds(config.key))
+
+    def builds(self, key: str) -> tuple[str, ...]:
+        """The builds of torch that the values under the config of a key agree with."""
+        return tuple(self._described().get("measurement", {}).get(key, {}).get("torch", ()))
+
+    def agree(self, config: MeasurementConfig) -> None:
+        """Write down, after `claim`, that the values under a config agree with those of the present
+        build of torch. Raises `InputError` if writing fails."""
+        self._describe([config])
+
+    def networks(self, key: str) -> list[str]:
+        """The networks of which there are values under the config of a key, sorted."""
+        blocks = [block for block in self._blocks if block.measurement == key]
+        return sorted({architecture for block in blocks for architecture in block.networks})
+
+    def features(self, key: str) -> list[str]:
+        """The features of which there are values under the config of a key, sorted; those by an
+        earlier definition are left out."""
+        columns = {c for block in self._blocks if block.measurement == key for c in block.features}
+        texts = ((column.partition(" #")[0], column) for column in columns)
+        return sorted(text for text, column in texts if _column(text) == column)
 
     def find(
-        self, fingerprint: str, features: Sequence[str], architectures: Sequence[str]
+        self, key: str, features: Sequence[str], architectures: Sequence[str]
     ) -> tuple[FeatureValues, npt.NDArray[np.bool_]]:
-        """Stored values under the config of a fingerprint, and whether there are any, bool: both
+        """Stored values under the config of a key, and whether there are any, bool: both
         [features, networks]. Unknown values are as in `FeatureValues.missing`."""
         values = FeatureValues.missing(len(features), len(architectures))
         known = np.zeros(values.values.shape, dtype=bool)
         columns = [*map(_column, features)]
         for block in self._blocks:
-            if block.fingerprint == fingerprint:
+            if block.measurement == key:
                 written = block.copy_to(values, columns, architectures)
                 if written is not None:
                     known[written] = True
@@ -101,11 +120,11 @@ class FeatureStore:
         features: Sequence[str],
         entries: Sequence[tuple[MeasurementConfig, Sequence[str], FeatureValues]],
     ) -> None:
-        """Add values of features and write them to the disk, after `claim`. An entry is a
+        """Add values of features, rounded, and write them to the disk, after `claim`. An entry is a
         config, architectures and values [features, networks]. Raises `InputError` if writing
         fails."""
         columns = [*map(_column, features)]
-        blocks = [Block.of(c.fingerprint, names, columns, values) for c, names, values in entries]
+        blocks = [Block.of(c.key, names, columns, values) for c, names, values in entries]
         try:
             with self._file.open("ab") as file:
                 file.write(compressed(blocks))
@@ -113,14 +132,18 @@ class FeatureStore:
                 os.fsync(file.fileno())
         except OSError as error:
             raise InputError(f"{self._file}: cannot write: {error.strerror}") from None
-        self._blocks += [block.rounded() for block in blocks]
+        self._blocks += blocks
+        self._is_scattered = True
 
     def compact(self) -> None:
-        """Rewrite the file with as few tables as possible, sorted: it gets smaller, and stores of
-        equal values get equal files. Raises `InputError` if writing fails."""
+        """Rewrite the file, where something was added, with as few tables as possible, sorted: it
+        gets smaller, and stores of equal values get equal files. Raises `InputError` if writing
+        fails."""
+        if not self._is_scattered:
+            return
         blocks = list(merged(self._blocks))
         write_whole(self._file, compressed(blocks))
-        self._blocks = blocks
+        self._blocks, self._is_scattered = blocks, False
 
     def close(self) -> None:
         """Release the folder, for other processes to claim."""
@@ -134,17 +157,30 @@ class FeatureStore:
 
     def _described(self) -> dict[str, Any]:
         """The content of `measurement.json`, empty where there is none."""
-        file = self.path / "measurement.json"
+        file = self.path / DESCRIPTION
         if not file.is_file():
             return {}
         content = read_as(file, dict[str, Any])
-        if not isinstance(content.get("measurement", {}), dict):
+        configs = content.get("measurement", {})
+        if not isinstance(configs, dict) or not all(map(_is_description, configs.values())):
             raise InputError(f"{file}: damaged: expected a space and its measurement configs")
         if content.get("space", self.space) != self.space:
             raise InputError(
                 f"{self.path}: feature values of {content['space']}, expected {self.space}"
             )
         return content
+
+    def _describe(self, configs: Iterable[MeasurementConfig]) -> None:
+        """Write down that the values under these configs agree with the present build of torch."""
+        content = self._described()
+        described = content.setdefault("measurement", {})
+        content["space"] = self.space
+        for config in configs:
+            builds = [*described.get(config.key, {}).get("torch", ()), present_build()]
+            described[config.key] = config.describe() | {"torch": list(dict.fromkeys(builds))}
+        text = json.dumps(content, indent=1) + "\n"
+        if not (file := self.path / DESCRIPTION).is_file() or file.read_text() != text:
+            write_whole(file, text)
 
     def _claim_folder(self) -> None:
         try:
@@ -159,82 +195,9 @@ class FeatureStore:
             raise InputError(f"{self.path}: cannot write: {error.strerror}") from None
 
 
-@dataclass(eq=False)
-class StoredWorkers:
-    """Workers that read values from a feature store, and evaluate and add those that it lacks.
-
-    `contexts` are those of the workers, all of the store's space; the store must be claimed.
-    """
-
-    workers: Workers
-    store: FeatureStore
-    contexts: tuple[Context, ...]
-
-    @property
-    def count(self) -> int:
-        """See `Workers.count`."""
-        return self.workers.count
-
-    def evaluate(self, shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:
-        """See `Workers.evaluate`; values are rounded as the store keeps them.
-
-        Also raises `InputError` if a feature or network gets a failure status: failures are not
-        stored.
-        """
-        shards_per_append = SHARDS_PER_APPEND * self.count
-        for missing_features, shards_lacking_them in self._missing(shards, features).items():
-            for start in range(0, len(shards_lacking_them), shards_per_append):
-                shards_of_append = shards_lacking_them[start : start + shards_per_append]
-                self._evaluate_and_store(shards_of_append, missing_features)
-        return [values for values, _ in self._find(shards, features)]
-
-    def close(self) -> None:
-        """See `Workers.close`."""
-        self.workers.close()
-
-    def _evaluate_and_store(self, shards: Sequence[Shard], features: Sequence[str]) -> None:
-        """Evaluate features on shards, and store the values."""
-        shard_values = self.workers.evaluate(shards, features)
-        for values in shard_values:
-            if reasons := failures(values.status.ravel()):
-                raise InputError(f"{', '.join(features)}: {reasons[0]}; nothing of it was stored")
-        entries = []
-        for context in dict.fromkeys(shard.context for shard in shards):
-            numbers = [i for i, shard in enumerate(shards) if shard.context == context]
-            architectures = [a for i in numbers for a in shards[i].architectures]
-            values = FeatureValues.beside([shard_values[i] for i in numbers])
-            entries.append((self.contexts[context].measurement, architectures, values))
-        self.store.append(features, entries)
-
-    def _find(
-        self, shards: Sequence[Shard], features: Sequence[str]
-    ) -> list[tuple[FeatureValues, npt.NDArray[np.bool_]]]:
-        """For each shard its stored values, and which of them are known. One look-up for each
-        context, since each goes through the blocks of the whole store."""
-        results: dict[Shard, tuple[FeatureValues, npt.NDArray[np.bool_]]] = {}
-        for context in {shard.context for shard in shards}:
-            context_shards = [shard for shard in shards if shard.context == context]
-            architectures = [a for shard in context_shards for a in shard.architectures]
-            fingerprint = self.contexts[context].measurement.fingerprint
-            values, known = self.store.find(fingerprint, features, architectures)
-            start = 0
-            for shard in context_shards:
-                columns = slice(start, start := start + len(shard.architectures))
-                results[shard] = values.columns(columns), known[:, columns]
-        return [results[shard] for shard in shards]
-
-    def _missing(
-        self, shards: Sequence[Shard], features: Sequence[str]
-    ) -> dict[tuple[str, ...], list[Shard]]:
-        """Features that some networks of a shard lack -> all shards that lack exactly these."""
-        shards_by_missing: dict[tuple[str, ...], list[Shard]] = {}
-        for shard, (_, known) in zip(shards, self._find(shards, features), strict=True):
-            missing_features = tuple(
-                feature for feature, row in zip(features, known, strict=True) if not row.all()
-            )
-            if missing_features:
-                shards_by_missing.setdefault(missing_features, []).append(shard)
-        return shards_by_missing
+def present_build() -> str:
+    """The build of torch that runs."""
+    return str(torch.__version__)
 
 
 @functools.cache
@@ -249,6 +212,12 @@ def _column(feature: str) -> str:
     definitions = [*(row.definition for row in rows), *(p.definition for p in primitives)]
     definition = max([FIRST_DEFINITION, *definitions])
     return feature if definition == FIRST_DEFINITION else f"{feature} #{definition}"
+
+
+def _is_description(config: Any) -> bool:
+    """Whether the description of a measurement config has a list of builds of torch."""
+    builds = config.get("torch") if isinstance(config, dict) else None
+    return isinstance(builds, list) and all(isinstance(build, str) for build in builds)
 
 
 def _size_and_mtime_of(file: Path) -> tuple[int, int] | None:

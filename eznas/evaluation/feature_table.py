@@ -35,9 +35,9 @@ class FeatureTable:
     `architectures`: for each context those of its networks, in sampling order; contexts that
     measure one sample in several ways have equal ones. `networks` is the size of the smallest
     sample. All samples grow together. Networks are divided into shards of `shard` each, so a
-    value depends neither on the number of workers nor on how far the sample has grown. Every
-    feature is evaluated once on every shard, in its simplified form; one that cannot be evaluated
-    on some shard is not tried again.
+    value depends neither on the number of workers nor on how far the sample has grown; it is
+    rounded as a feature store rounds it. Every feature is evaluated once on every shard, in its
+    simplified form; one that cannot be evaluated on some shard is not tried again.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class FeatureTable:
             networks = sum(len(shard.architectures) for shard in shards)
             networks_by_sample[self._sample_of[context]] = networks
             if usable:
-                values = FeatureValues.beside([next(shard_values) for _ in shards])
+                values = FeatureValues.beside([next(shard_values) for _ in shards]).rounded()
                 for row, feature in enumerate(usable):
                     self._append(feature, context, values.rows([row]))
             for feature in unusable:

@@ -10,6 +10,8 @@ from eznas.evaluation.status import STATUS_OF, Statuses
 
 Array = npt.NDArray[np.float64]
 Columns = Sequence[int] | slice | npt.NDArray[np.int64]
+BITS = 33  # of a value's 52 that count, 1e-10 of it: ties of scores are ties of values
+_DROPPED = 52 - BITS
 
 
 class FeatureValues(NamedTuple):
@@ -36,6 +38,17 @@ class FeatureValues(NamedTuple):
         values.status[:] = STATUS_OF[reason]
         return values
 
+    def rounded(self) -> "FeatureValues":
+        """[features, networks]: the values to `BITS` binary digits, in the same arrays where that
+        changes nothing. What is rounded stays as it is when it is rounded again."""
+        bits = self.values.view(np.int64)
+        half, mask = 1 << (_DROPPED - 1), -1 << _DROPPED
+        finite = np.isfinite(self.values)
+        if not (bits[finite] & ~mask).any():
+            return self
+        nearest = ((bits + half) & mask).view(np.float64)
+        return self._replace(values=np.where(finite, nearest, self.values))
+
     def rows(self, features: Sequence[int]) -> "FeatureValues":
         """[n, networks] values of n features, by their row indices."""
         rows = np.asarray(features, np.intp)
@@ -49,9 +62,10 @@ class FeatureValues(NamedTuple):
 
     def put(self, features: Sequence[int], other: "FeatureValues") -> None:
         """Overwrite the rows `features` (n indices), in place, by `other` [n, networks]."""
-        self.values[features] = other.values
-        self.coverage[features] = other.coverage
-        self.status[features] = other.status
+        rows = np.asarray(features, np.intp)
+        self.values[rows] = other.values
+        self.coverage[rows] = other.coverage
+        self.status[rows] = other.status
 
     @staticmethod
     def beside(parts: Sequence["FeatureValues"]) -> "FeatureValues":

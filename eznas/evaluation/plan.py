@@ -14,31 +14,33 @@ from eznas.evaluation.arithmetic import FeatureRows
 from eznas.evaluation.bank import Axis, Bank, Blocks
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
+from eznas.evaluation.steps import Step, step_of
 from eznas.evaluation.values import ABSENT, Cache, Value, all_measured, applied, marked, silent
 from eznas.formulas.expression import Expression
-from eznas.primitives import CONSTANT, PRIMITIVES, Primitive
+from eznas.primitives import CONSTANT, Primitive
 from eznas.primitives.types import AXES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Canonical expressions, each distinct one once, arguments before their callers."""
+    """The steps to canonical expressions: each distinct one once, arguments before callers."""
 
-    steps: list[Expression]
+    steps: list[Step]
     roots: list[Expression]
 
     @staticmethod
     def of(expressions: Iterable[Expression]) -> "Plan":
         """The plan for these expressions."""
         roots = [e.canonical for e in expressions]
-        steps: dict[str, Expression] = {}
+        steps: dict[str, Step] = {}
 
         def visit(node: Expression) -> None:
             if node.text not in steps:
-                for argument in node.arguments:
+                step = step_of(node)
+                for argument in step.arguments:
                     visit(argument)
-                steps[node.text] = node
+                steps[node.text] = step
 
         for root in roots:
             visit(root)
@@ -46,7 +48,7 @@ class Plan:
 
     def statistics(self) -> list[str]:
         """The statistics that the plan needs, in the catalogue's order."""
-        named = {s.name for s in self.steps}
+        named = {s.expression.name for s in self.steps}
         return [name for name in CATALOGUE if name in named]
 
     def run(self, bank: Bank, cache: Cache | None = None) -> list[Value]:
@@ -64,11 +66,11 @@ class Plan:
         uses = Counter([a.text for s in small for a in s.arguments] + [r.text for r in self.roots])
         from_chunks = chunks.run([s for s in steps if s.text in large], known, bank, uses)
         for step in (s for s in steps if s.text in from_chunks):
-            cache.put(step, from_chunks[step.text])
+            cache.put(step.expression, from_chunks[step.text])
         known = {t: v for t, v in known.items() if t in uses} | from_chunks
         for step in small:
             known[step.text] = _value(step, [known[a.text] for a in step.arguments], bank)
-            cache.put(step, known[step.text])
+            cache.put(step.expression, known[step.text])
             uses.subtract(a.text for a in step.arguments)
             for argument in step.arguments:
                 if not uses[argument.text]:
@@ -86,13 +88,10 @@ class Plan:
 
     def _needed(self, known: dict[str, Value]) -> set[str]:
         """The sub-expressions on the way from the roots down to what is known."""
-        needed: set[str] = set()
-        unvisited = list(self.roots)
-        while unvisited:
-            node = unvisited.pop()
-            if node.text not in needed:
-                needed.add(node.text)
-                unvisited.extend(() if node.text in known else node.arguments)
+        needed = {root.text for root in self.roots}
+        for step in reversed(self.steps):  # callers before their arguments
+            if step.text in needed and step.text not in known:
+                needed.update(a.text for a in step.arguments)
         return needed
 
 
@@ -125,44 +124,43 @@ def evaluate(plan: Plan, bank: Bank, cache: Cache | None = None) -> FeatureValue
     return FeatureValues(rows.values.numpy(), rows.coverage.numpy(), status)
 
 
-def _value(step: Expression, arguments: list[Value], bank: Bank) -> Value:
-    if step.value is not None:
+def _value(step: Step, arguments: list[Value], bank: Bank) -> Value:
+    if step.expression.value is not None:
         device = bank.axes["layers"].live.device
-        return Value([torch.tensor(step.value, dtype=torch.float64, device=device)])
+        return Value([torch.tensor(step.expression.value, dtype=torch.float64, device=device)])
     if not arguments:
-        return _statistic(step, bank)
-    primitive = PRIMITIVES[step.name]
-    if primitive.aggregation:
+        return _statistic(step.expression.name, bank)
+    if step.primitive.aggregation:
         value_type = step.arguments[0].type
-        return _aggregate(primitive, arguments, bank, value_type)
+        return _aggregate(step.primitive, arguments, bank, value_type)
     return _apply(step, arguments)
 
 
-def _statistic(step: Expression, bank: Bank) -> Value:
-    blocks = bank.blocks[step.name]
-    if CATALOGUE[step.name].type.axis != "networks":
-        is_size = CATALOGUE[step.name].is_size
+def _statistic(name: str, bank: Bank) -> Value:
+    blocks = bank.blocks[name]
+    if CATALOGUE[name].type.axis != "networks":
+        is_size = CATALOGUE[name].is_size
         marks = [None if b is None or is_size else silent(b) for b in blocks]
         return Value(blocks, tuple(b is not None for b in blocks), marks)
-    present = bank.present[step.name]
+    present = bank.present[name]
     # Without a way from the image to the logits: the lowest. Else it was not met: undefined.
-    by_paths = CATALOGUE[step.name].is_size
+    by_paths = CATALOGUE[name].is_size
     lowest = ~present & (~bank.blind if by_paths else ~bank.reached)
     coverage = torch.where(present | lowest, 1.0, 0.0).double()
     return Value(blocks, (True,), coverage=coverage, empty=lowest)
 
 
-def _apply(step: Expression, arguments: list[Value]) -> Value:
+def _apply(step: Step, arguments: list[Value]) -> Value:
     varying = [a for a, e in zip(arguments, step.arguments, strict=True) if e.type != CONSTANT]
-    groups = len((varying or arguments)[0].blocks)
+    primitive, groups = step.primitive, len((varying or arguments)[0].blocks)
     blocks: Blocks = []
     marks: Blocks = []
     for group in range(groups):
         tensors = [a.blocks[group] if a in varying else a.blocks[0] for a in arguments]
-        blocks.append(applied(step.name, tensors))
+        blocks.append(applied(primitive, tensors))
         if step.type.axis in AXES[:-1]:
             of_arguments = [a.marks[group] for a in varying if a.marks]
-            marks.append(marked(step.name, tensors, of_arguments))
+            marks.append(marked(primitive, tensors, of_arguments))
     coverages = [a.coverage for a in varying if a.coverage is not None]
     empties = [a.empty for a in varying if a.empty is not None]
     return Value(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eznas.evaluation.bank import Blocks
 from eznas.formulas.expression import Expression
-from eznas.primitives import PRIMITIVES
+from eznas.primitives import Primitive
 
 SILENT, ABSENT = 1, 2  # marks of rows; 0 for all others
 LOOKS = 64  # at the entries of a row, before all of them are looked at
@@ -63,15 +63,15 @@ class Cache:
             self._room += self._values.pop(next(iter(self._values))).nbytes
 
 
-def applied(name: str, tensors: list[Tensor | None]) -> Tensor | None:
+def applied(primitive: Primitive, tensors: list[Tensor | None]) -> Tensor | None:
     """A primitive on tensors [rows, ...]; None where one is absent or their shapes do not fit."""
-    primitive, present = PRIMITIVES[name], [t for t in tensors if t is not None]
+    present = [t for t in tensors if t is not None]
     fits = len(present) == len(tensors) and primitive.applies(*(tuple(t.shape) for t in present))
     return primitive(*present) if fits else None
 
 
 def marked(
-    name: str, tensors: Sequence[Tensor | None], marks: Sequence[Tensor | None]
+    primitive: Primitive, tensors: Sequence[Tensor | None], marks: Sequence[Tensor | None]
 ) -> Tensor | None:
     """The marks of the rows of a primitive's result, uint8 [rows], None where there are none.
 
@@ -83,7 +83,7 @@ def marked(
     if not present:
         return None
     mark = torch.stack(present).amax(0)
-    if PRIMITIVES[name].absent_at_zero and tensors[0] is not None:
+    if primitive.absent_at_zero and tensors[0] is not None:
         rows = tensors[0].reshape(len(mark), -1)
         without_value = (mark == SILENT) & (rows == 0).all(1)
         mark = mark.masked_fill(without_value, ABSENT)

@@ -45,7 +45,7 @@ class EvolutionConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = Field(1, ge=0, lt=2**32, description="Seed of the search and of its sample.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of the search.")
     statistics: tuple[str, ...] = Field(
         DEFAULT_STATISTICS,
         min_length=1,

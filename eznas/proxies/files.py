@@ -51,6 +51,7 @@ class ProxyFile(MeasurementRecord):
     evidence: list[dict[str, Any]]  # rows as `eznas correlate` gives them; empty if never tested
     coverage: float | None
     labels: dict[str, int] | None  # space -> networks whose accuracies the search has seen
+    untested: bool = False  # whether its run was to end without a test, so that it has no evidence
 
 
 class ArchivedFormula(BaseModel):
@@ -76,8 +77,10 @@ def to_proxy_file(
     evidence: list[dict[str, Any]] | None = None,
     coverage: float | None = None,
     labels: dict[str, int] | None = None,
+    untested: bool = False,
 ) -> ProxyFile:
-    """The content of a proxy file for a proxy; `labels` are None where they are not known."""
+    """The content of a proxy file for a proxy; `labels` are None where they are not known, and
+    `untested` says that its run was to end without a test."""
     return ProxyFile(
         name=proxy.name,
         formula=proxy.formula.text,
@@ -90,6 +93,7 @@ def to_proxy_file(
         evidence=evidence or [],
         coverage=coverage,
         labels=labels,
+        untested=untested,
     )
 
 

@@ -15,10 +15,10 @@ from eznas.benchmarks import Benchmark
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.executors import Phases
-from eznas.evaluation.feature_store import FeatureStore, StoredWorkers
+from eznas.evaluation.feature_store import FeatureStore
 from eznas.evaluation.network_scores import ShardEvaluation, network_scores
 from eznas.evaluation.status import IN_WORDS
-from eznas.evaluation.workers import start
+from eznas.evaluation.stored_workers import Measuring, started
 from eznas.formulas.parser import parse
 from eznas.proxies.classics import CLASSICS, SIZES
 from eznas.proxies.proxy import Proxy
@@ -173,23 +173,22 @@ def team_for(
 ) -> Iterator[ShardEvaluation]:
     """Workers for the networks of a benchmark, closed at the end of the context.
 
-    Where the settings name a feature store, its values are used, and new ones are added to it; it
-    is compacted at the end. Raises `InputError` for images, a device or a store that cannot be
+    Where the settings name a feature store, its values are used, and new ones are added to it.
+    Raises `InputError` for images, a device or a store that cannot be
     used.
     """
     contexts = contexts_of(benchmark, measurement)
     with ExitStack() as cleanup:
-        store = None
+        stores = {}
         if settings.records is not None:
             store = FeatureStore(Path(settings.records), benchmark.space)
             cleanup.callback(store.close)
             store.claim([context.measurement for context in contexts])
+            stores = dict.fromkeys(range(len(contexts)), store)
         count, images = len(benchmark.architectures), measurement.sketch_batch
         title = f"measuring {count} networks with {images} images, seed {measurement.seed}"
-        progress = callback.phase(title, count)
         make_evaluator = partial(Evaluator, contexts, keep=False)
-        workers = start(make_evaluator, settings.workers, progress=progress)
-        cleanup.callback(workers.close)
-        yield workers if store is None else StoredWorkers(workers, store, contexts)
-        if store is not None:
-            store.compact()
+        measuring = Measuring(title, count, callback)
+        team = started(make_evaluator, settings.workers, contexts, stores, measuring)
+        cleanup.callback(team.close)
+        yield team

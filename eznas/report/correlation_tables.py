@@ -80,6 +80,37 @@ def difference_table(proxy: str, rows: Sequence[Difference], width: int = WIDTH)
     return sections(title, "against", ordered, columns, width)
 
 
+_FINAL = (("tau", "rho", "partial_rho"), ("top10_rho", "ndcg", "regret1"))  # in narrow windows two
+_WIDE = 100  # characters in which all stand side by side
+
+
+def final_table(look: Mapping[str, Any], width: int = WIDTH) -> Group:
+    """The metrics of final figures with 95 % intervals, a section per dataset, in the order in
+    which the proxies were named; `look` is an `eznas.studies.final.Look` as a dict."""
+    rows: Sequence[Row] = look["rows"]
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    ordered = sorted(rows, key=lambda row: datasets.index(row["dataset"]))
+    title, notes, tables = _title(rows), undefined_notes(ordered), list[Group]()
+    for names in _FINAL if width < _WIDE else (_FINAL[0] + _FINAL[1],):
+        columns = {
+            " ".join(METRICS[name].heading.split()).removesuffix(" [95 %]") + " [95 %]": _intervals(
+                ordered, name
+            )
+            for name in names
+        }
+        last = notes if names[-1] == _FINAL[1][-1] else ()
+        tables.append(sections("" if tables else title, "proxy", ordered, columns, width, last))
+    return Group(*tables)
+
+
+def look_line(look: Mapping[str, Any]) -> str:
+    """How many looks at the networks of a space that are kept for final figures there have been,
+    in a sentence; `look`: the last one, as `final_table` takes it."""
+    space, before = str(look["space"]).partition(":")[0], look["before"]
+    earlier = f"{before} before it" if before else "none before it"
+    return f"look {before + 1} at the networks for final figures of {space} ({earlier})"
+
+
 def sections(
     title: str,
     name: str,

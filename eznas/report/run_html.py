@@ -19,7 +19,7 @@ from eznas.report.own_models import recommendation, searched, use_of_networks
 from eznas.report.page_bars import Bars, baseline_bars, part_bars, size_bars
 from eznas.report.page_tree import page_tree
 from eznas.report.run_charts import fitness_chart, front_chart, score_chart
-from eznas.report.run_tables import CHAMPION, outcome_lines
+from eznas.report.run_tables import CHAMPION, UNTESTED, outcome_lines
 from eznas.report.study_page import samples
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.system.files import plain
@@ -84,7 +84,7 @@ def _views(content: RunContent) -> dict[str, Any]:
 
     formula = parse(content.formula)
     result = content.result or {"held_out": [], "difference": [], "recommended": ""}
-    tested = bool(result["held_out"])
+    tested, untested = bool(result["held_out"]), bool(result.get("untested"))
     explanation = content.explanation
     is_own = (content.config.get("models") or {}).get("file") is not None
     on = "on all models" if is_own else "on other networks"
@@ -92,6 +92,7 @@ def _views(content: RunContent) -> dict[str, Any]:
         "searched": searched(content.config),
         "time": duration(result["seconds"]) if content.result else "",
         "tiles": [row for row in result["held_out"] if row["proxy"] == CHAMPION],
+        "untested": f"{UNTESTED.capitalize()}." if untested else "",
         "sample": _sample(result) if tested else "",
         "outcomes": outcome_lines(result["difference"]),
         "recommendation": recommendation(result) if result["recommended"] else "",

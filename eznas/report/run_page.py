@@ -5,8 +5,8 @@ from typing import Any
 
 from eznas.report.markdown import Column, code, fenced, interval, table, text
 from eznas.report.own_models import searched, use_of_networks
-from eznas.report.run_tables import outcome_lines, short_rows
-from eznas.report.study_page import correlations, samples
+from eznas.report.run_tables import UNTESTED, outcome_lines, short_rows
+from eznas.report.study_page import correlations, noted, samples
 
 Content = Mapping[str, Any]
 
@@ -14,7 +14,8 @@ Content = Mapping[str, Any]
 def run_page(result: Content, config: Content, environment: Content, command: str) -> str:
     """The page of a run: its champion, what that is worth, and the command to make it again.
 
-    `result`, `config`, `environment`: of the files of these names in the run's folder.
+    `result`, `config`, `environment`: of the files of these names in the run's folder. A `note` in
+    the result says what has changed since the run.
     """
     seconds, formulas = f"{result['seconds']:,.0f} s", f"{result['evaluations']:,} formulas"
     workers, cores = environment["workers"], environment["cores"]
@@ -26,9 +27,12 @@ def run_page(result: Content, config: Content, environment: Content, command: st
         f"A search on {searched(config)}, seed {seed}: {formulas} in {seconds}, "
         f"{machine}.{stopped}",
         fenced(command, "sh"),
+        *noted(result),
         "The champion ([`champion.json`](champion.json)):",
         fenced(result["formula"]),
     ]
+    if result.get("untested"):
+        parts.append(f"{UNTESTED.capitalize()}.")
     if result["held_out"]:
         parts += [
             f"Tested on {samples(result['held_out'])}; {use_of_networks(result)}.",

@@ -25,6 +25,7 @@ CHAMPION = "champion"
 YARDSTICKS = ("greedy", "hybrid")  # shown whatever their tau is
 STRONGEST = 2  # further baselines that are shown
 _STATE = {"running": "bold blue", "damaged": "bold red", "finished": "dim"}
+UNTESTED = "not tested: the run was to end without a test (evidence.networks 0)"
 WORDS = {"won": "ahead", "lost": "behind", "even": "even"}
 
 
@@ -44,6 +45,8 @@ def run_table(runs: Sequence[Row]) -> Table:
             run["age"],
         )
         state = Text(run["state"], style=_STATE.get(run["state"], ""))
+        if run["untested"]:
+            state.append(", not tested")
         table.add_row(Text(run["name"]), state, Text(run["searched"]), *numbers)
     return table
 

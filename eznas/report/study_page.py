@@ -67,7 +67,8 @@ def study_page(name: str, contents: Mapping[str, Content]) -> str:
     """The page of a folder of studies.
 
     `name`: of the folder; `contents`: file name -> what the file holds, which is what `--json`
-    prints of a study, the `command` that made it, and the names of its `plots`.
+    prints of a study, the `command` that made it, the names of its `plots` and, where the command
+    no longer gives the same, a `note` that says so.
     """
     parts = [f"# {name}"]
     for file, content in contents.items():
@@ -80,8 +81,15 @@ def _section(content: Content, file: str) -> Iterator[str]:
     describe, tables = next(parts for key, parts in _PARTS.items() if _matches(content, key))
     yield f"{describe(content)}. The numbers in full: [`{file}`]({file})."
     yield fenced(content["command"], "sh")
+    yield from noted(content)
     yield from tables(content)
     yield from (f"![{PurePath(plot).stem}]({plot})" for plot in content.get("plots", ()))
+
+
+def noted(content: Content) -> Iterator[str]:
+    """What has changed since results were made, where they say so."""
+    if content.get("note"):
+        yield f"**{content['note']}**"
 
 
 def _matches(content: Content, key: str) -> bool:

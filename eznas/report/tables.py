@@ -1,5 +1,6 @@
 """Tables for a terminal: rows in, rich tables out. Nothing here prints."""
 
+from eznas.report.arena_tables import arena_table
 from eznas.report.autoencoding import autoencoding_table
 from eznas.report.calibration_tables import (
     calibration_lines,
@@ -10,6 +11,8 @@ from eznas.report.calibration_tables import (
 from eznas.report.correlation_tables import (
     correlation_table,
     difference_table,
+    final_table,
+    look_line,
 )
 from eznas.report.explanation import explanation_lines
 from eznas.report.front_tables import formula_front_lines, formula_front_table
@@ -42,7 +45,7 @@ from eznas.report.predictor_tables import (
     predictor_table,
     winner_table,
 )
-from eznas.report.run_tables import outcome_lines, run_table, short_table
+from eznas.report.run_tables import UNTESTED, outcome_lines, run_table, short_table
 from eznas.report.search_tables import (
     best_line,
     comparison_table,
@@ -63,8 +66,10 @@ from eznas.report.study_tables import (
 from eznas.report.supernet_tables import few_shot_table, supernet_table
 
 __all__ = [
+    "UNTESTED",
     "agreement_table",
     "answer_table",
+    "arena_table",
     "autoencoding_table",
     "best_line",
     "budget_table",
@@ -81,6 +86,7 @@ __all__ = [
     "explanation_lines",
     "feature_ranking_table",
     "few_shot_table",
+    "final_table",
     "formula_front_lines",
     "formula_front_table",
     "front_table",
@@ -91,6 +97,7 @@ __all__ = [
     "latent_lines",
     "latent_title",
     "leaf_table",
+    "look_line",
     "outcome_lines",
     "prediction_table",
     "predictor_table",

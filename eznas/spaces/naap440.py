@@ -10,6 +10,12 @@ its output. The author lists every network that these rules allow:
 - at most three layers have stride 2.
 
 So the 440 networks are all of the space, and a sample draws each with the same probability.
+
+Near-equal networks, which are never on both sides of a split, are those that differ in shortcuts
+and in the channels of the fourth layer alone. These two choices change the accuracy least: each by
+itself by .7 and .8 points on average, where accuracies have a standard deviation of 5.2 (a kernel
+changes it by 6, a stride by 4). That makes 192 components of at most 4 networks. With all channels
+free there would be 16.
 Functions that take an architecture raise `InputError` if it is not one.
 """
 
@@ -66,6 +72,13 @@ def text(chosen: Sequence[str]) -> str:
     if sum(stride == "2" for _, _, stride in layers) > MOST_STRIDES:
         raise _error(architecture, f"at most {MOST_STRIDES} layers have stride 2")
     return architecture
+
+
+def near_equal(architecture: str) -> str:
+    """A name that networks share which differ in shortcuts and in the channels of the fourth layer
+    alone."""
+    first, second, kernel, channels, stride, *fourth = choices(architecture)
+    return "-".join([first, second, kernel, channels, stride[0], fourth[0], fourth[2][0]])
 
 
 def build(architecture: str, classes: int = 10) -> nn.Module:
@@ -130,4 +143,5 @@ SPACE = Space(
     choices=choices,
     text=text,
     build=build,
+    names=lambda architecture: (near_equal(architecture),),
 )

@@ -65,7 +65,9 @@ def _condensed(
 ) -> Statistic:
     name = f"{probe}_{site}_{sketch}"
     meaning = f"{description} of {_SITE_MEANINGS[site]}, {_PROBE_MEANINGS[probe]}"
-    return Statistic(name, value_type, probe, site, meaning, source, sketch=sketch)
+    return Statistic(
+        name, value_type, probe, site, meaning, source, sketch=sketch, semidefinite=True
+    )
 
 
 def _weight_gradient(
@@ -85,7 +87,11 @@ def _channel_correlation(axis: str, site: str) -> Statistic:
     name, value_type = f"data_{site}_correlation", ValueType("matrix", axis)
     meaning = f"correlation between channels at every {site.replace('_', ' ')}, on one image"
     sketch = "channel_correlation"
-    return Statistic(name, value_type, "data", site, meaning, JIANG, "single", sketch=sketch)
+    return Statistic(
+        *(name, value_type, "data", site, meaning, JIANG, "single"),
+        sketch=sketch,
+        semidefinite=True,
+    )
 
 
 def _size(name: str, meaning: str, value_type: ValueType = _SCALAR) -> Statistic:
@@ -172,6 +178,7 @@ _ROWS = (
         MELLOR,
         "sketch",
         sketch="agreement",
+        semidefinite=True,
     ),
     Statistic(
         "data_patterns",
@@ -199,6 +206,7 @@ _ROWS = (
         "network",
         "1 for each pair of images of one class, else 0: [images, images] of data_jacobian's batch",
         LOPES,
+        semidefinite=True,
     ),
     # Probes with passes of their own.
     Statistic(

@@ -173,6 +173,13 @@ class MeasurementConfig:
         }
 
     @property
+    def key(self) -> str:
+        """16 hexadecimal digits over `describe()` without the build of torch: of values by two
+        builds it has to be seen whether they agree."""
+        description = {name: value for name, value in self.describe().items() if name != "torch"}
+        return hashlib.sha256(repr(description).encode()).hexdigest()[:16]
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over `describe()`: equal where equal values are to be expected."""
         return hashlib.sha256(repr(self.describe()).encode()).hexdigest()[:16]

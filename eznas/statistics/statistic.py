@@ -28,7 +28,8 @@ class Statistic:
 
     `type`: its type in the language; `probe`: "structure" where the traced graph is enough;
     `site`: a key of `SITES` (for sizes the statistic's own name); `source`: the paper that
-    introduced it ("" for our own); `definition`: raised when the statistic changes its value, to a
+    introduced it ("" for our own); `semidefinite`: whether its matrices are symmetric and positive
+    semi-definite; `definition`: raised when the statistic changes its value, to a
     number above all others of the catalogue, so that stored values of it are not used.
     """
 
@@ -41,6 +42,7 @@ class Statistic:
     batch: str = "raw"
     gradient: bool = False
     sketch: str = ""
+    semidefinite: bool = False
     definition: int = FIRST_DEFINITION
 
     @property

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.curves import Curves
-from eznas.benchmarks.loading import PACKAGED, from_accuracy_file
+from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.readers.curve_csv import check_percent, has_curves, read_curves
-from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import NoPhases, Phases
@@ -236,12 +235,8 @@ def _parts(pool: Benchmark, split_by: str) -> tuple[NDArray[np.int64], NDArray[n
         return everything, everything
     if split_by != "components":
         raise InputError(f"split {split_by!r}: expected components or networks")
-    # Of a user's networks, those that are held out in the whole space, where that is known.
-    is_whole = pool.kind == "given" and pool.space not in PACKAGED
-    whole = pool if is_whole else load_benchmark(pool.space, list(pool.datasets))
-    held_out = {whole.architectures[i] for i in split(whole.components).held_out}
-    is_held_out = np.array([a in held_out for a in pool.architectures])
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    parts = pool.split
+    return parts.search, parts.held_out
 
 
 def _jobs(predictors: Mapping[str, Predictor], curves: Curves | None) -> Iterator[Job]:

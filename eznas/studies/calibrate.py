@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.errors import InputError
@@ -91,14 +90,14 @@ def _search_part(proxy: str, space: str, networks: int | None) -> Benchmark:
     datasets = {name: d for name, d in benchmark.datasets.items() if d == first}
     accuracies = {name: benchmark.accuracies[name] for name in datasets}
     benchmark = replace(benchmark, datasets=datasets, accuracies=accuracies)
-    available = len(split(benchmark.components).search)
+    available = len(benchmark.split.search)
     labels = describe(proxy).labels
     if labels is None:
         raise InputError(
             f"proxy {proxy}: how many accuracies its search has seen is not recorded; calibrate it "
             "on networks of your own (--models)"
         )
-    seen = labels.get(space, 0)
+    seen = labels.get(benchmark.space, 0)
     if seen > SEEN * available:
         raise InputError(
             f"proxy {proxy}: its search has seen {seen} of the {available} accuracies of {space}'s "

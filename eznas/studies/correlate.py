@@ -103,7 +103,7 @@ def correlate(
     it is undefined, and why. Raises `InputError` for an argument that cannot be used, and where a
     network cannot be measured.
     """
-    by_text = _by_text([*proxies, *_compared(against, within)])
+    by_text = proxies_by_text([*proxies, *_compared(against, within)])
     if models is not None:
         _check_own(space, accuracy, set_name, records)
         benchmark = _own_networks(models, accuracies, datasets, networks, seed, input_size, init)
@@ -112,14 +112,32 @@ def correlate(
     seeds = tuple(range(seed, seed + initialisations))
     settings = ScoringSettings(seeds, images, raw, sketch, device, workers, records)
     loaded = list(by_text.values())
-    scored = score_all(loaded, benchmark, settings, watcher or NoCallback())
     names = [by_text[text.strip()].name if text else None for text in (against, within)]
-    rows, differences = _figures(scored, replicates, *names)
-    _add_undefined(rows, scored, loaded, settings)
+    callback = watcher or NoCallback()
+    result = correlated(loaded, benchmark, settings, replicates, *names, callback=callback)
     if timed:
-        _add_seconds(rows, loaded, seconds_each(loaded, benchmark, settings, timed))
+        _add_seconds(result.rows, loaded, seconds_each(loaded, benchmark, settings, timed))
     if initialisations > 1:
-        _add_variation(rows, scored)
+        _add_variation(result.rows, result.scored)
+    return result
+
+
+def correlated(
+    proxies: Sequence[Proxy],
+    benchmark: Benchmark,
+    settings: ScoringSettings,
+    replicates: int,
+    against: str | None = None,
+    within: str | None = None,
+    *,
+    callback: Callback,
+) -> Correlation:
+    """The correlation of loaded proxies with the accuracies of a benchmark's networks; `against`
+    and `within`: names of two of them, as in `correlate`. Raises `InputError` where a network
+    cannot be measured, and for images, a device or a feature store that cannot be used."""
+    scored = score_all(proxies, benchmark, settings, callback)
+    rows, differences = _figures(scored, replicates, against, within)
+    _add_undefined(rows, scored, proxies, settings)
     return Correlation(rows, differences, scored)
 
 
@@ -200,9 +218,10 @@ def _figures(
     return rows, [] if against is None else difference_rows(scored.names, results, against)
 
 
-def _by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
+def proxies_by_text(proxies: Sequence[str]) -> dict[str, Proxy]:
     """Text -> the proxy that it names, those of all published ones in place of "classics"; where
-    two proxies would have one name, each is named by its text."""
+    two proxies would have one name, each is named by its text. Raises `InputError` for a text that
+    names none."""
     texts = [name for p in proxies for name in (CLASSICS if p.strip() == "classics" else [p])]
     loaded = {text.strip(): load(text) for text in texts}
     names = Counter(proxy.name for proxy in loaded.values())

@@ -11,7 +11,6 @@ from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.own_models import own_benchmark
 from eznas.benchmarks.subsets import AtMost, named_set
 from eznas.discovery.callbacks import Callback, NoCallback
-from eznas.discovery.config import Config
 from eznas.discovery.front import other_networks
 from eznas.errors import InputError
 from eznas.evaluation.feature_values import Array
@@ -26,7 +25,7 @@ from eznas.statistics.catalogue import CATALOGUE
 from eznas.studies.formula_sample import REPLICATES, FormulaSample
 from eznas.system.arguments import checked, whole
 from eznas.system.files import plain
-from eznas.system.folder import CONFIG, RunFolder, is_run
+from eznas.system.folder import RunFolder, is_run
 
 NEGLIGIBLE = 0.005  # of tau: what all parts together may lose that a formula is shown without
 CONSTANT = 1e-9  # relative difference between the values of a part that does not change
@@ -101,14 +100,18 @@ def explain(
     if models is not None:
         benchmarks = [own_benchmark(models, accuracies, input_size=input_size, initialisation=init)]
     elif space is None and (run := _run_of(proxy)) is not None:
-        benchmarks = other_networks(run.read(CONFIG, Config), at_most)
+        benchmarks = other_networks(run, at_most)
     else:
         benchmarks = [named_set(load_benchmark(space or USUAL_SPACE), "search", at_most, seed)]
         seen = describe(proxy).labels or {}
     settings = ScoringSettings((seed,), images, 0, sketch, device, workers, records)
     sample = FormulaSample.of(loaded, benchmarks, settings, watcher or NoCallback())
     result = explained(loaded, sample)
-    sets = [row | ({"seen": seen[s]} if (s := row["space"]) in seen else {}) for row in result.sets]
+    spaces = [row["space"].partition(":")[0] for row in result.sets]
+    sets = [
+        row | ({"seen": seen[space]} if space in seen else {})
+        for row, space in zip(result.sets, spaces, strict=True)
+    ]
     return replace(result, sets=sets)
 
 
@@ -141,7 +144,7 @@ def explained(proxy: Proxy, sample: FormulaSample) -> Explanation:
         formula=proxy.formula.text,
         kind=split.kind,
         sets=[
-            {"space": b.space, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
+            {"space": b.source, "networks": len(b.architectures), "set": b.name, "accuracy": b.kind}
             for b in sample.benchmarks
         ],
         tau=plain({dataset: float(values[0, 0]) for dataset, values in by_dataset.items()}),

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from eznas.benchmarks import Benchmark
-from eznas.benchmarks.splits import split
 from eznas.metrics import METRICS, bootstrap_weights, interval, kendall_many
 from eznas.predictors.measurements import Measurements
 from eznas.search.latent.methods import Problem
@@ -55,7 +54,7 @@ def taus_of(
 def _judged(measurements: Measurements, benchmark: Benchmark, count: int | None) -> Benchmark:
     live_cell = measurements.space.live_cell
     live = [i for i, a in enumerate(benchmark.architectures) if a == live_cell(a)]
-    indices = np.intersect1d(split(benchmark.components).held_out, live)
+    indices = np.intersect1d(benchmark.split.held_out, live)
     if count is not None and count < len(indices):
         indices = np.sort(np.random.default_rng(0).choice(indices, count, replace=False))
     return benchmark.subset(indices, "held-out")

@@ -1,7 +1,7 @@
 """The folder of one latent search: configuration, weights, networks visited, and the answer.
 
 search.json               what was searched, and how
-features.csv.gz           what was measured (with measurement.json: a feature store)
+features.gz               what was measured (with measurement.json: a feature store)
 autoencoder.safetensors   its weights
 heads.safetensors         those of the heads
 heads.json                Kendall's tau of each head on networks set aside, as of the first round

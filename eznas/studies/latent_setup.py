@@ -11,7 +11,6 @@ import numpy as np
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import from_accuracy_file
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.splits import split
 from eznas.benchmarks.subsets import search_sample
 from eznas.errors import InputError, unknown
 from eznas.evaluation.executors import Phases
@@ -224,7 +223,7 @@ def _benchmark(options: Options) -> Benchmark | None:
 
 
 def _check_labels(options: Options, benchmark: Benchmark) -> None:
-    available = len(split(benchmark.components).search)
+    available = len(benchmark.split.search)
     if isinstance(options.labels, int) and options.labels > available:
         raise InputError(
             f"labels {options.labels}: expected a number up to {available}, the networks of the "

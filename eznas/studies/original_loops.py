@@ -72,7 +72,7 @@ def _of_network(node: Expression, network: NetworkTensors) -> Tensor | None:
         return None if tensor is None else tensor[None]
     primitive = PRIMITIVES[node.name]
     if not primitive.aggregation:
-        return applied(node.name, [_of_network(a, network) for a in node.arguments])
+        return applied(PRIMITIVES[node.name], [_of_network(a, network) for a in node.arguments])
     of_arguments: list[list[Tensor]] = [[] for _ in node.arguments]  # each over the rows
     for row, is_live in enumerate(network.live[node.arguments[0].type.axis]):
         if primitive.live and not is_live:
@@ -102,7 +102,7 @@ def _of_row(node: Expression, network: NetworkTensors, row: int) -> Tensor | Non
     has_no_zero = PRIMITIVES[node.name].absent_at_zero
     if has_no_zero and _is_zero(values[0]) and _is_silent(node, network, row):
         return None  # nothing comes of the layer
-    return applied(node.name, values)
+    return applied(PRIMITIVES[node.name], values)
 
 
 def _is_silent(node: Expression, network: NetworkTensors, row: int) -> bool:

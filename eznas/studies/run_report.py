@@ -118,7 +118,7 @@ def _measured(folder: RunFolder, networks: int, workers: int, callback: Callback
         measured = front(str(folder.path), networks=networks, workers=workers, watcher=callback)
         content |= _shown(measured)
     config: Config = folder.read(CONFIG, Config)
-    champion, benchmarks = load(str(folder.path)), other_networks(config, networks)
+    champion, benchmarks = load(str(folder.path)), other_networks(folder, networks)
     settings = ScoringSettings(
         (config.measurement.seed,),
         images=config.measurement.images,

@@ -147,6 +147,10 @@ class _Announced:
         """See `Phases.phase`."""
         return self._phases.phase(name, networks) if networks >= ANNOUNCED else None
 
+    def note(self, text: str) -> None:
+        """See `Phases.note`."""
+        self._phases.note(text)
+
 
 def _repeated(
     row: MethodRow,

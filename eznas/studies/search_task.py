@@ -45,6 +45,7 @@ def task_of(space: str, dataset: str | None, labels: str | None, within: str | N
     name, presented = next(iter(benchmark.datasets.items()))
     pairs = zip(benchmark.architectures, benchmark.accuracies[name].tolist(), strict=True)
     known = {architecture: a for architecture, a in pairs if not math.isnan(a)}
+    space = benchmark.space  # SPACE:NAME names a table of it
     whole = SPACES[space]
     if within is None:
         return Task(whole, name, presented, benchmark.kind, known, whole, tuple(known))

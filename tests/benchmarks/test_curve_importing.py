@@ -65,7 +65,7 @@ def test_others_replace_them_only_on_request(file):
 
 def test_accuracies_and_curves_in_one_step(naap440):
     summary = import_table("naap440", naap440)
-    assert (summary["networks"], summary["datasets"]) == (2, {"cifar10": [50, 50]})
+    assert (summary["networks"], summary["datasets"]) == (2, {"cifar10": [38.333333, 38.333333]})
     assert summary["curves"]["values"] == ["accuracy", "train_loss"]
     assert summary["curves"]["origin"] == summary["origin"]
     assert load("naap440").architectures == load_curves("naap440").architectures == (FIRST, SECOND)
@@ -131,8 +131,8 @@ def test_problems(naap440):
     ("name", "options", "message"),
     [
         ("metaqnn", {}, "unknown space 'metaqnn'; did you mean .*'?metaqnn-cifar10'?"),
-        (NAME, {"kind": "test"}, "kind and dataset are for CSV files of accuracies"),
-        (NAME, {"dataset": "cifar10"}, "kind and dataset are for CSV files of accuracies"),
+        (NAME, {"kind": "test"}, "kind, dataset and name are for tables of accuracies"),
+        (NAME, {"dataset": "cifar10"}, "kind, dataset and name are for tables of accuracies"),
     ],
 )
 def test_what_is_refused(file, name, options, message):

@@ -8,10 +8,10 @@ import os
 import pytest
 
 from eznas.benchmarks.curves import CURVES
-from eznas.benchmarks.importing import import_table, problem_of, tables
+from eznas.benchmarks.importing import import_file, import_table, problem_of, tables
 from eznas.benchmarks.loading import load
 from eznas.benchmarks.sources import SOURCES, source_of
-from eznas.benchmarks.splits import components
+from eznas.benchmarks.splits import connected_components, parts
 from eznas.benchmarks.store import path_of, sha256_of, stored
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -88,13 +88,80 @@ def test_another_table_replaces_the_earlier_one_only_on_request(csv, tmp_path):
 
 def test_components_are_stored(csv):
     import_table(SPACE, csv)
-    expected = components(SPACES[SPACE], ("00000000", "11111111")).tolist()
-    assert load(SPACE).components.tolist() == expected
+    components, is_held_out = parts(SPACES[SPACE], ("00000000", "11111111"))
+    assert load(SPACE).components.tolist() == components.tolist()
+    assert load(SPACE).is_held_out.tolist() == is_held_out.tolist()
     content = json.loads(gzip.decompress(path_of(SPACE).read_bytes()))
-    assert content["components"] == expected
-    content["components"].append(0)
-    path_of(SPACE).write_bytes(gzip.compress(json.dumps(content).encode()))
-    assert "a component of every architecture" in problem_of(SPACE)
+    assert content["components"] == components.tolist()
+    for key, value, problem in (
+        ("components", [0], "a component of every architecture"),
+        ("held_out", [], "of every architecture whether it is held out"),
+        ("format", 2, "import it again: written by another version, in format 2"),
+    ):
+        path_of(SPACE).write_bytes(gzip.compress(json.dumps(content | {key: value}).encode()))
+        assert problem in problem_of(SPACE)
+
+
+def test_several_tables_of_a_space(csv, tmp_path):
+    import_table(SPACE, csv)
+    other = tmp_path / "other.csv"
+    other.write_text("architecture,test_accuracy\n22222222,80\n11111111,60\n00000000,50\n")
+    summary = import_table(SPACE, other, name="second")
+    assert (summary["space"], summary["networks"]) == ("nasbench-macro:second", 3)
+    usual, second = load(SPACE), load("nasbench-macro:second")
+    assert (usual.kind, usual.table, usual.source) == ("validation", "", SPACE)
+    assert (second.kind, second.table, second.space) == ("test", "second", SPACE)
+    assert second.accuracies["cifar10"].tolist() == [80, 60, 50]
+    import_table(SPACE, csv, kind="test", name="a-1")
+    rows = {row["space"]: row for row in tables()}
+    here = [space for space, row in rows.items() if row["here"] == "imported"]
+    assert here == [SPACE, "nasbench-macro:a-1", "nasbench-macro:second"]
+    assert [rows[space]["kind"] for space in here] == ["validation", "test", "test"]
+    with pytest.raises(InputError, match=r"table nasbench-macro:second: ground .* --replace"):
+        import_table(SPACE, csv, name="second")
+    assert import_table(SPACE, csv, name="second", replace=True)["networks"] == 2
+    assert problem_of("nasbench-macro:second") == ""
+    path_of(SPACE, "second").write_bytes(b"junk")
+    assert "damaged" in problem_of("nasbench-macro:second")
+    assert problem_of(SPACE) == ""
+
+
+def test_a_named_table_of_a_space_whose_usual_one_comes_with_a_package(csv):
+    architectures = SPACES["nasbench201"].architectures()
+    rows = [7, 5, 12_000]
+    lines = [f"{architectures[row]},{50 + i}\n" for i, row in enumerate(rows)]
+    csv.write_text("architecture,accuracy\n" + "".join(lines))
+    import_table("nasbench201", csv, kind="test", name="mine")
+    mine, whole = load("nasbench201:mine"), load("nasbench201")
+    expected = connected_components(whole.components[rows].tolist())
+    assert mine.components.tolist() == expected.tolist()
+    assert mine.is_held_out.tolist() == whole.is_held_out[rows].tolist()
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a+b", "-a", "a" * 41, "ä"])
+def test_names_that_no_table_can_have(csv, name):
+    with pytest.raises(InputError, match="expected 1 to 40 small letters, digits or hyphens"):
+        import_file(SPACE, csv, name=name)
+    with pytest.raises(InputError, match="expected 1 to 40 small letters, digits or hyphens"):
+        load(f"{SPACE}:{name}")
+
+
+def test_unknown_tables(csv):
+    with pytest.raises(InputError, match="no table 'one' of nasbench-macro here: `eznas data imp"):
+        load("nasbench-macro:one")
+    import_table(SPACE, csv, name="one")
+    with pytest.raises(InputError, match=r"'on'; did you mean 'one'.*; `eznas data import"):
+        load("nasbench-macro:on")
+    with pytest.raises(InputError, match="no ground truth of nasbench-macro here"):
+        load(SPACE)
+
+
+def test_a_column_that_names_another_kind(csv):
+    csv.write_text("architecture,test_accuracy\n00000000,50\n11111111,60\n")
+    assert import_table(SPACE, csv)["kind"] == "test"
+    with pytest.raises(InputError, match="its column is of test accuracies, got kind validation"):
+        import_table(SPACE, csv, kind="validation")
+    assert import_table(SPACE, csv, kind="surrogate", replace=True)["kind"] == "surrogate"
 
 
 def test_the_published_tables():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from eznas.benchmarks import Benchmark
+from eznas.benchmarks import Benchmark, Table
 from eznas.benchmarks.loading import from_accuracy_file, load, load_tasks, without_accuracies
+from eznas.benchmarks.store import Origin, store
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 from tests.benchmarks.made_up import store_macro
@@ -99,7 +100,8 @@ def test_accuracies_of_a_file_replace_all_others(benchmark, tmp_path):
     (tmp_path / "mine.csv").write_text("\n".join(lines))
     mine = from_accuracy_file("nasbench201", str(tmp_path / "mine.csv"))
     assert mine.architectures == tuple(networks)
-    assert mine.components.tolist() == benchmark.components[indices].tolist()
+    assert benchmark.components[indices].tolist() == [0, 0, 3]
+    assert mine.components.tolist() == [0, 0, 1]
     accuracies = {dataset: values.tolist() for dataset, values in mine.accuracies.items()}
     assert accuracies == {dataset: [0, 1, 2] for dataset in INPUT_SIZES}
     assert (mine.name, mine.kind) == ("given", "given")
@@ -123,3 +125,18 @@ def test_a_file_for_a_space_without_a_table_is_of_the_data_sets_of_the_space(
     assert (mine.name, mine.kind) == ("given", "given")
     with pytest.raises(InputError, match=f"unknown {space} dataset 'cifar11'"):
         from_accuracy_file(space, str(tmp_path / "mine.csv"), ["cifar11"])
+
+
+def test_tasks_on_two_tables_of_a_space(macro):
+    other = {"cifar10": {a: (90.0 - i,) for i, a in enumerate(macro[:40])}}
+    store(Table("nasbench-macro", "validation", other), Origin("other.json", ""), "other")
+    usual, named = load_tasks(["nasbench-macro", "nasbench-macro:other/cifar10@24"])[0]
+    assert list(usual.datasets) == ["nasbench-macro/cifar10"]
+    assert list(named.datasets) == ["nasbench-macro:other/cifar10@24"]
+    assert [usual.kind, named.kind] == ["test", "validation"]
+    sides = dict(zip(usual.architectures, usual.is_held_out.tolist(), strict=True))
+    assert named.is_held_out.tolist() == [sides[a] for a in macro[:40]]
+    [alone], _ = load_tasks(["nasbench-macro:other"])
+    assert list(alone.datasets) == ["cifar10"]
+    with pytest.raises(InputError, match="space nasbench-macro: among the tasks"):
+        load_tasks(["nasbench-macro"], ["nasbench-macro:other"])

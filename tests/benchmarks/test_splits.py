@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from eznas.benchmarks import splits
 from eznas.benchmarks.loading import load
 from eznas.errors import InputError
+from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import equivalence_name, isomorphism_class, live_cell
 
 component_lists = st.lists(st.integers(0, 30), max_size=60).map(splits.connected_components)
@@ -100,3 +101,44 @@ def test_seeds_differ():
 def test_a_sample_larger_than_the_set_is_refused(count):
     with pytest.raises(InputError, match=f"cannot sample {count} networks; expected 0 to 3"):
         splits.sample(np.arange(3), count, seed=0)
+
+
+@given(st.data())
+def test_a_network_is_on_the_same_side_in_every_table(data):
+    """Whatever other networks a table holds, and in whatever order."""
+    name = data.draw(st.sampled_from(["nasbench201", "nasbench-macro", "naap440", "nasbench101"]))
+    space = SPACES[name]
+    sample = space.sample(12, seed=3)
+    networks = data.draw(st.permutations(sample))
+    table = networks[: data.draw(st.integers(1, 12))]
+    whole = zip(*(part.tolist() for part in splits.parts(space, sample)), strict=True)
+    of_whole = dict(zip(sample, whole, strict=True))
+    components, is_held_out = splits.parts(space, table)
+    assert is_held_out.tolist() == [of_whole[a][1] for a in table]
+    same = [[of_whole[a][0] == of_whole[b][0] for b in table] for a in table]
+    assert (components[:, None] == components).tolist() == same
+
+
+@pytest.mark.parametrize(
+    ("name", "networks", "components", "held_out"),
+    [
+        ("nasbench201", 15_625, 5_615, 5_707),
+        ("nasbench-macro", 6_561, 3_969, 2_641),
+        ("naap440", 440, 192, 220),
+    ],
+)
+def test_the_parts_of_whole_spaces(name, networks, components, held_out):
+    numbers, is_held_out = splits.parts(SPACES[name], SPACES[name].architectures())
+    assert (len(numbers), numbers.max() + 1, is_held_out.sum()) == (networks, components, held_out)
+    assert not set(numbers[is_held_out].tolist()) & set(numbers[~is_held_out].tolist())
+    if name == "nasbench201":  # as it always was
+        assert np.flatnonzero(is_held_out).tolist() == splits.split(numbers).held_out.tolist()
+
+
+def test_about_two_fifths_are_held_out_where_a_space_cannot_be_listed():
+    networks = SPACES["nasbench101"].sample(400, seed=1)
+    components, is_held_out = splits.parts(SPACES["nasbench101"], networks)
+    shares = [is_held_out[components == c] for c in set(components.tolist())]
+    assert all(share.all() or not share.any() for share in shares)
+    assert 0.33 < is_held_out.mean() < 0.47
+    assert is_held_out[:8].tolist() == [bool(int(side)) for side in "01001001"]  # for good

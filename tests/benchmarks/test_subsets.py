@@ -11,11 +11,13 @@ from eznas.benchmarks.subsets import (
     SETS,
     USED,
     AtMost,
+    check_not_kept,
     held_out,
     named_set,
     of_unseen_space,
     search_sample,
     study,
+    untouched,
 )
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -180,3 +182,13 @@ def test_networks_of_a_space_that_no_search_has_seen(small_benchmark):
     assert len(of_unseen_space(small_benchmark, 500).architectures) == 60
     assert of_unseen_space(small_benchmark, 9).name == "space not searched"
     assert np.unique(of_unseen_space(small_benchmark, 9).architectures).size == 9
+
+
+def test_networks_that_are_kept_for_final_figures(benchmark, small_benchmark):
+    kept = set(untouched(benchmark).architectures)
+    unseen = of_unseen_space(benchmark, 20_000).architectures
+    assert set(unseen) == set(benchmark.architectures) - kept
+    check_not_kept(benchmark, USED + FRESH)
+    check_not_kept(small_benchmark, 5_000)
+    with pytest.raises(InputError, match="at most 1500 in space nasbench201, got 1501: the others"):
+        check_not_kept(benchmark, USED + FRESH + 1)

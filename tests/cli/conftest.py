@@ -125,9 +125,10 @@ SCORES = {
     "unnamed.csv": f"network,naswot\n{NOTHING},1\n".encode(),
     "cut.csv.gz": gzip.compress(b"architecture,naswot\n")[:-5],
 }
+UNEQUAL = b'{"measurement":"00","features":["params"],"architectures":["a","b"]}\n'
 STORES = {
-    "flipped": {"features.csv.gz": gzip.compress(b"architecture")[:-1] + b"!"},
-    "unequal": {"features.csv.gz": gzip.compress(b"architecture,measurement,params\na,b\n")},
+    "flipped": {"features.gz": gzip.compress(b"{}")[:-1] + b"!"},
+    "unequal": {"features.gz": gzip.compress(UNEQUAL)},
     "unread": {"measurement.json": b"{"},
     "other": {"measurement.json": b'{"space": "darts", "measurement": {}}'},
 }

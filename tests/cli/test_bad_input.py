@@ -138,8 +138,8 @@ def unmeasured(monkeypatch):
     [
         ("text.txt", ["text.txt", "cannot write"]),
         ("text.txt/below", ["text.txt/below", "cannot write"]),
-        ("flipped", ["flipped/features.csv.gz", "damaged at byte 0"]),
-        ("unequal", ["unequal/features.csv.gz:2", "expected 3 cells, got 2"]),
+        ("flipped", ["flipped/features.gz", "damaged at byte 0"]),
+        ("unequal", ["unequal/features.gz", "damaged: cannot reshape"]),
         ("unread", ["unread/measurement.json", "damaged"]),
         ("other", ["other", "feature values of darts, expected nasbench201"]),
     ],

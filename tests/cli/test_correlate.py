@@ -129,7 +129,7 @@ def test_everything_at_once(monkeypatch):
     assert {p.name for p in Path("records").iterdir()} == {
         ".lock",
         "measurement.json",
-        "features.csv.gz",
+        "features.gz",
     }
 
     def fails(*_):

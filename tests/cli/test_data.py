@@ -45,6 +45,23 @@ def test_import_of_a_csv_shows_what_was_read():
     assert "2 networks, up to 2 runs, test accuracy: cifar10 40.00 to 60.00 %" in outcome.out
 
 
+def test_a_table_beside_the_usual_one():
+    call("data", "import", SPACE, "macro.json")
+    outcome = call("data", "import", SPACE, "macro.csv", "--kind", "validation", "--name", "mine")
+    assert outcome.out.startswith("nasbench-macro:mine: 3 networks, validation accuracy: cifar10")
+    shown = " ".join(call("data", "list").out.split())
+    assert "nasbench-macro:mine" in shown
+    tables = ["table of nasbench201: ok", f"table of {SPACE}: ok", f"table of {SPACE}:mine: ok"]
+    assert call("data", "verify").out.splitlines() == tables
+    assert call("data", "verify", f"{SPACE}:mine").out.splitlines() == tables[2:]
+    rows = answer("correlate", "params", "--space", f"{SPACE}:mine", *BATCH)["rows"]
+    assert [(row["networks"], row["accuracy"]) for row in rows] == [(3, "validation")]
+    assert "did you mean 'mine'" in complaint("correlate", "params", "--space", f"{SPACE}:mne")
+    assert "expected 1 to 40 small letters" in complaint(
+        "data", "import", SPACE, "macro.csv", "--name", "Mine"
+    )
+
+
 def test_learning_curves():
     name = "metaqnn-cifar10"
     Path("curves.csv").write_text("net,acc_1,acc_2\na,0.25,0.5\nb,0.125,0.25\n")
@@ -69,7 +86,7 @@ def test_accuracies_and_curves_are_imported_in_one_step():
     write(Path("naap"), [scheme(FIRST)], rows_of([FIRST]))
     outcome = call("data", "import", "naap440", "naap")
     accuracies, curves = outcome.out.splitlines()
-    assert accuracies.startswith("naap440: 1 networks, test accuracy: cifar10 50.00 to 50.00 %")
+    assert accuracies.startswith("naap440: 1 networks, test accuracy: cifar10 38.33 to 38.33 %")
     assert curves.startswith("naap440: 1 networks on cifar10, accuracy and train_loss at 3 of 3")
 
 
@@ -124,7 +141,7 @@ def test_verify():
         (["import", "metaqnn-cifar10", "macro.csv"], "macro.csv:1: no column net"),
         (
             ["import", "metaqnn-cifar10", "macro.csv", "--kind", "test"],
-            "for CSV files of accuracies",
+            "for tables of accuracies",
         ),
         (["import", "naap440", "macro.json"], "generated_schemes.json: Not a directory"),
         (["verify", "nothing"], "unknown space 'nothing'"),

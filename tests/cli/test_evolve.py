@@ -52,7 +52,8 @@ def finished(folder):
 
 def test_evolve_answers(finished):
     keys = ["run", "champion", "formula", "seconds", "evaluations", "stopped"]
-    assert list(finished) == [*keys, "held_out", "difference", "recommended"]
+    assert list(finished) == [*keys, "held_out", "difference", "recommended", "untested"]
+    assert finished["untested"] is False
     assert finished["stopped"] == ""
     assert finished["run"] == "tiny"
     assert finished["seconds"] > 0
@@ -189,6 +190,25 @@ def test_dry_run_estimates_and_leaves_nothing(finished):
     assert content["workers"] == 1
     assert content["seconds"] > 0
     assert listing(Path()) == before
+
+
+def test_a_run_without_a_test_says_so(folder):
+    outcome = call(*EVOLVE, "--test-networks", "0", "--name", "bare")
+    assert (outcome.code, "\nnot tested: the run was to end" in outcome.out) == (0, True)
+    assert "tau" not in outcome.out
+    assert "finished, not tested" in call("ls").out
+    outcome = call("report", "bare", "--networks", "0")
+    assert outcome.code == 0
+    page = Path("runs/bare/report.html").read_text()
+    assert "Not tested: the run was to end without a test" in page
+    assert "not been tested yet" not in page
+    shutil.rmtree(folder / "runs" / "bare")
+
+
+@pytest.mark.parametrize("networks", ["1", "7"])
+def test_too_few_networks_to_test_on(folder, networks):
+    line = complaint(*EVOLVE, "--test-networks", networks)
+    assert f"expected 0 (the run ends without a test) or at least 8, got {networks}" in line
 
 
 def test_tensorboard_gets_the_generations(folder, monkeypatch):

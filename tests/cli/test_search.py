@@ -51,7 +51,7 @@ def test_proxies_and_a_store_of_what_was_measured(folder):
     options = ("--proxies", "params", "--pool", "3", "--dataset", SMALL, "--workers", "1")
     command = ("search", "proxies", "--queries", "3", *options, "--records", "search-store")
     first = answer(*command)
-    assert Path("search-store/features.csv.gz").is_file()
+    assert Path("search-store/features.gz").is_file()
     assert answer(*command) == first
 
 

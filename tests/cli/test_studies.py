@@ -43,7 +43,7 @@ def test_agreement_answers(published):
     )
     [few] = answer(*command, "--records", "agreement-store")["rows"]
     assert (few["networks"], few["between_seeds"]) == (4, 1)
-    assert Path("agreement-store/features.csv.gz").is_file()
+    assert Path("agreement-store/features.gz").is_file()
 
 
 def test_agreement_takes_the_data_sets_of_the_file_and_gives_null_for_failures(published):

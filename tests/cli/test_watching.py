@@ -20,6 +20,7 @@ def test_ls(home):  # noqa: F811
         "generation": 2,
         "generations": 2,
         "best": 0.75,
+        "untested": False,
     }
     make_run(home, "begun")
     lines = [line.split() for line in call("ls").out.splitlines()]

@@ -9,11 +9,11 @@ import pytest
 
 import eznas
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.splits import sample, split
+from eznas.benchmarks.splits import sample
 from eznas.benchmarks.subsets import held_out, not_searched, search_sample
 from eznas.discovery import front as front_module
 from eznas.discovery.callbacks import NoCallback
-from eznas.discovery.front import SAVED, front, front_in, front_of, saved_front
+from eznas.discovery.front import SAVED, front, front_in, front_of, other_networks, saved_front
 from eznas.errors import InputError
 from eznas.evaluation.executors import NoPhases
 from eznas.evolution.config import EvolutionConfig
@@ -55,7 +55,7 @@ def test_the_front_is_strictly_better_with_size():
 
 def test_it_is_evaluated_on_networks_that_the_search_did_not_use(benchmark, measured, run):
     _, result = measured
-    others = not_searched(benchmark, 16, 8, 1, 20)
+    others = not_searched(benchmark, 16, 8, 20)
     assert result.sets == [
         {
             "space": "nasbench201",
@@ -115,24 +115,53 @@ def test_sizes_are_those_of_the_search(home, run):
 
 
 def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
-    others = not_searched(benchmark, 100, 40, 3, 200)
+    others = not_searched(benchmark, 100, 40, 200, seed=3)
     used, tested = search_sample(benchmark, 140, 3), held_out(benchmark, 10**6)
     assert len(others.architectures) == 200
     assert not set(others.components) & set(used.components)
     assert not set(others.components) & set(tested.components)
-    again = not_searched(benchmark, 100, 40, 3, 150)
+    again = not_searched(benchmark, 100, 40, 150, seed=3)
     assert again.architectures == others.architectures[:150]
+
+
+def test_networks_searched_in_another_table_are_left_out(benchmark):
+    """Whatever networks that table has, and in whatever order."""
+    other = benchmark.subset(np.arange(3_000)[::-1], "other")
+    others = not_searched(benchmark, 100, 40, 300, seed=3, others=[other])
+    for used in (search_sample(benchmark, 140, 3), search_sample(other, 140, 3)):
+        assert not set(others.components) & set(used.components)
+
+
+def test_a_run_of_an_earlier_version_drew_its_networks_by_its_seed(benchmark, home, run):
+    folder = RunFolder.find(run)
+    [now] = other_networks(folder, 20)
+    assert now.architectures == not_searched(benchmark, 16, 8, 20).architectures
+    content = json.loads((folder.path / "environment.json").read_text())
+    content["samples"] = [search_sample(benchmark, 24, seed=1).digest()]
+    folder.write("environment.json", content)
+    [earlier] = other_networks(folder, 20)
+    assert earlier.architectures == not_searched(benchmark, 16, 8, 20, seed=1).architectures
+    assert earlier.architectures != now.architectures
+
+
+def test_where_the_data_have_changed_what_a_run_searched_is_not_known(home, run):
+    folder = RunFolder.find(run)
+    content = json.loads((folder.path / "environment.json").read_text())
+    for samples in (["0" * 64], None):
+        folder.write("environment.json", content | {"samples": samples})
+        with pytest.raises(InputError, match="which networks it searched on is not known"):
+            other_networks(folder, 20)
 
 
 def test_where_the_search_used_most_networks_those_of_the_champion_join(benchmark):
     part = benchmark.subset(sample(np.arange(len(benchmark.architectures)), 400, 0), "part")
-    available = len(split(part.components).search)
-    others = not_searched(part, available - 120, 115, 1, 500)
+    available = len(part.split.search)
+    others = not_searched(part, available - 120, 115, 500)
     assert others.name == "helped to choose the champion"
-    searched = search_sample(part, available - 120, 1)
+    searched = search_sample(part, available - 120)
     assert not set(others.components) & set(searched.components)
     with pytest.raises(InputError, match=f"all but 0 of the {available} networks"):
-        not_searched(part, available, 0, 1, 500)
+        not_searched(part, available, 0, 500)
 
 
 def test_runs_without_a_front(home, run):

@@ -10,6 +10,7 @@ from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.subsets import held_out, search_sample
 from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.config import Config
+from eznas.discovery.front import front
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import BASELINES
 from eznas.errors import InputError
@@ -74,7 +75,7 @@ def test_patience_ends_a_search(home):
 def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     """In the search and in its test; the rest goes on."""
     [benchmark], _ = load_tasks(TINY["tasks"])
-    sample, tested = search_sample(benchmark, 24, seed=1), held_out(benchmark, 16)
+    sample, tested = search_sample(benchmark, 24), held_out(benchmark, 16)
     failing = {sample.architectures[3], tested.architectures[5]}
     measured_network = measuring._measured_network
 
@@ -140,6 +141,7 @@ def test_a_run_that_is_out_of_time_is_tested(home):
         ({"hold_out": ("nasbench201",)}, "it cannot be held out"),
         ({"hold_out": ("nasbench-macro",)}, "no ground truth of nasbench-macro here"),
         ({"networks": 100_000}, "at most "),
+        ({"evidence.networks": 1501}, "at most 1500 in space nasbench201, got 1501"),
         ({"images": "nowhere.npz"}, "nowhere.npz"),
     ],
 )
@@ -177,6 +179,28 @@ def test_a_space_that_is_held_out_changes_nothing_but_the_evidence(home, finishe
     assert [row["tau"] for row in without.held_out] == [
         row["tau"] for row in result.held_out if row["dataset"].startswith("nasbench201/")
     ]
+
+
+def test_a_run_without_a_test_looks_at_no_held_out_network(home, finished_run, monkeypatch):
+    monkeypatch.setattr("eznas.discovery.setup.held_out", None)  # a call fails
+    monkeypatch.setattr("eznas.discovery.run.gather_evidence", None)
+    config = tiny(**{"evidence.networks": 0})
+    assert evolve(config, name="bare", watcher=Interrupts(after=2)).untested is False
+    result = resume("bare")
+    assert result.formula == finished_run.result.formula
+    assert result.untested is True
+    assert result.held_out == result.difference == []
+    assert read_json(home, "bare", "environment.json")["held_out"] == []
+    champion = read_json(home, "bare", "champion.json")
+    assert (champion["untested"], champion["evidence"]) == (True, [])
+    page = (home / "runs" / "bare" / "README.md").read_text()
+    assert "Not tested: the run was to end without a test (evidence.networks 0)." in page
+    assert "--set evidence.networks=0" in page
+    assert "##" not in page
+    with pytest.raises(InputError, match="run bare: finished after generation 2"):
+        resume("bare")
+    assert evolve(config, save=False).untested is True
+    assert len(front("bare", networks=20).rows) > 0
 
 
 def test_a_name_that_exists_costs_nothing(home):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from eznas.evaluation.contexts import Context
-from eznas.evaluation.feature_store import FeatureStore
+from eznas.evaluation.feature_store import FILE, FeatureStore
 from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.status import Status
@@ -54,19 +54,6 @@ def made_up(context, features, architectures):
     return values
 
 
-def rounded(array, digits):
-    return np.vectorize(lambda value: float(f"{value:.{digits}g}"), otypes=[float])(array)
-
-
-def as_stored(values, value_digits=9, coverage_digits=6):
-    """The digits of feature values that a store keeps."""
-    return FeatureValues(
-        rounded(values.values, value_digits),
-        rounded(values.coverage, coverage_digits),
-        values.status,
-    )
-
-
 def add(store, numbers, features=FEATURES, contexts=(0, 1)):
     """Add made-up values of the shards of these numbers in one append."""
     architectures = [a for number in numbers for a in MEMBERS[number]]
@@ -76,7 +63,7 @@ def add(store, numbers, features=FEATURES, contexts=(0, 1)):
 
 def contents(store, features=FEATURES, architectures=ARCHITECTURES):
     """Values, coverage, status, and whether they are known: [contexts, features, networks] each."""
-    by_config = [store.find(config.fingerprint, features, architectures) for config in CONFIGS]
+    by_config = [store.find(config.key, features, architectures) for config in CONFIGS]
     arrays = zip(*((*values, known) for values, known in by_config), strict=True)
     return [np.stack(array) for array in arrays]
 
@@ -93,4 +80,4 @@ def check_equal(first, second):
 
 
 def file_of(store):
-    return store.path / "features.csv.gz"
+    return store.path / FILE

@@ -1,15 +1,15 @@
-"""The file of a feature store: any reader of gzip and CSV reads it, and damage is noticed."""
+"""The file of a feature store: what is in it, and damage is noticed."""
 
-import csv
 import gzip
-import itertools
+import json
 import math
+import struct
 
 import numpy as np
 import pytest
 
 from eznas.errors import InputError
-from eznas.evaluation.feature_store import FeatureStore
+from eznas.evaluation.feature_store import FILE, FeatureStore
 from tests.evaluation.stored import (
     ARCHITECTURES,
     CONFIGS,
@@ -19,24 +19,28 @@ from tests.evaluation.stored import (
     check_equal,
     contents,
     file_of,
+    made_up,
 )
 
 
-def test_any_reader_of_gzip_and_csv_reads_all_of_it(open_store):
+def test_a_member_is_json_and_numbers_byte_by_byte(open_store):
+    """Read here by other means."""
     store = open_store()
-    add(store, [0], FEATURES[:2])
-    add(store, [1], FEATURES[:2])
-    with gzip.open(file_of(store), "rt", newline="", encoding="utf-8") as text:
-        lines = list(csv.reader(text))
-    header = ["architecture", "measurement", *FEATURES[:2]]
-    assert [line for line in lines if line[0] == "architecture"] == [header, header]
-    rows = {(line[0], line[1]): line[2:] for line in lines if line != header}
-    fingerprints = [config.fingerprint for config in CONFIGS]
-    assert set(rows) == set(itertools.product(ARCHITECTURES[:16], fingerprints))
-    assert rows[ARCHITECTURES[0], fingerprints[1]] == ["empty"] * 2
-    assert rows[ARCHITECTURES[9], fingerprints[0]] == ["inf"] * 2
-    assert rows[ARCHITECTURES[3], fingerprints[0]] == ["0.333333333@0.666667"] * 2
-    assert rows[ARCHITECTURES[12], fingerprints[1]] == ["nan"] * 2
+    add(store, [0], FEATURES[:2], contexts=[1])
+    content = gzip.decompress(file_of(store).read_bytes())
+    header, _, numbers = content.partition(b"\n")
+    assert json.loads(header) == {
+        "measurement": CONFIGS[1].key,
+        "features": list(FEATURES[:2]),
+        "architectures": list(ARCHITECTURES[:8]),
+    }
+    assert len(numbers) == 16 * (8 + 8 + 1)
+    parts = numbers[:128], numbers[128:256]
+    values, coverages = ([struct.unpack("<d", part[i::16])[0] for i in range(16)] for part in parts)
+    expected = made_up(1, FEATURES[:2], ARCHITECTURES[:8]).rounded()
+    np.testing.assert_array_equal(values, expected.values.ravel())
+    np.testing.assert_array_equal(coverages, expected.coverage.ravel())
+    assert [*numbers[256:]] == expected.status.ravel().tolist()
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def three_members(open_store):
 
 def test_a_last_member_that_was_cut_off_is_dropped_and_the_rest_kept(three_members, open_store):
     path, last = three_members
-    file = path / "features.csv.gz"
+    file = path / FILE
     data, expected = file.read_bytes(), contents(FeatureStore(path, SPACE))
     for array, unknown in zip(expected, (math.nan, 0, 0, False), strict=True):
         array[:, :, 16:24] = unknown
@@ -90,7 +94,7 @@ def test_a_flipped_bit_is_noticed_and_nothing_is_changed(three_members):
     """Where values depend on it; the last bytes of all may also read as if the last member had been
     cut off there."""
     path, last = three_members
-    file = path / "features.csv.gz"
+    file = path / FILE
     data, expected = file.read_bytes(), contents(FeatureStore(path, SPACE))
     random, errors = np.random.default_rng(0), 0
     starts = [i for i in range(len(data)) if data[i : i + 3] == b"\x1f\x8b\x08"]
@@ -123,7 +127,7 @@ def test_a_flipped_bit_is_noticed_and_nothing_is_changed(three_members):
 def test_a_hole_in_the_middle_is_no_cut_end(three_members):
     """Damage before a further member: nothing behind it is dropped for that."""
     path, last = three_members
-    file = path / "features.csv.gz"
+    file = path / FILE
     data = file.read_bytes()
     # The last is a block that claims all that follows for itself, so that no end is ever reached.
     holes = [data[: last - size] + data[last:] for size in range(1, 400, 7)]
@@ -135,24 +139,29 @@ def test_a_hole_in_the_middle_is_no_cut_end(three_members):
         assert file.read_bytes() == damaged
 
 
-HEADER = b"architecture,measurement,params\n"
+HEADER = b'{"measurement":"00","features":["params"],"architectures":["a","b"]}\n'
+NUMBERS = bytes(2 * (8 + 8 + 1))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (HEADER, "damaged at byte 0"),
-        (gzip.compress(b"\xff\xfe\x00", mtime=0), "damaged"),
-        (gzip.compress(HEADER + b"a,b,1,2\n", mtime=0), ":2: expected 3 cells, got 4"),
-        (gzip.compress(HEADER + b"a,b\n", mtime=0), ":2: expected 3 cells, got 2"),
-        (gzip.compress(HEADER + b"a,b,much\n", mtime=0), ":2: could not convert"),
-        (gzip.compress(HEADER + b"a,b,1@\n", mtime=0), ":2: could not convert"),
-        (gzip.compress(HEADER + b"\n", mtime=0), ":2: expected 3 cells, got 0"),
+        (b"", "damaged: subsection not found"),
+        (b"\xff\xfe\x00\n", "damaged: Invalid JSON"),
+        (b"[]\n", "damaged: Input should be an object"),
+        (HEADER.replace(b"features", b"future"), "damaged: Field required"),
+        (HEADER.replace(b'["params"]', b"3") + NUMBERS, "damaged: Input should be a valid array"),
+        (HEADER, "damaged: cannot reshape"),
+        (HEADER + NUMBERS[1:], "damaged: cannot reshape"),
+        (HEADER + NUMBERS + b"x", "damaged: subsection not found"),
+        (HEADER + NUMBERS[1:] + b"\x05", "damaged: a status that is never stored"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, content, message):
-    file = tmp_path / "features.csv.gz"
-    file.write_bytes(content)
+    file = tmp_path / FILE
+    whole = gzip.compress(content or b"no line", mtime=0)
+    file.write_bytes(content if message == "damaged at byte 0" else whole)
     with pytest.raises(InputError) as caught:
         FeatureStore(tmp_path, SPACE)
     assert str(caught.value).startswith(str(file))
@@ -160,8 +169,7 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_line_that_is_no_csv_is_named(tmp_path):
-    file = tmp_path / "features.csv.gz"
-    file.write_bytes(gzip.compress(HEADER + b"a\rb,00,1\n", mtime=0))
-    with pytest.raises(InputError, match=r"features\.csv\.gz: damaged: new-line"):
-        FeatureStore(tmp_path, SPACE)
+def test_an_empty_table_is_none(tmp_path):
+    file = tmp_path / FILE
+    file.write_bytes(gzip.compress(HEADER.replace(b'["params"]', b"[]"), mtime=0))
+    assert not contents(FeatureStore(tmp_path, SPACE))[-1].any()

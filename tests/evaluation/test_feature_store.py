@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from eznas.errors import InputError
 from eznas.evaluation import feature_store
-from eznas.evaluation.feature_file import DIGITS
 from eznas.evaluation.feature_store import FeatureStore
-from eznas.evaluation.feature_values import FeatureValues
+from eznas.evaluation.feature_values import BITS, FeatureValues
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from tests.evaluation.stored import (
@@ -21,7 +21,6 @@ from tests.evaluation.stored import (
     IMAGES,
     SPACE,
     add,
-    as_stored,
     check_equal,
     contents,
     file_of,
@@ -30,6 +29,7 @@ from tests.evaluation.stored import (
 )
 
 ALL = range(5)  # the numbers of shards
+BUILD = str(torch.__version__)
 
 
 def test_what_is_written_is_read_to_the_stored_digits(open_store):
@@ -39,10 +39,10 @@ def test_what_is_written_is_read_to_the_stored_digits(open_store):
         *map(np.stack, zip(*(made_up(c, FEATURES, ARCHITECTURES) for c in (0, 1)), strict=True))
     )
     assert not np.isfinite(values.values).all()
-    expected = [*as_stored(values), np.ones(values.values.shape, dtype=bool)]
+    expected = [*values.rounded(), np.ones(values.values.shape, dtype=bool)]
     check_equal(contents(store), expected)
     check_equal(reread(store), expected)
-    np.testing.assert_allclose(contents(store)[0], values.values, rtol=10.0 ** (1 - DIGITS))
+    np.testing.assert_allclose(contents(store)[0], values.values, rtol=2.0**-BITS)
     assert (contents(store)[0] != values.values).any()  # there was what to round
 
 
@@ -50,7 +50,7 @@ def test_a_value_that_was_read_is_written_as_it_was(open_store, tmp_path):
     store, again = open_store(), open_store(tmp_path / "again")
     add(store, ALL)
     parts = [
-        (config, ARCHITECTURES, store.find(config.fingerprint, FEATURES, ARCHITECTURES)[0])
+        (config, ARCHITECTURES, store.find(config.key, FEATURES, ARCHITECTURES)[0])
         for config in CONFIGS
     ]
     again.append(FEATURES, parts)
@@ -65,14 +65,14 @@ def test_the_folder_says_what_it_holds(open_store):
     file = store.path / "measurement.json"
     description = json.loads(file.read_text())
     assert description == {
-        "measurement": {config.fingerprint: config.describe() for config in CONFIGS},
+        "measurement": {config.key: config.describe() | {"torch": [BUILD]} for config in CONFIGS},
         "space": SPACE,
     }
     other = MeasurementConfig(IMAGES, raw=2, sketch=2, seed=7)
     again = FeatureStore(store.path, SPACE)
     again.claim([other])
     again.close()
-    description["measurement"][other.fingerprint] = other.describe()
+    description["measurement"][other.key] = other.describe() | {"torch": [BUILD]}
     assert json.loads(file.read_text()) == description
 
 
@@ -95,7 +95,7 @@ def test_find_answers_in_the_order_of_the_question(open_store):
     add(store, ALL)
     all_values = contents(store)[0]
     architectures = (ARCHITECTURES[30], ARCHITECTURES[4], "|unknown|", ARCHITECTURES[30])
-    values, known = store.find(CONFIGS[0].fingerprint, FEATURES[::-1], architectures)
+    values, known = store.find(CONFIGS[0].key, FEATURES[::-1], architectures)
     np.testing.assert_array_equal(values.values[:, [0, 1, 3]], all_values[0, ::-1][:, [30, 4, 30]])
     assert known.all(0).tolist() == [True, True, False, True]
 
@@ -106,7 +106,7 @@ def test_of_an_architecture_that_repeats_the_last_column_is_stored(open_store):
     values.values[:], values.coverage[:] = [[1, 2, 3]], 1
     store.append(["params"], [(CONFIGS[0], ["a", "b", "a"], values)])
     for opened in (store, FeatureStore(store.path, SPACE)):
-        stored, known = opened.find(CONFIGS[0].fingerprint, ["params"], ["b", "a", "c", "a"])
+        stored, known = opened.find(CONFIGS[0].key, ["params"], ["b", "a", "c", "a"])
         np.testing.assert_array_equal(stored.values, [[2, 3, np.nan, 3]])
         assert known.tolist() == [[True, True, False, True]]
 
@@ -179,7 +179,10 @@ def test_an_empty_store_compacts_to_an_empty_store(open_store):
     assert reread(store)[-1].all()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"measurement": []}', "\x00", ""])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"measurement": []}', '{"measurement": {"a": {"torch": "2"}}}', "\x00", ""],
+)
 def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / "measurement.json").write_text(content)
     with pytest.raises(InputError, match=r"measurement\.json: (damaged|content)"):
@@ -253,7 +256,7 @@ def test_a_new_definition_of_a_statistic_hides_old_values_of_its_features_alone(
     store.append(features, [(config, ARCHITECTURES[:2], values)])
 
     def known():
-        return store.find(config.fingerprint, features, ARCHITECTURES[:2])[1].all(1).tolist()
+        return store.find(config.key, features, ARCHITECTURES[:2])[1].all(1).tolist()
 
     assert known() == [True, True, True]
     changed = dataclasses.replace(CATALOGUE["weight"], definition=99)

@@ -207,7 +207,7 @@ def test_steps_are_distinct_and_in_order():
     texts = [step.text for step in plan.steps]
     assert len(set(texts)) == len(texts)
     for i, step in enumerate(plan.steps):
-        assert step.canonical.text == step.text
+        assert step.expression.canonical.text == step.text
         assert all(a.text in texts[:i] for a in step.arguments)
     assert [r.text for r in plan.roots] == [parse(t).canonical.text for t in SHARING]
     assert plan.statistics() == ["weight"]

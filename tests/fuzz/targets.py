@@ -24,6 +24,7 @@ from eznas.benchmarks.store import FOLDER, path_of, stored
 from eznas.discovery import config
 from eznas.discovery.checkpoint import LATEST, LOGS, Checkpoints
 from eznas.discovery.run import Outcome
+from eznas.evaluation.feature_store import FILE as STORE_FILE
 from eznas.evaluation.feature_store import FeatureStore
 from eznas.evolution import randomness
 from eznas.formulas.parser import parse, parse_any
@@ -61,7 +62,8 @@ RUN = {
     "environment.json": {"python": "3.11", "packages": {"torch": "2.11"}, "machine": "x86_64"},
 }
 STORED = {
-    **{"format": 2, "space": "nasbench-macro", "kind": "test", "components": [0]},
+    **{"format": 3, "space": "nasbench-macro", "kind": "test", "components": [0]},
+    "held_out": [False],
     **{"origin": {"file": "a", "sha256": "0"}, "trials": {"cifar10": {"00000000": [90.5]}}},
 }
 CURVES = {
@@ -91,6 +93,13 @@ CHECKPOINT = {
 }
 SPACE = SPACES["nasbench201"]
 CELL = SPACE.architectures()[7]
+STORED_FEATURES = (
+    json.dumps(
+        {"measurement": "00", "features": ["params", "depth"], "architectures": [CELL]}
+    ).encode()
+    + b"\n"
+    + bytes(2 * (8 + 8 + 1))
+)
 
 
 def formula(data: bytes, _: Path) -> None:
@@ -163,7 +172,7 @@ def setting(data: bytes, _: Path) -> None:
 
 def feature_store(data: bytes, folder: Path) -> None:
     """The values of a feature store."""
-    (folder / "features.csv.gz").write_bytes(gzip.compress(data, 1))
+    (folder / STORE_FILE).write_bytes(gzip.compress(data, 1))
     FeatureStore(folder, SPACE.name)
 
 
@@ -221,7 +230,7 @@ SEEDS: dict[str, list[bytes]] = {
     "sealed": [_sealed(json.dumps(CHECKPOINT, separators=(",", ":")).encode())],
     "settings": [b"seed = 3\npreset = 'paper'\nstepwise = 0.5\ntasks = ['nasbench201/cifar10']\n"],
     "setting": [b"seed=3", b"tasks=['nasbench201']", b"selection=lexicase"],
-    "feature_store": [f"architecture,measurement,params,depth\n{CELL},00,1.5,2@0.5\n".encode()],
+    "feature_store": [STORED_FEATURES],
     "accuracies": [f"architecture,accuracy\n{CELL},90.5\n".encode()],
     "imported": [json.dumps(STORED).encode()],
     "stored_curves": [json.dumps(CURVES).encode()],

@@ -1,11 +1,12 @@
-"""Every primitive that is no aggregation with every form it takes, and arguments for it."""
+"""Every primitive that is no aggregation with every form it takes, and arguments for it; moments,
+which plans take in the place of two primitives, among them."""
 
 import itertools
 
 import pytest
 import torch
 
-from eznas.primitives import PRIMITIVES
+from eznas.primitives import MOMENTS, PRIMITIVES
 from eznas.primitives.types import FORMS
 
 ROWS = 3
@@ -29,6 +30,9 @@ def forms_of(primitive):
 
 
 CASES = [pytest.param(p, f, id=f"{p.name}-{f}") for p in PLAIN for f in forms_of(p)]
+CASES += [
+    pytest.param(p, f, id=f"moments-{p.name}-{f}") for p in MOMENTS.values() for f in forms_of(p)
+]
 each_case = pytest.mark.parametrize(("primitive", "form"), CASES)
 
 

@@ -48,10 +48,11 @@ def test_keys_of_a_file(tmp_path):
         "evidence",
         "coverage",
         "labels",
+        "untested",
     ]
 
 
-@pytest.mark.parametrize("key", sorted(set(ProxyFile.model_fields) - {"eznas_proxy"}))
+@pytest.mark.parametrize("key", sorted(set(ProxyFile.model_fields) - {"eznas_proxy", "untested"}))
 def test_every_key_is_needed_and_has_a_type(tmp_path, key):
     complete = CONTENT.model_dump()
     without_key = {k: v for k, v in complete.items() if k != key}

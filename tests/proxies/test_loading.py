@@ -29,6 +29,7 @@ CHAMPION_FILE = MEASURED | {
     "evidence": [{"proxy": "champion", "tau": 0.5}],
     "coverage": 1.0,
     "labels": {"nasbench201": 2},
+    "untested": False,
 }
 
 

@@ -101,7 +101,7 @@ def test_a_feature_store_holds_what_was_measured(benchmark, tmp_path, forbid_mea
     without_store = score_all(proxies, benchmark, SETTINGS, NoCallback()).scores[SMALL]
     first = score_all(proxies, benchmark, stored, NoCallback()).scores[SMALL]
     np.testing.assert_allclose(first[0], without_store[0], rtol=1e-8)
-    file = tmp_path / "records" / "features.csv.gz"
+    file = tmp_path / "records" / "features.gz"
     content = file.read_bytes()
     forbid_measuring()
     second = score_all(proxies[::-1], benchmark, stored, NoCallback())

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from collections import Counter
 
 import pytest
 import torch
@@ -117,3 +118,14 @@ def test_choices_without_a_fourth_layer_have_one_form():
     assert chosen[5:] == naap440.NO_LAYER
     with pytest.raises(InputError, match="without a fourth layer"):
         SPACE.text((*chosen[:6], "40", "1"))
+
+
+def test_near_equal_networks_share_a_name():
+    names = {a: SPACE.names(a) for a in SPACE.architectures()}
+    first = "3x12s2-3x16s2-1x16s1-3x32s2"
+    alike = ["3x12s2-3x16s2-1x16s1r-3x32s2", "3x12s2-3x16s2-1x16s1-3x40s2"]
+    others = ["3x16s2-3x16s2-1x16s1-3x32s2", "3x12s2-3x16s2-1x16s1-1x32s2", "3x12s2-3x16s2-1x16s1"]
+    assert all(names[a] == names[first] for a in alike)
+    assert all(names[a] != names[first] for a in others)
+    sizes = Counter(names.values())
+    assert (len(sizes), max(sizes.values())) == (192, 4)

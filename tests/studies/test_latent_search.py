@@ -145,12 +145,12 @@ def test_what_was_measured_before_an_interruption_is_not_measured_again(tmp_path
     monkeypatch.setattr(study, "_estimator", fail)
     with pytest.raises(KeyboardInterrupt):
         eznas.latent_search(**options)
-    stored = (tmp_path / "run" / "features.csv.gz").read_bytes()
+    stored = (tmp_path / "run" / "features.gz").read_bytes()
     monkeypatch.setattr("eznas.evaluation.evaluator.Evaluator.evaluate", fail)
     monkeypatch.setattr(study, "_estimator", lambda *_: pytest.skip.Exception)
     with pytest.raises(AttributeError):  # it came as far as the heads
         eznas.latent_search(**options)
-    assert (tmp_path / "run" / "features.csv.gz").read_bytes() == stored
+    assert (tmp_path / "run" / "features.gz").read_bytes() == stored
 
 
 def test_the_terms_of_a_champion_add_up_to_it():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import eznas
+from eznas.benchmarks import Table
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.store import Origin, store
 from eznas.errors import InputError
 from eznas.search.costs import Cost
 from eznas.spaces import SPACES
@@ -34,6 +36,14 @@ def labels(folder):
     rows = [f"{a},{50 + sum(map(int, a))}" for a in SAMPLE]
     (folder / "mine.csv").write_text("\n".join(["architecture,accuracy", *rows]))
     return {"space": "nasbench-macro", "labels": "mine.csv", "queries": 20}
+
+
+def test_another_table_of_a_space(tmp_path, monkeypatch):
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
+    runs = {a: (50.0 + i,) for i, a in enumerate(SAMPLE)}
+    store(Table("nasbench-macro", "surrogate", {"cifar10": runs}), Origin("a", ""), "mine")
+    result = eznas.search_architectures("random", space="nasbench-macro:mine", queries=5)
+    assert (result.space, result.kind, len(result.repeats[0])) == ("nasbench-macro", "surrogate", 5)
 
 
 @pytest.mark.parametrize("method", ["random", "evolution"])

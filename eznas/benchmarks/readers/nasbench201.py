@@ -37,7 +37,7 @@ def load() -> Benchmark:
         architectures=space.architectures(),
         datasets={dataset: DATASETS[dataset] for dataset in FILES},
         trials={dataset: read_trials(folder / file) for dataset, file in FILES.items()},
-        components=splits.components(space, space.architectures()),
+        parts=splits.parts(space, space.architectures()),
     )
 
 

@@ -22,8 +22,9 @@ Rows = Iterator[tuple[int, dict[str, str]]]  # line number, and text by column
 
 COLUMNS = {  # what a column holds -> its possible names, the second ones NASLib's
     "architecture": ("architecture", "arch"),
-    "accuracy": ("accuracy", "val_accuracy"),
+    "accuracy": ("accuracy", "val_accuracy", "test_accuracy"),
 }
+_KIND_OF = {"val_accuracy": "validation", "test_accuracy": "test"}  # a column says so itself
 
 
 def read_accuracies(path: str | Path, space: Space) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -56,6 +57,14 @@ def read_runs(path: Path, space: Space) -> dict[str, Runs]:
     if not runs_of:
         raise InputError(f"{path}: no rows; expected at least one below the header")
     return runs_of
+
+
+def kind_named(path: Path) -> str:
+    """The kind of accuracy that the name of a file's column of accuracies says, "" where it says
+    none. Raises `InputError` as `read_runs` does."""
+    with csv_text(path) as file:
+        header, _ = table_rows(file, path)
+        return _KIND_OF.get(_columns(path, header)[1], "")
 
 
 def read_models(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:

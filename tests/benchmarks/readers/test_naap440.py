@@ -52,7 +52,8 @@ def test_a_folder(tmp_path, name):
     write(tmp_path, [scheme(FIRST), scheme(SECOND)], rows, name)
     table = naap440.read(tmp_path, SPACE)
     assert (table.space, table.kind) == ("naap440", "test")
-    assert table.trials == {"cifar10": {SECOND: (50.0,), FIRST: (50.0,)}}
+    mean = pytest.approx(115 / 3)  # of 25, 50 and 40
+    assert table.trials == {"cifar10": {SECOND: (mean,), FIRST: (mean,)}}
     [curves] = naap440.read_curves(tmp_path)
     assert curves.architectures == (SECOND, FIRST)
     assert curves.epochs.tolist() == [1, 2, 3]
@@ -104,3 +105,11 @@ def test_the_published_folder():
     np.testing.assert_allclose(curves.values["accuracy"].max(axis=1), curves.accuracies)
     assert curves.values["train_loss"][0, :2].tolist() == [1.8651, 1.607]
     assert curves.of([FIRST[:-1]]).accuracies == pytest.approx(58.88)
+
+
+def test_the_accuracy_is_the_mean_of_the_last_cycle():
+    table = naap440.read(shared("naap440"), SPACE)
+    [curves] = naap440.read_curves(shared("naap440"))
+    means = curves.values["accuracy"][:, [87, 88, 89]].mean(axis=1)
+    accuracies = [runs[0] for runs in table.trials["cifar10"].values()]
+    np.testing.assert_allclose(accuracies, means, atol=1e-6)

@@ -1,0 +1,133 @@
+"""Commands for feature stores: filling them, and formulas compared from what is in them."""
+
+from typing import Annotated, Any
+
+import typer
+
+import eznas
+from eznas.cli.app import app, emit, line, out
+from eznas.cli.arguments import Proxies
+from eznas.cli.options import (
+    MEASUREMENT_OPTIONS,
+    AsJson,
+    Workers,
+    measurement_keywords,
+    with_options,
+)
+from eznas.cli.progress import live_progress
+from eznas.report import tables
+from eznas.report.cells import duration
+from eznas.studies.arena import MEASURED
+from eznas.studies.records import PARTS
+
+records = typer.Typer(
+    help="Feature stores: measured values of short features, so that no network is measured twice.",
+    no_args_is_help=True,
+)
+app.add_typer(records, name="records")
+
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--records",
+        metavar="FOLDER",
+        help="Where the stores are, a folder for each space.",
+        show_default="features in the data folder",
+    ),
+]
+
+
+@records.command()
+@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+def build(
+    measurement: dict[str, Any],
+    spaces: Annotated[
+        list[str],
+        typer.Argument(metavar="SPACE...", help="Search spaces with accuracies here."),
+    ],
+    networks: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Networks of the search part, in the order in which searches take them.",
+            show_default="2000 of nasbench201, 600 of nasbench-macro, 1000 of others",
+        ),
+    ] = None,
+    part: Annotated[
+        str,
+        typer.Option(help=f"One of {', '.join(PARTS)}; held-out: those that runs are tested on."),
+    ] = "search",
+    workers: Workers = None,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the short features that searches look at; an interrupted command goes on where it
+    stopped."""
+    with live_progress() as progress:
+        rows = eznas.build_records(
+            spaces,
+            networks=networks,
+            part=part,
+            records=folder,
+            watcher=progress,
+            **measurement_keywords({**measurement, "workers": workers}),
+        )
+
+    def show(content: dict[str, Any]) -> None:
+        for row in content["built"]:
+            sizes = " and ".join(map(str, row["inputs"]))
+            line(
+                f"{row['space']}, {row['part']} part: {row['features']} features of "
+                f"{row['networks']} networks at {sizes} pixels in {row['folder']} "
+                f"({duration(row['seconds'])})"
+            )
+
+    emit({"built": rows}, as_json, show)
+
+
+@app.command()
+@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+def arena(
+    measurement: dict[str, Any],
+    formulas: Proxies,
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="A search space. May be repeated.",
+            show_default="all with accuracies here",
+        ),
+    ] = None,
+    networks: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="At most so many networks of each search part.",
+            show_default="as `eznas records build`",
+        ),
+    ] = None,
+    measured: Annotated[
+        int,
+        typer.Option(
+            "--measure",
+            min=2,
+            help="Networks of a space to measure where the features of fewer are stored.",
+        ),
+    ] = MEASURED,
+    workers: Workers = None,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the tau of formulas on every space with accuracies here, beside published proxies, from
+    the stored features of search parts (see `eznas records build`)."""
+    with live_progress() as progress:
+        rows = eznas.arena(
+            formulas,
+            spaces=spaces or (),
+            networks=networks,
+            measured=measured,
+            records=folder,
+            watcher=progress,
+            **measurement_keywords({**measurement, "workers": workers}),
+        )
+    emit({"rows": rows}, as_json, lambda c: out.print(tables.arena_table(c["rows"], out.width)))

@@ -1,0 +1,50 @@
+"""Feature stores of runs: one folder for each space, in the data folder unless another is named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eznas.benchmarks.store import folder as data_folder
+from eznas.errors import InputError
+from eznas.evaluation.contexts import Context
+from eznas.evaluation.feature_store import FeatureStore
+from eznas.formulas.candidates import candidate_features
+from eznas.formulas.expression import Expression
+from eznas.formulas.simplify import simplified
+
+NONE = "none"  # in place of a folder: no store
+
+
+def records_folder(records: str | None) -> Path | None:
+    """The folder of feature stores that a text names, None for "none"; where there is no text,
+    `features` in the data folder, and None where that cannot be found."""
+    if records is not None:
+        return None if records == NONE else Path(records)
+    try:
+        return data_folder() / "features"
+    except InputError:
+        return None
+
+
+def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, FeatureStore]:
+    """The feature store of each context, by its number: that of its space in a folder (None: there
+    are no stores). A user's own models have none: their values change with their code.
+
+    Raises `InputError` for a store that is damaged or of another space.
+    """
+    stores: dict[str, FeatureStore] = {}
+    for context in contexts:
+        name = context.space.name
+        if folder is not None and not context.presented and name not in stores:
+            stores[name] = FeatureStore(folder / name, name)
+    return {
+        number: stores[context.space.name]
+        for number, context in enumerate(contexts)
+        if context.space.name in stores
+    }
+
+
+def listed_features(statistics: Sequence[str], formulas: Sequence[Expression]) -> frozenset[str]:
+    """The texts of the features that stores keep: the short ones of some statistics, and those of
+    some formulas. What an evolution invents besides is used for a generation or two."""
+    features = [*candidate_features(statistics), *(f for g in formulas for f in g.features())]
+    return frozenset(simplified(feature).text for feature in features)
