@@ -12,10 +12,11 @@ from eznas.evolution.moves import Moves
 from eznas.evolution.sample import Sample
 from eznas.evolution.selection import select
 from eznas.evolution.stepwise import StepwiseCandidates
-from eznas.evolution.sums import Sums, terms
+from eznas.evolution.sums import Sums
 from eznas.evolution.variation import crossover, is_within, mutate
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
+from eznas.formulas.terms import terms
 from eznas.predictors.least_squares import greedy_formulas
 from eznas.primitives import NET_SCALAR
 
@@ -29,8 +30,8 @@ class Breeder:
     """Makes formulas that were not evaluated on the present sample.
 
     `candidates`: short features of the grammar and those of the seeds, which greedy and stepwise
-    least squares choose from, and which random terms are made of; `components`: of the networks, one array for
-    each task, int64 [networks of its sample].
+    least squares choose from, and which random terms are made of; `components`: of the networks,
+    one array for each task, int64 [networks of its sample].
     """
 
     def __init__(
@@ -134,12 +135,14 @@ class Breeder:
                 summands = self._moves.merged(terms(first.expression), terms(second.expression))
                 return self._weighted(summands, "merge") or Individual(first, "merge")
             return crossover(first, second, self._grammar)
-        if self._moves and randomness.happens(self._config.exchange):
+        if self._moves:
+            if randomness.happens(self._config.exchange):
+                [parent] = self._parents(population, 1)
+                summands = self._moves.exchanged(terms(parent.expression))
+                return self._weighted(summands, "exchange") or Individual(parent, "exchange")
+        elif randomness.happens(self._config.stepwise):
             [parent] = self._parents(population, 1)
-            summands = self._moves.exchanged(terms(parent.expression))
-            return self._weighted(summands, "exchange") or Individual(parent, "exchange")
-        if self._stepwise_candidates and randomness.happens(self._config.stepwise):
-            [parent] = self._parents(population, 1)
+            assert self._stepwise_candidates is not None
             return Individual.of(self._stepwise_candidates.step(parent.expression), "stepwise")
         [parent] = self._parents(population, 1)
         return mutate(parent, self._grammar)

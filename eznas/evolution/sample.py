@@ -10,8 +10,9 @@ from eznas.evolution.constants import tune
 from eznas.evolution.fitness import WORST, FitnessResult, evaluate_fitness, fitness_of
 from eznas.evolution.grammar import Individual, distinct
 from eznas.evolution.state import short_digest
-from eznas.evolution.sums import Sums, terms
+from eznas.evolution.sums import Sums
 from eznas.formulas.expression import Expression, ValueTypeError
+from eznas.formulas.terms import terms
 
 
 class Sample:

@@ -20,7 +20,6 @@ from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.status import Status
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
-from eznas.formulas.terms import weighted_terms
 from eznas.metrics.normal import normal_scores
 
 FOLDS = 5
@@ -214,11 +213,6 @@ class Sums:
         covariance = self._means(centred * self.y / self._root)
         deviation = self._means(centred.square()).sqrt()
         return torch.where(deviation > 0, covariance / deviation, 0.0)
-
-
-def terms(formula: Expression) -> list[Expression]:
-    """What a formula adds up, without signs, weights and duplicates."""
-    return [term for term in weighted_terms(formula)[0] if term.statistics()]
 
 
 def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
