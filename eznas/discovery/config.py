@@ -59,6 +59,15 @@ EZNAS_TENSORS = (
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
+    # Sums of short terms whose weights are fitted: more networks, since their fit is by folds.
+    "sums": {
+        "evolution.fit": True,
+        "evolution.new_features": False,
+        "evolution.first_networks": 600,
+        "evolution.networks": 600,
+        "evolution.champion_networks": 0,
+        "evolution.price": 2e-4,
+    },
     # EZNAS's 22 tensors, population and generations, on 80 networks at batch 2 (batch norm needs
     # it); operators, seeds and fitness are ours.
     "paper": {

@@ -149,7 +149,8 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
         sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))
         for networks in zip(*(sample.architectures for sample in samples), strict=True)
     ]
-    return Engine(grammar, table, tasks, evolution, setup.seeds, disconnected)
+    components = [sample.components for sample in samples for _ in sample.datasets]
+    return Engine(grammar, table, tasks, evolution, setup.seeds, disconnected, components)
 
 
 def _champion(

@@ -32,7 +32,7 @@ def scores(formula: Expression, texts: list[str], rows: FeatureRows) -> tuple[Te
     in one of the features, whatever the arithmetic gives.
     """
     numbers = dict(zip(texts, rows.values, strict=True))
-    values = _arithmetic(formula.canonical, numbers).expand(rows.values.shape[1]).clone()
+    values = arithmetic(formula.canonical, numbers).expand(rows.values.shape[1]).clone()
     infinite = values == torch.inf
     thin = (rows.coverage < LEAST_COVERAGE).any(0)
     values[infinite | thin] = torch.nan
@@ -49,9 +49,11 @@ def _reason(values: Tensor, infinite: Tensor, thin: Tensor) -> str:
     return "infinite" if (infinite & undefined).any() else "undefined"
 
 
-def _arithmetic(node: Expression, numbers: Mapping[str, Tensor]) -> Tensor:
+def arithmetic(node: Expression, numbers: Mapping[str, Tensor]) -> Tensor:
+    """The value of a canonical expression from `numbers`, feature -> values of any one shape: of
+    that shape, or [] for an expression of constants alone."""
     if node.text in numbers:
         return numbers[node.text]
     if node.value is not None:
         return torch.tensor(node.value, dtype=torch.float64)
-    return PRIMITIVES[node.name].function(*(_arithmetic(a, numbers) for a in node.arguments))
+    return PRIMITIVES[node.name].function(*(arithmetic(a, numbers) for a in node.arguments))

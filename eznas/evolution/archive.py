@@ -1,6 +1,6 @@
 """The archive: the best formulas of a search, by fitness and by size."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 
@@ -57,6 +57,11 @@ class Archive:
             for rank, entry in enumerate(ranked)
             if rank < self._width or entry.canonical in front
         }
+
+    def complete(self, with_taus: Callable[[list[Entry]], list[Entry]]) -> None:
+        """Replace the entries that have no taus by the same ones with them."""
+        lacking = [entry for entry in self._entries.values() if not entry.taus]
+        self._entries |= {entry.canonical: entry for entry in with_taus(lacking)}
 
     def ranked(self) -> list[Entry]:
         """All entries, fittest first; of equally fit ones the smaller first."""

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from eznas.evolution import randomness
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual, grow
+from eznas.evolution.moves import Moves
 from eznas.evolution.sample import Sample
 from eznas.evolution.selection import select
 from eznas.evolution.stepwise import StepwiseCandidates
+from eznas.evolution.sums import Sums
 from eznas.evolution.variation import crossover, is_within, mutate
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
+from eznas.formulas.terms import terms
 from eznas.predictors.least_squares import greedy_formulas
 from eznas.primitives import NET_SCALAR
 
+Integers = npt.NDArray[np.int64]
+SUMS_AT_FIRST = 0.5  # share of generation 0 that are sums of chosen terms, where weights are fitted
+MERGED = 0.5  # of the crossovers, where weights are fitted
 STALLED_RANDOM_SHARE = 0.4  # share of random formulas among the offspring once progress has stopped
 
 
@@ -21,7 +30,8 @@ class Breeder:
     """Makes formulas that were not evaluated on the present sample.
 
     `candidates`: short features of the grammar and those of the seeds, which greedy and stepwise
-    least squares choose from.
+    least squares choose from, and which random terms are made of; `components`: of the networks,
+    one array for each task, int64 [networks of its sample].
     """
 
     def __init__(
@@ -30,30 +40,56 @@ class Breeder:
         sample: Sample,
         config: EvolutionConfig,
         seeds: Sequence[Expression],
+        components: Sequence[Integers],
     ) -> None:
         seed_features = [feature for seed in seeds for feature in seed.features()]
         features = candidate_features(grammar.statistics)
         short_features = [feature for feature in features if grammar.computes(feature)]
         self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
+        self._listed = frozenset(self.candidates)
         self._grammar, self._sample, self._config = grammar, sample, config
         self._seeds = [Individual.of(seed, "seed") for seed in seeds]
         self._seed_features = {feature.text for feature in seed_features}
         self._primitives = grammar.primitives.union(*(seed.primitives() for seed in seeds))
+        self._components = components
+        self._moves: Moves | None = None
         self._stepwise_candidates: StepwiseCandidates | None = None
 
+    @property
+    def needs_candidates(self) -> bool:
+        """Whether the candidates must be filled on every sample."""
+        return self._config.fit or self._config.stepwise > 0
+
     def score_candidates(self) -> None:
-        """Read the candidates' scores on the present sample from the table, where they have been
-        filled: stepwise offspring need them."""
+        """Read the candidates' values on the present sample from the table, where they have been
+        filled: stepwise offspring and fitted sums need them."""
         sample = self._sample
-        if self._config.stepwise:
+        if self._config.stepwise and not self._config.fit:
             self._stepwise_candidates = StepwiseCandidates.of(
                 self.candidates, sample.table, sample.tasks, sample.networks
             )
+        if self._config.fit:
+            alone = np.arange(sample.networks)
+            components = self._components or [alone] * len(sample.tasks)
+            sample.sums = Sums(
+                sample.table, sample.tasks, components, sample.networks, self.candidates
+            )
+            self._moves = Moves(sample.sums, self._config, self._grammar, self.candidates)
+
+    def evaluate(self, individuals: Sequence[Individual]) -> list[Individual]:
+        """Give individuals their fitness; where weights are fitted, to the same formulas with their
+        own weights, which are returned."""
+        if self._config.fit:
+            return self._sample.fitted(individuals)
+        self._sample.evaluate(individuals)
+        return list(individuals)
 
     def first_formulas(self) -> list[Individual]:
         """Generation 0: the seeds, greedy formulas, and random trees up to the population."""
         sample, config = self._sample, self._config
         individuals = list(self._seeds)
+        if config.fit:
+            individuals += self._random_sums(round(SUMS_AT_FIRST * config.population))
         if config.greedy_terms:
             formulas = greedy_formulas(
                 self.candidates, sample.table, sample.tasks, sample.networks, config.greedy_terms
@@ -70,7 +106,8 @@ class Breeder:
             attempts += 1
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
-            if is_within(tree, self._config) and self._sample.is_new(tree):
+            is_fine = is_within(tree, self._config) and self._sample.is_new(tree)
+            if is_fine and (self._config.new_features or self._admits(tree)):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
@@ -96,25 +133,56 @@ class Breeder:
     def _child(self, population: list[Individual]) -> Individual:
         if randomness.happens(self._config.crossover):
             first, second = self._parents(population, 2)
+            if self._moves and randomness.happens(MERGED):
+                summands = self._moves.merged(terms(first.expression), terms(second.expression))
+                return self._weighted(summands, "merge") or Individual(first, "merge")
             return crossover(first, second, self._grammar)
-        if randomness.happens(self._config.stepwise):
+        if self._moves:
+            if randomness.happens(self._config.exchange):
+                [parent] = self._parents(population, 1)
+                summands = self._moves.exchanged(terms(parent.expression))
+                return self._weighted(summands, "exchange") or Individual(parent, "exchange")
+        elif randomness.happens(self._config.stepwise):
             [parent] = self._parents(population, 1)
             assert self._stepwise_candidates is not None
             return Individual.of(self._stepwise_candidates.step(parent.expression), "stepwise")
         [parent] = self._parents(population, 1)
         return mutate(parent, self._grammar)
 
+    def _random_sums(self, count: int) -> list[Individual]:
+        """`count` sums of two to five terms, each the best of many random ones, at most."""
+        assert self._moves is not None
+        sums = []
+        for _ in range(count):
+            summands: list[Expression] = []
+            for _ in range(randomness.choice((2, 3, 4, 5))):
+                summands = self._moves.extended(summands)
+            sums.append(self._weighted(summands, "exchange"))
+        return [individual for individual in sums if individual is not None]
+
+    def _weighted(self, summands: Sequence[Expression], origin: str) -> Individual | None:
+        """The sum of terms with fitted weights; None where there is none."""
+        assert self._sample.sums is not None
+        formula = self._sample.sums.fitted(summands)
+        return None if formula is None else Individual.of(formula, origin)
+
     def _parents(self, population: list[Individual], count: int) -> list[Individual]:
         return select(population, count, self._config, self._sample.results)
 
     def _is_sayable(self, tree: Individual) -> bool:
-        """Whether a tree is within the limits and has primitives of the grammar and seeds alone."""
+        """Whether a tree is within the limits, with the weights that its terms will get, and has
+        primitives of the grammar and seeds alone."""
+        if self._moves and self._moves.size(terms(tree.expression)) > self._config.max_nodes:
+            return False
         return is_within(tree, self._config) and tree.expression.primitives() <= self._primitives
 
     def _admits(self, child: Individual) -> bool:
-        """Whether a child can be said, and names statistics beyond the grammar only in features
-        that the seeds have: for any other, every network would be measured again."""
+        """Whether a child can be said, has no new features where it must not, and names statistics
+        beyond the grammar only in features that the seeds have: for any other, every network would
+        be measured again."""
         if not self._is_sayable(child):
             return False
-        features = (f for f in child.expression.features() if f.text not in self._seed_features)
+        features = [f for f in child.expression.features() if f.text not in self._seed_features]
+        if not self._config.new_features and any(f not in self._listed for f in features):
+            return False
         return all(s in self._grammar.statistics for f in features for s in f.statistics())

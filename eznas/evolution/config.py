@@ -78,6 +78,26 @@ class EvolutionConfig(BaseModel):
         description="Share of the other children that get their next term and all constants by "
         "least squares.",
     )
+    fit: bool = Field(
+        False,
+        description="Weigh the terms of every formula by ridge regression, and rate it by how well "
+        "weights fitted to other networks predict accuracies; without, by tau as it is.",
+    )
+    exchange: Share = Field(
+        0.3,
+        description="With `fit`, and in place of stepwise: share of the other children that "
+        "exchange terms for the best of many random ones.",
+    )
+    new_features: bool = Field(
+        True,
+        description="Whether formulas may have features beyond the listed short ones and those of "
+        "the seeds: the networks are measured again for each.",
+    )
+    price: float = Field(
+        4e-4,
+        ge=0,
+        description="With `fit`: share of the variance that a node must explain to be added.",
+    )
     tournament: int = Field(4, ge=1, description="Entrants of a tournament.")
     parsimony: float = Field(
         1.3,

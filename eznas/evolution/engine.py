@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
+import numpy as np
+import numpy.typing as npt
+
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
@@ -20,15 +23,18 @@ from eznas.evolution.state import SavedFormula, State
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 
+Integers = npt.NDArray[np.int64]
+
 
 class Engine:
     """Evolves formulas on a sample that grows; iterate over `run()` for one `Generation` at a time.
 
     `table` gives the features of the networks, `tasks` their accuracies; `seeds` join generation 0.
     `disconnected`: for each position of the sample, how many of the networks there (one for each
-    space) have no path from input to output; it is only counted. `stale`: generations without
-    progress so far. `state` returns what a search holds between generations, and `resume` goes on
-    from there.
+    space) have no path from input to output; it is only counted. `components`: of the networks, an
+    array for each task (none: each network is one), which folds keep whole. `stale`: generations
+    without progress so far. `state` returns what a search holds between generations, and `resume`
+    goes on from there.
     """
 
     def __init__(
@@ -39,12 +45,13 @@ class Engine:
         config: EvolutionConfig,
         seeds: Sequence[Expression],
         disconnected: Sequence[int] = (),
+        components: Sequence[Integers] = (),
     ) -> None:
         self.archive = Archive()
         self.stale = 0
         self._config = config
         self._sample = Sample(table, tasks)
-        self._breeder = Breeder(grammar, self._sample, config, seeds)
+        self._breeder = Breeder(grammar, self._sample, config, seeds, components)
         self._disconnected = disconnected
         self._population: list[Individual] = []
         self._next_generation = 0
@@ -133,53 +140,64 @@ class Engine:
         randomness.restore(state.random)
 
     def _step(self, generation: int) -> Generation:
-        sample, evaluations_before = self._sample, self._sample.evaluations
-        pairs = self._grow_sample(generation)
+        sample = self._sample
+        evaluations_before, pairs_before = sample.evaluations, sample.pairs
+        self._grow_sample(generation)
         new = (
             self._breeder.offspring(self._population, self.stale)
             if generation
             else self._breeder.first_formulas()
         )
-        pairs += sample.evaluate(new)
+        new = distinct(self._breeder.evaluate(new))
         pool = distinct([*self._population, *new])
-        pool += sample.tuned(fittest_first(pool, self._config)[: self._config.tuned])
+        if not self._config.fit:
+            pool += sample.tuned(fittest_first(pool, self._config)[: self._config.tuned])
         self._update_archive(pool, generation)
         self._population = survivors(pool, self._config, sample.results)
-        report = self._report(generation, new, sample.evaluations - evaluations_before, pairs)
+        report = self._report(
+            generation,
+            new,
+            sample.evaluations - evaluations_before,
+            sample.pairs - pairs_before,
+        )
         sample.keep_results(
             {i.text for i in self._population} | {e.canonical for e in self.archive.ranked()}
         )
         return report
 
-    def _grow_sample(self, generation: int) -> int:
-        """Where the sample grows, evaluate population and archive again on the larger one.
-
-        Returns how many pairs of a feature and a network had to be evaluated.
-        """
+    def _grow_sample(self, generation: int) -> None:
+        """Where the sample grows, evaluate population and archive again on the larger one."""
         sample, config = self._sample, self._config
         networks = config.sample_size(generation)
         if networks == sample.networks:
-            return 0
+            return
         sample.grow(networks)
         entries = self.archive.ranked()
         archived = [Individual.of(parse(e.formula), e.origin) for e in entries]
-        pairs = 0
-        if config.stepwise or (config.greedy_terms and not generation):
-            pairs += sample.table.fill(self.candidates, networks)  # one visit to every network
+        if self._breeder.needs_candidates or (config.greedy_terms and not generation):
+            sample.fill(self.candidates)  # one visit to every network
         self._breeder.score_candidates()
-        pairs += sample.evaluate([*self._population, *archived])
+        self._population = self._breeder.evaluate(self._population)
+        entered = {e.canonical: e.generation for e in entries}
         self.archive.renew(
-            self._entry(i, e.generation) for i, e in zip(archived, entries, strict=True)
+            self._entry(i, entered.get(before.text, generation))
+            for before, i in zip(archived, self._breeder.evaluate(archived), strict=True)
         )
-        return pairs
 
     def _update_archive(self, pool: list[Individual], generation: int) -> None:
         best_before = self.archive.ranked()[:1]
         defined = [i for i in pool if not self._sample.results[i.text].reason]
         self.archive.update(self._entry(i, generation) for i in defined or pool[:1])
+        if self._config.fit:
+            self.archive.complete(self._with_taus)
         best = self.archive.ranked()[0]
         progress = not best_before or best.fitness > best_before[0].fitness
         self.stale = 0 if progress else self.stale + 1
+
+    def _with_taus(self, entries: list[Entry]) -> list[Entry]:
+        """Entries with the tau of each task, which the fitness of fitted sums is not made of."""
+        results = self._sample.exact([parse(entry.formula) for entry in entries])
+        return [replace(e, taus=r.taus) for e, r in zip(entries, results, strict=True)]
 
     def _entry(self, individual: Individual, generation: int) -> Entry:
         result = self._sample.results[individual.text]
@@ -188,7 +206,7 @@ class Engine:
             canonical=individual.text,
             size=self._config.size_of(individual.expression),
             fitness=result.fitness,
-            taus=result.taus,
+            taus=() if self._config.fit else result.taus,
             coverage=result.coverage,
             networks=self._sample.networks,
             generation=generation,

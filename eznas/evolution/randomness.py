@@ -38,6 +38,16 @@ def weighted(options: Sequence[T], weights: Sequence[float]) -> T:
     return random.choices(options, weights)[0]
 
 
+def from_cumulative(options: Sequence[T], cumulative: Sequence[float]) -> T:
+    """One of the options, in proportion to its weight; given are the sums of the weights so far."""
+    return random.choices(options, cum_weights=cumulative)[0]
+
+
+def uniform(low: float, high: float) -> float:
+    """A draw from all numbers between two, each equally likely."""
+    return random.uniform(low, high)
+
+
 def normal(deviation: float = 1.0) -> float:
     """A draw from a normal distribution with mean zero and this standard deviation."""
     return random.gauss(0.0, deviation)

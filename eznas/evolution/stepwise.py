@@ -16,7 +16,7 @@ from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
 from eznas.formulas.expression import Expression, ValueTypeError
-from eznas.formulas.terms import weighted_terms
+from eznas.formulas.terms import terms
 from eznas.predictors.least_squares import (
     fitted_formula,
     forward_selection,
@@ -75,11 +75,6 @@ class StepwiseCandidates:
             return fitted_formula(data, columns) if columns else formula
         except (ValueTypeError, InputError):  # a weight is not finite; the sum is too deep
             return formula
-
-
-def terms(formula: Expression) -> list[Expression]:
-    """What a formula adds up, without signs, weights and duplicates."""
-    return [term for term in weighted_terms(formula)[0] if term.statistics()]
 
 
 def _with_next(x: Tensor, y: Tensor, columns: list[int]) -> list[int]:

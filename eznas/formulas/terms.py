@@ -32,3 +32,8 @@ def weighted_terms(formula: Expression) -> tuple[dict[Expression, float], float]
 
     visit(formula.canonical, 1.0)
     return weights, constant
+
+
+def terms(formula: Expression) -> list[Expression]:
+    """What a formula adds up, without signs, weights and duplicates."""
+    return [term for term in weighted_terms(formula)[0] if term.statistics()]

@@ -1,0 +1,236 @@
+"""Formulas as weighted sums of terms: the weights by ridge regression, the fitness by folds.
+
+Evolution finds terms and least squares weighs them (multiple regression genetic programming,
+Arnaldo, Krawiec & O'Reilly, 2014). The error of a fold is that of weights fitted to the others, in
+closed form, and no component of networks is on both sides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from eznas.benchmarks import Task
+from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.status import Status
+from eznas.formulas.expression import Expression, ValueTypeError, call, constant
+from eznas.metrics.normal import normal_scores
+
+FOLDS = 5
+FOLD_SEED = 0
+POWER = 0.5  # a network weighs its component's size to the power of minus this
+RIDGE = 1e-3  # of the number of rows
+ROWS_KEPT = 6000  # terms whose rows stay in memory
+DIGITS = 4  # of a weight
+_FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A weighted sum of terms: the `weight` of each, and for each task the correlation of its
+    scores with the accuracies (as normal scores), each network's by the weights of the other folds,
+    0 for none."""
+
+    weights: Tensor
+    correlations: Tensor
+
+
+class Sums:
+    """Fits weighted sums of terms to the first `networks` of each task's sample.
+
+    `components`: for each task those of its networks, int64 [networks of the sample]. A row is a
+    network in a task, in the order of folds; networks on which most of `candidates`, whose features
+    must have been filled, are undefined make none. `y` [rows]: normal scores of the accuracies,
+    centred within tasks and of unit deviation.
+    """
+
+    def __init__(
+        self,
+        table: FeatureTable,
+        tasks: Sequence[Task],
+        components: Sequence[npt.NDArray[np.int64]],
+        networks: int,
+        candidates: Sequence[Expression],
+    ) -> None:
+        self.table, self.networks, self.tasks = table, networks, tasks
+        self._contexts = sorted({task.context for task in tasks})
+        self._known: dict[str, Tensor] = {}  # feature -> values [contexts, networks]
+        self._coverage: dict[str, float] = {}
+        self._rows: dict[str, Tensor | None] = {}  # term -> its row
+        values = [self._feature(f.text) for c in candidates for f in c.features()]
+        stacked = torch.stack(values)  # [features, contexts, networks]
+        self._measured = ~stacked.isnan().all(0)
+        defined = stacked.isfinite().double().mean(0) > 0.5
+        rows, targets, folds, numbers, shares = [], [], [], [], []
+        for number, task in enumerate(tasks):
+            context = self._contexts.index(task.context)
+            usable = defined[context].numpy()
+            rows.append(context * networks + np.flatnonzero(usable))
+            shares.append(_weights(components[number][:networks][usable]))
+            scores = normal_scores(task.accuracies[:networks][usable])
+            targets.append(_standardised(scores, shares[-1]))
+            folds.append(_folds(components[number][:networks])[usable])
+            numbers.append(np.full(len(rows[-1]), number))
+        fold = np.concatenate(folds)
+        order = np.argsort(fold, kind="stable")
+        self._index = torch.from_numpy(np.concatenate(rows)[order])
+        self._task = torch.from_numpy(np.concatenate(numbers)[order])
+        self._share = torch.from_numpy(np.concatenate(shares)[order])
+        self._root = self._share.sqrt()
+        self.y = self._root * torch.from_numpy(np.concatenate(targets)[order])
+        bounds = np.searchsorted(fold[order], np.arange(FOLDS + 1)).tolist()
+        self._slices = [slice(a, b) for a, b in pairwise(bounds)]
+        self._totals = torch.zeros(len(tasks), dtype=torch.float64)
+        self._totals.index_add_(0, self._task, self._share)
+
+    def row(self, term: Expression) -> Tensor | None:
+        """The values of a term on all rows, float64 [rows], centred within tasks and of unit
+        deviation; None where it is undefined or hardly varies. Its features must have been
+        filled."""
+        text = term.canonical.text
+        if text not in self._rows:
+            if len(self._rows) >= ROWS_KEPT:
+                self._rows.clear()
+            self._rows[text] = self._computed(term)
+        return self._rows[text]
+
+    def fit(self, rows: Sequence[Tensor]) -> Fit:
+        """Weights of the rows of some terms, by ridge regression, and what they are worth."""
+        x = torch.stack(list(rows))
+        grams = torch.stack([x[:, s] @ x[:, s].T for s in self._slices])
+        products = torch.stack([x[:, s] @ self.y[s] for s in self._slices])
+        ridge = RIDGE * len(self.y) * torch.eye(len(x), dtype=x.dtype)
+        without = grams.sum(0) - grams + ridge
+        by_fold = torch.linalg.solve(without, products.sum(0) - products)
+        predicted = torch.cat([w @ x[:, s] for w, s in zip(by_fold, self._slices, strict=True)])
+        weights = torch.linalg.solve(grams.sum(0) + ridge, products.sum(0))
+        return Fit(weights, self._correlations(predicted))
+
+    def losses(self, rows: Sequence[Tensor]) -> Tensor:
+        """How much the share of explained variance falls without each of the rows: [terms]."""
+        x = torch.stack(list(rows))
+        gram = x @ x.T + RIDGE * len(self.y) * torch.eye(len(x), dtype=x.dtype)
+        inverse = torch.linalg.inv(gram)
+        weights = inverse @ (x @ self.y)
+        losses: Tensor = weights.square() / inverse.diagonal() / len(self.y)
+        return losses
+
+    def gains(self, rows: Sequence[Tensor], offered: Sequence[Tensor]) -> Tensor:
+        """How much the share of explained variance rises with each of the offered rows, beside the
+        rows of the terms so far: [offered]."""
+        x, residual = torch.stack(list(offered)), self.y
+        if rows:
+            basis, _ = torch.linalg.qr(torch.stack(list(rows)).T)
+            residual = residual - basis @ (basis.T @ residual)
+            x = x - (x @ basis) @ basis.T
+        unexplained = x.square().sum(1)
+        gains = (x @ residual).square() / unexplained / len(self.y)
+        return torch.where(unexplained > 1e-4 * len(self.y), gains, 0.0)
+
+    def fitted(self, terms: Sequence[Expression]) -> Expression | None:
+        """The sum of those terms that are defined, with weights fitted; None where none is, or
+        where a weight is not finite."""
+        rows = {term: row for term in terms if (row := self.row(term)) is not None}
+        if not rows:
+            return None
+        try:
+            return self.formula(list(rows), self.fit([*rows.values()]).weights)
+        except ValueTypeError:
+            return None
+
+    def formula(self, terms: Sequence[Expression], weights: Tensor) -> Expression:
+        """The sum of terms times their weights, which are of `row`s: divided by the deviations.
+
+        Raises `ValueTypeError` where a weight is not finite.
+        """
+        parts = []
+        for term, weight in zip(terms, weights.tolist(), strict=True):
+            value = float(f"{weight / self._deviation(term):.{DIGITS}g}")
+            parts.append(call("mul", constant(value), term))
+        return reduce(lambda total, part: call("add", total, part), parts)
+
+    def coverage(self, formula: Expression) -> float:
+        """The least coverage of the features of a formula, a share."""
+        return min(self._coverage[f.text] for f in formula.features())
+
+    def spread(self, feature: Expression) -> tuple[float, float]:
+        """The mean of a feature over the rows, and its deviation within tasks."""
+        return float(self._values(feature)[0].mean()), self._deviation(feature)
+
+    def _feature(self, text: str) -> Tensor:
+        if text not in self._known:
+            rows = [self.table.row(text, context) for context in self._contexts]
+            values = np.stack([r.values[0, : self.networks] for r in rows])
+            coverage = np.stack([r.coverage[0, : self.networks] for r in rows])
+            status = np.stack([r.status[0, : self.networks] for r in rows])
+            empty = status == Status.EMPTY
+            self._coverage[text] = float(coverage[~empty].min(initial=1.0))
+            values = np.where(empty | (coverage >= LEAST_COVERAGE), values, np.nan)
+            self._known[text] = torch.from_numpy(np.where(empty, -np.inf, values))
+        return self._known[text]
+
+    def _values(self, term: Expression) -> tuple[Tensor, bool]:
+        """The values of a term on all rows, float64 [rows], and whether every measured network has
+        a value there, or nothing to aggregate."""
+        numbers = {f.text: self._feature(f.text) for f in term.features()}
+        values = arithmetic(term.canonical, numbers)
+        empty = torch.stack([n == -torch.inf for n in numbers.values()]).any(0)
+        defined = bool((values.isfinite() | empty | ~self._measured).all())
+        return values.reshape(-1)[self._index], defined
+
+    def _computed(self, term: Expression) -> Tensor | None:
+        if not term.features():
+            return None
+        values, defined = self._values(term)
+        if not defined or not bool(values.isfinite().all()):
+            return None
+        centred = values - self._means(values)[self._task]
+        weighted = self._root * centred
+        deviation = weighted.square().mean().sqrt()
+        if float(deviation) <= _FLAT * float(values.abs().max()):
+            return None
+        return weighted / deviation
+
+    def _deviation(self, term: Expression) -> float:
+        values, _ = self._values(term)
+        centred = values - self._means(values)[self._task]
+        return float((self._root * centred).square().mean().sqrt())
+
+    def _means(self, values: Tensor) -> Tensor:
+        """The means of values [rows] over the rows of each task: [tasks]."""
+        totals = torch.zeros_like(self._totals)
+        return totals.index_add_(0, self._task, self._share * values) / self._totals
+
+    def _correlations(self, predicted: Tensor) -> Tensor:
+        predicted = predicted / self._root
+        centred = predicted - self._means(predicted)[self._task]
+        covariance = self._means(centred * self.y / self._root)
+        deviation = self._means(centred.square()).sqrt()
+        return torch.where(deviation > 0, covariance / deviation, 0.0)
+
+
+def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """How much each network counts [networks], 1 on average."""
+    _, places, counts = np.unique(components, return_inverse=True, return_counts=True)
+    weights = counts[places].astype(float) ** -POWER
+    return np.asarray(weights / weights.mean())
+
+
+def _standardised(
+    values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    centred = values - np.average(values, weights=weights)
+    return np.asarray(centred / (np.sqrt(np.average(centred**2, weights=weights)) or 1.0))
+
+
+def _folds(components: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The fold of each network [networks]: components whole, by lot, the same for every run."""
+    distinct, places = np.unique(components, return_inverse=True)
+    lot = np.random.default_rng(FOLD_SEED).permutation(len(distinct))
+    return np.asarray(lot[places] % FOLDS)
