@@ -62,7 +62,7 @@ class Sums:
         self._contexts = sorted({task.context for task in tasks})
         self._known: dict[str, Tensor] = {}  # feature -> values [contexts, networks]
         self._coverage: dict[str, float] = {}
-        self._rows: dict[str, Tensor | None] = {}  # term -> its row
+        self._rows: dict[str, tuple[Tensor, float] | None] = {}  # term -> its row, its deviation
         values = [self._feature(f.text) for c in candidates for f in c.features()]
         stacked = torch.stack(values)  # [features, contexts, networks]
         self._measured = ~stacked.isnan().all(0)
@@ -93,12 +93,8 @@ class Sums:
         """The values of a term on all rows, float64 [rows], centred within tasks and of unit
         deviation; None where it is undefined or hardly varies. Its features must have been
         filled."""
-        text = term.canonical.text
-        if text not in self._rows:
-            if len(self._rows) >= ROWS_KEPT:
-                self._rows.clear()
-            self._rows[text] = self._computed(term)
-        return self._rows[text]
+        computed = self._computed(term)
+        return None if computed is None else computed[0]
 
     def fit(self, rows: Sequence[Tensor]) -> Fit:
         """Weights of the rows of some terms, by ridge regression, and what they are worth."""
@@ -146,12 +142,15 @@ class Sums:
 
     def formula(self, terms: Sequence[Expression], weights: Tensor) -> Expression:
         """The sum of terms times their weights, which are of `row`s: divided by the deviations.
+        The terms must have rows.
 
         Raises `ValueTypeError` where a weight is not finite.
         """
         parts = []
         for term, weight in zip(terms, weights.tolist(), strict=True):
-            value = float(f"{weight / self._deviation(term):.{DIGITS}g}")
+            computed = self._computed(term)
+            assert computed is not None
+            value = float(f"{weight / computed[1]:.{DIGITS}g}")
             parts.append(call("mul", constant(value), term))
         return reduce(lambda total, part: call("add", total, part), parts)
 
@@ -160,8 +159,10 @@ class Sums:
         return min(self._coverage[f.text] for f in formula.features())
 
     def spread(self, feature: Expression) -> tuple[float, float]:
-        """The mean of a feature over the rows, and its deviation within tasks."""
-        return float(self._values(feature)[0].mean()), self._deviation(feature)
+        """The mean of a feature that has a row, over the rows, and its deviation within tasks."""
+        computed = self._computed(feature)
+        assert computed is not None
+        return float(self._values(feature)[0].mean()), computed[1]
 
     def _feature(self, text: str) -> Tensor:
         if text not in self._known:
@@ -184,23 +185,26 @@ class Sums:
         defined = bool((values.isfinite() | empty | ~self._measured).all())
         return values.reshape(-1)[self._index], defined
 
-    def _computed(self, term: Expression) -> Tensor | None:
+    def _computed(self, term: Expression) -> tuple[Tensor, float] | None:
+        """The row of a term, and the deviation that it was divided by; None: see `row`."""
+        text = term.canonical.text
+        if text not in self._rows:
+            if len(self._rows) >= ROWS_KEPT:
+                self._rows.clear()
+            self._rows[text] = self._row_and_deviation(term)
+        return self._rows[text]
+
+    def _row_and_deviation(self, term: Expression) -> tuple[Tensor, float] | None:
         if not term.features():
             return None
         values, defined = self._values(term)
         if not defined or not bool(values.isfinite().all()):
             return None
-        centred = values - self._means(values)[self._task]
-        weighted = self._root * centred
-        deviation = weighted.square().mean().sqrt()
-        if float(deviation) <= _FLAT * float(values.abs().max()):
+        weighted = self._root * (values - self._means(values)[self._task])
+        deviation = float(weighted.square().mean().sqrt())
+        if deviation <= _FLAT * float(values.abs().max()):
             return None
-        return weighted / deviation
-
-    def _deviation(self, term: Expression) -> float:
-        values, _ = self._values(term)
-        centred = values - self._means(values)[self._task]
-        return float((self._root * centred).square().mean().sqrt())
+        return weighted / deviation, deviation
 
     def _means(self, values: Tensor) -> Tensor:
         """The means of values [rows] over the rows of each task: [tasks]."""
