@@ -5,6 +5,7 @@ Arnaldo, Krawiec & O'Reilly, 2014). The error of a fold is that of weights fitte
 closed form, and no component of networks is on both sides.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,7 +19,7 @@ from torch import Tensor
 from eznas.benchmarks import Task
 from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.status import Status
+from eznas.evaluation.status import Status, unmeasurable
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
 from eznas.metrics.normal import normal_scores
 
@@ -91,8 +92,8 @@ class Sums:
 
     def row(self, term: Expression) -> Tensor | None:
         """The values of a term on all rows, float64 [rows], centred within tasks and of unit
-        deviation; None where it is undefined or hardly varies. Its features must have been
-        filled."""
+        deviation; None where it is undefined, hardly varies, or by too much for a number. Its
+        features must have been filled."""
         text = term.canonical.text
         if text not in self._rows:
             if len(self._rows) >= ROWS_KEPT:
@@ -170,7 +171,8 @@ class Sums:
             coverage = np.stack([r.coverage[0, : self.networks] for r in rows])
             status = np.stack([r.status[0, : self.networks] for r in rows])
             empty = status == Status.EMPTY
-            self._coverage[text] = float(coverage[~empty].min(initial=1.0))
+            counts = ~empty & ~unmeasurable(status)
+            self._coverage[text] = float(coverage[counts].min(initial=1.0))
             values = np.where(empty | (coverage >= LEAST_COVERAGE), values, np.nan)
             self._known[text] = torch.from_numpy(np.where(empty, -np.inf, values))
         return self._known[text]
@@ -193,8 +195,8 @@ class Sums:
         centred = values - self._means(values)[self._task]
         weighted = self._root * centred
         deviation = weighted.square().mean().sqrt()
-        if float(deviation) <= _FLAT * float(values.abs().max()):
-            return None
+        if not _FLAT * float(values.abs().max()) < float(deviation) < math.inf:
+            return None  # of values that are too large it is infinite, or NaN
         return weighted / deviation
 
     def _deviation(self, term: Expression) -> float:

@@ -34,8 +34,9 @@ def filled(values=(), coverage=(), status=(), networks=COUNT):
                 FeatureValues(
                     np.stack([values[text][at] for text in texts]),
                     np.stack([coverage.get(text, np.ones(everywhere))[at] for text in texts]),
-                    np.stack([status.get(text, np.zeros(everywhere, int))[at] for text in texts])
-                    .astype(np.int8),
+                    np.stack(
+                        [status.get(text, np.zeros(everywhere, int))[at] for text in texts]
+                    ).astype(np.int8),
                 )
             )
         return answers
