@@ -150,11 +150,8 @@ class Sums:
 
         Raises `ValueTypeError` where a weight is not finite.
         """
-        parts = []
-        for term, weight in zip(terms, weights.tolist(), strict=True):
-            value = float(f"{weight / self._deviation(term):.{DIGITS}g}")
-            parts.append(call("mul", constant(value), term))
-        return reduce(lambda total, part: call("add", total, part), parts)
+        scaled = (w / self._deviation(t) for w, t in zip(weights.tolist(), terms, strict=True))
+        return weighted_sum(terms, [float(f"{value:.{DIGITS}g}") for value in scaled])
 
     def coverage(self, formula: Expression) -> float:
         """The least coverage of the features of a formula, a share."""
@@ -215,6 +212,15 @@ class Sums:
         covariance = self._means(centred * self.y / self._root)
         deviation = self._means(centred.square()).sqrt()
         return torch.where(deviation > 0, covariance / deviation, 0.0)
+
+
+def weighted_sum(terms: Sequence[Expression], weights: Sequence[float]) -> Expression:
+    """The sum of terms, of which there is at least one, times their weights.
+
+    Raises `ValueTypeError` where a weight is not finite.
+    """
+    parts = [call("mul", constant(w), term) for term, w in zip(terms, weights, strict=True)]
+    return reduce(lambda total, part: call("add", total, part), parts)
 
 
 def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
