@@ -184,7 +184,7 @@ class Sums:
         return values.reshape(-1)[self._index], defined
 
     def _computed(self, term: Expression) -> Tensor | None:
-        if not term.features():
+        if not term.features() or not bool(self._totals.all()):  # a task may have no networks
             return None
         values, defined = self._values(term)
         if not defined or not bool(values.isfinite().all()):
@@ -227,12 +227,14 @@ def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """How much each network counts [networks], 1 on average."""
     _, places, counts = np.unique(components, return_inverse=True, return_counts=True)
     weights = counts[places].astype(float) ** -POWER
-    return np.asarray(weights / weights.mean())
+    return np.asarray(weights / weights.mean() if len(weights) else weights)
 
 
 def _standardised(
     values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
+    if not len(values):
+        return values
     centred = values - np.average(values, weights=weights)
     return np.asarray(centred / (np.sqrt(np.average(centred**2, weights=weights)) or 1.0))
 
