@@ -106,7 +106,7 @@ class Breeder:
             attempts += 1
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
-            is_fine = is_within(tree, self._config) and self._sample.is_new(tree)
+            is_fine = self._is_sayable(tree) and self._sample.is_new(tree)
             if is_fine and (self._config.new_features or self._admits(tree)):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
@@ -158,13 +158,16 @@ class Breeder:
             for _ in range(randomness.choice((2, 3, 4, 5))):
                 summands = self._moves.extended(summands)
             sums.append(self._weighted(summands, "exchange"))
-        return [individual for individual in sums if individual is not None]
+        return [i for i in sums if i is not None and self._is_sayable(i)]
 
     def _weighted(self, summands: Sequence[Expression], origin: str) -> Individual | None:
-        """The sum of terms with fitted weights; None where there is none."""
+        """The sum of terms with fitted weights; None where there is none within the limits."""
         assert self._sample.sums is not None
+        assert self._moves is not None
         formula = self._sample.sums.fitted(summands)
-        return None if formula is None else Individual.of(formula, origin)
+        if formula is None or not self._moves.is_within(summands):
+            return None
+        return Individual.of(formula, origin)
 
     def _parents(self, population: list[Individual], count: int) -> list[Individual]:
         return select(population, count, self._config, self._sample.results)
@@ -172,7 +175,7 @@ class Breeder:
     def _is_sayable(self, tree: Individual) -> bool:
         """Whether a tree is within the limits, with the weights that its terms will get, and has
         primitives of the grammar and seeds alone."""
-        if self._moves and self._moves.size(terms(tree.expression)) > self._config.max_nodes:
+        if self._moves and not self._moves.is_within(terms(tree.expression)):
             return False
         return is_within(tree, self._config) and tree.expression.primitives() <= self._primitives
 

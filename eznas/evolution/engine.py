@@ -137,6 +137,8 @@ class Engine:
             sample.set_fitness(individual)
         archived = zip(individuals[len(state.population) :], state.archive, strict=True)
         self.archive.renew(self._entry(i, s.generation) for i, s in archived)
+        if self._config.fit:
+            self.archive.complete(self._with_taus)
         randomness.restore(state.random)
 
     def _step(self, generation: int) -> Generation:

@@ -5,6 +5,7 @@ Arnaldo, Krawiec & O'Reilly, 2014). The error of a fold is that of weights fitte
 closed form, and no component of networks is on both sides.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,7 +19,7 @@ from torch import Tensor
 from eznas.benchmarks import Task
 from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.status import Status
+from eznas.evaluation.status import Status, unmeasurable
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
 from eznas.metrics.normal import normal_scores
 
@@ -91,8 +92,8 @@ class Sums:
 
     def row(self, term: Expression) -> Tensor | None:
         """The values of a term on all rows, float64 [rows], centred within tasks and of unit
-        deviation; None where it is undefined or hardly varies. Its features must have been
-        filled."""
+        deviation; None where it is undefined, hardly varies, or by too much for a number. Its
+        features must have been filled."""
         computed = self._computed(term)
         return None if computed is None else computed[0]
 
@@ -146,13 +147,9 @@ class Sums:
 
         Raises `ValueTypeError` where a weight is not finite.
         """
-        parts = []
-        for term, weight in zip(terms, weights.tolist(), strict=True):
-            computed = self._computed(term)
-            assert computed is not None
-            value = float(f"{weight / computed[1]:.{DIGITS}g}")
-            parts.append(call("mul", constant(value), term))
-        return reduce(lambda total, part: call("add", total, part), parts)
+        deviations = [computed[1] for term in terms if (computed := self._computed(term))]
+        scaled = [w / d for w, d in zip(weights.tolist(), deviations, strict=True)]
+        return weighted_sum(terms, [float(f"{value:.{DIGITS}g}") for value in scaled])
 
     def coverage(self, formula: Expression) -> float:
         """The least coverage of the features of a formula, a share."""
@@ -171,7 +168,8 @@ class Sums:
             coverage = np.stack([r.coverage[0, : self.networks] for r in rows])
             status = np.stack([r.status[0, : self.networks] for r in rows])
             empty = status == Status.EMPTY
-            self._coverage[text] = float(coverage[~empty].min(initial=1.0))
+            counts = ~empty & ~unmeasurable(status)
+            self._coverage[text] = float(coverage[counts].min(initial=1.0))
             values = np.where(empty | (coverage >= LEAST_COVERAGE), values, np.nan)
             self._known[text] = torch.from_numpy(np.where(empty, -np.inf, values))
         return self._known[text]
@@ -195,15 +193,15 @@ class Sums:
         return self._rows[text]
 
     def _row_and_deviation(self, term: Expression) -> tuple[Tensor, float] | None:
-        if not term.features():
+        if not term.features() or not bool(self._totals.all()):  # a task may have no networks
             return None
         values, defined = self._values(term)
         if not defined or not bool(values.isfinite().all()):
             return None
         weighted = self._root * (values - self._means(values)[self._task])
         deviation = float(weighted.square().mean().sqrt())
-        if deviation <= _FLAT * float(values.abs().max()):
-            return None
+        if not _FLAT * float(values.abs().max()) < deviation < math.inf:
+            return None  # of values that are too large it is infinite, or NaN
         return weighted / deviation, deviation
 
     def _means(self, values: Tensor) -> Tensor:
@@ -219,16 +217,27 @@ class Sums:
         return torch.where(deviation > 0, covariance / deviation, 0.0)
 
 
+def weighted_sum(terms: Sequence[Expression], weights: Sequence[float]) -> Expression:
+    """The sum of terms, of which there is at least one, times their weights.
+
+    Raises `ValueTypeError` where a weight is not finite.
+    """
+    parts = [call("mul", constant(w), term) for term, w in zip(terms, weights, strict=True)]
+    return reduce(lambda total, part: call("add", total, part), parts)
+
+
 def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """How much each network counts [networks], 1 on average."""
     _, places, counts = np.unique(components, return_inverse=True, return_counts=True)
     weights = counts[places].astype(float) ** -POWER
-    return np.asarray(weights / weights.mean())
+    return np.asarray(weights / weights.mean() if len(weights) else weights)
 
 
 def _standardised(
     values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
+    if not len(values):
+        return values
     centred = values - np.average(values, weights=weights)
     return np.asarray(centred / (np.sqrt(np.average(centred**2, weights=weights)) or 1.0))
 

@@ -3,6 +3,7 @@
 A product of raw features is hardly an interaction, since their means outweigh what varies.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ Build = Callable[[Spread, Spread, float], Expression]  # the last: deviations fr
 
 def _at(spread: Spread, deviations: float) -> Expression:
     """A value of a feature, to few digits: so many deviations from its mean."""
-    return constant(_short(spread.mean + deviations * spread.deviation))
+    return constant(_short(spread.mean + deviations * spread.deviation, spread.deviation))
 
 
 def _centred(spread: Spread) -> Expression:
@@ -32,7 +33,8 @@ def _centred(spread: Spread) -> Expression:
 def _like(first: Spread, second: Spread, shift: float) -> Expression:
     """The second feature on the scale of the first, moved by so many of its deviations."""
     factor = _short(first.deviation / second.deviation)
-    offset = _short(first.mean - factor * second.mean + shift * first.deviation)
+    level = first.mean - factor * second.mean + shift * first.deviation
+    offset = _short(level, first.deviation)
     return call("add", call("mul", constant(factor), second.feature), constant(offset))
 
 
@@ -56,5 +58,8 @@ INTERACTIONS: Mapping[str, tuple[Build, float]] = {
 }
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.3g}")
+def _short(value: float, deviation: float = math.inf) -> float:
+    """The value to three digits, or to so many more that it is off by a tenth of a deviation at
+    most."""
+    shorter = (float(f"{value:.{digits}g}") for digits in range(3, 17))
+    return next((short for short in shorter if abs(short - value) <= deviation / 10), value)

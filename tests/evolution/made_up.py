@@ -99,7 +99,15 @@ def planted():
     return {"params": accuracies() + 0.5 * noise}
 
 
-def engine(seed=1, evaluate=None, known_features=True, make=Engine, disconnected=(), **settings):
+def engine(
+    seed=1,
+    evaluate=None,
+    known_features=True,
+    make=Engine,
+    disconnected=(),
+    components=(),
+    **settings,
+):
     """A small engine, with the random state seeded; `settings`, which need not be valid, are those
     of its config."""
     randomness.seed(seed)
@@ -122,6 +130,7 @@ def engine(seed=1, evaluate=None, known_features=True, make=Engine, disconnected
         EvolutionConfig.model_construct(**(defaults | settings)),
         [parse(seed_formula) for seed_formula in SEEDS],
         disconnected,
+        components,
     )
 
 
