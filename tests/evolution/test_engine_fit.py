@@ -254,9 +254,11 @@ def test_networks_that_fail_or_have_nothing_to_aggregate_do_no_harm():
     assert len(search._sample.sums.y) == 2 * 30
 
 
-def test_a_sample_that_cannot_be_measured_is_undefined():
+@pytest.mark.parametrize("failed", [NAMES, NAMES[:8]])
+def test_formulas_are_undefined_where_too_few_networks_could_be_measured(failed):
+    """As they are without fits: where it is more than a fifth."""
     evaluate = Failing(planted())
-    evaluate.FAILED = NAMES
+    evaluate.FAILED = failed
     *_, last = engine(1, evaluate).run()
     assert last.best.fitness == WORST
     assert last.valid == 0
