@@ -62,6 +62,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Sums of short terms whose weights are fitted: more networks, since their fit is by folds.
     "sums": {
         "evolution.fit": True,
+        "evolution.new_features": False,
         "evolution.first_networks": 600,
         "evolution.networks": 600,
         "evolution.champion_networks": 0,

@@ -46,6 +46,7 @@ class Breeder:
         features = candidate_features(grammar.statistics)
         short_features = [feature for feature in features if grammar.computes(feature)]
         self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
+        self._listed = frozenset(self.candidates)
         self._grammar, self._sample, self._config = grammar, sample, config
         self._seeds = [Individual.of(seed, "seed") for seed in seeds]
         self._seed_features = {feature.text for feature in seed_features}
@@ -105,7 +106,8 @@ class Breeder:
             attempts += 1
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
-            if self._is_sayable(tree) and self._sample.is_new(tree):
+            is_fine = self._is_sayable(tree) and self._sample.is_new(tree)
+            if is_fine and (self._config.new_features or self._admits(tree)):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
@@ -178,9 +180,12 @@ class Breeder:
         return is_within(tree, self._config) and tree.expression.primitives() <= self._primitives
 
     def _admits(self, child: Individual) -> bool:
-        """Whether a child can be said, and names statistics beyond the grammar only in features
-        that the seeds have: for any other, every network would be measured again."""
+        """Whether a child can be said, has no new features where it must not, and names statistics
+        beyond the grammar only in features that the seeds have: for any other, every network would
+        be measured again."""
         if not self._is_sayable(child):
             return False
-        features = (f for f in child.expression.features() if f.text not in self._seed_features)
+        features = [f for f in child.expression.features() if f.text not in self._seed_features]
+        if not self._config.new_features and any(f not in self._listed for f in features):
+            return False
         return all(s in self._grammar.statistics for f in features for s in f.statistics())

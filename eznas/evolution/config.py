@@ -88,6 +88,11 @@ class EvolutionConfig(BaseModel):
         description="With `fit`, and in place of stepwise: share of the other children that "
         "exchange terms for the best of many random ones.",
     )
+    new_features: bool = Field(
+        True,
+        description="Whether formulas may have features beyond the listed short ones and those of "
+        "the seeds: the networks are measured again for each.",
+    )
     price: float = Field(
         4e-4,
         ge=0,

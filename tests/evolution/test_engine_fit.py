@@ -170,6 +170,15 @@ def test_children_have_the_primitives_of_the_grammar_and_of_the_seeds():
     assert all(i.expression.primitives() <= of_seeds.union(without) for i in search.individuals)
 
 
+def test_without_new_features_formulas_have_the_listed_ones_alone():
+    for new_features in (True, False):
+        search = engine(1, make=Recording, new_features=new_features)
+        reports = list(search.run())
+        features = {f for i in search.individuals for f in i.expression.features()}
+        assert (features <= set(search.candidates)) != new_features
+        assert (len({report.features for report in reports}) == 1) != new_features
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_best_never_gets_worse_on_one_sample_and_planted_data_are_found(seed):
     reports = list(engine(seed, first_networks=32, greedy_terms=0).run())
