@@ -89,6 +89,8 @@ class Sums:
         self._slices = [slice(a, b) for a, b in pairwise(bounds)]
         self._totals = torch.zeros(len(tasks), dtype=torch.float64)
         self._totals.index_add_(0, self._task, self._share)
+        measured = float(self._measured.double().mean(1).min())  # below, no formula has scores
+        self._enough = measured >= LEAST_COVERAGE and bool(self._totals.all())
 
     def row(self, term: Expression) -> Tensor | None:
         """The values of a term on all rows, float64 [rows], centred within tasks and of unit
@@ -193,7 +195,7 @@ class Sums:
         return self._rows[text]
 
     def _row_and_deviation(self, term: Expression) -> tuple[Tensor, float] | None:
-        if not term.features() or not bool(self._totals.all()):  # a task may have no networks
+        if not term.features() or not self._enough:
             return None
         values, defined = self._values(term)
         if not defined or not bool(values.isfinite().all()):

@@ -170,6 +170,15 @@ def test_children_have_the_primitives_of_the_grammar_and_of_the_seeds():
     assert all(i.expression.primitives() <= of_seeds.union(without) for i in search.individuals)
 
 
+def test_without_new_features_formulas_have_the_listed_ones_alone():
+    for new_features in (True, False):
+        search = engine(1, make=Recording, new_features=new_features)
+        reports = list(search.run())
+        features = {f for i in search.individuals for f in i.expression.features()}
+        assert (features <= set(search.candidates)) != new_features
+        assert (len({report.features for report in reports}) == 1) != new_features
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_best_never_gets_worse_on_one_sample_and_planted_data_are_found(seed):
     reports = list(engine(seed, first_networks=32, greedy_terms=0).run())
@@ -254,9 +263,11 @@ def test_networks_that_fail_or_have_nothing_to_aggregate_do_no_harm():
     assert len(search._sample.sums.y) == 2 * 30
 
 
-def test_a_sample_that_cannot_be_measured_is_undefined():
+@pytest.mark.parametrize("failed", [NAMES, NAMES[:8]])
+def test_formulas_are_undefined_where_too_few_networks_could_be_measured(failed):
+    """As they are without fits: where it is more than a fifth."""
     evaluate = Failing(planted())
-    evaluate.FAILED = NAMES
+    evaluate.FAILED = failed
     *_, last = engine(1, evaluate).run()
     assert last.best.fitness == WORST
     assert last.valid == 0

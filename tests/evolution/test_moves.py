@@ -227,3 +227,10 @@ def test_all_forms_are_offered(monkeypatch):
     assert PRODUCT in terms
     outermost = {term.name for term in terms}
     assert {"mul", "div", "min", "max", "log", "sigmoid"} <= outermost
+
+
+def test_a_term_is_not_added_twice():
+    without = {"min", "max", "log", "mul", "div", "sigmoid"}
+    made = moves(without=without, candidates=CANDIDATES[:1])
+    assert made.extended([]) == parsed(A)
+    assert made.extended(parsed(A)) == parsed(A)
