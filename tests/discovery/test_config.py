@@ -117,6 +117,8 @@ def other_value(key):
     default = value_of(Config(), key)
     if key in OTHER_VALUES:
         return OTHER_VALUES[key]
+    if isinstance(default, bool):
+        return not default
     return default + 1 if isinstance(default, int) else (1 + default) / 2  # a share, or 1 to 2
 
 
