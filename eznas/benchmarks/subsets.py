@@ -60,8 +60,10 @@ def _settings_that_fit(available: int) -> str:
 
 def held_out(benchmark: Benchmark, count: int) -> Benchmark:
     """Up to `count` networks of the held-out part, the same for every run; none of them takes part
-    in a search of this space."""
-    return benchmark.subset(_held_out_in_order(benchmark)[:count], "held-out part")
+    in a search of this space, and none is kept for final figures."""
+    indices = _held_out_in_order(benchmark)
+    indices = indices[~_is_kept(benchmark)[indices]]
+    return benchmark.subset(indices[:count], "held-out part")
 
 
 def _held_out_in_order(benchmark: Benchmark) -> Integers:
@@ -160,7 +162,7 @@ def _is_kept(benchmark: Benchmark) -> Booleans:
 def untouched(benchmark: Benchmark, count: int | None = None, whole: bool = False) -> Benchmark:
     """The first `count` (None: all) of the networks for final figures, in an order that is fixed.
 
-    Of a space in `LOOKED_AT`: the held-out networks after as many, at which nothing has looked; of
+    Of a space in `LOOKED_AT`: the held-out networks after as many, on which no run is tested; of
     others the held-out part, or with `whole`, for a space that no search has used, all networks.
     Raises `InputError` for `whole` where there are untouched ones, and for fewer than 2 networks or
     more than there are.

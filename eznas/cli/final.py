@@ -45,7 +45,7 @@ def final(
     against: Against = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give the final figures of formulas, on networks that nothing has looked at; counts its calls.
+    """Give the final figures of formulas, on networks that no run is tested on; counts its calls.
 
     On NAS-Bench-201 these are the held-out networks beyond the first 1,500, on which runs and
     studies are tested; elsewhere the held-out part. Every call adds a line to runs/LOOKS.jsonl,
@@ -70,8 +70,7 @@ def _show(look: dict[str, Any]) -> None:
     out.print(tables.final_table(look, out.width))
     if look["difference"]:
         line("")
-        proxy = next(p for p in look["formulas"] if p != look["difference"][0]["against"])
-        out.print(tables.difference_table(proxy, look["difference"], out.width))
+        out.print(tables.difference_table(look["against"], look["difference"], out.width))
     line("")
     line(tables.look_line(look))
     line(f"written to {LOOKS}, which is to be committed")

@@ -65,7 +65,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evolution.new_features": False,
         "evolution.first_networks": 600,
         "evolution.networks": 600,
-        "evolution.champion_networks": 0,
         "evolution.price": 2e-4,
     },
     # EZNAS's 22 tensors, population and generations, on 80 networks at batch 2 (batch norm needs

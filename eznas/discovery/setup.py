@@ -188,10 +188,12 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     evolution = config.evolution
     seeds = [load(seed).formula for seed in evolution.seed_formulas]
     features = [*seeds, *candidate_features(evolution.statistics)]
+    new_features = NEW_FEATURES if evolution.new_features else 0.0
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
     for benchmark in searched:
         search_sample(benchmark, sample_size)  # there may be too few
+        check_not_kept(benchmark, config.evidence.networks)
     seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
         sample = search_sample(benchmark, networks)
@@ -201,7 +203,7 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         measured += test_size
         if benchmark in searched:
             search_seconds, sample_bytes = _timed(sample, config, evolution.statistics, features)
-            measured_again = evolution.networks * NEW_FEATURES * evolution.generations
+            measured_again = evolution.networks * new_features * evolution.generations
             seconds += search_seconds / networks * (sample_size + measured_again)
             bank_bytes += sample_bytes / networks * sample_size
             measured += sample_size

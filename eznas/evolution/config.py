@@ -111,7 +111,10 @@ class EvolutionConfig(BaseModel):
         4, ge=1, description="Generations without progress after which many more are random."
     )
     tuned: int = Field(
-        2, ge=0, description="Best formulas whose constants are searched locally, per generation."
+        2,
+        ge=0,
+        description="Best formulas whose constants are searched locally, per generation; none with "
+        "`fit`.",
     )
     greedy_terms: int = Field(
         4,

@@ -38,6 +38,7 @@ from eznas.system.files import plain
 Array = npt.NDArray[np.float64]
 YARDSTICKS = (*BASELINES, *ALSO_SHOWN)
 REPLICATES = 200  # of the bootstrap behind an interval
+KEPT = ("nds-darts",)  # its few networks are for last figures: shown where it is named
 MEASURED = 100  # networks of a space of which features are measured, where too few are stored
 
 
@@ -56,7 +57,8 @@ def arena(
     """Kendall's tau of formulas, and of published proxies beside them, with accuracies of networks
     of the search parts of spaces: a row for each formula and data set.
 
-    `formulas`: texts as `load` takes them. `spaces`: none for all that have accuracies here.
+    `formulas`: texts as `load` takes them. `spaces`: none for all that have accuracies here, but
+    for `KEPT`.
     `networks`: the first of each search part, at most (None: as `eznas.studies.records`); those of
     which all features are stored are taken. Where they are fewer than `measured`, the first so many
     networks are, and what is not stored is measured. All formulas are measured as a search measures
@@ -72,7 +74,7 @@ def arena(
     settings = Config.model_validate({"measurement": {"device": device}})
     folder, callback = records_folder(records), watcher or NoCallback()
     rows = []
-    for space in spaces or with_accuracies():
+    for space in spaces or [space for space in with_accuracies() if space not in KEPT]:
         benchmark = networks_of(load_benchmark(space), "search", networks)
         rows += _rows(loaded, benchmark, settings, folder, measured, workers, callback)
     return rows
@@ -104,7 +106,9 @@ def _rows(
     sample = benchmark.subset(chosen, benchmark.name)
     title = f"measuring up to {len(chosen)} networks of {benchmark.source}"
     listed = frozenset(
-        simplified(f).text for formula in usual_formulas(config) for f in formula.features()
+        simplified(f).text
+        for formula in (*usual_formulas(config), *formulas.values())
+        for f in formula.features()
     )
     team = started(
         partial(Evaluator, contexts, keep=False, lenient=True),

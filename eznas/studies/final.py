@@ -1,4 +1,4 @@
-"""Final figures: on networks at which nothing has looked, each look counted in a committed file.
+"""Final figures: on networks that no run is tested on, each look counted in a committed file.
 
 What is chosen by a look at accuracies is too good on the same networks (Dwork et al., "The reusable
 holdout", Science 2015). So there is one command that reads the last ones, and it writes down when,
@@ -34,7 +34,8 @@ class Look:
     `date`: UTC; `source`: digest of eznas's code; `space`: SPACE or SPACE:NAME; `set`: see
     `eznas.benchmarks.subsets.untouched`, of which the first `networks` are looked at; `accuracy`:
     its kind; `formulas`: name -> text; `before`: how many looks at this space there were, whatever
-    their set and table; `rows` and `difference`: as `correlate` has them.
+    their set and table; `against`: the proxy from which `difference` takes those of
+    the others (None: there is none); `rows` and `difference`: as `correlate` has them.
     """
 
     date: str
@@ -46,6 +47,7 @@ class Look:
     accuracy: str
     formulas: dict[str, str]
     before: int
+    against: str | None
     rows: list[Row]
     difference: list[Difference]
 
@@ -75,7 +77,7 @@ def final(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> Look:
-    """Final figures of proxies, on networks at which nothing has looked; the look is counted.
+    """Final figures of proxies, on networks that no run is tested on; the look is counted.
 
     `proxies` and `against`: as `correlate` takes them; `reason`: who looks, and what for; `space`:
     SPACE or SPACE:NAME; `networks`: the first so many of the set, in an order that is fixed (None:
@@ -95,7 +97,8 @@ def final(
     callback, loaded = watcher or NoCallback(), list(by_text.values())
     if not ROOT.is_dir():
         raise InputError(f"no folder {ROOT}/ here: looks are counted in {LOOKS} of the checkout")
-    _write(looks())  # which fails before hours of measuring where it cannot be done
+    with locked(ROOT):
+        _write(looks())  # which fails before hours of measuring where it cannot be done
     compared = by_text[against.strip()].name if against else None
     result = correlated(loaded, benchmark, settings, replicates, compared, callback=callback)
     with locked(ROOT):  # so that no other look is counted meanwhile
@@ -110,6 +113,7 @@ def final(
             accuracy=benchmark.kind,
             formulas={proxy.name: proxy.formula.text for proxy in loaded},
             before=sum(e["space"].partition(":")[0] == benchmark.space for e in earlier),
+            against=compared,
             rows=result.rows,
             difference=result.difference,
         )

@@ -53,7 +53,7 @@ def test_held_out_networks_are_the_same_for_every_run(benchmark):
 
 
 def test_no_held_out_network_shares_a_component_with_any_search(benchmark):
-    all_held_out = held_out(benchmark, HELD_OUT_PART)
+    all_held_out = held_out(benchmark, HELD_OUT_PART).followed_by(untouched(benchmark))
     all_searched = search_sample(benchmark, SEARCH_PART, 1)
     assert not components(all_held_out) & components(all_searched)
     networks = {*all_held_out.architectures, *all_searched.architectures}
@@ -73,7 +73,15 @@ def test_too_large_a_sample_names_the_configuration_keys(benchmark):
         r"got 9919; try --set first_networks=4132 --set networks=8265 --set champion_networks=1653",
     ):
         search_sample(benchmark, SEARCH_PART + 1, 1)
-    assert len(held_out(benchmark, HELD_OUT_PART + 1).architectures) == HELD_OUT_PART
+
+
+def test_no_table_of_a_space_is_tested_on_what_is_kept_for_final_figures(benchmark):
+    kept = {*untouched(benchmark).architectures}
+    assert len(held_out(benchmark, HELD_OUT_PART).architectures) == HELD_OUT_PART - len(kept)
+    part = benchmark.subset(np.arange(0, len(benchmark.architectures), 10), "a table of few")
+    tested = held_out(part, 500).architectures
+    assert 100 < len(tested) < 200
+    assert not kept & {*tested}
 
 
 def test_sets(benchmark):
