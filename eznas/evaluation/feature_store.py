@@ -77,7 +77,7 @@ class FeatureStore:
         # Another process may have added to it, or it was cut.
         if _size_and_mtime_of(self._file) != self._size_and_mtime:
             self._load()
-        self._describe(config for config in configs if not self.builds(config.key))
+        self._describe(config for config in configs if not self.networks(config.key))
 
     def builds(self, key: str) -> tuple[str, ...]:
         """The builds of torch that the values under the config of a key agree with."""
@@ -176,7 +176,8 @@ class FeatureStore:
         described = content.setdefault("measurement", {})
         content["space"] = self.space
         for config in configs:
-            builds = [*described.get(config.key, {}).get("torch", ()), present_build()]
+            earlier = described.get(config.key, {}).get("torch", ())
+            builds = [*(earlier if self.networks(config.key) else ()), present_build()]
             described[config.key] = config.describe() | {"torch": list(dict.fromkeys(builds))}
         text = json.dumps(content, indent=1) + "\n"
         if not (file := self.path / DESCRIPTION).is_file() or file.read_text() != text:

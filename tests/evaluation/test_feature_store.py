@@ -46,6 +46,18 @@ def test_what_is_written_is_read_to_the_stored_digits(open_store):
     assert (contents(store)[0] != values.values).any()  # there was what to round
 
 
+def test_a_build_that_claimed_a_store_and_added_nothing_is_forgotten(open_store, monkeypatch):
+    monkeypatch.setattr(feature_store, "present_build", lambda: "1.0")
+    store = open_store()
+    store.claim(CONFIGS)
+    assert store.builds(CONFIGS[0].key) == ("1.0",)
+    store.close()
+    monkeypatch.undo()
+    again = open_store()
+    again.claim(CONFIGS)
+    assert again.builds(CONFIGS[0].key) == (BUILD,)
+
+
 def test_a_value_that_was_read_is_written_as_it_was(open_store, tmp_path):
     store, again = open_store(), open_store(tmp_path / "again")
     add(store, ALL)
