@@ -179,11 +179,11 @@ class Engine:
         if self._breeder.needs_candidates or (config.greedy_terms and not generation):
             sample.fill(self.candidates)  # one visit to every network
         self._breeder.score_candidates()
-        self._population = self._breeder.evaluate(self._population)
-        entered = {e.canonical: e.generation for e in entries}
+        count = len(self._population)
+        evaluated = self._breeder.evaluate([*self._population, *archived])
+        self._population = evaluated[:count]
         self.archive.renew(
-            self._entry(i, entered.get(before.text, generation))
-            for before, i in zip(archived, self._breeder.evaluate(archived), strict=True)
+            self._entry(i, e.generation) for i, e in zip(evaluated[count:], entries, strict=True)
         )
 
     def _update_archive(self, pool: list[Individual], generation: int) -> None:

@@ -51,7 +51,7 @@ class Sample:
         without_result = {i.text: i for i in individuals if i.text not in self.results}
         formulas = [i.expression for i in without_result.values()]
         self.fill(formulas)
-        results = evaluate_fitness(formulas, self.table, self.tasks, self.networks)
+        results = self.exact(formulas)
         self.results |= dict(zip(without_result, results, strict=True))
         self.seen.update(map(short_digest, without_result))
         self.evaluations += len(without_result)
@@ -87,7 +87,7 @@ class Sample:
                 self.results[fitted.text] = result
                 self.set_fitness(fitted)
                 return fitted
-        [exact] = evaluate_fitness([individual.expression], self.table, self.tasks, self.networks)
+        [exact] = self.exact([individual.expression])
         undefined = (math.nan,) * len(self.tasks)
         self.results[individual.text] = FitnessResult(
             undefined, WORST, exact.reason or "ties", exact.coverage

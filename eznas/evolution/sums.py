@@ -21,10 +21,10 @@ from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.status import Status, unmeasurable
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
+from eznas.metrics import component_folds
 from eznas.metrics.normal import normal_scores
 
 FOLDS = 5
-FOLD_SEED = 0
 POWER = 0.5  # a network weighs its component's size to the power of minus this
 RIDGE = 1e-3  # of the number of rows
 ROWS_KEPT = 6000  # terms whose rows stay in memory
@@ -34,7 +34,7 @@ _FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
 
 @dataclass(frozen=True)
 class Fit:
-    """A weighted sum of terms: the `weight` of each, and for each task the correlation of its
+    """A weighted sum of terms: the `weights`, and for each task the correlation of its
     scores with the accuracies (as normal scores), each network's by the weights of the other folds,
     0 for none."""
 
@@ -59,7 +59,7 @@ class Sums:
         networks: int,
         candidates: Sequence[Expression],
     ) -> None:
-        self.table, self.networks, self.tasks = table, networks, tasks
+        self._table, self.networks = table, networks
         self._contexts = sorted({task.context for task in tasks})
         self._known: dict[str, Tensor] = {}  # feature -> values [contexts, networks]
         self._coverage: dict[str, float] = {}
@@ -76,7 +76,7 @@ class Sums:
             shares.append(_weights(components[number][:networks][usable]))
             scores = normal_scores(task.accuracies[:networks][usable])
             targets.append(_standardised(scores, shares[-1]))
-            folds.append(_folds(components[number][:networks])[usable])
+            folds.append(component_folds(components[number][:networks], FOLDS)[usable])
             numbers.append(np.full(len(rows[-1]), number))
         fold = np.concatenate(folds)
         order = np.argsort(fold, kind="stable")
@@ -165,7 +165,7 @@ class Sums:
 
     def _feature(self, text: str) -> Tensor:
         if text not in self._known:
-            rows = [self.table.row(text, context) for context in self._contexts]
+            rows = [self._table.row(text, context) for context in self._contexts]
             values = np.stack([r.values[0, : self.networks] for r in rows])
             coverage = np.stack([r.coverage[0, : self.networks] for r in rows])
             status = np.stack([r.status[0, : self.networks] for r in rows])
@@ -242,10 +242,3 @@ def _standardised(
         return values
     centred = values - np.average(values, weights=weights)
     return np.asarray(centred / (np.sqrt(np.average(centred**2, weights=weights)) or 1.0))
-
-
-def _folds(components: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The fold of each network [networks]: components whole, by lot, the same for every run."""
-    distinct, places = np.unique(components, return_inverse=True)
-    lot = np.random.default_rng(FOLD_SEED).permutation(len(distinct))
-    return np.asarray(lot[places] % FOLDS)

@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from eznas.errors import InputError
-from eznas.metrics.resampling import bootstrap_weights, interval
+from eznas.metrics.resampling import bootstrap_weights, component_folds, interval
 from eznas.metrics.weighted import Floats, Integers, checked
 
 KNOTS = 51  # at which scores are turned into shares of networks
@@ -109,7 +109,7 @@ def cross_validated(
     labels, members = np.unique(np.asarray(components), return_inverse=True)
     if labels.size < 2 * FOLDS:
         raise InputError(f"{labels.size} different networks, expected at least {2 * FOLDS}")
-    folds = (np.random.default_rng(seed).permutation(labels.size) % FOLDS)[members]
+    folds = component_folds(members, FOLDS, seed)
     parts = []
     for fold in range(FOLDS):
         inside, outside = np.flatnonzero(folds == fold), folds != fold

@@ -24,6 +24,14 @@ def undefined_scores(scores: ArrayLike) -> NDArray[np.bool_]:
     return ~(np.asarray(scores, np.float64) < np.inf)
 
 
+def component_folds(components: ArrayLike, folds: int, seed: int = 0) -> NDArray[np.int64]:
+    """The fold of each network, 0 to `folds` - 1, int64 [networks]: components [networks] whole, as
+    many in one fold as in another, drawn from a seed."""
+    distinct, places = np.unique(np.asarray(components), return_inverse=True)
+    lot = np.random.default_rng(seed).permutation(len(distinct))
+    return np.asarray(lot[places] % folds, np.int64)
+
+
 def bootstrap_weights(
     components: ArrayLike, replicates: int = 1000, seed: int = 0
 ) -> NDArray[np.int32]:

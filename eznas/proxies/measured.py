@@ -174,8 +174,7 @@ def team_for(
     """Workers for the networks of a benchmark, closed at the end of the context.
 
     Where the settings name a feature store, its values are used, and new ones are added to it.
-    Raises `InputError` for images, a device or a store that cannot be
-    used.
+    Raises `InputError` for images, a device or a store that cannot be used.
     """
     contexts = contexts_of(benchmark, measurement)
     with ExitStack() as cleanup:

@@ -12,9 +12,10 @@ from scipy.stats import norm, rankdata
 from eznas.benchmarks import Task
 from eznas.evaluation.status import Status
 from eznas.evolution import sums as module
-from eznas.evolution.sums import FOLD_SEED, FOLDS, POWER, RIDGE, Sums
+from eznas.evolution.sums import FOLDS, POWER, RIDGE, Sums
 from eznas.formulas.expression import constant
 from eznas.formulas.parser import parse
+from eznas.metrics import component_folds
 from tests.evolution.made_up_sums import (
     CANDIDATES,
     COMPONENTS,
@@ -60,7 +61,7 @@ def reference(terms, used=range(COUNT)):
     """
     rows = []  # (task, fold, weight, y, values of the terms), one for each network and task
     for number, (task, all_components) in enumerate(zip(tasks(), COMPONENTS, strict=True)):
-        lot = np.random.default_rng(FOLD_SEED).permutation(len(set(all_components.tolist())))
+        lot = np.random.default_rng(0).permutation(len(set(all_components.tolist())))
         fold_of = {c: lot[i] % FOLDS for i, c in enumerate(sorted(set(all_components.tolist())))}
         components = [int(all_components[i]) for i in used]
         weights = np.array([components.count(c) ** -POWER for c in components])
@@ -141,7 +142,7 @@ def test_networks_of_large_components_count_less():
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=80))
 def test_components_never_straddle_folds(components):
-    folds = module._folds(np.array(components))
+    folds = component_folds(np.array(components), FOLDS)
     assert set(folds.tolist()) <= set(range(FOLDS))
     for component in set(components):
         assert len({f for f, c in zip(folds, components, strict=True) if c == component}) == 1
