@@ -146,9 +146,33 @@ def sample(indices: Integers, count: int, seed: int) -> Integers:
     A smaller sample is the beginning of a larger one. Raises `InputError` if `count` is negative or
     larger than the number of indices.
     """
+    return _first(indices[_shuffled(len(indices), seed)], count)
+
+
+def across_components(
+    indices: Integers, components: Integers, count: int, seed: int
+) -> Integers:
+    """`count` of the indices, int64 [count], in a random order that goes round the components:
+    first a network of each, then a second one of those that have more.
+
+    `components`: of all networks, int64; the order depends on the seed, the number of indices and
+    their components. A smaller sample is the beginning of a larger one. Raises `InputError` if
+    `count` is negative or larger than the number of indices.
+    """
+    shuffled = sample(indices, len(indices), seed)
+    by_component = np.argsort(components[shuffled], kind="stable")
+    _, starts, sizes = np.unique(
+        components[shuffled][by_component], return_index=True, return_counts=True
+    )
+    rounds = np.empty(len(shuffled), dtype=np.int64)
+    rounds[by_component] = np.arange(len(shuffled)) - np.repeat(starts, sizes)
+    return _first(shuffled[np.argsort(rounds, kind="stable")], count)
+
+
+def _first(indices: Integers, count: int) -> Integers:
     if not 0 <= count <= len(indices):
         raise InputError(f"cannot sample {count} networks; expected 0 to {len(indices)}")
-    return indices[_shuffled(len(indices), seed)[:count]]
+    return indices[:count]
 
 
 def _shuffled(count: int, seed: int) -> Integers:

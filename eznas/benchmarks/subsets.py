@@ -4,18 +4,19 @@ The split into a search part and a held-out part is the same for every run (see 
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks.benchmark import Benchmark
-from eznas.benchmarks.splits import Booleans, Integers, parts, sample
+from eznas.benchmarks.splits import Booleans, Integers, across_components, parts, sample
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
 SEARCH_ORDER = 0  # of the search part: every run finds the features of its networks in a store
+SearchOrder = Callable[[Benchmark, int], Benchmark]  # the first so many networks of a search part
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
 LOOKED_AT = {"nasbench201": USED + FRESH}  # held-out networks that runs and studies are tested on
@@ -34,9 +35,23 @@ def resolved_count(requested: int | None, available: int) -> int:
     return min(requested, available) if isinstance(requested, AtMost) else requested
 
 
+def search_networks(benchmark: Benchmark, count: int) -> Benchmark:
+    """The networks of the search part that every run takes, `count` of them: one of each component,
+    then a second one of those that have more, and so on. Near-equal networks say little more than
+    one of them does. Raises `InputError` if there are fewer.
+    """
+    part = _search_part(benchmark, count)
+    indices = across_components(part, benchmark.components, count, SEARCH_ORDER)
+    return benchmark.subset(indices, "search")
+
+
 def search_sample(benchmark: Benchmark, count: int, seed: int = SEARCH_ORDER) -> Benchmark:
-    """`count` networks of the search part, in an order that a seed draws, by default the same for
-    every run; raises `InputError` if it has fewer."""
+    """`count` networks of the search part in an order that a seed draws; raises `InputError` if it
+    has fewer."""
+    return benchmark.subset(sample(_search_part(benchmark, count), count, seed), "search")
+
+
+def _search_part(benchmark: Benchmark, count: int) -> Integers:
     part = benchmark.split.search
     if count > len(part):
         options = _settings_that_fit(len(part))
@@ -44,7 +59,7 @@ def search_sample(benchmark: Benchmark, count: int, seed: int = SEARCH_ORDER) ->
             "configuration keys evolution.networks + evolution.champion_networks: at most "
             f"{len(part)} in space {benchmark.space}, got {count}; try {options}"
         )
-    return benchmark.subset(sample(part, count, seed), "search")
+    return part
 
 
 def _settings_that_fit(available: int) -> str:
@@ -93,23 +108,23 @@ def not_searched(
     searched: int,
     helped: int,
     count: int,
-    seed: int = SEARCH_ORDER,
+    order: SearchOrder = search_networks,
     others: Sequence[Benchmark] = (),
 ) -> Benchmark:
     """Up to `count` networks of the search part of which none shares a component with the sample of
     a search, the same for every call.
 
-    That sample: `searched` networks, and `helped` further ones that helped to choose the champion
-    alone; `seed`: of its order. Where fewer than `LEAST_UNUSED` are left, the latter and their
+    That sample, in the `order` of the search: `searched` networks, and `helped` further ones that
+    helped to choose the champion alone. Where fewer than `LEAST_UNUSED` are left, the latter and their
     components join them, and the name of the subset says so. `others`: further tables of the space
     that the search saw a sample of, in the same order, which are left out too. Raises `InputError`
     where that is not enough.
     """
-    part = _without(benchmark, others, searched + helped, seed)
-    used = sample(benchmark.split.search, searched + helped, seed)
+    part = _without(benchmark, others, searched + helped, order)
+    used = order(benchmark, searched + helped).components
     names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
     for size, name in names.items():
-        is_used = np.isin(benchmark.components[part], benchmark.components[used[:size]])
+        is_used = np.isin(benchmark.components[part], used[:size])
         left = part[~is_used]
         if len(left) >= LEAST_UNUSED:
             return benchmark.subset(sample(left, min(count, len(left)), HELD_OUT_ORDER), name)
@@ -119,10 +134,12 @@ def not_searched(
     )
 
 
-def _without(benchmark: Benchmark, others: Sequence[Benchmark], size: int, seed: int) -> Integers:
+def _without(
+    benchmark: Benchmark, others: Sequence[Benchmark], size: int, order: SearchOrder
+) -> Integers:
     """The search part without the components of samples of other tables of the space."""
     part, names_of = benchmark.split.search, benchmark.search_space.names
-    samples = [search_sample(other, size, seed).architectures for other in others]
+    samples = [order(other, size).architectures for other in others]
     names = {name for architectures in samples for a in architectures for name in names_of(a)}
     if not names:
         return part

@@ -9,7 +9,7 @@ import numpy as np
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.subsets import SEARCH_ORDER, not_searched, search_sample
+from eznas.benchmarks.subsets import SearchOrder, not_searched, search_networks, search_sample
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.provenance import FILE as PROVENANCE
@@ -241,15 +241,18 @@ def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
     ]
 
 
-def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int) -> int:
-    """The seed of the order in which a run took so many networks of each space: that of every run,
-    or, in earlier versions, the run's own. Raises `InputError` where its folder has the digests of
-    neither, as after a change of data or of their split: then what it searched is not known."""
+def _order_of(
+    run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int
+) -> SearchOrder:
+    """The order in which a run took so many networks of each space: that of every run, or, in
+    earlier versions, a random one, of the run's own seed at first. Raises `InputError` where its
+    folder has the digests of neither, as after a change of data or of their split: then what it
+    searched is not known."""
     if not run.has(PROVENANCE):
-        return SEARCH_ORDER
+        return search_networks
     digests = run.read(PROVENANCE, dict[str, Any]).get("samples")
-    for order in (SEARCH_ORDER, seed):
-        if digests == [search_sample(benchmark, count, order).digest() for benchmark in searched]:
+    for order in (search_networks, search_sample, partial(search_sample, seed=seed)):
+        if digests == [order(benchmark, count).digest() for benchmark in searched]:
             return order
     raise InputError(
         f"run {run.name}: data or their split have changed since ({PROVENANCE} has other samples), "

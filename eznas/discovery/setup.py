@@ -8,7 +8,7 @@ from pathlib import Path
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_sample
+from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_networks
 from eznas.discovery.config import Config
 from eznas.discovery.records import NONE, listed_features, records_folder
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
@@ -112,7 +112,7 @@ def prepare(
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
-    samples = [search_sample(benchmark, sample_size) for benchmark in searched]
+    samples = [search_networks(benchmark, sample_size) for benchmark in searched]
     tests = list[Benchmark]()
     if test_size:
         for benchmark in searched:
@@ -192,11 +192,11 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
     for benchmark in searched:
-        search_sample(benchmark, sample_size)  # there may be too few
+        search_networks(benchmark, sample_size)  # there may be too few
         check_not_kept(benchmark, config.evidence.networks)
     seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
-        sample = search_sample(benchmark, networks)
+        sample = search_networks(benchmark, networks)
         test_seconds, _ = _timed(sample, config, (), baselines)
         test_size = min(config.evidence.networks, len(benchmark.architectures))
         seconds += test_seconds / networks * test_size

@@ -8,7 +8,7 @@ from typing import Any
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.subsets import held_out, search_sample
+from eznas.benchmarks.subsets import held_out, search_networks
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.records import records_folder, stores_for
@@ -76,7 +76,7 @@ def networks_of(benchmark: Benchmark, part: str, networks: int | None) -> Benchm
         return held_out(benchmark, EvidenceConfig().networks)
     usual = NETWORKS.get(benchmark.space, OTHERS)
     count = usual if networks is None else whole("networks", networks, 2)
-    return search_sample(benchmark, min(count, len(benchmark.split.search)))
+    return search_networks(benchmark, min(count, len(benchmark.split.search)))
 
 
 def usual_formulas(config: Config) -> list[Expression]:

@@ -97,6 +97,30 @@ def test_seeds_differ():
     assert (splits.sample(indices, 1000, seed=0) != splits.sample(indices, 1000, seed=1)).any()
 
 
+@given(
+    components=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    seed=st.integers(0, 1000),
+    data=st.data(),
+)
+def test_an_order_across_components_takes_one_of_each_before_a_second(components, seed, data):
+    of_network = np.array(components)
+    indices = np.flatnonzero(np.arange(len(components)) % 5)
+    order = splits.across_components(indices, of_network, len(indices), seed)
+    assert sorted(order.tolist()) == indices.tolist()
+    earlier: dict[int, int] = {}
+    rounds = []
+    for component in of_network[order].tolist():
+        rounds.append(earlier.get(component, 0))
+        earlier[component] = rounds[-1] + 1
+    assert rounds == sorted(rounds)
+    count = data.draw(st.integers(0, len(indices)))
+    first = splits.across_components(indices, of_network, count, seed)
+    assert first.tolist() == order[:count].tolist()
+    random = splits.sample(indices, len(indices), seed).tolist()
+    firsts = order[: len(set(of_network[indices].tolist()))].tolist()
+    assert firsts == [i for i in random if i in firsts]  # within a round the order is the random one
+
+
 @pytest.mark.parametrize("count", [-1, 4])
 def test_a_sample_larger_than_the_set_is_refused(count):
     with pytest.raises(InputError, match=f"cannot sample {count} networks; expected 0 to 3"):

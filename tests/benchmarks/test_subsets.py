@@ -15,6 +15,7 @@ from eznas.benchmarks.subsets import (
     held_out,
     named_set,
     of_unseen_space,
+    search_networks,
     search_sample,
     study,
     untouched,
@@ -64,6 +65,17 @@ def test_no_held_out_network_shares_a_component_with_any_search(benchmark):
         assert len(set(sample.architectures)) == 256
     assert first.architectures != second.architectures
     assert first.architectures == repeated.architectures
+
+
+def test_every_run_takes_networks_of_as_many_components_as_there_are(benchmark):
+    available = len(components(search_sample(benchmark, SEARCH_PART)))
+    networks = search_networks(benchmark, 2000)
+    assert len(components(networks)) == 2000 < available
+    assert len(components(search_networks(benchmark, available + 100))) == available
+    assert components(networks) <= components(search_sample(benchmark, SEARCH_PART))
+    assert search_networks(benchmark, 300).architectures == networks.architectures[:300]
+    with pytest.raises(InputError, match="at most 9918"):
+        search_networks(benchmark, SEARCH_PART + 1)
 
 
 def test_too_large_a_sample_names_the_configuration_keys(benchmark):

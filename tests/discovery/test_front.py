@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from functools import partial
 import shutil
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import eznas
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.splits import sample
-from eznas.benchmarks.subsets import held_out, not_searched, search_sample
+from eznas.benchmarks.subsets import held_out, not_searched, search_networks, search_sample
 from eznas.discovery import front as front_module
 from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.front import SAVED, front, front_in, front_of, other_networks, saved_front
@@ -115,32 +116,35 @@ def test_sizes_are_those_of_the_search(home, run):
 
 
 def test_networks_not_searched_share_no_component_with_the_sample(benchmark):
-    others = not_searched(benchmark, 100, 40, 200, seed=3)
-    used, tested = search_sample(benchmark, 140, 3), held_out(benchmark, 10**6)
+    others = not_searched(benchmark, 100, 40, 200)
+    used, tested = search_networks(benchmark, 140), held_out(benchmark, 10**6)
     assert len(others.architectures) == 200
     assert not set(others.components) & set(used.components)
     assert not set(others.components) & set(tested.components)
-    again = not_searched(benchmark, 100, 40, 150, seed=3)
+    again = not_searched(benchmark, 100, 40, 150)
     assert again.architectures == others.architectures[:150]
 
 
 def test_networks_searched_in_another_table_are_left_out(benchmark):
     """Whatever networks that table has, and in whatever order."""
     other = benchmark.subset(np.arange(3_000)[::-1], "other")
-    others = not_searched(benchmark, 100, 40, 300, seed=3, others=[other])
-    for used in (search_sample(benchmark, 140, 3), search_sample(other, 140, 3)):
+    others = not_searched(benchmark, 100, 40, 300, others=[other])
+    for used in (search_networks(benchmark, 140), search_networks(other, 140)):
         assert not set(others.components) & set(used.components)
 
 
-def test_a_run_of_an_earlier_version_drew_its_networks_by_its_seed(benchmark, home, run):
+@pytest.mark.parametrize(
+    "order", [search_sample, partial(search_sample, seed=1)], ids=["random", "of the run's seed"]
+)
+def test_a_run_of_an_earlier_version_drew_its_networks_at_random(benchmark, home, run, order):
     folder = RunFolder.find(run)
     [now] = other_networks(folder, 20)
     assert now.architectures == not_searched(benchmark, 16, 8, 20).architectures
     content = json.loads((folder.path / "environment.json").read_text())
-    content["samples"] = [search_sample(benchmark, 24, seed=1).digest()]
+    content["samples"] = [order(benchmark, 24).digest()]
     folder.write("environment.json", content)
     [earlier] = other_networks(folder, 20)
-    assert earlier.architectures == not_searched(benchmark, 16, 8, 20, seed=1).architectures
+    assert earlier.architectures == not_searched(benchmark, 16, 8, 20, order).architectures
     assert earlier.architectures != now.architectures
 
 
@@ -158,7 +162,7 @@ def test_where_the_search_used_most_networks_those_of_the_champion_join(benchmar
     available = len(part.split.search)
     others = not_searched(part, available - 120, 115, 500)
     assert others.name == "helped to choose the champion"
-    searched = search_sample(part, available - 120)
+    searched = search_networks(part, available - 120)
     assert not set(others.components) & set(searched.components)
     with pytest.raises(InputError, match=f"all but 0 of the {available} networks"):
         not_searched(part, available, 0, 500)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.subsets import held_out, search_sample
+from eznas.benchmarks.subsets import held_out, search_networks
 from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.front import front
@@ -75,7 +75,7 @@ def test_patience_ends_a_search(home):
 def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     """In the search and in its test; the rest goes on."""
     [benchmark], _ = load_tasks(TINY["tasks"])
-    sample, tested = search_sample(benchmark, 24), held_out(benchmark, 16)
+    sample, tested = search_networks(benchmark, 24), held_out(benchmark, 16)
     failing = {sample.architectures[3], tested.architectures[5]}
     measured_network = measuring._measured_network
 

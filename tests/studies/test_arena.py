@@ -6,7 +6,7 @@ import pytest
 from eznas.benchmarks.benchmark import Table
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.store import Origin, store
-from eznas.benchmarks.subsets import search_sample
+from eznas.benchmarks.subsets import search_networks
 from eznas.discovery.callbacks import NoCallback
 from eznas.errors import InputError
 from eznas.formulas.parser import parse
@@ -38,7 +38,7 @@ def test_tau_is_that_of_the_networks_of_the_search_part():
     assert [(r["formula"], r["dataset"]) for r in rows[:3]] == [
         (FORMULA, dataset) for dataset in ("cifar10", "cifar100", "ImageNet16-120")
     ]
-    sample = search_sample(load_benchmark("nasbench201"), 10)
+    sample = search_networks(load_benchmark("nasbench201"), 10)
     proxy = Proxy("mine", parse(FORMULA), 4, 32)
     scores = score_all([proxy], sample, ScoringSettings(), NoCallback()).means()
     for row in rows[:3]:
@@ -61,7 +61,7 @@ def test_what_is_stored_is_not_measured_again(forbid_measuring):
 
 
 def test_tables_of_a_space_stand_apart():
-    networks = search_sample(load_benchmark("nasbench201"), 12).architectures
+    networks = search_networks(load_benchmark("nasbench201"), 12).architectures
     trials = {"cifar10": {a: (float(number),) for number, a in enumerate(networks)}}
     store(Table("nasbench201", "test", trials), Origin("made up", "0" * 64), "mine")
     tables = ["nasbench201", "nasbench201:mine"]
