@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+import eznas.discovery.records
 import eznas.evaluation.measuring
 from eznas.discovery.run import evolve
 from tests.discovery.tiny_run import FinishedRun, tiny
@@ -23,6 +24,14 @@ settings.load_profile("repeatable")
 def one_thread():
     """One torch thread, as in the evaluation of a shard: with more, sums depend on their number."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_stored(tmp_path_factory):
+    """Feature stores begin empty, unlike a user's: tests see what is measured."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eznas.discovery.records, "PACKAGED", tmp_path_factory.mktemp("no-store"))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -149,9 +149,7 @@ def sample(indices: Integers, count: int, seed: int) -> Integers:
     return _first(indices[_shuffled(len(indices), seed)], count)
 
 
-def across_components(
-    indices: Integers, components: Integers, count: int, seed: int
-) -> Integers:
+def across_components(indices: Integers, components: Integers, count: int, seed: int) -> Integers:
     """`count` of the indices, int64 [count], in a random order that goes round the components:
     first a network of each, then a second one of those that have more.
 

@@ -115,10 +115,10 @@ def not_searched(
     a search, the same for every call.
 
     That sample, in the `order` of the search: `searched` networks, and `helped` further ones that
-    helped to choose the champion alone. Where fewer than `LEAST_UNUSED` are left, the latter and their
-    components join them, and the name of the subset says so. `others`: further tables of the space
-    that the search saw a sample of, in the same order, which are left out too. Raises `InputError`
-    where that is not enough.
+    helped to choose the champion alone. Where fewer than `LEAST_UNUSED` are left, the latter and
+    their components join them, and the name of the subset says so. `others`: further tables of the
+    space that the search saw a sample of, in the same order, which are left out too. Raises
+    `InputError` where that is not enough.
     """
     part = _without(benchmark, others, searched + helped, order)
     used = order(benchmark, searched + helped).components

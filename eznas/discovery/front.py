@@ -241,9 +241,7 @@ def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
     ]
 
 
-def _order_of(
-    run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int
-) -> SearchOrder:
+def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int) -> SearchOrder:
     """The order in which a run took so many networks of each space: that of every run, or, in
     earlier versions, a random one, of the run's own seed at first. Raises `InputError` where its
     folder has the digests of neither, as after a change of data or of their split: then what it

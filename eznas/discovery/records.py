@@ -1,5 +1,8 @@
 """Feature stores of runs: one folder for each space, in the data folder unless another is named."""
 
+import contextlib
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from eznas.formulas.expression import Expression
 from eznas.formulas.simplify import simplified
 
 NONE = "none"  # in place of a folder: no store
+PACKAGED = Path(__file__).parents[1] / "evaluation" / "stored"  # a folder for some spaces
 
 
 def records_folder(records: str | None) -> Path | None:
@@ -27,7 +31,8 @@ def records_folder(records: str | None) -> Path | None:
 
 def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, FeatureStore]:
     """The feature store of each context, by its number: that of its space in a folder (None: there
-    are no stores). A user's own models have none: their values change with their code.
+    are no stores), which begins with the values that ship. A user's own models have none: their
+    values change with their code.
 
     Raises `InputError` for a store that is damaged or of another space.
     """
@@ -35,12 +40,24 @@ def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, Fe
     for context in contexts:
         name = context.space.name
         if folder is not None and not context.presented and name not in stores:
+            _unpack(folder, name)
             stores[name] = FeatureStore(folder / name, name)
     return {
         number: stores[context.space.name]
         for number, context in enumerate(contexts)
         if context.space.name in stores
     }
+
+
+def _unpack(folder: Path, name: str) -> None:
+    """Copy the store of a space that ships to where it can be added to, if there is none yet. Where
+    that cannot be written to, its values are measured."""
+    if (PACKAGED / name).is_dir() and not (folder / name).exists():
+        partial = folder / f".{name}.{os.getpid()}.partial"
+        with contextlib.suppress(OSError):  # another process may have been first
+            shutil.copytree(PACKAGED / name, partial)
+            partial.rename(folder / name)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def listed_features(statistics: Sequence[str], formulas: Sequence[Expression]) -> frozenset[str]:

@@ -118,7 +118,9 @@ def test_an_order_across_components_takes_one_of_each_before_a_second(components
     assert first.tolist() == order[:count].tolist()
     random = splits.sample(indices, len(indices), seed).tolist()
     firsts = order[: len(set(of_network[indices].tolist()))].tolist()
-    assert firsts == [i for i in random if i in firsts]  # within a round the order is the random one
+    assert firsts == [
+        i for i in random if i in firsts
+    ]  # within a round the order is the random one
 
 
 @pytest.mark.parametrize("count", [-1, 4])

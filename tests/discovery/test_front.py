@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-from functools import partial
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest

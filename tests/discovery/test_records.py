@@ -118,6 +118,32 @@ def test_contexts_of_one_space_share_its_store(tmp_path):
     assert stores_for(setup.contexts, None) == {}
 
 
+def test_a_store_begins_with_the_values_that_ship(home, monkeypatch):
+    """And is gone on with by itself; what ships stays as it is."""
+    small = {"population": 8, "offspring": 8, "networks": 8, "evidence.networks": 0}
+    config = tiny(generations=0, **small)
+    evolve(config, name="measured", records="shipped")
+    shipped = {path.name: path.read_bytes() for path in (home / "shipped/nasbench201").iterdir()}
+    monkeypatch.setattr(records_module, "PACKAGED", home / "shipped")
+    monkeypatch.setattr("eznas.evaluation.evaluator.Evaluator.evaluate", None)
+    evolve(config, name="read", records="stores")
+    assert comparable(home, "read") == comparable(home, "measured")
+    assert [path.name for path in (home / "stores").iterdir()] == ["nasbench201"]
+    (home / "stores/nasbench201/features.gz").unlink()
+    stores_for(prepare(config, 1, None).contexts, home / "stores")
+    assert not (home / "stores/nasbench201/features.gz").exists()  # it has begun already
+    assert shipped == {p.name: p.read_bytes() for p in (home / "shipped/nasbench201").iterdir()}
+
+
+def test_where_a_store_cannot_be_written_to_nothing_is_copied(home, monkeypatch):
+    (home / "shipped/nasbench201").mkdir(parents=True)
+    monkeypatch.setattr(records_module, "PACKAGED", home / "shipped")
+    (home / "file").write_text("")
+    contexts = prepare(tiny(), 1, None).contexts
+    assert not stores_for(contexts, home / "file")[0].is_claimed
+    assert (home / "file").read_text() == ""
+
+
 def test_listed_are_short_features_seeds_and_baselines():
     setup = prepare(tiny(), 1, None)
     assert setup.listed >= listed_features(TINY["statistics"], [])
