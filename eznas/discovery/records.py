@@ -1,8 +1,6 @@
 """Feature stores of runs: one folder for each space, in the data folder unless another is named."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from eznas.evaluation.feature_store import FeatureStore
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.formulas.simplify import simplified
+from eznas.system.files import copy_folder
 
 NONE = "none"  # in place of a folder: no store
 PACKAGED = Path(__file__).parents[1] / "evaluation" / "stored"  # a folder for some spaces
@@ -52,12 +51,9 @@ def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, Fe
 def _unpack(folder: Path, name: str) -> None:
     """Copy the store of a space that ships to where it can be added to, if there is none yet. Where
     that cannot be written to, its values are measured."""
-    if (PACKAGED / name).is_dir() and not (folder / name).exists():
-        partial = folder / f".{name}.{os.getpid()}.partial"
-        with contextlib.suppress(OSError):  # another process may have been first
-            shutil.copytree(PACKAGED / name, partial)
-            partial.rename(folder / name)
-        shutil.rmtree(partial, ignore_errors=True)
+    if (PACKAGED / name).is_dir():
+        with contextlib.suppress(InputError):
+            copy_folder(PACKAGED / name, folder / name)
 
 
 def listed_features(statistics: Sequence[str], formulas: Sequence[Expression]) -> frozenset[str]:

@@ -6,6 +6,7 @@ import importlib.resources
 import json
 import math
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,6 +51,24 @@ def write_whole(path: Path, content: str | bytes) -> None:
         with contextlib.suppress(OSError):  # where it could not be created
             partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder, all of it or nothing; where the target exists it stays as it is.
+
+    Raises `InputError` if it cannot be written.
+    """
+    if target.exists():
+        return
+    partial = target.parent / f".{target.name}.{os.getpid()}.partial"
+    try:
+        shutil.copytree(source, partial)
+        partial.rename(target)
+    except OSError as error:
+        if not target.exists():  # else another process was first
+            raise InputError(f"{target}: cannot write: {error.strerror}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def append(path: Path, data: bytes, end: int) -> None:

@@ -124,3 +124,15 @@ def test_monotone_transforms_and_order_do_not_matter(pair, random):
         expected = metric(scores, accuracies)
         assert same(metric(np.exp(scores / 4), accuracies**3), expected)
         assert same(metric(scores[order], accuracies[order]), expected)
+
+
+@given(
+    scores=st.lists(st.lists(st.integers(0, 9), min_size=90, max_size=90), min_size=1, max_size=3),
+    accuracies=st.lists(st.integers(0, 40), min_size=90, max_size=90),
+    networks=st.integers(1, 90),
+)
+def test_pairs_counted_by_merging_are_those_compared_one_by_one(scores, accuracies, networks):
+    rows, target = np.array(scores, float)[:, :networks], np.array(accuracies, float)[:networks]
+    one_by_one = ranks.taus(rows, target, np.ones((2, networks)))  # of two replicates
+    merged = metrics.kendall_many(rows, target)
+    np.testing.assert_array_equal(one_by_one, np.stack([merged, merged], axis=1))

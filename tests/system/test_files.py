@@ -13,6 +13,7 @@ from eznas.system.files import (
     DEEPEST,
     LARGEST,
     append,
+    copy_folder,
     digest_of,
     plain,
     read_as,
@@ -174,3 +175,16 @@ def test_the_digest_of_a_package_follows_its_files(tmp_path, monkeypatch):
     assert digest_of("some_package") == first
     (package / "__init__.py").write_text("a = 1\n")
     assert digest_of("some_package") != first
+
+
+def test_a_folder_is_copied_whole_or_not_at_all(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("c")
+    copy_folder(tmp_path / "a", tmp_path / "new" / "d")
+    assert (tmp_path / "new" / "d" / "b").read_text() == "c"
+    (tmp_path / "a" / "b").write_text("later")
+    copy_folder(tmp_path / "a", tmp_path / "new" / "d")  # exists: as it was
+    assert (tmp_path / "new" / "d" / "b").read_text() == "c"
+    with pytest.raises(InputError, match="cannot write"):
+        copy_folder(tmp_path / "missing", tmp_path / "new" / "e")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["d"]
