@@ -47,6 +47,18 @@ def search_sample(benchmark: Benchmark, count: int, seed: int = SEARCH_ORDER) ->
     return benchmark.subset(sample(part, count, seed), "search")
 
 
+def search_samples(
+    benchmarks: Sequence[Benchmark], count: int, seed: int = SEARCH_ORDER
+) -> list[Benchmark]:
+    """`search_sample` of each benchmark; one that has fewer than `count` networks gives all, where
+    another has enough. Raises `InputError` if none has."""
+    most = max(len(benchmark.split.search) for benchmark in benchmarks)
+    return [
+        search_sample(b, min(count, size) if (size := len(b.split.search)) < most else count, seed)
+        for b in benchmarks
+    ]
+
+
 def _settings_that_fit(available: int) -> str:
     """Options of the command line for the largest samples that so many networks allow."""
     champion = available // 6
@@ -106,7 +118,8 @@ def not_searched(
     where that is not enough.
     """
     part = _without(benchmark, others, searched + helped, seed)
-    used = sample(benchmark.split.search, searched + helped, seed)
+    size = min(searched + helped, len(benchmark.split.search))
+    used = sample(benchmark.split.search, size, seed)
     names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
     for size, name in names.items():
         is_used = np.isin(benchmark.components[part], benchmark.components[used[:size]])
@@ -122,7 +135,10 @@ def not_searched(
 def _without(benchmark: Benchmark, others: Sequence[Benchmark], size: int, seed: int) -> Integers:
     """The search part without the components of samples of other tables of the space."""
     part, names_of = benchmark.split.search, benchmark.search_space.names
-    samples = [search_sample(other, size, seed).architectures for other in others]
+    samples = [
+        search_sample(other, min(size, len(other.split.search)), seed).architectures
+        for other in others
+    ]
     names = {name for architectures in samples for a in architectures for name in names_of(a)}
     if not names:
         return part

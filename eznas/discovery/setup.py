@@ -8,7 +8,13 @@ from pathlib import Path
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_sample
+from eznas.benchmarks.subsets import (
+    check_not_kept,
+    held_out,
+    of_unseen_space,
+    search_sample,
+    search_samples,
+)
 from eznas.discovery.config import Config
 from eznas.discovery.records import NONE, listed_features, records_folder
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
@@ -112,7 +118,7 @@ def prepare(
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
-    samples = [search_sample(benchmark, sample_size) for benchmark in searched]
+    samples = search_samples(searched, sample_size)
     tests = list[Benchmark]()
     if test_size:
         for benchmark in searched:
@@ -191,8 +197,8 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     new_features = NEW_FEATURES if evolution.new_features else 0.0
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
+    search_samples(searched, sample_size)  # there may be too few
     for benchmark in searched:
-        search_sample(benchmark, sample_size)  # there may be too few
         check_not_kept(benchmark, config.evidence.networks)
     seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
@@ -203,10 +209,11 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         measured += test_size
         if benchmark in searched:
             search_seconds, sample_bytes = _timed(sample, config, evolution.statistics, features)
-            measured_again = evolution.networks * new_features * evolution.generations
-            seconds += search_seconds / networks * (sample_size + measured_again)
-            bank_bytes += sample_bytes / networks * sample_size
-            measured += sample_size
+            size = min(sample_size, len(benchmark.split.search))
+            measured_again = min(evolution.networks, size) * new_features * evolution.generations
+            seconds += search_seconds / networks * (size + measured_again)
+            bank_bytes += sample_bytes / networks * size
+            measured += size
     driver_seconds = FORMULA_SECONDS * evolution.offspring * evolution.generations
     return {
         "seconds": round(seconds / workers + driver_seconds),

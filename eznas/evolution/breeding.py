@@ -9,6 +9,7 @@ from eznas.evolution import randomness
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.evolution.moves import Moves
+from eznas.evolution.references import tree_reference
 from eznas.evolution.sample import Sample
 from eznas.evolution.selection import select
 from eznas.evolution.stepwise import StepwiseCandidates
@@ -58,21 +59,27 @@ class Breeder:
     @property
     def needs_candidates(self) -> bool:
         """Whether the candidates must be filled on every sample."""
-        return self._config.fit or self._config.stepwise > 0
+        return self._config.fit or self._config.alike or self._config.stepwise > 0
 
     def score_candidates(self) -> None:
         """Read the candidates' values on the present sample from the table, where they have been
-        filled: stepwise offspring and fitted sums need them."""
-        sample = self._sample
-        if self._config.stepwise and not self._config.fit:
+        filled: stepwise offspring, fitted sums and trees need them."""
+        sample, config, networks = self._sample, self._config, self._sample.networks
+        if config.stepwise and not config.fit:
             self._stepwise_candidates = StepwiseCandidates.of(
-                self.candidates, sample.table, sample.tasks, sample.networks
+                self.candidates, sample.table, sample.tasks, networks
             )
-        if self._config.fit:
-            alone = np.arange(sample.networks)
-            components = self._components or [alone] * len(sample.tasks)
+        alone = [np.arange(len(task.accuracies)) for task in sample.tasks]
+        components = self._components or alone
+        if config.alike:
+            sample.reference = tree_reference(
+                *(self.candidates, sample.table, sample.tasks, components, networks),
+                by_tau=not config.fit,
+            )
+        if config.fit:
             sample.sums = Sums(
-                sample.table, sample.tasks, components, sample.networks, self.candidates
+                *(sample.table, sample.tasks, components, networks, self.candidates),
+                alike=config.alike,
             )
             self._moves = Moves(sample.sums, self._config, self._grammar, self.candidates)
 

@@ -83,6 +83,11 @@ class EvolutionConfig(BaseModel):
         description="Weigh the terms of every formula by ridge regression, and rate it by how well "
         "weights fitted to other networks predict accuracies; without, by tau as it is.",
     )
+    alike: bool = Field(
+        False,
+        description="Rate every space by the share of what randomised trees reach there, in "
+        "cross-validation over the short features, and let it weigh as much as any other.",
+    )
     exchange: Share = Field(
         0.3,
         description="With `fit`, and in place of stepwise: share of the other children that "
