@@ -27,6 +27,7 @@ from eznas.evolution.references import tree_reference
 from eznas.evolution.simplest import REPLICATES, fitness_replicates, simplest_within_error
 from eznas.evolution.state import State
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights
@@ -146,8 +147,10 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
     """A new engine, with the random state seeded."""
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
-    statistics = evolution.statistics
-    grammar = Grammar(statistics, candidate_features(statistics), evolution.primitives)
+    known = candidate_features(evolution.statistics)
+    if evolution.anywhere:
+        known = everywhere(known)
+    grammar = Grammar(evolution.statistics, known, evolution.primitives)
     spaces = [sample.search_space for sample in samples]
     disconnected = [  # how many of the i-th networks of all samples, for each i
         sum(a is not None and not s.connected(a) for s, a in zip(spaces, networks, strict=True))

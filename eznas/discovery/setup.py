@@ -21,8 +21,10 @@ from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
+from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
@@ -125,7 +127,7 @@ def prepare(
             check_not_kept(benchmark, test_size)
         tests += [held_out(benchmark, test_size) for benchmark in searched]
         tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
-    seeds = [load(seed).formula for seed in evolution.seed_formulas]
+    seeds = seeds_of(evolution)
     contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
     for context in contexts:
@@ -151,13 +153,29 @@ def _prepare_own(config: Config, workers: int, memory: int | None, networks: Ben
     """`prepare` for a user's own models: all are searched on, none are held out, and each of them
     must run."""
     config = fitted_to(config, len(networks.architectures))
-    seeds = [load(seed).formula for seed in config.evolution.seed_formulas]
+    seeds = seeds_of(config.evolution)
     contexts = contexts_for(networks, config)
     budget = None if memory is None else _worker_budget(memory, workers)
     for context in contexts:
         for architecture in context.architectures:
             Evaluator((context,)).measure((0, 0), [architecture], ["params"])
     return Setup(config, [networks], contexts, (), seeds, budget)
+
+
+def seeds_of(evolution: EvolutionConfig) -> list[Expression]:
+    """The seed formulas. Raises `InputError` for one that is none, and with `anywhere` for seeds
+    and statistics that are not known to be defined on all kinds of networks."""
+    seeds = {seed: load(seed).formula for seed in evolution.seed_formulas}
+    if evolution.anywhere:
+        where = "is not known to be defined on all kinds of networks (evolution.anywhere)"
+        for name, seed in seeds.items():
+            for feature in seed.features():
+                if not everywhere([feature]):
+                    raise InputError(f"seed formula {name!r}: {feature.text} {where}")
+        for name in evolution.statistics:
+            if name in CATALOGUE and not everywhere(candidate_features([name])):
+                raise InputError(f"statistic {name!r}: no feature of it {where}")
+    return list(seeds.values())
 
 
 def baselines() -> dict[str, Expression]:
@@ -192,9 +210,9 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         raise InputError("an estimate is for tasks; models of your own are searched in minutes")
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution = config.evolution
-    seeds = [load(seed).formula for seed in evolution.seed_formulas]
+    seeds = seeds_of(evolution)
     features = [*seeds, *candidate_features(evolution.statistics)]
-    new_features = NEW_FEATURES if evolution.new_features else 0.0
+    new_features = 0.0 if evolution.features_are_listed else NEW_FEATURES
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
     search_samples(searched, sample_size)  # there may be too few

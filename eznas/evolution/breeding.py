@@ -16,6 +16,7 @@ from eznas.evolution.stepwise import StepwiseCandidates
 from eznas.evolution.sums import Sums
 from eznas.evolution.variation import crossover, is_within, mutate
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.terms import terms
 from eznas.predictors.least_squares import greedy_formulas
@@ -45,6 +46,8 @@ class Breeder:
     ) -> None:
         seed_features = [feature for seed in seeds for feature in seed.features()]
         features = candidate_features(grammar.statistics)
+        if config.anywhere:
+            features = everywhere(features)
         short_features = [feature for feature in features if grammar.computes(feature)]
         self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
         self._listed = frozenset(self.candidates)
@@ -114,7 +117,7 @@ class Breeder:
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
             is_fine = self._is_sayable(tree) and self._sample.is_new(tree)
-            if is_fine and (self._config.new_features or self._admits(tree)):
+            if is_fine and (not self._config.features_are_listed or self._admits(tree)):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
@@ -193,6 +196,6 @@ class Breeder:
         if not self._is_sayable(child):
             return False
         features = [f for f in child.expression.features() if f.text not in self._seed_features]
-        if not self._config.new_features and any(f not in self._listed for f in features):
+        if self._config.features_are_listed and any(f not in self._listed for f in features):
             return False
         return all(s in self._grammar.statistics for f in features for s in f.statistics())

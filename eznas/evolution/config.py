@@ -98,6 +98,11 @@ class EvolutionConfig(BaseModel):
         description="Whether formulas may have features beyond the listed short ones and those of "
         "the seeds: the networks are measured again for each.",
     )
+    anywhere: bool = Field(
+        False,
+        description="Have only features that are known to be defined on networks of every space "
+        "and kind, and so no new ones.",
+    )
     price: float = Field(
         4e-4,
         ge=0,
@@ -151,6 +156,11 @@ class EvolutionConfig(BaseModel):
                 f"{self.networks}, got {self.first_networks}"
             )
         return self
+
+    @property
+    def features_are_listed(self) -> bool:
+        """Whether formulas have no features beyond the listed short ones and those of the seeds."""
+        return self.anywhere or not self.new_features
 
     def size_of(self, formula: Expression) -> int:
         """The size of a formula: its nodes, each counted by its `complexity`."""
