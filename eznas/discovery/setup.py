@@ -167,14 +167,14 @@ def seeds_of(evolution: EvolutionConfig) -> list[Expression]:
     and statistics that are not known to be defined on all kinds of networks."""
     seeds = {seed: load(seed).formula for seed in evolution.seed_formulas}
     if evolution.anywhere:
-        where = "is not known to be defined on all kinds of networks (evolution.anywhere)"
+        known = "known to be defined on all kinds of networks (evolution.anywhere)"
         for name, seed in seeds.items():
             for feature in seed.features():
                 if not everywhere([feature]):
-                    raise InputError(f"seed formula {name!r}: {feature.text} {where}")
+                    raise InputError(f"seed formula {name!r}: {feature.text} is not {known}")
         for name in evolution.statistics:
             if name in CATALOGUE and not everywhere(candidate_features([name])):
-                raise InputError(f"statistic {name!r}: no feature of it {where}")
+                raise InputError(f"statistic {name!r}: none of its features is {known}")
     return list(seeds.values())
 
 

@@ -67,7 +67,10 @@ class EvolutionConfig(BaseModel):
         160, ge=8, description="Networks of the sample in the first third of the generations."
     )
     networks: int = Field(
-        280, ge=8, description="Networks of the sample afterwards (one step: all workers share it)."
+        280,
+        ge=8,
+        description="Networks of the sample afterwards (one step: all workers share it); of several "
+        "spaces, one that has fewer gives all.",
     )
     champion_networks: int = Field(
         60, ge=0, description="Networks beyond the sample that help to choose the champion."

@@ -16,6 +16,7 @@ from eznas.errors import unknown
 from eznas.evaluation.evaluator import Evaluator, one_thread
 from eznas.evaluation.network_scores import network_scores
 from eznas.evaluation.workers import start
+from eznas.formulas.candidates import candidate_features
 from eznas.formulas.definedness import Definedness
 from eznas.formulas.expression import Expression
 from eznas.spaces import SPACES
@@ -42,8 +43,9 @@ def definedness(
         if name not in everything:
             raise unknown("model or space", name, everything)
     config = Config()
-    usual = [f.canonical for formula in usual_formulas(config) for f in formula.features()]
-    features = list(dict.fromkeys(usual))
+    parts = [f.canonical for formula in usual_formulas(config) for f in formula.features()]
+    short = candidate_features(config.evolution.statistics)  # some are logs of features
+    features = list(dict.fromkeys([*short, *parts]))
     networks: dict[str, str] = {}
     undefined_on: dict[str, list[str]] = {feature.text: [] for feature in features}
     for name in names or everything:

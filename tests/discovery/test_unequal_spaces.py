@@ -5,6 +5,7 @@ import pytest
 
 from eznas.benchmarks.loading import load
 from eznas.discovery.callbacks import NoCallback
+from eznas.discovery.front import other_networks
 from eznas.discovery.search import evolved, tasks_of
 from eznas.discovery.setup import prepare
 from eznas.discovery.termination import termination_of
@@ -13,6 +14,7 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.predictors import randomised_trees
 from tests.benchmarks.made_up import store_macro
+from tests.discovery.made_up_run import make_run
 from tests.discovery.tiny_run import tiny
 from tests.evolution.made_up import drawn
 
@@ -69,6 +71,16 @@ def test_a_search_goes_to_its_end(setup, settings):
     assert results[0].champion == results[1].champion
     assert results[0].greedy is not None
     assert results[0].evaluations > 16
+
+
+def test_the_front_leaves_out_a_space_that_the_search_has_used_up(setup, home):
+    setup()
+    usual = {"first_networks": NETWORKS, "networks": NETWORKS, "champion_networks": CHAMPION}
+    [others] = other_networks(make_run(home, "both", tasks=SPACES, **usual), 20)
+    assert others.space == "nasbench201"
+    alone = make_run(home, "alone", tasks=SPACES[1:], **(usual | {"champion_networks": 0}))
+    with pytest.raises(InputError, match="nasbench-macro: the search used all but"):
+        other_networks(alone, 20)
 
 
 def test_where_no_space_has_as_many_an_error_says_so(setup):
