@@ -69,8 +69,8 @@ class EvolutionConfig(BaseModel):
     networks: int = Field(
         280,
         ge=8,
-        description="Networks of the sample afterwards (one step: all workers share it); of several "
-        "spaces, one that has fewer gives all.",
+        description="Networks of the sample afterwards (one step: all workers share it); of "
+        "several spaces, one that has fewer gives all.",
     )
     champion_networks: int = Field(
         60, ge=0, description="Networks beyond the sample that help to choose the champion."
