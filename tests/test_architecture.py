@@ -49,6 +49,7 @@ OPENERS = (
     "eznas/evaluation/bank_on_disk.py",
     "eznas/evaluation/feature_file.py",
     "eznas/evaluation/feature_store.py",
+    "eznas/formulas/definedness.py",  # its table
     "eznas/statistics/images.py",
     "eznas/discovery/checkpoint.py",
     "eznas/discovery/config.py",

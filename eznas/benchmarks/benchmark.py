@@ -161,7 +161,12 @@ class Benchmark:
         `input_formats`, plus `first_context`."""
         sizes = [dataset.input_size for dataset in self.input_formats()]
         return [
-            Task(name, first_context + sizes.index(dataset.input_size), self.accuracies[name])
+            Task(
+                name,
+                first_context + sizes.index(dataset.input_size),
+                self.accuracies[name],
+                self.space,
+            )
             for name, dataset in self.datasets.items()
         ]
 

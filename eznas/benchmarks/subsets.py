@@ -62,6 +62,18 @@ def _search_part(benchmark: Benchmark, count: int) -> Integers:
     return part
 
 
+def search_samples(
+    benchmarks: Sequence[Benchmark], count: int, order: SearchOrder = search_networks
+) -> list[Benchmark]:
+    """The first `count` networks of each benchmark in an order of search parts; one that has fewer
+    gives all, where another has enough. Raises `InputError` if none has."""
+    most = max(len(benchmark.split.search) for benchmark in benchmarks)
+    return [
+        order(b, min(count, size) if (size := len(b.split.search)) < most else count)
+        for b in benchmarks
+    ]
+
+
 def _settings_that_fit(available: int) -> str:
     """Options of the command line for the largest samples that so many networks allow."""
     champion = available // 6
@@ -121,7 +133,7 @@ def not_searched(
     `InputError` where that is not enough.
     """
     part = _without(benchmark, others, searched + helped, order)
-    used = order(benchmark, searched + helped).components
+    used = order(benchmark, min(searched + helped, len(benchmark.split.search))).components
     names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
     for size, name in names.items():
         is_used = np.isin(benchmark.components[part], used[:size])
@@ -139,7 +151,7 @@ def _without(
 ) -> Integers:
     """The search part without the components of samples of other tables of the space."""
     part, names_of = benchmark.split.search, benchmark.search_space.names
-    samples = [order(other, size).architectures for other in others]
+    samples = [order(other, min(size, len(other.split.search))).architectures for other in others]
     names = {name for architectures in samples for a in architectures for name in names_of(a)}
     if not names:
         return part

@@ -18,6 +18,7 @@ from eznas.cli.progress import live_progress
 from eznas.report import tables
 from eznas.report.cells import duration
 from eznas.studies.arena import MEASURED
+from eznas.studies.definedness import definedness as measured_definedness
 from eznas.studies.records import PARTS
 
 records = typer.Typer(
@@ -83,6 +84,22 @@ def build(
             )
 
     emit({"built": rows}, as_json, show)
+
+
+@records.command()
+def definedness(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Small models and spaces.", show_default="all"),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure on which networks the short features of the default statistics have a finite score:
+    two of every space, and small models of other kinds. The table that ships was made by this."""
+    with live_progress() as progress:
+        keywords = measurement_keywords({"workers": workers})
+        table = measured_definedness(names or (), watcher=progress, **keywords)
+    line(table.as_text().rstrip())
 
 
 @app.command()

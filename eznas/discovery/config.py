@@ -67,6 +67,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evolution.networks": 600,
         "evolution.price": 2e-4,
     },
+    # Sums for any network: from four spaces, each of which counts alike and gives as many networks
+    # as it has. Other seeds are not defined on all networks.
+    "general": {
+        "tasks": ("nasbench201", "nasbench101:test", "nasbench-macro", "naap440"),
+        "evolution.fit": True,
+        "evolution.alike": True,
+        "evolution.anywhere": True,
+        "evolution.new_features": False,
+        "evolution.seed_formulas": ("logsynflow", "live_params", "depth"),
+        "evolution.first_networks": 540,
+        "evolution.networks": 540,
+        "evolution.price": 2e-4,
+    },
     # EZNAS's 22 tensors, population and generations, on 80 networks at batch 2 (batch norm needs
     # it); operators, seeds and fitness are ours.
     "paper": {

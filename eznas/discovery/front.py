@@ -9,7 +9,13 @@ import numpy as np
 
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
-from eznas.benchmarks.subsets import SearchOrder, not_searched, search_networks, search_sample
+from eznas.benchmarks.subsets import (
+    SearchOrder,
+    not_searched,
+    search_networks,
+    search_sample,
+    search_samples,
+)
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.provenance import FILE as PROVENANCE
@@ -223,22 +229,24 @@ def front_in(folder: RunFolder) -> list[Row]:
 
 def other_networks(run: RunFolder, at_most: int) -> list[Benchmark]:
     """Up to so many networks of each space of a run that its search did not use; of a user's own
-    models all. Raises `InputError` where too few are left, and where what the search used is not
-    known."""
+    models all. A space that the search has used up is left out. Raises `InputError` where it has
+    used up all, and where what it used is not known."""
     config: Config = run.read(CONFIG, Config)
     if config.models.file is not None:
         return [replace(own_networks(config), name="all, which the search used")]
     evolution, (searched, _) = config.evolution, load_tasks(config.tasks, config.evidence.hold_out)
     used = evolution.networks, evolution.champion_networks
     order = _order_of(run, searched, sum(used), evolution.seed)
-    return [
-        not_searched(
-            benchmark,
-            *(*used, at_most, order),
-            others=[b for b in searched if b.space == benchmark.space and b is not benchmark],
-        )
-        for benchmark in searched
-    ]
+    subsets, errors = list[Benchmark](), list[InputError]()
+    for benchmark in searched:
+        others = [b for b in searched if b.space == benchmark.space and b is not benchmark]
+        try:
+            subsets.append(not_searched(benchmark, *used, at_most, order, others=others))
+        except InputError as error:
+            errors.append(error)
+    if not subsets:
+        raise errors[0]
+    return subsets
 
 
 def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: int) -> SearchOrder:
@@ -250,7 +258,7 @@ def _order_of(run: RunFolder, searched: Sequence[Benchmark], count: int, seed: i
         return search_networks
     digests = run.read(PROVENANCE, dict[str, Any]).get("samples")
     for order in (search_networks, search_sample, partial(search_sample, seed=seed)):
-        if digests == [order(benchmark, count).digest() for benchmark in searched]:
+        if digests == [sample.digest() for sample in search_samples(searched, count, order)]:
             return order
     raise InputError(
         f"run {run.name}: data or their split have changed since ({PROVENANCE} has other samples), "

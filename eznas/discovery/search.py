@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 
 import numpy as np
+import numpy.typing as npt
 
 from eznas.benchmarks import Task
 from eznas.discovery.callbacks import Callback
@@ -18,17 +20,20 @@ from eznas.evaluation.network_scores import ShardEvaluation, shard_size
 from eznas.evaluation.stored_workers import Measuring, started
 from eznas.evolution import randomness
 from eznas.evolution.engine import Engine
-from eznas.evolution.fitness import evaluate_fitness
+from eznas.evolution.fitness import Reference, evaluate_fitness
 from eznas.evolution.generation import Generation
 from eznas.evolution.grammar import Grammar
+from eznas.evolution.references import tree_reference
 from eznas.evolution.simplest import REPLICATES, fitness_replicates, simplest_within_error
 from eznas.evolution.state import State
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights
 from eznas.predictors.least_squares import greedy_formulas
 
+Integers = npt.NDArray[np.int64]
 # the engine after a generation, its report, seconds of search so far
 OnGeneration = Callable[[Engine, Generation, float], None]
 
@@ -142,15 +147,22 @@ def _engine(setup: Setup, table: FeatureTable, tasks: list[Task]) -> Engine:
     """A new engine, with the random state seeded."""
     evolution, samples = setup.config.evolution, setup.samples
     randomness.seed(evolution.seed)
-    statistics = evolution.statistics
-    grammar = Grammar(statistics, candidate_features(statistics), evolution.primitives)
+    known = candidate_features(evolution.statistics)
+    if evolution.anywhere:
+        known = everywhere(known)
+    grammar = Grammar(evolution.statistics, known, evolution.primitives)
     spaces = [sample.search_space for sample in samples]
     disconnected = [  # how many of the i-th networks of all samples, for each i
-        sum(not space.connected(a) for space, a in zip(spaces, networks, strict=True))
-        for networks in zip(*(sample.architectures for sample in samples), strict=True)
+        sum(a is not None and not s.connected(a) for s, a in zip(spaces, networks, strict=True))
+        for networks in zip_longest(*(sample.architectures for sample in samples))
     ]
-    components = [sample.components for sample in samples for _ in sample.datasets]
-    return Engine(grammar, table, tasks, evolution, setup.seeds, disconnected, components)
+    seeds, components = setup.seeds, _components_of(setup)
+    return Engine(grammar, table, tasks, evolution, seeds, disconnected, components)
+
+
+def _components_of(setup: Setup) -> list[Integers]:
+    """The components of the networks of each task."""
+    return [sample.components for sample in setup.samples for _ in sample.datasets]
 
 
 def _champion(
@@ -163,20 +175,30 @@ def _champion(
     archived = [parse(entry.formula) for entry in engine.shipped()]
     table.fill(engine.candidates, networks)
     greedy = greedy_formulas(engine.candidates, table, tasks, networks)
+    reference = None
+    if evolution.alike:
+        components = _components_of(setup)
+        reference = tree_reference(
+            engine.candidates, table, tasks, components, networks, by_tau=True
+        )
     networks += evolution.champion_networks
     if setup.is_small:
         champion = _simplest(archived, table, tasks, networks, evolution.size_of)
     else:
-        champion = _fittest(archived, table, tasks, networks)
-    return champion, _fittest(greedy, table, tasks, networks) if greedy else None
+        champion = _fittest(archived, table, tasks, networks, reference)
+    return champion, _fittest(greedy, table, tasks, networks, reference) if greedy else None
 
 
 def _fittest(
-    formulas: Sequence[Expression], table: FeatureTable, tasks: list[Task], networks: int
+    formulas: Sequence[Expression],
+    table: FeatureTable,
+    tasks: list[Task],
+    networks: int,
+    reference: Reference | None,
 ) -> Expression:
-    """The formula with the highest fitness on the first `networks` networks."""
+    """The formula with the highest fitness, rated by a reference, on the first `networks`."""
     table.fill(formulas, networks)
-    results = evaluate_fitness(formulas, table, tasks, networks)
+    results = evaluate_fitness(formulas, table, tasks, networks, reference)
     return max(zip(formulas, results, strict=True), key=lambda pair: pair[1].fitness)[0]
 
 

@@ -8,15 +8,23 @@ from pathlib import Path
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.own_models import own_benchmark
-from eznas.benchmarks.subsets import check_not_kept, held_out, of_unseen_space, search_networks
+from eznas.benchmarks.subsets import (
+    check_not_kept,
+    held_out,
+    of_unseen_space,
+    search_networks,
+    search_samples,
+)
 from eznas.discovery.config import Config
 from eznas.discovery.records import NONE, listed_features, records_folder
 from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
+from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
@@ -112,14 +120,14 @@ def prepare(
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
-    samples = [search_networks(benchmark, sample_size) for benchmark in searched]
+    samples = search_samples(searched, sample_size)
     tests = list[Benchmark]()
     if test_size:
         for benchmark in searched:
             check_not_kept(benchmark, test_size)
         tests += [held_out(benchmark, test_size) for benchmark in searched]
         tests += [of_unseen_space(benchmark, test_size) for benchmark in unseen]
-    seeds = [load(seed).formula for seed in evolution.seed_formulas]
+    seeds = seeds_of(evolution)
     contexts = tuple(c for sample in samples for c in contexts_for(sample, config))
     budget = None if memory is None else _worker_budget(memory, workers)
     for context in contexts:
@@ -145,13 +153,29 @@ def _prepare_own(config: Config, workers: int, memory: int | None, networks: Ben
     """`prepare` for a user's own models: all are searched on, none are held out, and each of them
     must run."""
     config = fitted_to(config, len(networks.architectures))
-    seeds = [load(seed).formula for seed in config.evolution.seed_formulas]
+    seeds = seeds_of(config.evolution)
     contexts = contexts_for(networks, config)
     budget = None if memory is None else _worker_budget(memory, workers)
     for context in contexts:
         for architecture in context.architectures:
             Evaluator((context,)).measure((0, 0), [architecture], ["params"])
     return Setup(config, [networks], contexts, (), seeds, budget)
+
+
+def seeds_of(evolution: EvolutionConfig) -> list[Expression]:
+    """The seed formulas. Raises `InputError` for one that is none, and with `anywhere` for seeds
+    and statistics that are not known to be defined on all kinds of networks."""
+    seeds = {seed: load(seed).formula for seed in evolution.seed_formulas}
+    if evolution.anywhere:
+        known = "known to be defined on all kinds of networks (evolution.anywhere)"
+        for name, seed in seeds.items():
+            for feature in seed.features():
+                if not everywhere([feature]):
+                    raise InputError(f"seed formula {name!r}: {feature.text} is not {known}")
+        for name in evolution.statistics:
+            if name in CATALOGUE and not everywhere(candidate_features([name])):
+                raise InputError(f"statistic {name!r}: none of its features is {known}")
+    return list(seeds.values())
 
 
 def baselines() -> dict[str, Expression]:
@@ -186,13 +210,13 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         raise InputError("an estimate is for tasks; models of your own are searched in minutes")
     searched, unseen = load_tasks(config.tasks, config.evidence.hold_out)
     evolution = config.evolution
-    seeds = [load(seed).formula for seed in evolution.seed_formulas]
+    seeds = seeds_of(evolution)
     features = [*seeds, *candidate_features(evolution.statistics)]
-    new_features = NEW_FEATURES if evolution.new_features else 0.0
+    new_features = 0.0 if evolution.features_are_listed else NEW_FEATURES
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
+    search_samples(searched, sample_size)  # there may be too few
     for benchmark in searched:
-        search_networks(benchmark, sample_size)  # there may be too few
         check_not_kept(benchmark, config.evidence.networks)
     seconds, bank_bytes, measured = 0.0, 0.0, 0
     for benchmark in (*searched, *(unseen if config.evidence.networks else ())):
@@ -203,10 +227,11 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
         measured += test_size
         if benchmark in searched:
             search_seconds, sample_bytes = _timed(sample, config, evolution.statistics, features)
-            measured_again = evolution.networks * new_features * evolution.generations
-            seconds += search_seconds / networks * (sample_size + measured_again)
-            bank_bytes += sample_bytes / networks * sample_size
-            measured += sample_size
+            size = min(sample_size, len(benchmark.split.search))
+            measured_again = min(evolution.networks, size) * new_features * evolution.generations
+            seconds += search_seconds / networks * (size + measured_again)
+            bank_bytes += sample_bytes / networks * size
+            measured += size
     driver_seconds = FORMULA_SECONDS * evolution.offspring * evolution.generations
     return {
         "seconds": round(seconds / workers + driver_seconds),

@@ -34,10 +34,10 @@ class FeatureTable:
 
     `architectures`: for each context those of its networks, in sampling order; contexts that
     measure one sample in several ways have equal ones. `networks` is the size of the smallest
-    sample. All samples grow together. Networks are divided into shards of `shard` each, so a
-    value depends neither on the number of workers nor on how far the sample has grown; it is
-    rounded as a feature store rounds it. Every feature is evaluated once on every shard, in its
-    simplified form; one that cannot be evaluated on some shard is not tried again.
+    sample. All samples grow together, each up to its size. Networks are divided into shards of
+    `shard` each, so a value depends neither on the number of workers nor on how far the sample has
+    grown; it is rounded as a feature store rounds it. Every feature is evaluated once on every
+    shard, in its simplified form; one that cannot be evaluated on some shard is not tried again.
     """
 
     def __init__(
@@ -100,8 +100,9 @@ class FeatureTable:
         return [index_of[architecture] for architecture in architectures]
 
     def filled(self) -> dict[str, int]:
-        """Every feature of the table -> for how many networks of each sample it is filled."""
-        return {text: rows[0].values.shape[1] for text, rows in self._values.items()}
+        """Every feature of the table -> for how many networks of its largest sample it is
+        filled."""
+        return {text: _longest(rows) for text, rows in self._values.items()}
 
     def unusable(self) -> dict[str, str]:
         """The features that cannot be evaluated and are not tried again -> the reason."""
@@ -144,7 +145,7 @@ class FeatureTable:
 
     def _shards_filled(self, feature: str) -> int:
         rows = self._values.get(feature)
-        return 0 if rows is None else -(-rows[0].values.shape[1] // self._shard)
+        return 0 if rows is None else -(-_longest(rows) // self._shard)
 
     def _extend(self, features: list[str], start: int, stop: int) -> int:
         """Evaluate features on the shards from `start` to `stop` of every context."""
@@ -158,7 +159,10 @@ class FeatureTable:
             networks = sum(len(shard.architectures) for shard in shards)
             networks_by_sample[self._sample_of[context]] = networks
             if usable:
-                values = FeatureValues.beside([next(shard_values) for _ in shards]).rounded()
+                blocks = [next(shard_values) for _ in shards] or [
+                    FeatureValues.missing(len(usable), 0)
+                ]
+                values = FeatureValues.beside(blocks).rounded()
                 for row, feature in enumerate(usable):
                     self._append(feature, context, values.rows([row]))
             for feature in unusable:
@@ -181,6 +185,11 @@ class FeatureTable:
 def _shards(context: int, architectures: tuple[str, ...], size: int) -> list[Shard]:
     starts = range(0, len(architectures), size)
     return [Shard(context, i // size, architectures[i : i + size]) for i in starts]
+
+
+def _longest(rows: Sequence[FeatureValues]) -> int:
+    """For how many networks of the largest sample a feature is filled."""
+    return max(int(row.values.shape[1]) for row in rows)
 
 
 def _cannot_be_filled(shards: Sequence[Shard], features: Sequence[str]) -> list[FeatureValues]:

@@ -9,12 +9,14 @@ from eznas.evolution import randomness
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.evolution.moves import Moves
+from eznas.evolution.references import tree_reference
 from eznas.evolution.sample import Sample
 from eznas.evolution.selection import select
 from eznas.evolution.stepwise import StepwiseCandidates
 from eznas.evolution.sums import Sums
 from eznas.evolution.variation import crossover, is_within, mutate
 from eznas.formulas.candidates import candidate_features
+from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.terms import terms
 from eznas.predictors.least_squares import greedy_formulas
@@ -44,6 +46,8 @@ class Breeder:
     ) -> None:
         seed_features = [feature for seed in seeds for feature in seed.features()]
         features = candidate_features(grammar.statistics)
+        if config.anywhere:
+            features = everywhere(features)
         short_features = [feature for feature in features if grammar.computes(feature)]
         self.candidates = list(dict.fromkeys([*short_features, *seed_features]))
         self._listed = frozenset(self.candidates)
@@ -58,21 +62,27 @@ class Breeder:
     @property
     def needs_candidates(self) -> bool:
         """Whether the candidates must be filled on every sample."""
-        return self._config.fit or self._config.stepwise > 0
+        return self._config.fit or self._config.alike or self._config.stepwise > 0
 
     def score_candidates(self) -> None:
         """Read the candidates' values on the present sample from the table, where they have been
-        filled: stepwise offspring and fitted sums need them."""
-        sample = self._sample
-        if self._config.stepwise and not self._config.fit:
+        filled: stepwise offspring, fitted sums and trees need them."""
+        sample, config, networks = self._sample, self._config, self._sample.networks
+        if config.stepwise and not config.fit:
             self._stepwise_candidates = StepwiseCandidates.of(
-                self.candidates, sample.table, sample.tasks, sample.networks
+                self.candidates, sample.table, sample.tasks, networks
             )
-        if self._config.fit:
-            alone = np.arange(sample.networks)
-            components = self._components or [alone] * len(sample.tasks)
+        alone = [np.arange(len(task.accuracies)) for task in sample.tasks]
+        components = self._components or alone
+        if config.alike:
+            sample.reference = tree_reference(
+                *(self.candidates, sample.table, sample.tasks, components, networks),
+                by_tau=not config.fit,
+            )
+        if config.fit:
             sample.sums = Sums(
-                sample.table, sample.tasks, components, sample.networks, self.candidates
+                *(sample.table, sample.tasks, components, networks, self.candidates),
+                alike=config.alike,
             )
             self._moves = Moves(sample.sums, self._config, self._grammar, self.candidates)
 
@@ -107,7 +117,7 @@ class Breeder:
             depth = randomness.choice((3, 4, 5, 6, 7))
             tree = Individual(grow(self._grammar, NET_SCALAR, depth), "random")
             is_fine = self._is_sayable(tree) and self._sample.is_new(tree)
-            if is_fine and (self._config.new_features or self._admits(tree)):
+            if is_fine and (not self._config.features_are_listed or self._admits(tree)):
                 trees.setdefault(tree.text, tree)
         return list(trees.values())
 
@@ -186,6 +196,6 @@ class Breeder:
         if not self._is_sayable(child):
             return False
         features = [f for f in child.expression.features() if f.text not in self._seed_features]
-        if not self._config.new_features and any(f not in self._listed for f in features):
+        if self._config.features_are_listed and any(f not in self._listed for f in features):
             return False
         return all(s in self._grammar.statistics for f in features for s in f.statistics())

@@ -67,7 +67,10 @@ class EvolutionConfig(BaseModel):
         160, ge=8, description="Networks of the sample in the first third of the generations."
     )
     networks: int = Field(
-        280, ge=8, description="Networks of the sample afterwards (one step: all workers share it)."
+        280,
+        ge=8,
+        description="Networks of the sample afterwards (one step: all workers share it); of "
+        "several spaces, one that has fewer gives all.",
     )
     champion_networks: int = Field(
         60, ge=0, description="Networks beyond the sample that help to choose the champion."
@@ -83,6 +86,11 @@ class EvolutionConfig(BaseModel):
         description="Weigh the terms of every formula by ridge regression, and rate it by how well "
         "weights fitted to other networks predict accuracies; without, by tau as it is.",
     )
+    alike: bool = Field(
+        False,
+        description="Rate every space by the share of what randomised trees reach there, in "
+        "cross-validation over the short features, and let it weigh as much as any other.",
+    )
     exchange: Share = Field(
         0.3,
         description="With `fit`, and in place of stepwise: share of the other children that "
@@ -92,6 +100,11 @@ class EvolutionConfig(BaseModel):
         True,
         description="Whether formulas may have features beyond the listed short ones and those of "
         "the seeds: the networks are measured again for each.",
+    )
+    anywhere: bool = Field(
+        False,
+        description="Have only features that are known to be defined on networks of every space "
+        "and kind, and so no new ones.",
     )
     price: float = Field(
         4e-4,
@@ -146,6 +159,11 @@ class EvolutionConfig(BaseModel):
                 f"{self.networks}, got {self.first_networks}"
             )
         return self
+
+    @property
+    def features_are_listed(self) -> bool:
+        """Whether formulas have no features beyond the listed short ones and those of the seeds."""
+        return self.anywhere or not self.new_features
 
     def size_of(self, formula: Expression) -> int:
         """The size of a formula: its nodes, each counted by its `complexity`."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
-from eznas.evolution.fitness import evaluate_fitness
+from eznas.evolution.fitness import Reference, evaluate_fitness
 from eznas.formulas.expression import Expression
 
 MOST_DIGITS = 17  # with which every number of float64 is printed as it is
@@ -34,9 +34,11 @@ def tune(
     networks: int,
     rounds: int = 4,
     variants: int = 12,
+    reference: Reference | None = None,
 ) -> tuple[Expression, int]:
     """The fittest variant of a formula (itself if none is fitter) on the first `networks`, and how
-    many variants were evaluated, at most `rounds` x `variants`.
+    many variants were evaluated, at most `rounds` x `variants`. `reference`: as `evaluate_fitness`
+    takes it.
 
     Each round takes log-normal steps from the best variant so far, of one constant or of all, and
     halves them when nothing was gained. Constants inside features stay: changing those would mean
@@ -46,10 +48,10 @@ def tune(
     if not any(is_free):
         return formula, 0
     best, evaluated, deviation = formula, 0, 0.5
-    best_fitness = evaluate_fitness([formula], table, tasks, networks)[0].fitness
+    best_fitness = evaluate_fitness([formula], table, tasks, networks, reference)[0].fitness
     for _ in range(rounds):
         trials = [_stepped(best, is_free, deviation) for _ in range(variants)]
-        results = evaluate_fitness(trials, table, tasks, networks)
+        results = evaluate_fitness(trials, table, tasks, networks, reference)
         evaluated += len(trials)
         fittest = max(range(len(trials)), key=lambda i: results[i].fitness)
         if results[fittest].fitness > best_fitness:

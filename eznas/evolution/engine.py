@@ -31,10 +31,10 @@ class Engine:
 
     `table` gives the features of the networks, `tasks` their accuracies; `seeds` join generation 0.
     `disconnected`: for each position of the sample, how many of the networks there (one for each
-    space) have no path from input to output; it is only counted. `components`: of the networks, an
-    array for each task (none: each network is one), which folds keep whole. `stale`: generations
-    without progress so far. `state` returns what a search holds between generations, and `resume`
-    goes on from there.
+    space that has so many) have no path from input to output; it is only counted. `components`:
+    of the networks, an array for each task (none: each network is one), which folds keep whole.
+    `stale`: generations without progress so far. `state` returns what a search holds between
+    generations, and `resume` goes on from there.
     """
 
     def __init__(

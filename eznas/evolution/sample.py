@@ -7,7 +7,7 @@ from eznas.benchmarks import Task
 from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution.constants import tune
-from eznas.evolution.fitness import WORST, FitnessResult, evaluate_fitness, fitness_of
+from eznas.evolution.fitness import WORST, FitnessResult, Reference, evaluate_fitness, fitness_of
 from eznas.evolution.grammar import Individual, distinct
 from eznas.evolution.state import short_digest
 from eznas.evolution.sums import Sums
@@ -21,7 +21,8 @@ class Sample:
     `results`: canonical text -> result, of formulas that are still in use; `seen`: digests of all
     canonical texts evaluated on this sample; `evaluations`: formulas evaluated, on all samples.
     `pairs`: of a feature and a network, that had to be evaluated; `sums` (None: there is none)
-    fits weights on the present sample.
+    fits weights on the present sample; `reference` (None: there is none): what the figures of
+    formulas, correlations where there are sums, else taus, are rated by.
     """
 
     def __init__(self, table: FeatureTable, tasks: Sequence[Task]) -> None:
@@ -31,12 +32,13 @@ class Sample:
         self.results: dict[str, FitnessResult] = {}
         self.seen: set[str] = set()
         self.sums: Sums | None = None
+        self.reference: Reference | None = None
         self.pairs = 0
 
     def grow(self, networks: int) -> None:
         """Continue with more networks; results on fewer ones are forgotten."""
         self.networks = networks
-        self.results, self.seen, self.sums = {}, set(), None
+        self.results, self.seen, self.sums, self.reference = {}, set(), None, None
 
     def is_new(self, individual: Individual) -> bool:
         """Whether no formula of the same canonical text was evaluated on this sample."""
@@ -83,7 +85,8 @@ class Sample:
             else:
                 by_task = fit.correlations.numpy()
                 coverage = self.sums.coverage(formula)
-                result = FitnessResult(tuple(by_task.tolist()), fitness_of(by_task), "", coverage)
+                fitness = fitness_of(by_task, self.reference)
+                result = FitnessResult(tuple(by_task.tolist()), fitness, "", coverage)
                 self.results[fitted.text] = result
                 self.set_fitness(fitted)
                 return fitted
@@ -97,7 +100,8 @@ class Sample:
 
     def exact(self, formulas: Sequence[Expression]) -> list[FitnessResult]:
         """What formulas are worth as they are, by tau."""
-        return evaluate_fitness(formulas, self.table, self.tasks, self.networks)
+        reference = None if self.sums else self.reference  # which is of correlations beside sums
+        return evaluate_fitness(formulas, self.table, self.tasks, self.networks, reference)
 
     def set_fitness(self, individual: Individual) -> None:
         """Give an individual, whose result is known, its fitness."""
@@ -109,7 +113,9 @@ class Sample:
         variants = []
         for individual in individuals:
             formula = individual.expression
-            best, evaluated = tune(formula, self.table, self.tasks, self.networks)
+            best, evaluated = tune(
+                formula, self.table, self.tasks, self.networks, reference=self.reference
+            )
             self.evaluations += evaluated
             if best is not formula:
                 self.evaluations -= 1  # `evaluate` counts it

@@ -30,8 +30,8 @@ DROPPED = 0.5  # how often a step begins by dropping a term
 
 @dataclass(frozen=True, eq=False)
 class StepwiseCandidates:
-    """Candidates for the next term of a formula, with their `scores` [tasks x networks, candidates]
-    on the first `networks` of each sample."""
+    """Candidates for the next term of a formula, with their `scores` [networks of all tasks,
+    candidates] on the first `networks` of each sample."""
 
     candidates: Sequence[Expression]
     table: FeatureTable

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,13 @@ from eznas.benchmarks import Task
 from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.status import Status, unmeasurable
+from eznas.evolution.ridge import ridge_weights
+from eznas.evolution.row_weights import alike_in_spaces, network_weights
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
 from eznas.metrics import component_folds
 from eznas.metrics.normal import normal_scores
 
 FOLDS = 5
-POWER = 0.5  # a network weighs its component's size to the power of minus this
 RIDGE = 1e-3  # of the number of rows
 ROWS_KEPT = 6000  # terms whose rows stay in memory
 DIGITS = 4  # of a weight
@@ -48,7 +50,9 @@ class Sums:
     `components`: for each task those of its networks, int64 [networks of the sample]. A row is a
     network in a task, in the order of folds; networks on which most of `candidates`, whose features
     must have been filled, are undefined make none. `y` [rows]: normal scores of the accuracies,
-    centred within tasks and of unit deviation.
+    centred within tasks and of unit deviation. `alike`: the weights of rows add up to as much in
+    each space, of which its tasks have equal parts, and each space has a scale of its own; without,
+    they add up to the number of rows of each task, and the scale is one for all.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Sums:
         components: Sequence[npt.NDArray[np.int64]],
         networks: int,
         candidates: Sequence[Expression],
+        alike: bool = False,
     ) -> None:
         self._table, self.networks = table, networks
         self._contexts = sorted({task.context for task in tasks})
@@ -66,30 +71,38 @@ class Sums:
         self._rows: dict[str, tuple[Tensor, float] | None] = {}  # term -> its row, its deviation
         values = [self._feature(f.text) for c in candidates for f in c.features()]
         stacked = torch.stack(values)  # [features, contexts, networks]
+        size_of = {task.context: len(task.accuracies[:networks]) for task in tasks}
+        sizes = torch.tensor([size_of[context] for context in self._contexts])
         self._measured = ~stacked.isnan().all(0)
         defined = stacked.isfinite().double().mean(0) > 0.5
         rows, targets, folds, numbers, shares = [], [], [], [], []
         for number, task in enumerate(tasks):
             context = self._contexts.index(task.context)
-            usable = defined[context].numpy()
+            usable = defined[context, : sizes[context]].numpy()
             rows.append(context * networks + np.flatnonzero(usable))
-            shares.append(_weights(components[number][:networks][usable]))
+            shares.append(network_weights(components[number][:networks][usable]))
             scores = normal_scores(task.accuracies[:networks][usable])
             targets.append(_standardised(scores, shares[-1]))
             folds.append(component_folds(components[number][:networks], FOLDS)[usable])
             numbers.append(np.full(len(rows[-1]), number))
-        fold = np.concatenate(folds)
-        order = np.argsort(fold, kind="stable")
+        spaces = list(dict.fromkeys(task.space for task in tasks)) if alike else [""]
+        space_of = np.array([spaces.index(task.space) if alike else 0 for task in tasks])
+        self._spaces = len(spaces)
+        part = np.concatenate(folds) * self._spaces + space_of[np.concatenate(numbers)]
+        order = np.argsort(part, kind="stable")
         self._index = torch.from_numpy(np.concatenate(rows)[order])
         self._task = torch.from_numpy(np.concatenate(numbers)[order])
+        if alike:
+            shares = alike_in_spaces(shares, [task.space for task in tasks])
         self._share = torch.from_numpy(np.concatenate(shares)[order])
         self._root = self._share.sqrt()
         self.y = self._root * torch.from_numpy(np.concatenate(targets)[order])
-        bounds = np.searchsorted(fold[order], np.arange(FOLDS + 1)).tolist()
-        self._slices = [slice(a, b) for a, b in pairwise(bounds)]
+        bounds = np.searchsorted(part[order], np.arange(FOLDS * self._spaces + 1)).tolist()
+        self._parts = [slice(a, b) for a, b in pairwise(bounds)]  # [folds x spaces]
+        self._folds = [slice(a, b) for a, b in pairwise(bounds[:: self._spaces])]
         self._totals = torch.zeros(len(tasks), dtype=torch.float64)
         self._totals.index_add_(0, self._task, self._share)
-        measured = float(self._measured.double().mean(1).min())  # below, no formula has scores
+        measured = float((self._measured.sum(1) / sizes).min())  # below, no formula has scores
         self._enough = measured >= LEAST_COVERAGE and bool(self._totals.all())
 
     def row(self, term: Expression) -> Tensor | None:
@@ -102,18 +115,17 @@ class Sums:
     def fit(self, rows: Sequence[Tensor]) -> Fit:
         """Weights of the rows of some terms, by ridge regression, and what they are worth."""
         x = torch.stack(list(rows))
-        grams = torch.stack([x[:, s] @ x[:, s].T for s in self._slices])
-        products = torch.stack([x[:, s] @ self.y[s] for s in self._slices])
-        ridge = RIDGE * len(self.y) * torch.eye(len(x), dtype=x.dtype)
-        without = grams.sum(0) - grams + ridge
-        by_fold = torch.linalg.solve(without, products.sum(0) - products)
-        predicted = torch.cat([w @ x[:, s] for w, s in zip(by_fold, self._slices, strict=True)])
-        weights = torch.linalg.solve(grams.sum(0) + ridge, products.sum(0))
+        grams, products = self._products(x)
+        ridge = RIDGE * len(self.y)
+        by_fold, _ = ridge_weights(grams.sum(0) - grams, products.sum(0) - products, ridge)
+        predicted = torch.cat([w @ x[:, s] for w, s in zip(by_fold, self._folds, strict=True)])
+        weights, _ = ridge_weights(grams.sum(0), products.sum(0), ridge)
         return Fit(weights, self._correlations(predicted))
 
     def losses(self, rows: Sequence[Tensor]) -> Tensor:
-        """How much the share of explained variance falls without each of the rows: [terms]."""
-        x = torch.stack(list(rows))
+        """How much the share of explained variance falls without each of the rows: [terms]. As in
+        `gains`, scales are those of the present terms."""
+        x = self._scales(rows) * torch.stack(list(rows))
         gram = x @ x.T + RIDGE * len(self.y) * torch.eye(len(x), dtype=x.dtype)
         inverse = torch.linalg.inv(gram)
         weights = inverse @ (x @ self.y)
@@ -123,14 +135,32 @@ class Sums:
     def gains(self, rows: Sequence[Tensor], offered: Sequence[Tensor]) -> Tensor:
         """How much the share of explained variance rises with each of the offered rows, beside the
         rows of the terms so far: [offered]."""
-        x, residual = torch.stack(list(offered)), self.y
+        scales, residual = self._scales(rows), self.y
+        x = scales * torch.stack(list(offered))
         if rows:
-            basis, _ = torch.linalg.qr(torch.stack(list(rows)).T)
+            basis, _ = torch.linalg.qr((scales * torch.stack(list(rows))).T)
             residual = residual - basis @ (basis.T @ residual)
             x = x - (x @ basis) @ basis.T
         unexplained = x.square().sum(1)
         gains = (x @ residual).square() / unexplained / len(self.y)
         return torch.where(unexplained > 1e-4 * len(self.y), gains, 0.0)
+
+    def _products(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The products of rows [terms, rows] with each other in each fold and space, [folds,
+        spaces, terms, terms], and with the target, [folds, spaces, terms]."""
+        grams = torch.stack([x[:, s] @ x[:, s].T for s in self._parts])
+        products = torch.stack([x[:, s] @ self.y[s] for s in self._parts])
+        by_part = FOLDS, self._spaces
+        return grams.view(*by_part, len(x), len(x)), products.view(*by_part, len(x))
+
+    def _scales(self, rows: Sequence[Tensor]) -> Tensor:
+        """The scale that the space of each row has beside some terms: [rows]."""
+        if not rows or self._spaces == 1:
+            return torch.ones_like(self.y)
+        grams, products = self._products(torch.stack(list(rows)))
+        _, scales = ridge_weights(grams.sum(0), products.sum(0), RIDGE * len(self.y))
+        sizes = torch.tensor([s.stop - s.start for s in self._parts])
+        return scales.repeat(FOLDS).repeat_interleave(sizes)
 
     def fitted(self, terms: Sequence[Expression]) -> Expression | None:
         """The sum of those terms that are defined, with weights fitted; None where none is, or
@@ -166,15 +196,24 @@ class Sums:
     def _feature(self, text: str) -> Tensor:
         if text not in self._known:
             rows = [self._table.row(text, context) for context in self._contexts]
-            values = np.stack([r.values[0, : self.networks] for r in rows])
-            coverage = np.stack([r.coverage[0, : self.networks] for r in rows])
-            status = np.stack([r.status[0, : self.networks] for r in rows])
+            values = self._stacked([r.values for r in rows], np.nan)
+            coverage = self._stacked([r.coverage for r in rows], 1.0)
+            status = self._stacked([r.status for r in rows], Status.MEASURED)
             empty = status == Status.EMPTY
             counts = ~empty & ~unmeasurable(status)
             self._coverage[text] = float(coverage[counts].min(initial=1.0))
             values = np.where(empty | (coverage >= LEAST_COVERAGE), values, np.nan)
             self._known[text] = torch.from_numpy(np.where(empty, -np.inf, values))
         return self._known[text]
+
+    def _stacked(self, rows: Sequence[npt.NDArray[Any]], filling: float) -> npt.NDArray[Any]:
+        """The first networks of rows [1, networks of a sample], the shorter ones with a filling:
+        [contexts, networks]."""
+        stacked = np.full((len(rows), self.networks), filling, rows[0].dtype)
+        for line, row in zip(stacked, rows, strict=True):
+            first = row[0, : self.networks]
+            line[: len(first)] = first
+        return stacked
 
     def _values(self, term: Expression) -> tuple[Tensor, bool]:
         """The values of a term on all rows, float64 [rows], and whether every measured network has
@@ -226,13 +265,6 @@ def weighted_sum(terms: Sequence[Expression], weights: Sequence[float]) -> Expre
     """
     parts = [call("mul", constant(w), term) for term, w in zip(terms, weights, strict=True)]
     return reduce(lambda total, part: call("add", total, part), parts)
-
-
-def _weights(components: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """How much each network counts [networks], 1 on average."""
-    _, places, counts = np.unique(components, return_inverse=True, return_counts=True)
-    weights = counts[places].astype(float) ** -POWER
-    return np.asarray(weights / weights.mean() if len(weights) else weights)
 
 
 def _standardised(

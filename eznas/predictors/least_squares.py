@@ -86,7 +86,7 @@ def regression_data(
 def regression_data_of(
     scores: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
 ) -> RegressionData | None:
-    """`regression_data` from the `score_columns` [tasks x networks, candidates]."""
+    """`regression_data` from the `score_columns` [networks of all tasks, candidates]."""
     rows = scores.isfinite().double().mean(1) > 0.5  # most candidates have no score for the others
     usable = scores[rows].isfinite().all(0)
     if not rows.any() or not usable.any():
@@ -95,7 +95,8 @@ def regression_data_of(
     target = torch.from_numpy(
         np.concatenate([normal_scores(t.accuracies[:networks]) for t in tasks])
     )
-    task = torch.arange(len(tasks)).repeat_interleave(networks)[rows]
+    sizes = torch.tensor([len(t.accuracies[:networks]) for t in tasks])
+    task = torch.arange(len(tasks)).repeat_interleave(sizes)[rows]
     values, y = scores[rows][:, usable], _centred(target[rows, None], task)[:, 0]
     data = _standardised(values, y, task, features)
     return data if data.features else None
@@ -104,10 +105,10 @@ def regression_data_of(
 def score_columns(
     candidates: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task], networks: int
 ) -> Tensor:
-    """Scores of candidates on the first `networks` of each task: [tasks x networks, candidates],
-    float64, NaN where undefined."""
+    """Scores of candidates on the first `networks` of each task, one task after the other:
+    [networks of all tasks, candidates], float64, NaN where undefined."""
     contexts = sorted({t.context for t in tasks})
-    columns = np.empty((len(candidates), len(tasks) * networks))
+    columns = np.empty((len(candidates), sum(len(t.accuracies[:networks]) for t in tasks)))
     for column, candidate in zip(columns, candidates, strict=True):
         scores = {c: table.scores(candidate, c, networks).values for c in contexts}
         column[:] = np.concatenate([scores[t.context] for t in tasks])

@@ -13,7 +13,7 @@ from eznas.report.cells import UNDEFINED, WIDTH, bare, interval_texts, open_tabl
 
 _LEAST_FORMULA = 12  # characters of a formula in a table
 _UNDEFINED = "undefined: networks on which the formula has no score; they do not count"
-_SEARCHED = "searched: the same on the networks that the search compared formulas on"
+_SEARCHED = "searched: fitness on the networks that the search compared formulas on"
 
 
 def formula_front_table(content: Mapping[str, Any], width: int = WIDTH) -> Group:

@@ -25,6 +25,18 @@ def searched(config: Mapping[str, Any]) -> str:
     return (config.get("models") or {}).get("file") or ", ".join(config["tasks"])
 
 
+def fitness_in_words(config: Mapping[str, Any]) -> str:
+    """What the fitness of a run is, as part of a sentence; runs of earlier versions do not say."""
+    evolution = config.get("evolution") or {}
+    is_fitted = evolution.get("fit")
+    figure = "correlation" if is_fitted else "tau"
+    fitted = " (with weights fitted to other networks)" if is_fitted else ""
+    if evolution.get("alike"):
+        share = f"shares of the {figure} that randomised trees reach{fitted}"
+        return f"the mean of the mean and the lowest, over the spaces, of {share}"
+    return f"the mean of the mean and the lowest {figure}{fitted} over the tasks"
+
+
 def use_of_networks(result: Mapping[str, Any]) -> str:
     """Whether the search used the networks that its champion is tested on, as part of a sentence;
     `result` as `eznas.Result` has it."""

@@ -15,7 +15,7 @@ from eznas.report.correlation_tables import undefined_notes
 from eznas.report.figure import SCHEMES
 from eznas.report.formula_plot import formula_svg
 from eznas.report.front_tables import networks_text
-from eznas.report.own_models import recommendation, searched, use_of_networks
+from eznas.report.own_models import fitness_in_words, recommendation, searched, use_of_networks
 from eznas.report.page_bars import Bars, baseline_bars, part_bars, size_bars
 from eznas.report.page_tree import page_tree
 from eznas.report.run_charts import fitness_chart, front_chart, score_chart
@@ -99,6 +99,7 @@ def _views(content: RunContent) -> dict[str, Any]:
         "baselines": baseline_bars(result),
         "sizes": size_bars(result),
         "undefined": undefined_notes(result["held_out"]),
+        "fitness": fitness_in_words(content.config),
         "fitness_chart": Markup(fitness_chart(content.generations) if content.generations else ""),
         "front_chart": Markup(front_chart(content.front, on) if content.front else ""),
         "front_networks": _all_networks(content.sets),

@@ -17,6 +17,7 @@ from eznas.benchmarks.subsets import (
     of_unseen_space,
     search_networks,
     search_sample,
+    search_samples,
     study,
     untouched,
 )
@@ -85,6 +86,18 @@ def test_too_large_a_sample_names_the_configuration_keys(benchmark):
         r"got 9919; try --set first_networks=4132 --set networks=8265 --set champion_networks=1653",
     ):
         search_sample(benchmark, SEARCH_PART + 1, 1)
+
+
+def test_a_space_that_has_fewer_gives_all_where_another_has_enough(benchmark, small_benchmark):
+    few = len(small_benchmark.split.search)
+    samples = search_samples([small_benchmark, benchmark], few + 9)
+    assert [len(sample.architectures) for sample in samples] == [few, few + 9]
+    assert samples[1].architectures == search_networks(benchmark, few + 9).architectures
+    for benchmarks in ([small_benchmark], [small_benchmark, small_benchmark]):
+        with pytest.raises(InputError, match=f"at most {few} in space nasbench-macro, got"):
+            search_samples(benchmarks, few + 1)
+    with pytest.raises(InputError, match="at most 9918 in space nasbench201, got 9919"):
+        search_samples([small_benchmark, benchmark], SEARCH_PART + 1)
 
 
 def test_no_table_of_a_space_is_tested_on_what_is_kept_for_final_figures(benchmark):

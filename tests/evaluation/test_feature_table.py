@@ -70,6 +70,26 @@ def test_growth_adds_shards(table, evaluation):
     np.testing.assert_array_equal(values, 6 + np.arange(len(ARCHITECTURES)))
 
 
+def test_a_smaller_sample_ends_where_it_has_no_more(evaluation):
+    formula, small = parse("params"), SHARD + 1
+    table = FeatureTable([ARCHITECTURES[:small], ARCHITECTURES], evaluation)
+    assert table.networks == small
+    assert table.fill([formula], SHARD) == 2 * SHARD
+    assert table.fill([formula], len(ARCHITECTURES)) == 1 + len(ARCHITECTURES) - SHARD
+    assert table.fill([formula], len(ARCHITECTURES)) == 0
+    assert len(evaluation.calls) == len(set(evaluation.calls)) == 2 + 3
+    np.testing.assert_array_equal(
+        table.scores(formula, 0, len(ARCHITECTURES)).values, 6 + np.arange(small)
+    )
+    assert len(table.scores(formula, 1, len(ARCHITECTURES)).values) == len(ARCHITECTURES)
+    assert table.filled() == {"params": len(ARCHITECTURES)}
+    again = FeatureTable([ARCHITECTURES[:small], ARCHITECTURES], RuleEvaluation())
+    again.refill(table.filled(), table.unusable())
+    for context in (0, 1):
+        row, expected = again.row("params", context), table.row("params", context)
+        assert row.values.tobytes() == expected.values.tobytes()
+
+
 def test_a_late_feature_catches_up(table, evaluation):
     table.fill([parse("params")], len(ARCHITECTURES))
     evaluation.calls.clear()

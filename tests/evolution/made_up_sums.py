@@ -1,5 +1,7 @@
 """A table of made-up feature values, drawn or planted, for tests of fitted sums."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from eznas.benchmarks import Task
@@ -57,6 +59,15 @@ def tasks(of=None):
     return made
 
 
-def sums(table=None, networks=COUNT, of=None, candidates=CANDIDATES, components=COMPONENTS):
-    """Fits to the made-up tasks."""
-    return Sums(table or filled(), tasks(of), components, networks, candidates)
+def sums(
+    table=None,
+    networks=COUNT,
+    of=None,
+    candidates=CANDIDATES,
+    components=COMPONENTS,
+    spaces=("", "", ""),
+    alike=False,
+):
+    """Fits to the made-up tasks, which are of these spaces."""
+    in_spaces = [replace(t, space=s) for t, s in zip(tasks(of), spaces, strict=True)]
+    return Sums(table or filled(), in_spaces, components, networks, candidates, alike)

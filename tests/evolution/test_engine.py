@@ -28,11 +28,10 @@ def evaluated(monkeypatch):
     evaluations = []
     for module in (sample, constants):
 
-        def recording(
-            formulas, table, tasks, networks, module=module, evaluate=module.evaluate_fitness
-        ):
+        def recording(*arguments, module=module, evaluate=module.evaluate_fitness, **keywords):
+            formulas, _, _, networks, *_ = arguments
             evaluations.extend((module, f.canonical.text, networks) for f in formulas)
-            return evaluate(formulas, table, tasks, networks)
+            return evaluate(*arguments, **keywords)
 
         monkeypatch.setattr(module, "evaluate_fitness", recording)
     return evaluations

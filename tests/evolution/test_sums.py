@@ -12,7 +12,8 @@ from scipy.stats import norm, rankdata
 from eznas.benchmarks import Task
 from eznas.evaluation.status import Status
 from eznas.evolution import sums as module
-from eznas.evolution.sums import FOLDS, POWER, RIDGE, Sums
+from eznas.evolution.row_weights import POWER, network_weights
+from eznas.evolution.sums import FOLDS, RIDGE, Sums
 from eznas.formulas.expression import constant
 from eznas.formulas.parser import parse
 from eznas.metrics import component_folds
@@ -136,7 +137,7 @@ def test_rows_are_centred_within_tasks_and_of_unit_deviation():
 
 def test_networks_of_large_components_count_less():
     """Of one component of 16 and many of 1: a quarter each, on average 1."""
-    weights = module._weights(np.array([*[7] * 16, *range(100, 104)]))
+    weights = network_weights(np.array([*[7] * 16, *range(100, 104)]))
     assert weights == pytest.approx(np.array([*[0.25] * 16, *[1.0] * 4]) / 0.4)
 
 
@@ -156,7 +157,7 @@ def test_rows_of_a_fold_are_of_other_components_than_the_rest():
     for number, task in enumerate(tasks()):
         for network in range(COUNT):
             component[number, task.context * COUNT + network] = COMPONENTS[number][network]
-    assert sum(s.stop - s.start for s in fits._slices) == len(fits.y) == 3 * COUNT
+    assert sum(s.stop - s.start for s in fits._folds) == len(fits.y) == 3 * COUNT
     for number in range(3):
         by_fold = [
             {
@@ -164,7 +165,7 @@ def test_rows_of_a_fold_are_of_other_components_than_the_rest():
                 for i, t in zip(fits._index[s].tolist(), fits._task[s].tolist(), strict=True)
                 if t == number
             }
-            for s in fits._slices
+            for s in fits._folds
         ]
         assert sum(map(len, by_fold)) == len(set.union(*by_fold)) == len(set(COMPONENTS[number]))
 

@@ -148,6 +148,21 @@ def test_results_of_older_versions_have_no_partial_rho():
     assert "older version" in Page(run_html(unmeasured(result=older))).text("size")
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "the lowest tau over the tasks"),
+        ({"fit": True}, "the lowest correlation (with weights fitted to other networks) over the"),
+        ({"alike": True}, "over the spaces, of shares of the tau that randomised trees reach"),
+        ({"alike": True, "fit": True}, "of shares of the correlation that randomised trees reach"),
+    ],
+)
+def test_it_says_what_the_fitness_is(settings, words):
+    changed = content()
+    changed.config["evolution"] = changed.config.get("evolution", {}) | settings
+    assert words in run_html(changed)
+
+
 def test_ten_data_sets_are_no_burden():
     """The largest reports: as many networks as are drawn, on ten data sets."""
     values = [float(value) for value in range(600)]
