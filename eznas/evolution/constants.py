@@ -66,7 +66,7 @@ def with_digits_that_matter(
 ) -> Expression:
     """The formula with its constants rounded to the fewest significant digits, one number for all,
     with which the first `networks` of every sample have the order of their scores as before, ties
-    included: so taus and fitness stay as they are.
+    included: so taus and fitness stay as they are. Factors of 1 are left out.
 
     Its features must have been filled. Constants inside features stay: they have few digits, and
     others would be new features.
@@ -81,10 +81,22 @@ def with_digits_that_matter(
         ]
         if not np.isfinite(values).all():  # the largest number, rounded up
             continue
-        shorter = with_constants(formula, values)
+        shorter = _without_ones(with_constants(formula, values))
         if shorter == formula or np.array_equal(_orders(shorter, table, contexts, networks), order):
             return shorter
     return formula
+
+
+def _without_ones(node: Expression) -> Expression:
+    """The same without factors and divisors of 1, outside features."""
+    if node.is_feature and node.statistics():
+        return node
+    arguments = tuple(map(_without_ones, node.arguments))
+    if node.name in ("mul", "div") and arguments[1].value == 1:
+        return arguments[0]
+    if node.name == "mul" and arguments[0].value == 1:
+        return arguments[1]
+    return Expression(node.name, node.type, arguments, node.value)
 
 
 def _orders(

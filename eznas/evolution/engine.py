@@ -86,7 +86,9 @@ class Engine:
             )
             self._shortened[key] = formula
             canonical = formula.canonical.text
-            shipped.setdefault(canonical, replace(entry, formula=formula.text, canonical=canonical))
+            size = self._config.size_of(formula)
+            named = replace(entry, formula=formula.text, canonical=canonical, size=size)
+            shipped.setdefault(canonical, named)
         return list(shipped.values())
 
     def run(self, last: int | None = None) -> Iterator[Generation]:

@@ -155,7 +155,7 @@ def test_digits_that_matter_are_the_fewest_that_keep_the_order(values, networks)
     short = with_digits_that_matter(formula, table, TASKS, networks)
     assert ranks(short, table, networks) == ranks(formula, table, networks)
     assert fitness(short, table, networks) == fitness(formula, table, networks)
-    digits = max(map(significant, short.constants()))
+    digits = max(map(significant, short.constants()), default=1)
     for fewer in range(1, digits):
         other = with_constants(formula, [float(f"{v:.{fewer}g}") for v in values])
         assert other == short or ranks(other, table, networks) != ranks(formula, table, networks)
@@ -165,6 +165,14 @@ def test_digits_of_a_single_weight_do_not_matter(evaluate):
     formula = parse(f"-0.0123456789 * {A}")
     short = with_digits_that_matter(formula, filled(formula, evaluate), TASKS, ALL)
     assert short.text == f"-0.01 * {A}"
+
+
+def test_factors_of_1_are_left_out(evaluate):
+    formula = parse(f"0.98765 * {A} * (1.01234 * {B}) / 1.0")
+    short = with_digits_that_matter(formula, filled(formula, evaluate), TASKS, ALL)
+    assert short == parse(f"{A} * {B}")
+    inside = parse("sum_layers(layer_params * 1.0)")
+    assert with_digits_that_matter(inside, filled(inside, MadeUp({})), TASKS, ALL) == inside
 
 
 def test_digits_of_constants_inside_features_stay(evaluate):
