@@ -62,29 +62,26 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Sums of short terms whose weights are fitted: more networks, since their fit is by folds.
     "sums": {
         "evolution.fit": True,
-        "evolution.new_features": False,
-        "evolution.first_networks": 600,
-        "evolution.networks": 600,
+        "evolution.generations": 20,
+        "evolution.max_nodes": 80,
         "evolution.price": 2e-4,
     },
-    # Sums for any network: from four spaces, each of which counts alike and gives as many networks
-    # as it has. Other seeds are not defined on all networks.
+    # One formula for any network: from four spaces, each of which counts alike and gives as many
+    # networks as it has. Other seeds are not defined on all networks.
     "general": {
         "tasks": ("nasbench201", "nasbench101:test", "nasbench-macro", "naap440"),
-        "evolution.fit": True,
         "evolution.alike": True,
         "evolution.anywhere": True,
-        "evolution.new_features": False,
         "evolution.seed_formulas": ("logsynflow", "live_params", "depth"),
-        "evolution.first_networks": 540,
-        "evolution.networks": 540,
-        "evolution.price": 2e-4,
+        "evolution.first_networks": 300,
+        "evolution.networks": 500,
     },
     # EZNAS's 22 tensors, population and generations, on 80 networks at batch 2 (batch norm needs
     # it); operators, seeds and fitness are ours.
     "paper": {
         "evolution.statistics": EZNAS_TENSORS,
         "measurement.raw_batch": 2,
+        "evolution.new_features": True,
         "evolution.generations": 15,
         "evolution.population": 50,
         "evolution.offspring": 50,

@@ -60,20 +60,20 @@ class EvolutionConfig(BaseModel):
         ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
         description="Proxies that generation 0 begins with: names, files, runs or formulas.",
     )
-    generations: int = Field(20, ge=0, description="The last generation; the first is 0.")
+    generations: int = Field(60, ge=0, description="The last generation; the first is 0.")
     population: int = Field(150, ge=8, description="Formulas that survive a generation.")
     offspring: int = Field(160, ge=1, description="New formulas in a generation.")
     first_networks: int = Field(
-        160, ge=8, description="Networks of the sample in the first third of the generations."
+        400, ge=8, description="Networks of the sample in the first third of the generations."
     )
     networks: int = Field(
-        280,
+        800,
         ge=8,
         description="Networks of the sample afterwards (one step: all workers share it); of "
         "several spaces, one that has fewer gives all.",
     )
     champion_networks: int = Field(
-        60, ge=0, description="Networks beyond the sample that help to choose the champion."
+        100, ge=0, description="Networks beyond the sample that help to choose the champion."
     )
     crossover: Share = Field(0.4, description="Share of children that have two parents.")
     stepwise: Share = Field(
@@ -97,7 +97,7 @@ class EvolutionConfig(BaseModel):
         "exchange terms for the best of many random ones.",
     )
     new_features: bool = Field(
-        True,
+        False,
         description="Whether formulas may have features beyond the listed short ones and those of "
         "the seeds: the networks are measured again for each.",
     )
@@ -143,7 +143,7 @@ class EvolutionConfig(BaseModel):
         description="What a primitive or a statistic counts in the size of a formula, in place of "
         "1, by its name.",
     )
-    max_nodes: int = Field(80, ge=3, le=400, description="Size of the largest formula.")
+    max_nodes: int = Field(40, ge=3, le=400, description="Size of the largest formula.")
     max_depth: int = Field(
         14, ge=2, le=50, description="Depth of the deepest formula; a leaf has depth 0."
     )

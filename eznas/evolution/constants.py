@@ -10,7 +10,7 @@ from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
 from eznas.evolution.fitness import Reference, evaluate_fitness
-from eznas.formulas.expression import Expression
+from eznas.formulas.expression import Expression, call, constant
 
 MOST_DIGITS = 17  # with which every number of float64 is printed as it is
 
@@ -81,21 +81,26 @@ def with_digits_that_matter(
         ]
         if not np.isfinite(values).all():  # the largest number, rounded up
             continue
-        shorter = _without_ones(with_constants(formula, values))
+        shorter = _tidied(with_constants(formula, values))
         if shorter == formula or np.array_equal(_orders(shorter, table, contexts, networks), order):
             return shorter
     return formula
 
 
-def _without_ones(node: Expression) -> Expression:
-    """The same without factors and divisors of 1, outside features."""
+def _tidied(node: Expression) -> Expression:
+    """The same, to the bit, without factors and divisors of 1 and without minus a negative weight,
+    outside features."""
     if node.is_feature and node.statistics():
         return node
-    arguments = tuple(map(_without_ones, node.arguments))
+    arguments = tuple(map(_tidied, node.arguments))
     if node.name in ("mul", "div") and arguments[1].value == 1:
         return arguments[0]
     if node.name == "mul" and arguments[0].value == 1:
         return arguments[1]
+    if node.name == "sub" and arguments[1].name == "mul":
+        weight, *rest = arguments[1].arguments
+        if weight.value is not None and weight.value < 0:
+            return call("add", arguments[0], call("mul", constant(-weight.value), *rest))
     return Expression(node.name, node.type, arguments, node.value)
 
 

@@ -171,6 +171,11 @@ def test_factors_of_1_are_left_out(evaluate):
     formula = parse(f"0.98765 * {A} * (1.01234 * {B}) / 1.0")
     short = with_digits_that_matter(formula, filled(formula, evaluate), TASKS, ALL)
     assert short == parse(f"{A} * {B}")
+    minus = parse(f"{A} - -2.0 * {B}")
+    assert (
+        with_digits_that_matter(minus, filled(minus, evaluate), TASKS, ALL).text
+        == f"{A} + 2.0 * {B}"
+    )
     inside = parse("sum_layers(layer_params * 1.0)")
     assert with_digits_that_matter(inside, filled(inside, MadeUp({})), TASKS, ALL) == inside
 
