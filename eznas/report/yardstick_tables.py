@@ -12,25 +12,35 @@ from eznas.report.markdown import table as markdown_table
 
 Row = Mapping[str, Any]
 
+_GREEDY = "so many terms: greedy least squares"
 _COLUMNS = (
-    "Components are whole in a fold; models are fitted to the other folds and rank the networks of "
-    "theirs. labels: networks\nfitted to; nodes: of the formula, a mean over folds; tau: Kendall's "
-    "with accuracy, a mean over folds, with 95 % intervals\nfrom a bootstrap of components, the "
-    "same draws in all rows; mean: over the data sets."
+    f"{_GREEDY}; nodes: of its formula, a mean over folds; labels: networks fitted to. Components "
+    "are whole in a fold; models are\nfitted to the other folds and rank the networks of theirs. "
+    "tau: Kendall's with accuracy, a mean over folds, with 95 % intervals from\na bootstrap of "
+    "components, the same draws in all rows; mean: over the data sets."
 )
 
 
 def folds_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
-    """Tau by data set, and the mean with its 95 % interval: a section for each set of features and
-    number of labels; `rows` are those of `eznas.studies.yardsticks`."""
-    shown = [{"model": _model(row), "dataset": _section(row)} for row in rows]
-    datasets = list(rows[0]["tau"])
+    """Tau by data set, and the mean with its 95 % interval: a table for each set of features, a
+    section for each number of labels; `rows` are those of `eznas.studies.yardsticks`."""
+    by_language: dict[str, list[Row]] = {}
+    for row in rows:
+        by_language.setdefault(_language(row), []).append(row)
+    return Group(*(_of_language(some, width) for some in by_language.values()), _GREEDY)
+
+
+def _of_language(rows: Sequence[Row], width: int) -> Group:
+    shown = [{"model": _model(row), "dataset": f"{row['labels']:,} labels"} for row in rows]
     columns: dict[str, Sequence[str]] = {
         "nodes": [_nodes(row) for row in rows],
-        **{dataset: [_number(row["tau"][dataset][0]) for row in rows] for dataset in datasets},
+        **{
+            dataset: [_number(row["tau"][dataset][0]) for row in rows] for dataset in rows[0]["tau"]
+        },
         "mean [95 %]": interval_texts([(v[0], v[1], v[2]) for v in (row["mean"] for row in rows)]),
     }
-    return sections(f"tau {_sample(rows[0])}", "model", shown, columns, width, _notes(rows))
+    title = f"{_language(rows[0])}: tau {_sample(rows[0])}"
+    return sections(title, "model", shown, columns, width, _notes(rows))
 
 
 def described_folds(content: Mapping[str, Any]) -> str:
@@ -53,7 +63,7 @@ def _cells(row: Row) -> dict[str, str]:
     intervals = {**row["tau"], "mean": row["mean"]}
     return {
         "model": _model(row),
-        "features": f"{row['language']} ({row['features']:,})",
+        "features": _language(row),
         "labels": f"{row['labels']:,}",
         "nodes": _nodes(row),
         **{f"{name} [95 %]": interval_texts([tuple(v)])[0] for name, v in intervals.items()},
@@ -67,14 +77,14 @@ def _sample(row: Row) -> str:
     )
 
 
-def _section(row: Row) -> str:
-    return f"{row['language']} ({row['features']:,}), {row['labels']:,} labels"
+def _language(row: Row) -> str:
+    return f"{row['language']} ({row['features']:,})"
 
 
 def _model(row: Row) -> str:
     if row["terms"] is None:
         return str(row["model"])
-    return f"greedy, {row['model']}, {row['terms']} terms"
+    return f"{row['model']}, {row['terms']} terms"
 
 
 def _nodes(row: Row) -> str:
@@ -88,7 +98,8 @@ def _number(value: float | None) -> str:
 def _notes(rows: Sequence[Row]) -> list[str]:
     """A line for each row whose model gave networks no score."""
     return [
-        f"{_model(row)}, {_section(row)}: no score for {max(row['undefined'].values())} networks"
+        f"{_model(row)}, {_language(row)}, {row['labels']:,} labels: no score for "
+        f"{max(row['undefined'].values())} networks"
         for row in rows
         if "undefined" in row
     ]

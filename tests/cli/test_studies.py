@@ -144,7 +144,7 @@ def test_yardsticks_answers_shows_and_saves(monkeypatch):
     outcome = call(*command)
     assert outcome.code == 0
     assert outcome.out.count("kernel ridge") == 4
-    assert "sizes and paths (3), 6 labels" in outcome.out
+    assert "sizes and paths (3): tau by 2 folds" in outcome.out
 
 
 @pytest.mark.parametrize(
