@@ -100,10 +100,10 @@ def yardsticks(
     which they were not fitted to: a row for each set of features, number of labels and model.
 
     Components are divided into `folds`. For each fold all models are fitted to the first so many
-    (`labels`; None: all) networks of the other folds, and rank those of the fold. Greedy least
-    squares ("linear", and with the interactions "products", "min and max" or "hinges") is fitted to
-    all data sets together and gives a formula; randomised trees and kernel ridge regression are
-    fitted to each by itself.
+    (`labels`; None, or more than there are: all) networks of the other folds, and rank those of the
+    fold. Greedy least squares ("linear", and with the interactions "products", "min and max" or
+    "hinges") is fitted to all data sets together and gives a formula; randomised trees and kernel
+    ridge regression are fitted to each by itself.
     `networks`: the first of the search part, at most (None: as `build_records`). What is not stored
     of their features is measured, as a search measures. `records`: see `eznas.discovery.records`.
 
@@ -121,8 +121,11 @@ def yardsticks(
             whole("labels", count, 2)
     sample = networks_of(load_benchmark(space), "search", networks)
     places = component_folds(sample.components, folds)
-    if np.bincount(places, minlength=folds).min() < 2:
+    smallest = np.bincount(places, minlength=folds).min()
+    if smallest < 2:
         raise InputError(f"folds {folds}: each needs 2 networks, {space} has {len(places)}")
+    most = len(places) - smallest  # networks that are not in a fold: so many labels are all
+    labels = list(dict.fromkeys(n if n is not None and n < most else None for n in labels))
     config = Config.model_validate({"measurement": {"device": device}})
     candidates = candidate_features(config.evolution.statistics)
     languages = {

@@ -111,7 +111,7 @@ def test_rows_are_those_of_languages_labels_and_models(rows_of):
         assert all(low <= high for _, low, high in [*row["tau"].values(), row["mean"]])
         assert (row["nodes"] is None) == (row["terms"] is None)
     assert rows[0]["nodes"] == 9  # two weights times features of two nodes, and the sum
-    assert rows == rows_of(PRODUCT, SUM, labels=(40, None))
+    assert rows == rows_of(PRODUCT, SUM, labels=(40, None, 200, 1000))
 
 
 def test_the_ranked_networks_are_of_components_that_were_not_fitted_to(rows_of, monkeypatch):
