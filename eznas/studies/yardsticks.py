@@ -116,6 +116,8 @@ def yardsticks(
     argument that cannot be used.
     """
     whole("folds", folds, 2)
+    if not labels:
+        raise InputError("labels: expected one number or more")
     for count in labels:
         if count is not None:
             whole("labels", count, 2)

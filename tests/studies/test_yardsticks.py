@@ -192,6 +192,7 @@ def test_bad_arguments():
     for bad, expected in (
         ({"folds": 1}, "folds"),
         ({"labels": (1,)}, "labels"),
+        ({"labels": ()}, "labels: expected one"),
         ({"networks": 8, "folds": 5}, "each needs 2 networks"),
         ({"space": "nasbench2"}, "nasbench2"),
     ):
