@@ -33,6 +33,7 @@ from eznas.studies.run_report import Report, write_report
 from eznas.studies.search import search_architectures
 from eznas.studies.split_comparison import compare_splits
 from eznas.studies.splitting import split
+from eznas.studies.yardsticks import yardsticks
 
 if TYPE_CHECKING:
     from eznas.discovery.estimator import ProxySearch
@@ -108,6 +109,7 @@ __all__ = [
     "split",
     "train_supernets",
     "write_report",
+    "yardsticks",
 ]
 
 

@@ -10,8 +10,8 @@ PANELS = {
     "Score models": ("score", "compare", "proxies", "show", "explain", "export"),
     "Evolve a proxy": ("init", "evolve", "resume", "ls", "watch", "front", "report"),
     "Measure proxies": (
-        *("correlate", "arena", "final", "combine", "agreement", "features", "calibrate"),
-        *("speed", "vocabulary"),
+        *("correlate", "arena", "final", "combine", "agreement", "features"),
+        *("yardsticks", "calibrate", "speed", "vocabulary"),
     ),
     "Predict and search": (
         *("predictors", "predict", "budgets", "search", "split", "split-quality", "supernet"),

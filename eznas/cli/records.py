@@ -1,4 +1,4 @@
-"""Commands for feature stores: filling them, and formulas compared from what is in them."""
+"""Commands for feature stores: filling them, and formulas and models compared from them."""
 
 from typing import Annotated, Any
 
@@ -10,16 +10,20 @@ from eznas.cli.arguments import Proxies
 from eznas.cli.options import (
     MEASUREMENT_OPTIONS,
     AsJson,
+    SpaceName,
     Workers,
     measurement_keywords,
     with_options,
 )
 from eznas.cli.progress import live_progress
+from eznas.cli.studies import Save, deliver, target_of
+from eznas.errors import InputError
 from eznas.report import tables
 from eznas.report.cells import duration
 from eznas.studies.arena import MEASURED
 from eznas.studies.definedness import definedness as measured_definedness
 from eznas.studies.records import PARTS
+from eznas.studies.yardsticks import FOLDS, LABELS
 
 records = typer.Typer(
     help="Feature stores: measured values of short features, so that no network is measured twice.",
@@ -148,3 +152,63 @@ def arena(
             **measurement_keywords({**measurement, "workers": workers}),
         )
     emit({"rows": rows}, as_json, lambda c: out.print(tables.arena_table(c["rows"], out.width)))
+
+
+ALL = "all"
+
+
+@app.command()
+@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
+def yardsticks(
+    measurement: dict[str, Any],
+    space: SpaceName = "nasbench201",
+    networks: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="At most so many networks of the search part.",
+            show_default="as `eznas records build`",
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=f"NUMBER|{ALL}",
+            help=f"Networks of the other folds that models are fitted to, or {ALL}. May be "
+            "repeated.",
+            show_default=" and ".join(ALL if count is None else str(count) for count in LABELS),
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of whole components.")] = FOLDS,
+    workers: Workers = None,
+    folder: Folder = None,
+    save: Save = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test what models of stored short features reach, by folds of the search part: greedy least
+    squares with and without interactions, randomised trees and kernel ridge regression."""
+    target = target_of(save, "yardsticks")
+    counts = LABELS if labels is None else tuple(_labels(text) for text in labels)
+    with live_progress() as progress:
+        rows = eznas.yardsticks(
+            space,
+            networks=networks,
+            labels=counts,
+            folds=folds,
+            records=folder,
+            watcher=progress,
+            **measurement_keywords({**measurement, "workers": workers}),
+        )
+    content = {"by_folds": rows}
+    deliver(
+        content, target, as_json, lambda c: out.print(tables.folds_table(c["by_folds"], out.width))
+    )
+
+
+def _labels(text: str) -> int | None:
+    """The number that a text names; None for all."""
+    if text == ALL:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"--labels {text!r}: expected a number or {ALL}")
+    return int(text)

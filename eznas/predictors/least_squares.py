@@ -4,7 +4,6 @@ Orthogonal least squares (Chen, Billings & Luo, 1989) on short features finds in
 random population needs long for, so its formulas may also seed one.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -16,11 +15,13 @@ from torch import Tensor
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.formulas.expression import Expression, call, constant
+from eznas.formulas.interactions import Spread
 from eznas.formulas.parser import parse_any
 from eznas.metrics.normal import normal_scores
+from eznas.predictors.interactions import INTERACTIONS, Columns
 
 MAX_TERMS = 12
-FACTORS = 120  # features that products are formed of
+FACTORS = 120  # features that interactions are formed of
 _SAME = 1 - 1e-9  # correlation at which two features are the same to a linear model
 _EQUAL = 1e-9  # relative difference between gains that is rounding
 
@@ -53,20 +54,20 @@ def greedy_formulas(
     networks: int,
     max_terms: int = MAX_TERMS,
     factors: int = 0,
+    interactions: str = "products",
 ) -> list[Expression]:
     """Weighted sums of 1, 2, ... `max_terms` candidates, each the last with one more term and all
     weights fitted again; none if no candidate can be used.
 
     They are fitted to the normal scores of the accuracies of the first `networks`, with an
     intercept for each task. The features of the candidates must have been filled. With `factors`,
-    products of two of so many candidates (those that are selected first and those that correlate
-    best) are candidates too.
+    interactions (one of `INTERACTIONS`) of so many candidates are candidates too.
     """
     data = regression_data(candidates, table, tasks, networks)
     if data is None:
         return []
     if factors:
-        data = _with_products(data, factors)
+        data = with_interactions(data, interactions, factors)
     columns = forward_selection(data.x, data.y, max_terms)
     return [fitted_formula(data, columns[:terms]) for terms in range(1, len(columns) + 1)]
 
@@ -98,7 +99,8 @@ def regression_data_of(
     sizes = torch.tensor([len(t.accuracies[:networks]) for t in tasks])
     task = torch.arange(len(tasks)).repeat_interleave(sizes)[rows]
     values, y = scores[rows][:, usable], _centred(target[rows, None], task)[:, 0]
-    data = _standardised(values, y, task, features)
+    units = torch.ones(len(features), dtype=values.dtype)
+    data = _standardised(Columns(values, features, units, 0 * units), y, task)
     return data if data.features else None
 
 
@@ -115,71 +117,72 @@ def score_columns(
     return torch.from_numpy(columns.T.copy())
 
 
-def _standardised(
-    values: Tensor, y: Tensor, task: Tensor, features: list[Expression]
-) -> RegressionData:
-    """Values [rows, features] centred within tasks and scaled, without those that hardly vary."""
-    means = values.mean(0)
+def _standardised(columns: Columns, y: Tensor, task: Tensor) -> RegressionData:
+    """Columns centred within tasks and scaled, without those that hardly vary."""
+    means = columns.values.mean(0)
     # Divided by the largest before squaring: some features reach 1e43.
-    largest = (values - means).abs().amax(0)
+    largest = (columns.values - means).abs().amax(0)
     scale = torch.where(largest > 0, largest, 1.0)
-    centred = _centred((values - means) / scale, task)
+    centred = _centred((columns.values - means) / scale, task)
     deviation = centred.square().mean(0).sqrt()
     varies = (largest > 1e-9 * means.abs()) & (deviation > 1e-6)
     return RegressionData(
         x=(centred / deviation)[:, varies],
-        raw=((values - means) / (deviation * scale))[:, varies],
+        raw=((columns.values - means) / (deviation * scale))[:, varies],
         y=y,
         task=task,
-        features=[features[i] for i in varies.nonzero()[:, 0].tolist()],
-        means=means[varies],
-        deviations=(deviation * scale)[varies],
+        features=[columns.expressions[i] for i in varies.nonzero()[:, 0].tolist()],
+        means=(columns.offsets + columns.units * means)[varies],
+        deviations=(columns.units * (deviation * scale))[varies],
     )
 
 
 def forward_selection(x: Tensor, y: Tensor, max_terms: int) -> list[int]:
     """At most `max_terms` columns of x [rows, columns], each the one that reduces the squared error
     in y [rows] most beside those before it; it ends where none reduces it."""
-    x, residual, selected = x.clone(), y.clone(), list[int]()
+    # x and y stay as they are: what is left of them beside the selected columns is known from
+    # their products with orthonormal directions.
     total = x.square().sum(0)
+    unexplained, covariances = total.clone(), x.T @ y
+    directions, selected = x.new_zeros(len(x), 0), list[int]()
     for _ in range(max_terms):
-        unexplained = x.square().sum(0)
-        gains = (x.T @ residual).square() / unexplained
-        gains = torch.where(unexplained > 1e-6 * total, gains, -1.0)
+        gains = torch.where(
+            unexplained > 1e-6 * total, covariances.square() / unexplained, -torch.ones_like(total)
+        )
         largest = gains.max()
         if largest <= 0:
             break
         # The first of equal gains, whatever their last bits are.
         best = int((gains > largest * (1 - _EQUAL)).nonzero()[0, 0])
         selected.append(best)
-        direction = x[:, best] / unexplained[best].sqrt()
-        residual -= direction * (direction @ residual)
-        x -= direction[:, None] * (direction @ x)
+        direction = x[:, best]
+        for _ in range(2):  # once leaves rounding behind where little is unexplained
+            direction = direction - directions @ (directions.T @ direction)
+        direction = direction / direction.norm()
+        directions = torch.cat([directions, direction[:, None]], 1)
+        along = x.T @ direction
+        unexplained -= along.square()
+        covariances -= along * (direction @ y)
     return selected
 
 
-def _with_products(data: RegressionData, factors: int) -> RegressionData:
-    """The data with further columns: products of two of the factors, each minus its mean."""
-    factor_columns = _factors(data, factors)
-    first, second = torch.triu_indices(len(factor_columns), len(factor_columns))
-    raw = data.raw[:, factor_columns]
-    centred = [_less_mean(data, i) for i in factor_columns]
-    features = [
-        call("mul", centred[i], centred[j])
-        for i, j in zip(first.tolist(), second.tolist(), strict=True)
+def with_interactions(data: RegressionData, interactions: str, factors: int) -> RegressionData:
+    """The data with further columns: interactions (one of `INTERACTIONS`) of so many factors, the
+    features that are selected first and those that correlate best."""
+    columns = _factors(data, factors)
+    spreads = [
+        Spread(data.features[i], float(data.means[i]), float(data.deviations[i])) for i in columns
     ]
-    products = _standardised(raw[:, first] * raw[:, second], data.y, data.task, features)
-    pair_of = {feature: i for i, feature in enumerate(features)}
-    deviations = data.deviations[factor_columns]
-    scale = (deviations[first] * deviations[second])[[pair_of[f] for f in products.features]]
+    further = INTERACTIONS[interactions](data.raw[:, columns], spreads)
+    added = _standardised(further, data.y, data.task)
     return RegressionData(
-        x=torch.cat([data.x, products.x], 1),
-        raw=torch.cat([data.raw, products.raw], 1),
+        x=torch.cat([data.x, added.x], 1),
+        raw=torch.cat([data.raw, added.raw], 1),
         y=data.y,
         task=data.task,
-        features=data.features + products.features,
-        means=torch.cat([data.means, products.means]),
-        deviations=torch.cat([data.deviations, products.deviations * scale]),
+        features=data.features + added.features,
+        means=torch.cat([data.means, added.means]),
+        deviations=torch.cat([data.deviations, added.deviations]),
     )
 
 
@@ -196,13 +199,6 @@ def _factors(data: RegressionData, count: int) -> list[int]:
         if i not in columns and closest < _SAME:
             columns.append(i)
     return columns
-
-
-def _less_mean(data: RegressionData, column: int) -> Expression:
-    """A feature minus its mean, to a millionth of its deviation: the mean may be much larger."""
-    mean, deviation = float(data.means[column]), float(data.deviations[column])
-    digits = 6 + math.ceil(math.log10(max(abs(mean) / deviation, 1)))
-    return call("sub", data.features[column], constant(float(f"{mean:.{digits}g}")))
 
 
 def _centred(values: Tensor, task: Tensor) -> Tensor:

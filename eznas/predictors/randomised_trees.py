@@ -11,6 +11,7 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.feature_values import Array
 from eznas.formulas.expression import Expression
 from eznas.metrics.normal import normal_scores
+from eznas.predictors.feature_models import predictions, usable_scores
 from eznas.predictors.least_squares import score_columns
 
 Integers = npt.NDArray[np.int64]
@@ -30,12 +31,25 @@ def forest_scores(
     half of the candidates score gets -inf, the lowest score, as a formula would give it.
     """
     return [
-        _predictions(
+        predictions(
+            randomised_trees,
             score_columns(candidates, table, [task], table.networks).numpy(),
             normal_scores(task.accuracies[:networks]),
         )
         for task in tasks
     ]
+
+
+def randomised_trees(x: Array, y: Array, networks: Array, trees: int | None = None) -> Array:
+    """Predictions [networks] of so many trees (None: `TREES`) for features [networks, features],
+    fitted to x [fitted, features], the features of some of these networks, and y [fitted]."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    scale = _scale(networks)
+    count = TREES if trees is None else trees
+    model = ExtraTreesRegressor(count, max_features=SHARE, random_state=0).fit(x / scale, y)
+    result: Array = model.predict(networks / scale)
+    return result
 
 
 def cross_validated(scores: Array, accuracies: Array, folds: Integers, weights: Array) -> Array:
@@ -47,11 +61,13 @@ def cross_validated(scores: Array, accuracies: Array, folds: Integers, weights: 
     """
     from sklearn.ensemble import ExtraTreesRegressor
 
-    scored, x = _columns(scores)
-    predictions = np.full(len(scores), -np.inf)
+    scored, usable = usable_scores(scores)
+    x = scores[scored][:, usable]
+    x = x / _scale(x)
+    result = np.full(len(scores), -np.inf)
     targets = normal_scores(accuracies[scored])
     of_scored, fold, weight = np.zeros(len(x)), folds[scored], weights[scored]
-    for number in np.unique(fold) if x.shape[1] else ():
+    for number in np.unique(fold) if usable.any() else ():
         is_fitted_to = fold != number
         if is_fitted_to.any():
             trees = ExtraTreesRegressor(
@@ -59,30 +75,12 @@ def cross_validated(scores: Array, accuracies: Array, folds: Integers, weights: 
             )
             trees.fit(x[is_fitted_to], targets[is_fitted_to], weight[is_fitted_to])
             of_scored[~is_fitted_to] = trees.predict(x[~is_fitted_to])
-    predictions[scored] = of_scored
-    return predictions
+    result[scored] = of_scored
+    return result
 
 
-def _predictions(scores: Array, targets: Array) -> Array:
-    """Predictions [networks] from the candidates' scores [networks, candidates], by trees fitted to
-    the first networks, as many as there are targets."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    scored, x = _columns(scores)
-    is_fitted_to = np.flatnonzero(scored) < len(targets)
-    predictions = np.full(len(scores), -np.inf)
-    if is_fitted_to.any() and x.shape[1]:
-        trees = ExtraTreesRegressor(TREES, max_features=SHARE, random_state=0)
-        trees.fit(x[is_fitted_to], targets[scored[: len(targets)]])
-        predictions[scored] = trees.predict(x)
-    return predictions
-
-
-def _columns(scores: Array) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Which networks most of the candidates score, bool [networks], and the scores of these by the
-    candidates that score all of them, [scored networks, candidates], in a scale that float32 holds:
-    some features reach 1e43."""
-    scored = np.isfinite(scores).mean(1) > 0.5
-    x = scores[scored][:, np.isfinite(scores[scored]).all(0)]
+def _scale(x: Array) -> Array:
+    """What features [networks, features] are divided by so that float32 holds them, [features]:
+    some reach 1e43."""
     largest = np.abs(x).max(0, initial=0)
-    return scored, x / np.where(largest > 0, largest, 1)
+    return np.where(largest > 0, largest, 1)

@@ -64,6 +64,7 @@ from eznas.report.study_tables import (
     yardstick_table,
 )
 from eznas.report.supernet_tables import few_shot_table, supernet_table
+from eznas.report.yardstick_tables import folds_table
 
 __all__ = [
     "UNTESTED",
@@ -87,6 +88,7 @@ __all__ = [
     "feature_ranking_table",
     "few_shot_table",
     "final_table",
+    "folds_table",
     "formula_front_lines",
     "formula_front_table",
     "front_table",

@@ -1,15 +1,19 @@
 """Published scores, combinations and features on the command line."""
 
 import gzip
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import named_set
+from eznas.formulas.parser import parse
 from eznas.predictors import randomised_trees as trees
-from eznas.studies import features
-from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call
+from eznas.predictors.randomised_trees import randomised_trees
+from eznas.studies import features, yardsticks
+from tests.cli.calls import ARCHITECTURES, BATCH, FEW, SMALL, answer, call, complaint
 
 ONE = (*BATCH, "--workers", "1", "--dataset", SMALL)
 SAMPLE = ARCHITECTURES[300:15_600:2_200]
@@ -120,3 +124,38 @@ def test_features_answers_and_shows():
     assert sum(len(c) == 6 and c[4] == "8" for c in cells) == 18
     models = "".join(c[0].replace(" ", "") for c in cells if len(c) == 6)
     assert models.count("randomisedtrees") == 6
+
+
+YARDSTICKS = ("yardsticks", "--networks", "12", "--folds", "2", "--workers", "1")
+
+
+def test_yardsticks_answers_shows_and_saves(monkeypatch):
+    listed = [parse(text) for text in ("params", "log(params)", "sum_layers(layer_flops)")]
+    monkeypatch.setattr(yardsticks, "candidate_features", lambda _: listed)
+    monkeypatch.setitem(yardsticks.OTHERS, "randomised trees", partial(randomised_trees, trees=5))
+    command = (*YARDSTICKS, "--records", "yardsticks-store", "--labels", "4", "--labels", "all")
+    rows = answer(*command, "--save", "saved-yardsticks")["by_folds"]
+    assert {row["labels"] for row in rows} == {4, 6}
+    assert Path("yardsticks-store/nasbench201/features.gz").is_file()
+    saved = json.loads(Path("saved-yardsticks/yardsticks.json").read_text())
+    assert saved == {"command": " ".join(["eznas", *command, "--json"]), "by_folds": rows}
+    page = Path("saved-yardsticks/README.md").read_text()
+    assert "Models of short features by 2 folds of 12 networks of the search part" in page
+    outcome = call(*command)
+    assert outcome.code == 0
+    assert outcome.out.count("kernel ridge") == 4
+    assert "sizes and paths (3): tau by 2 folds" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--labels", "al"], ["--labels 'al'", "a number or all"]),
+        (["--labels", "1"], ["labels 1", "2"]),
+        (["--folds", "9"], ["folds 9", "each needs 2"]),
+        (["--space", "nasbench2"], ["nasbench2"]),
+    ],
+)
+def test_bad_input_to_yardsticks(options, expected):
+    line = complaint(*YARDSTICKS, *options)
+    assert all(part in line for part in expected), line

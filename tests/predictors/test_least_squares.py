@@ -4,13 +4,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from eznas.benchmarks import Task
 from eznas.evolution.fitness import evaluate_fitness
 from eznas.evolution.grammar import to_nodes
 from eznas.formulas.parser import parse
 from eznas.metrics.normal import normal_scores
-from eznas.predictors.least_squares import greedy_formulas
+from eznas.predictors.interactions import INTERACTIONS
+from eznas.predictors.least_squares import forward_selection, greedy_formulas
 from tests.evolution.made_up import MadeUp, table_of
 from tests.predictors.made_up import (
     ACCURACIES,
@@ -157,6 +159,10 @@ def centred(values):
     return values - values.mean()
 
 
+def standardised(values):
+    return centred(values) / values.std()
+
+
 def squared_errors(formulas, table, tasks):
     """The squared error of each formula, every task with an intercept of its own."""
     targets = [centred(normal_scores(t.accuracies[:COUNT])) for t in tasks]
@@ -197,6 +203,35 @@ def test_a_planted_product_is_found(planted, factors):
     assert max(fitness_of(formulas_without_products, table)) < 0.6
 
 
+BENT = {A: np.where(QUANTILES < 0, 2 * QUANTILES, QUANTILES / 9)}
+
+
+@pytest.mark.parametrize(("name", "larger"), [("max", np.maximum), ("min", np.minimum)])
+def test_a_planted_extreme_is_found(name, larger):
+    a, b = (standardised(normal_draws(key)) for key in "ab")
+    planted, candidates = {A: 1e6 + 1e3 * a, B: -7 + b}, [c for c in CANDIDATES if c.text in (A, B)]
+    table, tasks = filled(planted, candidates), [Task("task", 0, larger(a, b))]
+    settings = {"factors": 2, "interactions": "min and max"}
+    formulas = greedy_formulas(candidates, table, tasks, COUNT, **settings)
+    [term] = terms_of(formulas[0])
+    assert (term.name, features_of(term)) == (name, {A, B})
+    without = greedy_formulas(candidates, table, tasks, COUNT)
+    fitness, fitness_without = fitness_of([formulas[0], without[-1]], table, tasks)
+    assert fitness > 0.98 > 0.1 + fitness_without
+
+
+def test_hinges_straighten_a_bent_feature():
+    """Between five quantiles an increasing function is followed by straight pieces."""
+    candidates = [c for c in CANDIDATES if c.text in BENT]
+    table = filled(BENT, candidates)
+    bent = greedy_formulas(candidates, table, TASKS, COUNT)
+    settings = {"factors": 1, "interactions": "hinges"}
+    formulas = greedy_formulas(candidates, table, TASKS, COUNT, **settings)
+    assert {t.name for f in formulas for t in terms_of(f)} >= {"min"}
+    errors = squared_errors([bent[-1], formulas[-1]], table, TASKS)
+    assert errors[1] < 0.3 * errors[0]
+
+
 def test_products_are_of_the_factors_alone():
     planted = {A: normal_draws("A"), **dict.fromkeys([B], QUANTILES + 0.5 * normal_draws("noise"))}
     formulas = fitted(planted, factors=1, max_terms=30)
@@ -226,10 +261,10 @@ SCALES = {  # means and deviations of features
 }
 
 
-@pytest.mark.parametrize("factors", [0, 10])
+@pytest.mark.parametrize("form", ["", *INTERACTIONS])
 @pytest.mark.parametrize("scale", SCALES)
-def test_the_printed_formula_is_what_was_fitted(scale, factors):
-    """It equals another fit: least squares on the features themselves, and on their products."""
+def test_the_printed_formula_is_what_was_fitted(scale, form):
+    """It equals another fit: least squares on the features, and on their interactions."""
     mean, deviation = SCALES[scale]
     tasks = [Task("first", 0, ACCURACIES), Task("second", 1, np.roll(ACCURACIES, 1))]
     planted = {c.text: mean + deviation * normal_draws(c.text) for c in CANDIDATES}
@@ -237,7 +272,8 @@ def test_the_printed_formula_is_what_was_fitted(scale, factors):
     planted[B] = mean + deviation * SIGNS
     planted[C] = mean + deviation * SIGNS * (QUANTILES + 0.3 * normal_draws("noise"))
     table = filled(planted, contexts=2)
-    formulas = greedy_formulas(CANDIDATES, table, tasks, COUNT, factors=factors)
+    settings = {"factors": 10, "interactions": form} if form else {}
+    formulas = greedy_formulas(CANDIDATES, table, tasks, COUNT, **settings)
     assert len(formulas) >= len(CANDIDATES)
     target = np.concatenate([centred(normal_scores(t.accuracies[:COUNT])) for t in tasks])
     for formula in formulas:
@@ -248,7 +284,9 @@ def test_the_printed_formula_is_what_was_fitted(scale, factors):
         expected = x @ np.linalg.solve(x.T @ x + penalty, x.T @ target)
         printed = np.concatenate([centred(s) for s in scores(formula, table, tasks)])
         np.testing.assert_allclose(printed, expected, rtol=0, atol=2e-4)
-    assert [features_of(p) for p in products(formulas[0])] == ([{B, C}] if factors else [])
+    assert [features_of(p) for p in products(formulas[0])] == (
+        [{B, C}] if form == "products" else []
+    )
 
 
 def values(term, table, tasks):
@@ -279,3 +317,21 @@ def test_a_product_that_is_a_constant_is_ignored():
     formulas = fitted({A: SIGNS}, CANDIDATES[:1], factors=3)
     assert [features_of(f) for f in formulas] == [{A}]
     assert not products(formulas[0])
+
+
+@pytest.mark.parametrize("near", [1e-1, 2e-3])
+def test_the_next_column_reduces_the_error_most(near):
+    """As least squares on every set of columns says, some of which are nearly dependent."""
+    random = np.random.default_rng(4)
+    x = random.normal(size=(60, 20))
+    x[:, 10:] = x[:, :10] + near * random.normal(size=(60, 10))
+    x -= x.mean(0)
+    y = centred(x[:, ::3].sum(1) + random.normal(size=60))
+    selected = forward_selection(torch.from_numpy(x), torch.from_numpy(y), 8)
+
+    def error(columns):
+        return np.linalg.lstsq(x[:, columns], y)[1][0]
+
+    for terms, column in enumerate(selected):
+        errors = {i: error([*selected[:terms], i]) for i in range(20) if i not in selected[:terms]}
+        assert errors[column] == pytest.approx(min(errors.values()), rel=1e-7)

@@ -1,0 +1,105 @@
+"""Yardsticks by folds: a table for a terminal, and the section of a page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+
+from eznas.report.cells import UNDEFINED, WIDTH, bare, interval_texts
+from eznas.report.correlation_tables import sections
+from eznas.report.markdown import Column, text
+from eznas.report.markdown import table as markdown_table
+
+Row = Mapping[str, Any]
+
+_GREEDY = "so many terms: greedy least squares"
+_COLUMNS = (
+    f"{_GREEDY}; nodes: of its formula, a mean over folds; labels: networks fitted to. Components "
+    "are whole in a fold; models are\nfitted to the other folds and rank the networks of theirs. "
+    "tau: Kendall's with accuracy, a mean over folds, with 95 % intervals from\na bootstrap of "
+    "components, the same draws in all rows; mean: over the data sets."
+)
+
+
+def folds_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
+    """Tau by data set, and the mean with its 95 % interval: a table for each set of features, a
+    section for each number of labels; `rows` are those of `eznas.studies.yardsticks`."""
+    by_language: dict[str, list[Row]] = {}
+    for row in rows:
+        by_language.setdefault(_language(row), []).append(row)
+    return Group(*(_of_language(some, width) for some in by_language.values()), _GREEDY)
+
+
+def _of_language(rows: Sequence[Row], width: int) -> Group:
+    shown = [{"model": _model(row), "dataset": f"{row['labels']:,} labels"} for row in rows]
+    columns: dict[str, Sequence[str]] = {
+        "nodes": [_nodes(row) for row in rows],
+        **{
+            dataset: [_number(row["tau"][dataset][0]) for row in rows] for dataset in rows[0]["tau"]
+        },
+        "mean [95 %]": interval_texts([(v[0], v[1], v[2]) for v in (row["mean"] for row in rows)]),
+    }
+    title = f"{_language(rows[0])}: tau {_sample(rows[0])}"
+    return sections(title, "model", shown, columns, width, _notes(rows))
+
+
+def described_folds(content: Mapping[str, Any]) -> str:
+    """The first sentence of the section of yardsticks by folds."""
+    return f"Models of short features {_sample(content['by_folds'][0])}"
+
+
+def tables_of_folds(content: Mapping[str, Any]) -> Iterator[str]:
+    """All rows, with all intervals, and what the columns mean."""
+    rows = content["by_folds"]
+    cells = [_cells(row) for row in rows]
+    columns: list[Column] = [(heading, text(heading)) for heading in cells[0]]
+    yield markdown_table(columns, cells)
+    yield _COLUMNS
+    yield from _notes(rows)
+
+
+def _cells(row: Row) -> dict[str, str]:
+    """Heading -> text of a row of the page."""
+    intervals = {**row["tau"], "mean": row["mean"]}
+    return {
+        "model": _model(row),
+        "features": _language(row),
+        "labels": f"{row['labels']:,}",
+        "nodes": _nodes(row),
+        **{f"{name} [95 %]": interval_texts([tuple(v)])[0] for name, v in intervals.items()},
+    }
+
+
+def _sample(row: Row) -> str:
+    return (
+        f"by {row['folds']} folds of {row['networks']:,} networks of the search part of "
+        f"{row['space']}, {row['accuracy']} accuracy"
+    )
+
+
+def _language(row: Row) -> str:
+    return f"{row['language']} ({row['features']:,})"
+
+
+def _model(row: Row) -> str:
+    if row["terms"] is None:
+        return str(row["model"])
+    return f"{row['model']}, {row['terms']} terms"
+
+
+def _nodes(row: Row) -> str:
+    return "" if row["nodes"] is None else f"{row['nodes']:.0f}"
+
+
+def _number(value: float | None) -> str:
+    return UNDEFINED if value is None else bare(value)
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    """A line for each row whose model gave networks no score."""
+    return [
+        f"{_model(row)}, {_language(row)}, {row['labels']:,} labels: no score for "
+        f"{max(row['undefined'].values())} networks"
+        for row in rows
+        if "undefined" in row
+    ]

@@ -1,0 +1,295 @@
+"""Yardsticks of a search: how well models of stored short features rank networks that they were
+not fitted to, by folds of whole components. Nothing that is held out is looked at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from eznas.benchmarks import Benchmark, Task
+from eznas.benchmarks.loading import load as load_benchmark
+from eznas.discovery.callbacks import Callback, NoCallback
+from eznas.discovery.config import Config
+from eznas.discovery.records import listed_features, records_folder, stores_for
+from eznas.discovery.setup import contexts_for
+from eznas.errors import InputError
+from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.network_scores import table_of
+from eznas.evaluation.stored_workers import Measuring, started
+from eznas.formulas.candidates import SIZES, candidate_features
+from eznas.formulas.expression import Expression
+from eznas.metrics import bootstrap_weights, component_folds, interval, undefined_scores
+from eznas.metrics.normal import normal_scores
+from eznas.metrics.ranks import taus
+from eznas.metrics.resampling import by_defined
+from eznas.predictors.feature_models import FeatureModel, kernel_ridge, predictions
+from eznas.predictors.interactions import INTERACTIONS
+from eznas.predictors.least_squares import (
+    RegressionData,
+    fitted_formula,
+    forward_selection,
+    regression_data_of,
+    score_columns,
+    with_interactions,
+)
+from eznas.predictors.randomised_trees import randomised_trees
+from eznas.statistics.catalogue import PATHS
+from eznas.studies.records import networks_of
+from eznas.system.arguments import checked, whole
+from eznas.system.files import plain
+
+Array = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+LABELS = (500, None)  # networks that models are fitted to; None: all that are not ranked
+FOLDS = 5
+REPLICATES = 1000  # of the bootstrap behind an interval
+LINEAR = "linear"
+GREEDY = {LINEAR: (6, 12, 24), **dict.fromkeys(INTERACTIONS, (12, 24))}  # -> numbers of terms
+FACTORS = 60  # features that interactions are formed of
+TREES = 100
+OTHERS: Mapping[str, FeatureModel] = {
+    "randomised trees": partial(randomised_trees, trees=TREES),
+    "kernel ridge": kernel_ridge,
+}
+
+
+@dataclass(eq=False)
+class _Outcome:
+    """What a model gave for networks of folds that it was not fitted to: `scores` [tasks,
+    networks], NaN where it gave none; `nodes` of its formulas and numbers of `labels`, by fold."""
+
+    scores: Array
+    nodes: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class _Language:
+    """The features that models choose from, and their `scores` [tasks, networks, features]."""
+
+    features: Sequence[Expression]
+    table: FeatureTable
+    tasks: Sequence[Task]
+    scores: Tensor
+
+
+Key = tuple[str, int | None, str, int | None]  # language, labels, model, terms
+Model = tuple[str, int | None]  # its name, and terms where it is a formula
+Ranked = tuple[Model, Array, int | None]  # a model, its scores [tasks, ranked networks], nodes
+
+
+@checked
+def yardsticks(
+    space: str = "nasbench201",
+    *,
+    networks: int | None = None,
+    labels: Sequence[int | None] = LABELS,
+    folds: int = FOLDS,
+    device: str = "cpu",
+    workers: int = 1,
+    records: str | None = None,
+    watcher: Callback | None = None,
+) -> list[dict[str, Any]]:
+    """Kendall's tau that models of short features reach on networks of the search part of a space
+    which they were not fitted to: a row for each set of features, number of labels and model.
+
+    Components are divided into `folds`. For each fold all models are fitted to the first so many
+    (`labels`; None, or more than there are: all) networks of the other folds, and rank those of the
+    fold. Greedy least squares ("linear", and with the interactions "products", "min and max" or
+    "hinges") is fitted to all data sets together and gives a formula; randomised trees and kernel
+    ridge regression are fitted to each by itself.
+    `networks`: the first of the search part, at most (None: as `build_records`). What is not stored
+    of their features is measured, as a search measures. `records`: see `eznas.discovery.records`.
+
+    A row has the keys space, accuracy (its kind), networks, folds, language (the features to choose
+    from), features (their number), labels (mean over folds), model, terms and nodes of its formulas
+    (the latter a mean over folds; None where there is none), tau (data set -> [tau, low, high], a
+    mean over folds with a 95 % interval from a bootstrap of components, the same draws for all
+    rows) and mean, the same over data sets. Where a model gives networks no score, tau is over the
+    others, and their number stands under undefined (data set -> number). Raises `InputError` for an
+    argument that cannot be used.
+    """
+    whole("folds", folds, 2)
+    if not labels:
+        raise InputError("labels: expected one number or more")
+    for count in labels:
+        if count is not None:
+            whole("labels", count, 2)
+    sample = networks_of(load_benchmark(space), "search", networks)
+    places = component_folds(sample.components, folds)
+    smallest = np.bincount(places, minlength=folds).min()
+    if smallest < 2:
+        raise InputError(f"folds {folds}: each needs 2 networks, {space} has {len(places)}")
+    most = len(places) - smallest  # networks that are not in a fold: so many labels are all
+    labels = list(dict.fromkeys(n if n is not None and n < most else None for n in labels))
+    config = Config.model_validate({"measurement": {"device": device}})
+    candidates = candidate_features(config.evolution.statistics)
+    languages = {
+        "all features": candidates,
+        "sizes and paths": [f for f in candidates if set(f.statistics()) <= {*SIZES, *PATHS}],
+    }
+    callback = watcher or NoCallback()
+    with one_thread():
+        table = _table(sample, config, candidates, records, workers, callback)
+        outcomes = _outcomes(languages, table, sample.tasks(), places, labels, callback)
+        figures = _figures([outcome.scores for outcome in outcomes.values()], sample, places)
+    common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
+    common |= {"networks": len(places), "folds": folds}
+    return [
+        common | {"features": len(languages[key[0]])} | _described(key, outcome) | of_model
+        for (key, outcome), of_model in zip(outcomes.items(), figures, strict=True)
+    ]
+
+
+def _table(
+    sample: Benchmark,
+    config: Config,
+    candidates: Sequence[Expression],
+    records: str | None,
+    workers: int,
+    callback: Callback,
+) -> FeatureTable:
+    """The values of candidates on all networks of a sample, measured where they are not stored."""
+    contexts, count = contexts_for(sample, config), len(sample.architectures)
+    team = started(
+        partial(Evaluator, contexts, keep=False, lenient=True),
+        workers,
+        contexts,
+        stores_for(contexts, records_folder(records)),
+        Measuring(f"measuring up to {count} networks of {sample.source}", count, callback),
+        lenient=True,
+        listed=listed_features(config.evolution.statistics, ()),
+    )
+    try:
+        table = table_of(sample, team)
+        table.fill(candidates, count)
+    finally:
+        team.close()
+    return table
+
+
+def _outcomes(
+    languages: Mapping[str, Sequence[Expression]],
+    table: FeatureTable,
+    tasks: Sequence[Task],
+    places: Integers,
+    labels: Sequence[int | None],
+    callback: Callback,
+) -> dict[Key, _Outcome]:
+    """What all models gave; `places`: the fold of each network [networks]."""
+    outcomes: dict[Key, _Outcome] = {}
+    steps = len(languages) * len(labels) * len(places)
+    progress, done = callback.phase("fitting models, by folds", steps), 0
+    for name, features in languages.items():
+        columns = score_columns(features, table, tasks, table.networks)
+        scores = columns.view(len(tasks), table.networks, len(features))
+        language = _Language(features, table, tasks, scores)
+        for count in labels:
+            for fold in range(int(places.max()) + 1):
+                fitted, ranked = np.flatnonzero(places != fold)[:count], places == fold
+                for (model, terms), ranks, nodes in _ranked(language, fitted, ranked.nonzero()[0]):
+                    missing = np.full((len(tasks), len(places)), np.nan)
+                    key = (name, count, model, terms)
+                    outcome = outcomes.setdefault(key, _Outcome(missing))
+                    outcome.scores[:, ranked] = ranks
+                    outcome.labels.append(len(fitted))
+                    outcome.nodes += [] if nodes is None else [nodes]
+                done += int(ranked.sum())
+                if progress is not None:
+                    progress(done, steps)
+    return outcomes
+
+
+def _ranked(language: _Language, fitted: Integers, ranked: Integers) -> Iterator[Ranked]:
+    """All models, fitted to some networks (indices), and their scores of others."""
+    tasks = [Task(t.dataset, t.context, t.accuracies[fitted]) for t in language.tasks]
+    scores = language.scores[:, fitted].flatten(0, 1)
+    data = regression_data_of(scores, language.features, tasks, len(fitted))
+    for form, numbers_of_terms in GREEDY.items():
+        formulas = {} if data is None else _formulas(data, form, numbers_of_terms)
+        for terms in numbers_of_terms:
+            formula = formulas.get(terms)
+            if formula is None:
+                yield (form, terms), np.full((len(tasks), len(ranked)), np.nan), None
+                continue
+            values = [
+                language.table.scores(formula, task.context, language.table.networks).values[ranked]
+                for task in tasks
+            ]
+            yield (form, terms), np.stack(values), formula.size
+    by_task = language.scores[:, np.concatenate([fitted, ranked])].numpy()
+    for name, model in OTHERS.items():
+        values = [
+            predictions(model, of_task, normal_scores(task.accuracies))[len(fitted) :]
+            for task, of_task in zip(tasks, by_task, strict=True)
+        ]
+        yield (name, None), np.stack(values), None
+
+
+def _formulas(
+    data: RegressionData, form: str, numbers_of_terms: Sequence[int]
+) -> dict[int, Expression]:
+    """Number of terms -> the greedy formula with so many, or with fewer where there are no more."""
+    if form != LINEAR:
+        data = with_interactions(data, form, FACTORS)
+    columns = forward_selection(data.x, data.y, max(numbers_of_terms))
+    return {n: fitted_formula(data, columns[:n]) for n in numbers_of_terms if columns}
+
+
+def _described(key: Key, outcome: _Outcome) -> dict[str, Any]:
+    language, _, model, terms = key
+    nodes = float(np.mean(outcome.nodes)) if outcome.nodes else None
+    labels = round(float(np.mean(outcome.labels)))
+    of_model = {"model": model, "terms": terms, "nodes": nodes}
+    return {"language": language, "labels": labels, **of_model}
+
+
+def _figures(scores: Sequence[Array], sample: Benchmark, places: Integers) -> list[dict[str, Any]]:
+    """Tau of each model's scores [tasks, networks] by data set and on average, with intervals."""
+    draws = bootstrap_weights(sample.components, REPLICATES)
+    weights = np.vstack([np.ones((1, len(places))), draws])
+    by_dataset = {
+        task.dataset: _mean_taus(
+            np.stack([of_model[number] for of_model in scores]), task.accuracies, weights, places
+        )
+        for number, task in enumerate(sample.tasks())
+    }
+    means = np.mean([*by_dataset.values()], 0)
+    rows = []
+    for number, of_model in enumerate(scores):
+        missing = undefined_scores(of_model).sum(1).tolist()
+        counts = {d: count for d, count in zip(by_dataset, missing, strict=True) if count}
+        row = {
+            "tau": {d: _with_interval(values[number]) for d, values in by_dataset.items()},
+            "mean": _with_interval(means[number]),
+        }
+        rows.append(plain(row) | ({"undefined": counts} if counts else {}))
+    return rows
+
+
+def _mean_taus(scores: Array, accuracies: Array, weights: Array, places: Integers) -> Array:
+    """The mean over folds of tau of scores [models, networks] under weights [replicates, networks]:
+    [models, replicates]."""
+    by_fold = []
+    for fold in range(int(places.max()) + 1):
+        ranked = places == fold
+        of_fold = np.empty((len(scores), len(weights)))
+        for models, defined in by_defined(scores[:, ranked]):
+            networks = np.flatnonzero(ranked)[defined]
+            of_fold[models] = taus(
+                scores[models][:, networks], accuracies[networks], weights[:, networks]
+            )
+        by_fold.append(of_fold)
+    mean: Array = np.mean(by_fold, 0)
+    return mean
+
+
+def _with_interval(values: Array) -> list[float]:
+    """The first of some values [1 + replicates], with the interval of the others."""
+    return [float(values[0]), *interval(values[1:])]
