@@ -87,7 +87,8 @@ class Sample:
                 coverage = self.sums.coverage(formula)
                 fitness = fitness_of(by_task, self.reference)
                 result = FitnessResult(tuple(by_task.tolist()), fitness, "", coverage)
-                self.results[fitted.text] = result
+                # Terms in another order may give other last bits: the first result stands.
+                self.results.setdefault(fitted.text, result)
                 self.set_fitness(fitted)
                 return fitted
         [exact] = self.exact([individual.expression])

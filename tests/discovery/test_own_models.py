@@ -82,7 +82,7 @@ def test_small_data_makes_a_small_search():
     assert (set_by_user.generations, set_by_user.population) == (20, 30)
     assert fitted_to(Config(), 5) == Config()
     with pytest.raises(InputError, match=r"'evolution\.networks': not with models of your own"):
-        fitted_to(read(settings={"networks": 200}), 40)
+        fitted_to(read(settings={"networks": 500}), 40)
 
 
 def test_a_run_on_own_models_is_cross_validated_and_repeatable(home):

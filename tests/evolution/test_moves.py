@@ -26,7 +26,7 @@ def seeded():
 def moves(fits=None, without=(), candidates=CANDIDATES, **settings):
     primitives = [name for name in DEFAULT_PRIMITIVES if name not in without]
     grammar = Grammar(("layer_params", "params"), candidates, primitives)
-    config = EvolutionConfig(**{"fit": True, "price": 0.0} | settings)
+    config = EvolutionConfig(**{"fit": True, "price": 0.0, "max_nodes": 80} | settings)
     return Moves(fits or sums(), config, grammar, candidates)
 
 
