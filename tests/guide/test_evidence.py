@@ -1,7 +1,9 @@
 """Numbers of the guide's evidence stand in a study's JSON, to the printed digits."""
 
+import numpy as np
 import pytest
 
+from eznas.formulas.parser import parse
 from eznas.report.search_tables import ahead
 from tests.guide.evidence import (
     DATASETS,
@@ -81,8 +83,35 @@ def test_the_hybrid_s_claim_on_many_networks(networks, file):
     assert f"{content(file)['rows'][0]['networks']:,}" in networks
 
 
+def test_five_seeds():
+    *shown, mean, deviation = tables("evidence-runs", "Five seeds on NAS-Bench-201")[0]
+    assert [row["seed"] for row in shown] == ["1", "2", "3", "4", "5"]
+    taus = []
+    for row in shown:
+        file = f"quick-seed-{row['seed']}/result.json"
+        result = content(file)
+        assert int(row["seconds"]) == round(result["seconds"])
+        assert int(row["nodes"]) == parse(result["formula"]).size <= 40
+        held_out, against = rows_of(file, part="held_out"), rows_of(file, **MINUS)
+        champion = [{"proxy": "champion"} | row]
+        columns = {
+            "tau": ("tau",),
+            "partial rho": ("partial_rho",),
+            "rho of the top tenth": ("top10_rho",),
+        }
+        assert not list(differences(champion, held_out, columns))
+        for proxy in ("jacob_cov_x_params", "greedy"):
+            heading = f"minus {proxy.replace('_x_', ' x ')}"
+            minus = [{"proxy": proxy} | row]
+            assert not list(differences(minus, against, {heading: PAIRED["tau"]}))
+        taus.append([held_out["champion", dataset]["tau"] for dataset in DATASETS])
+    assert mean["tau"] == " / ".join(f"{value:.3f}" for value in np.mean(taus, 0))
+    spread = np.std(taus, 0, ddof=1)
+    assert deviation["tau"] == " / ".join(f"{value:.3f}".lstrip("0") for value in spread)
+
+
 def test_three_seeds():
-    shown = tables("evidence-runs", "Three seeds on NAS-Bench-201")[0]
+    shown = tables("evidence-runs", "Three earlier seeds")[0]
     assert [row["seed"] for row in shown] == ["1", "2", "3"]
     for row in shown:
         file = f"quick-{row['seed']}/result.json"
@@ -105,7 +134,7 @@ def columns_differ(row, rows, proxy, datasets):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_networks_of_three_seeds(seed):
-    shown = tables("evidence-runs", "Three seeds on NAS-Bench-201")[1]
+    shown = tables("evidence-runs", "Three earlier seeds")[1]
     rows = rows_of(f"quick-{seed}/result.json", part="held_out")
     datasets = dict(zip(("CIFAR-10", "CIFAR-100", "ImageNet16-120"), DATASETS, strict=True))
     names = [row["proxy"] for row in shown]
