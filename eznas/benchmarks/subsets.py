@@ -134,8 +134,8 @@ def not_searched(
     """
     part = _without(benchmark, others, searched + helped, order)
     used = order(benchmark, min(searched + helped, len(benchmark.split.search))).components
-    names = {len(used): "search part, not searched", searched: "helped to choose the champion"}
-    for size, name in names.items():
+    names = (len(used), "search part, not searched"), (searched, "helped to choose the champion")
+    for size, name in names:
         is_used = np.isin(benchmark.components[part], used[:size])
         left = part[~is_used]
         if len(left) >= LEAST_UNUSED:

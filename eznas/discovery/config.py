@@ -59,15 +59,15 @@ EZNAS_TENSORS = (
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
-    # Sums of short terms whose weights are fitted: more networks, since their fit is by folds.
+    # Sums of short terms whose weights are fitted.
     "sums": {
         "evolution.fit": True,
         "evolution.generations": 20,
         "evolution.max_nodes": 80,
         "evolution.price": 2e-4,
     },
-    # One formula for any network: from four spaces, each of which counts alike and gives as many
-    # networks as it has. Other seeds are not defined on all networks.
+    # One formula for any network, from four spaces that count alike. Other seeds are not defined on
+    # all networks.
     "general": {
         "tasks": ("nasbench201", "nasbench101:test", "nasbench-macro", "naap440"),
         "evolution.alike": True,

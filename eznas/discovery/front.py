@@ -85,7 +85,7 @@ def front(
 
     The front is kept in the run's folder, in `front.json`, and taken from there as long as the
     archive stays as it is, unless `again` is set. Raises `InputError` for an unknown run, one
-    without a formula, a space whose search part has been used up, a network that cannot be
+    without a formula, spaces whose search parts have all been used up, a network that cannot be
     measured, and a folder that cannot be written.
     """
     folder, at_most = RunFolder.find(run), whole("networks", networks, 2)

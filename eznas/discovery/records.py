@@ -22,6 +22,10 @@ def records_folder(records: str | None) -> Path | None:
     `features` in the data folder, and None where that cannot be found."""
     if records is not None:
         return None if records == NONE else Path(records)
+    return _usual_folder()
+
+
+def _usual_folder() -> Path | None:
     try:
         return data_folder() / "features"
     except InputError:
@@ -30,8 +34,8 @@ def records_folder(records: str | None) -> Path | None:
 
 def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, FeatureStore]:
     """The feature store of each context, by its number: that of its space in a folder (None: there
-    are no stores), which begins with the values that ship. A user's own models have none: their
-    values change with their code.
+    are no stores); in the data folder it begins with the values that ship. A user's own models have
+    none: their values change with their code.
 
     Raises `InputError` for a store that is damaged or of another space.
     """
@@ -39,7 +43,8 @@ def stores_for(contexts: Sequence[Context], folder: Path | None) -> dict[int, Fe
     for context in contexts:
         name = context.space.name
         if folder is not None and not context.presented and name not in stores:
-            _unpack(folder, name)
+            if folder == _usual_folder():
+                _unpack(folder, name)
             stores[name] = FeatureStore(folder / name, name)
     return {
         number: stores[context.space.name]

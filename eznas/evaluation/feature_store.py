@@ -135,6 +135,12 @@ class FeatureStore:
         self._blocks += blocks
         self._is_scattered = True
 
+    def forget(self, config: MeasurementConfig) -> None:
+        """Drop all values under a config, after `claim`. Raises `InputError` if writing fails."""
+        self._blocks = [block for block in self._blocks if block.measurement != config.key]
+        write_whole(self._file, compressed(list(merged(self._blocks))))
+        self._describe([config])
+
     def compact(self) -> None:
         """Rewrite the file, where something was added, with as few tables as possible, sorted: it
         gets smaller, and stores of equal values get equal files. Raises `InputError` if writing

@@ -196,7 +196,8 @@ class StoredWorkers:
         return store if self._usable.get(context) else None
 
     def _agrees(self, context: int, store: FeatureStore) -> bool:
-        """Whether the values of a store are by the present build of torch, or agree with it."""
+        """Whether the values of a store are by the present build of torch, or agree with it. Those
+        that ship with the package, of no build, are dropped where they differ."""
         config = self.contexts[context].measurement
         builds, networks = store.builds(config.key), store.networks(config.key)
         if not networks or present_build() in builds:
@@ -205,9 +206,17 @@ class StoredWorkers:
         differences = self._differences(context, store, some)
         feature = max(differences, key=lambda feature: differences[feature], default="")
         if feature and (difference := differences[feature]) > TOLERANCE:
+            if not builds and self._claimed(context, store):
+                store.forget(config)
+                self.measuring.callback.note(
+                    f"{store.path}: the values that ship differ from this machine's ({feature}: by "
+                    f"{difference:.0e}): they are dropped, and measured where they are needed"
+                )
+                return True
             self.measuring.callback.note(
-                f"{store.path}: its values are by torch {', '.join(builds)}, and those by torch "
-                f"{present_build()} differ ({feature}: by {difference:.0e}): none are used"
+                f"{store.path}: its values are by torch {', '.join(builds) or 'elsewhere'}, and "
+                f"those by torch {present_build()} differ ({feature}: by {difference:.0e}): none "
+                "are used"
             )
             return False
         if self._claimed(context, store):
@@ -230,7 +239,8 @@ class StoredWorkers:
         finite, now_finite = np.isfinite(stored.values), np.isfinite(present.values)
         both = known & finite & now_finite
         largest = np.where(both, abs(stored.values), 0).max(1, keepdims=True)
-        gaps = np.abs(stored.values - present.values, where=both, out=np.zeros(both.shape))
+        gaps = np.zeros(both.shape)
+        gaps[both] = np.abs(stored.values[both] - present.values[both])
         gaps = np.divide(gaps, largest, where=gaps > 0, out=np.zeros(gaps.shape))
         gaps[known & (finite != now_finite)] = np.inf
         return dict(zip(features, gaps.max(1).tolist(), strict=True))

@@ -1,6 +1,7 @@
 """The settings of an evolution, each with its default."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -150,6 +151,15 @@ class EvolutionConfig(BaseModel):
 
     max_terms: int | None = Field(None, ge=1, description="Terms that a formula adds up at most.")
     max_constants: int | None = Field(None, ge=0, description="Constants of a formula at most.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _begin_with_as_many_at_most(cls, settings: Any) -> Any:
+        """The sample of the first generations is no larger than the later one, unless it is set."""
+        if isinstance(settings, Mapping) and isinstance(most := settings.get("networks"), int):
+            first = cls.model_fields["first_networks"].default
+            return {"first_networks": min(first, max(most, 8)), **settings}
+        return settings
 
     @model_validator(mode="after")
     def _check_sample_does_not_shrink(self) -> "EvolutionConfig":

@@ -1,5 +1,6 @@
 """Feature stores of runs: they save measuring and change no result."""
 
+import json
 from functools import partial
 
 import pytest
@@ -12,8 +13,8 @@ from eznas.discovery.search import search_table
 from eznas.discovery.setup import prepare
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import Evaluator
-from eznas.evaluation.feature_store import FeatureStore
-from eznas.evaluation.stored_workers import Measuring, started
+from eznas.evaluation.feature_store import FeatureStore, present_build
+from eznas.evaluation.stored_workers import Measuring, StoredWorkers, started
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
 from eznas.studies.records import build_records
@@ -35,6 +36,9 @@ class Phases(NoCallback):
 
     def note(self, text):
         self.heard.append(text)
+
+
+SHORT = tiny(generations=0, population=8, offspring=8, networks=8, **{"evidence.networks": 0})
 
 
 @pytest.fixture
@@ -118,29 +122,56 @@ def test_contexts_of_one_space_share_its_store(tmp_path):
     assert stores_for(setup.contexts, None) == {}
 
 
-def test_a_store_begins_with_the_values_that_ship(home, monkeypatch):
+@pytest.fixture
+def shipped(home, monkeypatch):
+    """The values of a run that ship, as the command that makes them leaves them: of no build."""
+    evolve(SHORT, name="measured", records="shipped")
+    folder = home / "shipped" / "nasbench201"
+    described = json.loads((folder / "measurement.json").read_text())
+    for config in described["measurement"].values():
+        config["torch"] = []
+    (folder / "measurement.json").write_text(json.dumps(described))
+    monkeypatch.setattr(records_module, "PACKAGED", home / "shipped")
+    monkeypatch.setenv("EZNAS_DATA", str(home / "data"))
+    return folder
+
+
+def test_a_store_begins_with_the_values_that_ship(home, shipped, heard):
     """And is gone on with by itself; what ships stays as it is."""
-    small = {"population": 8, "offspring": 8, "networks": 8, "evidence.networks": 0}
-    config = tiny(generations=0, **small)
-    evolve(config, name="measured", records="shipped")
-    shipped = {path.name: path.read_bytes() for path in (home / "shipped/nasbench201").iterdir()}
-    monkeypatch.setattr(records_module, "PACKAGED", home / "shipped")
-    monkeypatch.setattr("eznas.evaluation.evaluator.Evaluator.evaluate", None)
-    evolve(config, name="read", records="stores")
+    before = {path.name: path.read_bytes() for path in shipped.iterdir()}
+    evolve(SHORT, name="read", watcher=heard)
     assert comparable(home, "read") == comparable(home, "measured")
-    assert [path.name for path in (home / "stores").iterdir()] == ["nasbench201"]
-    (home / "stores/nasbench201/features.gz").unlink()
-    stores_for(prepare(config, 1, None).contexts, home / "stores")
-    assert not (home / "stores/nasbench201/features.gz").exists()  # it has begun already
-    assert shipped == {p.name: p.read_bytes() for p in (home / "shipped/nasbench201").iterdir()}
+    assert not [text for text in heard.heard if "dropped" in str(text)]
+    store = home / "data" / "features" / "nasbench201"
+    assert [path.name for path in store.parent.iterdir()] == ["nasbench201"]
+    [config] = json.loads((store / "measurement.json").read_text())["measurement"].values()
+    assert config["torch"] == [present_build()]
+    assert before == {path.name: path.read_bytes() for path in shipped.iterdir()}
+    evolve(SHORT, name="elsewhere", records="stores")  # of another folder nothing is known
+    assert comparable(home, "elsewhere") == comparable(home, "measured")
 
 
-def test_where_a_store_cannot_be_written_to_nothing_is_copied(home, monkeypatch):
-    (home / "shipped/nasbench201").mkdir(parents=True)
-    monkeypatch.setattr(records_module, "PACKAGED", home / "shipped")
+def test_values_that_ship_and_differ_are_dropped_and_measured_once(
+    home, shipped, heard, monkeypatch
+):
+    differ = StoredWorkers._differences
+    monkeypatch.setattr(
+        StoredWorkers, "_differences", lambda *args: dict.fromkeys(differ(*args), 1e-3)
+    )
+    evolve(SHORT, name="dropped", watcher=heard)
+    assert comparable(home, "dropped") == comparable(home, "measured")
+    assert len([text for text in heard.heard if "they are dropped" in str(text)]) == 1
+    monkeypatch.setattr("eznas.evaluation.evaluator.Evaluator.evaluate", None)
+    evolve(SHORT, name="again", watcher=heard)
+    assert comparable(home, "again") == comparable(home, "measured")
+    assert len([text for text in heard.heard if "they are dropped" in str(text)]) == 1
+
+
+def test_where_a_store_cannot_be_written_to_nothing_is_copied(home, shipped, monkeypatch):
     (home / "file").write_text("")
-    contexts = prepare(tiny(), 1, None).contexts
-    assert not stores_for(contexts, home / "file")[0].is_claimed
+    monkeypatch.setenv("EZNAS_DATA", str(home / "file"))
+    contexts = prepare(SHORT, 1, None).contexts
+    assert not stores_for(contexts, records_folder(None))[0].is_claimed
     assert (home / "file").read_text() == ""
 
 
