@@ -280,7 +280,7 @@ def test_bad_input_to_features(options, expected):
         (["--set", "generations=many"], ["'evolution.generations'", "'many'", "integer"]),
         (["--set", "generations=-1"], ["'evolution.generations'", "-1"]),
         (["--set", "generations"], ["'generations'", "key=value"]),
-        (["--set", "first_networks=500"], ["'evolution.first_networks'", "500"]),
+        (["--set", "first_networks=801"], ["'evolution.first_networks'", "801"]),
         (
             ["--set", "networks=9918", "--set", "champion_networks=1"],
             ["champion_networks", "9918", "9919"],
