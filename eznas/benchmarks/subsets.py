@@ -15,7 +15,7 @@ from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 HELD_OUT_ORDER = 0  # seed of the order of held-out networks: every run is tested on the same ones
-SEARCH_ORDER = 0  # of the search part: every run finds the features of its networks in a store
+SEARCH_ORDER = 0  # seed, of the search part: every run finds its networks' features in a store
 SearchOrder = Callable[[Benchmark, int], Benchmark]  # the first so many networks of a search part
 LEAST_UNUSED = 20  # networks: on fewer of them a front says nothing
 FITTED, USED, FRESH = 500, 500, 1000  # numbers of networks: see `study`
