@@ -59,12 +59,12 @@ EZNAS_TENSORS = (
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
-    # Sums of short terms whose weights are fitted.
-    "sums": {
-        "evolution.fit": True,
-        "evolution.generations": 20,
-        "evolution.max_nodes": 80,
-        "evolution.price": 2e-4,
+    # Formulas to read: of a quarter of the nodes, rated by tau as they are.
+    "short": {
+        "evolution.fit": False,
+        "evolution.generations": 60,
+        "evolution.max_nodes": 40,
+        "evolution.max_depth": 14,
     },
     # One formula for any network, from four spaces that count alike. Other seeds are not defined on
     # all networks.
@@ -81,6 +81,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "evolution.statistics": EZNAS_TENSORS,
         "measurement.raw_batch": 2,
+        "evolution.fit": False,
         "evolution.new_features": True,
         "evolution.generations": 15,
         "evolution.population": 50,
@@ -89,6 +90,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evolution.networks": 80,
         "evolution.champion_networks": 20,
         "evolution.max_nodes": 60,
+        "evolution.max_depth": 14,
         "evolution.greedy_terms": 0,
         "evolution.stepwise": 0.0,
     },

@@ -31,7 +31,7 @@ from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
 from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights
-from eznas.predictors.least_squares import greedy_formulas
+from eznas.predictors.least_squares import greedy_yardsticks
 
 Integers = npt.NDArray[np.int64]
 # the engine after a generation, its report, seconds of search so far
@@ -174,7 +174,7 @@ def _champion(
     networks = evolution.networks
     archived = [parse(entry.formula) for entry in engine.shipped()]
     table.fill(engine.candidates, networks)
-    greedy = greedy_formulas(engine.candidates, table, tasks, networks)
+    greedy = greedy_yardsticks(engine.candidates, table, tasks, networks)
     reference = None
     if evolution.alike:
         components = _components_of(setup)

@@ -17,7 +17,7 @@ from eznas.benchmarks.subsets import (
 )
 from eznas.discovery.config import Config
 from eznas.discovery.records import NONE, listed_features, records_folder
-from eznas.discovery.small_data import FEWEST, SMALL, fitted_to
+from eznas.discovery.small_data import FEWEST, SMALL, fitted_to, short_where_few
 from eznas.errors import InputError, unknown
 from eznas.evaluation.contexts import Context, contexts_of
 from eznas.evaluation.evaluator import Evaluator
@@ -121,6 +121,8 @@ def prepare(
     evolution, test_size = config.evolution, config.evidence.networks
     sample_size = evolution.networks + evolution.champion_networks
     samples = search_samples(searched, sample_size)
+    config = short_where_few(config, sum(len(sample.architectures) for sample in samples))
+    evolution = config.evolution
     tests = list[Benchmark]()
     if test_size:
         for benchmark in searched:

@@ -187,7 +187,8 @@ class Breeder:
         primitives of the grammar and seeds alone."""
         if self._moves and not self._moves.is_within(terms(tree.expression)):
             return False
-        return is_within(tree, self._config) and tree.expression.primitives() <= self._primitives
+        formula = tree.expression
+        return is_within(formula, self._config) and formula.primitives() <= self._primitives
 
     def _admits(self, child: Individual) -> bool:
         """Whether a child can be said, has no new features where it must not, and names statistics

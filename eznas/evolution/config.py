@@ -61,7 +61,7 @@ class EvolutionConfig(BaseModel):
         ("hybrid", "logsynflow", "naswot", "live_params", "depth", "jacob_cov_x_params"),
         description="Proxies that generation 0 begins with: names, files, runs or formulas.",
     )
-    generations: int = Field(60, ge=0, description="The last generation; the first is 0.")
+    generations: int = Field(40, ge=0, description="The last generation; the first is 0.")
     population: int = Field(150, ge=8, description="Formulas that survive a generation.")
     offspring: int = Field(160, ge=1, description="New formulas in a generation.")
     first_networks: int = Field(
@@ -79,11 +79,11 @@ class EvolutionConfig(BaseModel):
     crossover: Share = Field(0.4, description="Share of children that have two parents.")
     stepwise: Share = Field(
         0.3,
-        description="Share of the other children that get their next term and all constants by "
-        "least squares.",
+        description="Without `fit`: share of the other children that get their next term and all "
+        "constants by least squares.",
     )
     fit: bool = Field(
-        False,
+        True,
         description="Weigh the terms of every formula by ridge regression, and rate it by how well "
         "weights fitted to other networks predict accuracies; without, by tau as it is.",
     )
@@ -108,7 +108,7 @@ class EvolutionConfig(BaseModel):
         "and kind, and so no new ones.",
     )
     price: float = Field(
-        4e-4,
+        5e-5,
         ge=0,
         description="With `fit`: share of the variance that a node must explain to be added.",
     )
@@ -144,9 +144,12 @@ class EvolutionConfig(BaseModel):
         description="What a primitive or a statistic counts in the size of a formula, in place of "
         "1, by its name.",
     )
-    max_nodes: int = Field(40, ge=3, le=400, description="Size of the largest formula.")
+    max_nodes: int = Field(300, ge=3, le=400, description="Size of the largest formula.")
     max_depth: int = Field(
-        14, ge=2, le=50, description="Depth of the deepest formula; a leaf has depth 0."
+        60,
+        ge=2,
+        le=100,
+        description="Depth of the deepest formula; a leaf has 0, and a sum of n nests n deep.",
     )
 
     max_terms: int | None = Field(None, ge=1, description="Terms that a formula adds up at most.")

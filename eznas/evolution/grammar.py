@@ -68,16 +68,19 @@ class Individual(gp.PrimitiveTree):  # type: ignore[misc]
     Raises `ValueTypeError` where the nodes are no formula.
     """
 
-    def __init__(self, nodes: Iterable[Node], origin: str = "") -> None:
+    def __init__(
+        self, nodes: Iterable[Node], origin: str = "", expression: Expression | None = None
+    ) -> None:
+        """`expression`: that of the nodes, where it is known."""
         super().__init__(nodes)
         self.fitness = Fitness()
         self.origin = origin
-        self.expression = to_expression(list(self))
+        self.expression = expression or to_expression(list(self))
 
     @staticmethod
     def of(formula: Expression, origin: str) -> "Individual":
         """The individual of a formula."""
-        return Individual(to_nodes(formula), origin)
+        return Individual(to_nodes(formula), origin, formula)
 
     @property
     def text(self) -> str:

@@ -7,21 +7,44 @@ price of its nodes; the random ones are features and their `INTERACTIONS`.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
+from typing import NamedTuple
 
-from eznas.errors import InputError
+import torch
+from torch import Tensor
+
 from eznas.evolution import randomness
 from eznas.evolution.config import EvolutionConfig
-from eznas.evolution.grammar import Grammar, Individual
+from eznas.evolution.grammar import Grammar
 from eznas.evolution.sums import Sums, weighted_sum
 from eznas.evolution.variation import is_within
 from eznas.formulas.expression import Expression, ValueTypeError, statistic
-from eznas.formulas.interactions import INTERACTIONS, Build, Spread
+from eznas.formulas.interactions import (
+    INTERACTIONS,
+    Form,
+    Spread,
+    interaction,
+    interaction_values,
+)
 
 OFFERED = 150  # random terms of which the best is added
 SAME_FEATURE = 0.5  # how often the first feature of a random term is one of the sum's own
 LEAST_DRAWN = 0.03  # correlation with the accuracies that every feature is drawn as if it had
 MOST_SHIFT = 1.5  # deviations by which thresholds are off a feature's mean, at most
-_ANY = Spread(statistic("params"), 0.0, 1.0)
+_FIRST, _SECOND = (Spread(statistic(name), 0.0, 1.0) for name in ("params", "operations"))
+
+
+class _Random(NamedTuple):
+    """A random term: an interaction of two features, and what it adds to the size of a sum."""
+
+    form: Form
+    first: Spread[Expression]
+    second: Spread[Expression]
+    shift: float
+    size: int
+
+    def formula(self) -> Expression:
+        """Raises `ValueTypeError` where a constant is not finite."""
+        return interaction(*self[:4]).canonical
 
 
 class Moves:
@@ -39,7 +62,7 @@ class Moves:
         features: Sequence[Expression],
     ) -> None:
         self._sums, self._config = sums, config
-        self._spreads: list[Spread] = []
+        self._spreads: list[Spread[Expression]] = []
         add, mul = (config.complexity.get(name, 1) for name in ("add", "mul"))
         self._joint, self._weight = add, mul + 1  # their sizes; 1 is that of a constant
         weights: list[float] = []
@@ -49,13 +72,16 @@ class Moves:
                 correlation = abs(float(row @ sums.y)) / len(row)
                 self._spreads.append(Spread(feature, *sums.spread(feature)))
                 weights.append((LEAST_DRAWN + correlation) / self._size_within(feature))
+        self._values = {s.feature.text: sums.values(s.feature) for s in self._spreads}
         self._spread_of = {s.feature.text: s for s in self._spreads}
         self._cumulative = list(accumulate(weights))
-        self._forms = [
-            (build, weight)
-            for build, weight in INTERACTIONS.values()
-            if build(_ANY, _ANY, 0.5).primitives() <= grammar.primitives
-        ]
+        self._forms, self._form_weights = [], list[float]()
+        for form, weight in INTERACTIONS.values():
+            built = interaction(form, _FIRST, _SECOND, 0.5)
+            if built.primitives() <= grammar.primitives:
+                own_size = self._size_within(built) - sum(map(config.size_of, built.features()))
+                self._forms.append((form, own_size, _SECOND.feature in built.features()))
+                self._form_weights.append(weight)
 
     def size(self, terms: Sequence[Expression]) -> int:
         """The size of the weighted sum of these terms."""
@@ -65,34 +91,29 @@ class Moves:
         """Whether the weighted sum of these terms is within the limits of the configuration."""
         if not terms or self.size(terms) > self._config.max_nodes:
             return False
-        try:
-            return is_within(
-                Individual.of(weighted_sum(terms, [0.5] * len(terms)), ""), self._config
-            )
-        except InputError:  # the sum is too deep
-            return False
+        return is_within(weighted_sum(terms, [0.5] * len(terms)), self._config)
 
     def extended(self, terms: Sequence[Expression]) -> list[Expression]:
         """The terms and one more, where one is found that can be afforded."""
-        rows = [self._sums.row(term) for term in terms]
-        present = set(terms)
+        rows = [row for term in terms if (row := self._sums.row(term)) is not None]
         own = [f.text for term in terms for f in term.features() if f.text in self._spread_of]
         room = self._config.max_nodes - self.size(terms)
-        offered = dict.fromkeys(self._random_terms(own))
-        usable = [
-            (term, size, row)
-            for term in offered
-            if term not in present
-            and (size := self._size_within(term)) <= room
-            and (row := self._sums.row(term)) is not None
-        ]
-        if not usable:
+        offered = [term for term in self._random_terms(own) if term.size <= room]
+        if not offered:
             return list(terms)
-        gains = self._sums.gains([r for r in rows if r is not None], [row for *_, row in usable])
+        values, empty = zip(*map(self._values_of, offered), strict=True)
+        offered_rows, deviations = self._sums.rows(torch.stack(values), torch.stack(empty))
+        usable = ~deviations.isnan()
+        gains = self._sums.gains(rows, offered_rows[usable])
+        affordable = [term for term, is_usable in zip(offered, usable, strict=True) if is_usable]
         price = self._config.price
-        worth = [gain - price * size for gain, (_, size, _) in zip(gains, usable, strict=True)]
-        best = max(range(len(usable)), key=lambda i: float(worth[i]))
-        return [*terms, usable[best][0]]
+        worth = [g - price * t.size for g, t in zip(gains.tolist(), affordable, strict=True)]
+        for i in sorted(range(len(worth)), key=worth.__getitem__, reverse=True):
+            with suppress(ValueTypeError):
+                best = affordable[i].formula()
+                if best not in terms and self._sums.row(best) is not None:
+                    return [*terms, best]
+        return list(terms)
 
     def pruned(self, terms: Sequence[Expression]) -> list[Expression]:
         """The terms without those that are not worth their nodes, and so few that their sum is
@@ -131,19 +152,31 @@ class Moves:
         """By how much a term adds to the size of a weighted sum."""
         return self._config.size_of(term) + self._weight + self._joint
 
-    def _random_terms(self, own: Sequence[str]) -> Iterator[Expression]:
-        """`OFFERED` random terms; fewer where values are too large for the constants of some."""
+    def _random_terms(self, own: Sequence[str]) -> Iterator[_Random]:
+        """`OFFERED` random terms; none where there are no features."""
         if not self._spreads:
             return
-        builds, weights = zip(*self._forms, strict=True)
         for _ in range(OFFERED):
             first, second = self._random_feature(own), self._random_feature(())
-            build: Build = randomness.weighted(builds, weights)
+            form, size, has_second = randomness.weighted(self._forms, self._form_weights)
             shift = randomness.uniform(-MOST_SHIFT, MOST_SHIFT)
-            with suppress(ValueTypeError):
-                yield build(first, second, shift).canonical
+            size += self._config.size_of(first.feature)
+            size += self._config.size_of(second.feature) if has_second else 0
+            yield _Random(form, first, second, shift, size)
 
-    def _random_feature(self, own: Sequence[str]) -> Spread:
+    def _values_of(self, term: _Random) -> tuple[Tensor, Tensor]:
+        """The values of a random term, and where there is nothing to aggregate: [contexts,
+        networks] each. Numbers say whether it is the best; only that one becomes a formula."""
+        first, second = (self._values[s.feature.text] for s in (term.first, term.second))
+        values = interaction_values(
+            term.form,
+            Spread(first, term.first.mean, term.first.deviation),
+            Spread(second, term.second.mean, term.second.deviation),
+            term.shift,
+        )
+        return values, (first == -torch.inf) | (second == -torch.inf)
+
+    def _random_feature(self, own: Sequence[str]) -> Spread[Expression]:
         if own and randomness.happens(SAME_FEATURE):
             return self._spread_of[randomness.choice(own)]
         return randomness.from_cumulative(self._spreads, self._cumulative)

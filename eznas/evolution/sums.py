@@ -112,6 +112,20 @@ class Sums:
         computed = self._computed(term)
         return None if computed is None else computed[0]
 
+    def rows(self, values: Tensor, empty: Tensor) -> tuple[Tensor, Tensor]:
+        """`row` of some terms at once, from their `values` [terms, contexts, networks] and where a
+        network has nothing to aggregate for them, bool of the same shape: the rows [terms, rows],
+        and the deviations that they were divided by [terms], NaN for a term that has no row."""
+        defined = (values.isfinite() | empty | ~self._measured).flatten(1).all(1)
+        x = values.flatten(1)[:, self._index]
+        usable = defined & x.isfinite().all(1)
+        x = torch.where(usable[:, None], x, 0.0)
+        weighted = self._root * (x - self._means(x)[:, self._task])
+        deviations = weighted.square().mean(1).sqrt()
+        # Of values that are too large the deviation is infinite, or NaN.
+        usable &= (_FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
+        return weighted / deviations[:, None], torch.where(usable, deviations, torch.nan)
+
     def fit(self, rows: Sequence[Tensor]) -> Fit:
         """Weights of the rows of some terms, by ridge regression, and what they are worth."""
         x = torch.stack(list(rows))
@@ -132,11 +146,11 @@ class Sums:
         losses: Tensor = weights.square() / inverse.diagonal() / len(self.y)
         return losses
 
-    def gains(self, rows: Sequence[Tensor], offered: Sequence[Tensor]) -> Tensor:
-        """How much the share of explained variance rises with each of the offered rows, beside the
-        rows of the terms so far: [offered]."""
+    def gains(self, rows: Sequence[Tensor], offered: Tensor) -> Tensor:
+        """How much the share of explained variance rises with each of the offered rows [offered,
+        rows], beside the rows of the terms so far: [offered]."""
         scales, residual = self._scales(rows), self.y
-        x = scales * torch.stack(list(offered))
+        x = scales * offered
         if rows:
             basis, _ = torch.linalg.qr((scales * torch.stack(list(rows))).T)
             residual = residual - basis @ (basis.T @ residual)
@@ -191,7 +205,15 @@ class Sums:
         """The mean of a feature that has a row, over the rows, and its deviation within tasks."""
         computed = self._computed(feature)
         assert computed is not None
-        return float(self._values(feature)[0].mean()), computed[1]
+        return float(self.values(feature).flatten()[self._index].mean()), computed[1]
+
+    def values(self, term: Expression) -> Tensor:
+        """The values of a term, float64 [contexts, networks]: NaN where it is undefined or was not
+        measured, -inf where there is nothing to aggregate. Its features must have been filled."""
+        numbers = {f.text: self._feature(f.text) for f in term.features()}
+        values = arithmetic(term.canonical, numbers)
+        empty = torch.stack([n == -torch.inf for n in numbers.values()]).any(0)
+        return torch.where(empty, -torch.inf, torch.where(values.isinf(), torch.nan, values))
 
     def _feature(self, text: str) -> Tensor:
         if text not in self._known:
@@ -215,15 +237,6 @@ class Sums:
             line[: len(first)] = first
         return stacked
 
-    def _values(self, term: Expression) -> tuple[Tensor, bool]:
-        """The values of a term on all rows, float64 [rows], and whether every measured network has
-        a value there, or nothing to aggregate."""
-        numbers = {f.text: self._feature(f.text) for f in term.features()}
-        values = arithmetic(term.canonical, numbers)
-        empty = torch.stack([n == -torch.inf for n in numbers.values()]).any(0)
-        defined = bool((values.isfinite() | empty | ~self._measured).all())
-        return values.reshape(-1)[self._index], defined
-
     def _computed(self, term: Expression) -> tuple[Tensor, float] | None:
         """The row of a term, and the deviation that it was divided by; None: see `row`."""
         text = term.canonical.text
@@ -236,19 +249,14 @@ class Sums:
     def _row_and_deviation(self, term: Expression) -> tuple[Tensor, float] | None:
         if not term.features() or not self._enough:
             return None
-        values, defined = self._values(term)
-        if not defined or not bool(values.isfinite().all()):
-            return None
-        weighted = self._root * (values - self._means(values)[self._task])
-        deviation = float(weighted.square().mean().sqrt())
-        if not _FLAT * float(values.abs().max()) < deviation < math.inf:
-            return None  # of values that are too large it is infinite, or NaN
-        return weighted / deviation, deviation
+        values = self.values(term)
+        [row], [deviation] = self.rows(values[None], values[None] == -torch.inf)
+        return None if deviation.isnan() else (row, float(deviation))
 
     def _means(self, values: Tensor) -> Tensor:
-        """The means of values [rows] over the rows of each task: [tasks]."""
-        totals = torch.zeros_like(self._totals)
-        return totals.index_add_(0, self._task, self._share * values) / self._totals
+        """The means of values [..., rows] over the rows of each task: [..., tasks]."""
+        totals = values.new_zeros(*values.shape[:-1], len(self._totals))
+        return totals.index_add_(-1, self._task, self._share * values) / self._totals
 
     def _correlations(self, predicted: Tensor) -> Tensor:
         predicted = predicted / self._root

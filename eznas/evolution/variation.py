@@ -18,7 +18,7 @@ from eznas.evolution.grammar import (
     random_constant,
     type_of_node,
 )
-from eznas.formulas.expression import ValueTypeError
+from eznas.formulas.expression import Expression, ValueTypeError
 from eznas.formulas.terms import weighted_terms
 from eznas.primitives import NET_SCALAR
 
@@ -26,11 +26,10 @@ NETWORK_LEVEL = 0.8  # how often a network-level node is varied: that needs few 
 _JOINTS = ("add", "sub", "mul", "div", "min", "max")
 
 
-def is_within(tree: Individual, config: EvolutionConfig) -> bool:
-    """Whether a tree is within the limits of a configuration, and names at least one statistic. Its
-    depth is as DEAP counts it: a leaf has 0."""
-    formula = tree.expression
-    if config.size_of(formula) > config.max_nodes or tree.height > config.max_depth:
+def is_within(formula: Expression, config: EvolutionConfig) -> bool:
+    """Whether a formula is within the limits of a configuration, and names at least one statistic.
+    Its depth is as DEAP counts it: a leaf has 0."""
+    if config.size_of(formula) > config.max_nodes or formula.height > config.max_depth + 1:
         return False
     if config.max_terms is not None and len(weighted_terms(formula)[0]) > config.max_terms:
         return False

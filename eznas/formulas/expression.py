@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, Primitive, ValueType
 from eznas.statistics.catalogue import CATALOGUE
@@ -76,7 +76,7 @@ class Expression:
         for argument in self.arguments:
             yield from argument.walk()
 
-    @property
+    @cached_property
     def is_feature(self) -> bool:
         """Whether this node turns a network's tensors into one number, of type NetScalar.
 
@@ -88,17 +88,13 @@ class Expression:
 
     def features(self) -> list["Expression"]:
         """The distinct features in the expression, canonical, in the order of the text."""
-        features: dict[str, Expression] = {}
+        return list(self._features)
 
-        def visit(node: Expression) -> None:
-            if node.is_feature and any(n.name in CATALOGUE for n in node.walk()):
-                features.setdefault(node.canonical.text, node.canonical)
-                return
-            for argument in node.arguments:
-                visit(argument)
-
-        visit(self)
-        return list(features.values())
+    @cached_property
+    def _features(self) -> tuple["Expression", ...]:
+        if self.is_feature and any(n.name in CATALOGUE for n in self.walk()):
+            return (self.canonical,)
+        return tuple(dict.fromkeys(f for a in self.arguments for f in a._features))
 
     def constants(self) -> list[float]:
         """The constants, in the order of the text."""
@@ -134,10 +130,15 @@ def call(name: str, *arguments: Expression) -> Expression:
     Raises `KeyError` for an unknown primitive and `ValueTypeError` where it cannot take arguments
     of these types.
     """
-    result = PRIMITIVES[name].resolve([a.type for a in arguments])
+    result = _type_of_call(name, tuple(a.type for a in arguments))
     if result is None:
         raise ValueTypeError(_mismatch(PRIMITIVES[name], arguments))
     return Expression(name, result, arguments)
+
+
+@cache
+def _type_of_call(name: str, types: tuple[ValueType, ...]) -> ValueType | None:
+    return PRIMITIVES[name].resolve(types)
 
 
 def rounded(expression: Expression, digits: int = 4, kept: int = 6) -> Expression:

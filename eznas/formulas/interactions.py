@@ -5,56 +5,95 @@ A product of raw features is hardly an interaction, since their means outweigh w
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from torch import Tensor
 
 from eznas.formulas.expression import Expression, call, constant
+from eznas.primitives import PRIMITIVES
+
+T = TypeVar("T")
 
 
-class Spread(NamedTuple):
-    """A feature, with its mean and its standard deviation over the networks in hand."""
+class Spread(NamedTuple, Generic[T]):
+    """A feature, as an expression or its values, with its mean and its standard deviation over the
+    networks in hand."""
 
-    feature: Expression
+    feature: T
     mean: float
     deviation: float
 
 
-Build = Callable[[Spread, Spread, float], Expression]  # the last: deviations from the mean
+# Applies a primitive, by its name, to arguments of which some are numbers.
+Apply = Callable[..., Any]
+# Builds an interaction of two features; the number: deviations from the mean.
+Form = Callable[[Apply, Spread[Any], Spread[Any], float], Any]
 
 
-def _at(spread: Spread, deviations: float) -> Expression:
+def interaction(
+    form: Form, first: Spread[Expression], second: Spread[Expression], shift: float
+) -> Expression:
+    """The expression of an interaction. Raises `ValueTypeError` where a constant is not finite."""
+    result: Expression = form(_expression, first, second, shift)
+    return result
+
+
+def interaction_values(
+    form: Form, first: Spread[Tensor], second: Spread[Tensor], shift: float
+) -> Tensor:
+    """The values of an interaction, float64 of the shape of those of its features."""
+    result: Tensor = form(_values, first, second, shift)
+    return result
+
+
+def _expression(name: str, *arguments: Expression | float) -> Expression:
+    return call(name, *(constant(a) if isinstance(a, float) else a for a in arguments))
+
+
+def _values(name: str, *arguments: Tensor | float) -> Tensor:
+    like = next(a for a in arguments if isinstance(a, Tensor))
+    return PRIMITIVES[name].function(
+        *(like.new_tensor(a) if isinstance(a, float) else a for a in arguments)
+    )
+
+
+def _at(spread: Spread[Any], deviations: float) -> float:
     """A value of a feature, to few digits: so many deviations from its mean."""
-    return constant(_short(spread.mean + deviations * spread.deviation, spread.deviation))
+    return _short(spread.mean + deviations * spread.deviation, spread.deviation)
 
 
-def _centred(spread: Spread) -> Expression:
-    return call("sub", spread.feature, _at(spread, 0.0))
+def _centred(apply: Apply, spread: Spread[Any]) -> Any:
+    return apply("sub", spread.feature, _at(spread, 0.0))
 
 
-def _like(first: Spread, second: Spread, shift: float) -> Expression:
+def _like(apply: Apply, first: Spread[Any], second: Spread[Any], shift: float) -> Any:
     """The second feature on the scale of the first, moved by so many of its deviations."""
     factor = _short(first.deviation / second.deviation)
     level = first.mean - factor * second.mean + shift * first.deviation
-    offset = _short(level, first.deviation)
-    return call("add", call("mul", constant(factor), second.feature), constant(offset))
+    scaled = apply("mul", factor, second.feature)
+    return apply("add", scaled, _short(level, first.deviation))
 
 
-def _saturated(first: Spread, shift: float) -> Expression:
-    width = constant(_short(first.deviation / 2))
-    return call("sigmoid", call("div", call("sub", first.feature, _at(first, shift)), width))
+def _saturated(apply: Apply, first: Spread[Any], shift: float) -> Any:
+    above = apply("sub", first.feature, _at(first, shift))
+    return apply("sigmoid", apply("div", above, _short(first.deviation / 2)))
 
 
-# Form -> how it is built of two features (the second may be left out), and how often it is drawn.
-INTERACTIONS: Mapping[str, tuple[Build, float]] = {
-    "feature": (lambda a, b, shift: a.feature, 3.0),
-    "log": (lambda a, b, shift: call("log", a.feature), 1.0),
-    "product": (lambda a, b, shift: call("mul", a.feature, b.feature), 2.0),
-    "centred product": (lambda a, b, shift: call("mul", _centred(a), _centred(b)), 2.0),
-    "ratio": (lambda a, b, shift: call("div", a.feature, b.feature), 1.5),
-    "min": (lambda a, b, shift: call("min", a.feature, _like(a, b, shift)), 1.5),
-    "max": (lambda a, b, shift: call("max", a.feature, _like(a, b, shift)), 1.5),
-    "hinge below": (lambda a, b, shift: call("min", a.feature, _at(a, shift)), 1.0),
-    "hinge above": (lambda a, b, shift: call("max", a.feature, _at(a, shift)), 1.0),
-    "saturation": (lambda a, b, shift: _saturated(a, shift), 0.7),
+# How it is built of two features (the second may be left out), and how often it is drawn.
+INTERACTIONS: Mapping[str, tuple[Form, float]] = {
+    "feature": (lambda apply, a, b, shift: a.feature, 3.0),
+    "log": (lambda apply, a, b, shift: apply("log", a.feature), 1.0),
+    "product": (lambda apply, a, b, shift: apply("mul", a.feature, b.feature), 2.0),
+    "centred product": (
+        lambda apply, a, b, shift: apply("mul", _centred(apply, a), _centred(apply, b)),
+        2.0,
+    ),
+    "ratio": (lambda apply, a, b, shift: apply("div", a.feature, b.feature), 1.5),
+    "min": (lambda apply, a, b, shift: apply("min", a.feature, _like(apply, a, b, shift)), 1.5),
+    "max": (lambda apply, a, b, shift: apply("max", a.feature, _like(apply, a, b, shift)), 1.5),
+    "hinge below": (lambda apply, a, b, shift: apply("min", a.feature, _at(a, shift)), 1.0),
+    "hinge above": (lambda apply, a, b, shift: apply("max", a.feature, _at(a, shift)), 1.0),
+    "saturation": (lambda apply, a, b, shift: _saturated(apply, a, shift), 0.7),
 }
 
 

@@ -26,10 +26,10 @@ class Columns(NamedTuple):
 
 
 # Standardised features [rows, features] and what they were standardised by -> all interactions.
-Interactions = Callable[[Tensor, Sequence[Spread]], Columns]
+Interactions = Callable[[Tensor, Sequence[Spread[Expression]]], Columns]
 
 
-def products(standardised: Tensor, spreads: Sequence[Spread]) -> Columns:
+def products(standardised: Tensor, spreads: Sequence[Spread[Expression]]) -> Columns:
     """Products of two of the standardised features [rows, features], each minus its mean, and their
     squares."""
     first, second = torch.triu_indices(len(spreads), len(spreads))
@@ -44,7 +44,7 @@ def products(standardised: Tensor, spreads: Sequence[Spread]) -> Columns:
     )
 
 
-def extremes(standardised: Tensor, spreads: Sequence[Spread]) -> Columns:
+def extremes(standardised: Tensor, spreads: Sequence[Spread[Expression]]) -> Columns:
     """The smaller and the larger of two of the standardised features [rows, features]."""
     first, second = torch.triu_indices(len(spreads), len(spreads), offset=1)
     pairs = list(zip(first.tolist(), second.tolist(), strict=True))
@@ -59,7 +59,7 @@ def extremes(standardised: Tensor, spreads: Sequence[Spread]) -> Columns:
     )
 
 
-def hinges(standardised: Tensor, spreads: Sequence[Spread]) -> Columns:
+def hinges(standardised: Tensor, spreads: Sequence[Spread[Expression]]) -> Columns:
     """Each of the standardised features [rows, features] up to one of its quantiles, and from there
     on (hinge functions: Friedman, 1991)."""
     quantiles = torch.tensor(QUANTILES, dtype=standardised.dtype)
@@ -87,19 +87,19 @@ INTERACTIONS: Mapping[str, Interactions] = {
 }
 
 
-def _moments(spreads: Sequence[Spread]) -> tuple[Tensor, Tensor]:
+def _moments(spreads: Sequence[Spread[Expression]]) -> tuple[Tensor, Tensor]:
     """The means and the deviations of features: [features] each."""
     moments = [[s.mean for s in spreads], [s.deviation for s in spreads]]
     means, deviations = torch.tensor(moments, dtype=torch.float64)
     return means, deviations
 
 
-def _at(spread: Spread, deviations: float) -> Expression:
+def _at(spread: Spread[Expression], deviations: float) -> Expression:
     """A value of a feature, so many deviations from its mean."""
     return constant(_rounded(spread.mean + deviations * spread.deviation, spread.deviation))
 
 
-def _like(first: Spread, second: Spread) -> Expression:
+def _like(first: Spread[Expression], second: Spread[Expression]) -> Expression:
     """The second feature with the mean and the deviation of the first."""
     factor = float(f"{first.deviation / second.deviation:.6g}")
     offset = constant(_rounded(first.mean - factor * second.mean, first.deviation))

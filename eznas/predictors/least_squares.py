@@ -5,6 +5,7 @@ random population needs long for, so its formulas may also seed one.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from eznas.benchmarks import Task
+from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.interactions import Spread
@@ -21,6 +23,7 @@ from eznas.metrics.normal import normal_scores
 from eznas.predictors.interactions import INTERACTIONS, Columns
 
 MAX_TERMS = 12
+YARDSTICK_TERMS = 30  # what a champion is compared with may have as many
 FACTORS = 120  # features that interactions are formed of
 _SAME = 1 - 1e-9  # correlation at which two features are the same to a linear model
 _EQUAL = 1e-9  # relative difference between gains that is rounding
@@ -61,7 +64,8 @@ def greedy_formulas(
 
     They are fitted to the normal scores of the accuracies of the first `networks`, with an
     intercept for each task. The features of the candidates must have been filled. With `factors`,
-    interactions (one of `INTERACTIONS`) of so many candidates are candidates too.
+    interactions (one of `INTERACTIONS`) of so many candidates are candidates too. It ends where a
+    sum is too long or too deep for a formula.
     """
     data = regression_data(candidates, table, tasks, networks)
     if data is None:
@@ -69,7 +73,26 @@ def greedy_formulas(
     if factors:
         data = with_interactions(data, interactions, factors)
     columns = forward_selection(data.x, data.y, max_terms)
-    return [fitted_formula(data, columns[:terms]) for terms in range(1, len(columns) + 1)]
+    formulas = []
+    with suppress(InputError):  # the sum is too long for a formula
+        for terms in range(1, len(columns) + 1):
+            formulas.append(fitted_formula(data, columns[:terms]))
+    return formulas
+
+
+def greedy_yardsticks(
+    candidates: Sequence[Expression], table: FeatureTable, tasks: Sequence[Task], networks: int
+) -> list[Expression]:
+    """`greedy_formulas` of up to `YARDSTICK_TERMS` terms, without interactions and with each
+    kind."""
+    kinds = [(0, "products"), *((FACTORS, kind) for kind in INTERACTIONS)]
+    return [
+        formula
+        for factors, kind in kinds
+        for formula in greedy_formulas(
+            candidates, table, tasks, networks, YARDSTICK_TERMS, factors, kind
+        )
+    ]
 
 
 def regression_data(

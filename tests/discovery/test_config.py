@@ -272,7 +272,7 @@ def test_an_unknown_preset_names_the_nearest(toml):
         ("greedy_terms", "perhaps"),
         ("images", 3),
         ("max_nodes", 1000),  # more than the parser reads again
-        ("max_depth", 60),
+        ("max_depth", 101),
         ("tasks", {"cifar10": 1}),
         ("tasks", []),
         ("selection", "roulette"),

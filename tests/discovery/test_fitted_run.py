@@ -14,14 +14,15 @@ FITTED = {"fit": True, "price": 1e-3, "generations": 1, "champion_networks": 0}
 
 
 def test_the_preset_is_a_configuration_that_says_itself():
-    configuration = read(preset="sums")
-    assert configuration.evolution.fit
-    assert command_of(configuration) == "eznas evolve --preset sums --seed 1"
-    changed = read(preset="sums", settings={"seed": 3, "price": 0.01})
-    command = "eznas evolve --preset sums --seed 3 --set evolution.price=0.01"
+    assert read().evolution.fit
+    configuration = read(preset="short")
+    assert not configuration.evolution.fit
+    assert command_of(configuration) == "eznas evolve --preset short --seed 1"
+    changed = read(preset="short", settings={"seed": 3, "price": 0.01})
+    command = "eznas evolve --preset short --seed 3 --set evolution.price=0.01"
     assert command_of(changed) == command
     with pytest.raises(InputError, match=r"evolution\.price"):
-        read(preset="sums", settings={"price": -1.0})
+        read(settings={"price": -1.0})
 
 
 def test_a_run_cut_off_after_every_generation_comes_to_the_same_end(home):

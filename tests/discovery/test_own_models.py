@@ -9,7 +9,7 @@ import eznas
 from eznas.discovery.config import Config, read
 from eznas.discovery.own_models import folds, highest, not_ahead_of, shares_exceeded
 from eznas.discovery.setup import BASELINES, prepare
-from eznas.discovery.small_data import SETTINGS, fitted_to
+from eznas.discovery.small_data import ENOUGH, SETTINGS, SHORT, fitted_to, short_where_few
 from eznas.errors import InputError
 from eznas.system.files import read_json
 
@@ -77,12 +77,22 @@ def test_small_data_makes_a_small_search():
         assert getattr(small, key) == value
     assert (small.first_networks, small.networks, small.champion_networks) == (40, 40, 0)
     large = fitted_to(Config(), 60).evolution
-    assert (large.networks, large.generations) == (60, Config().evolution.generations)
+    assert (large.networks, large.generations) == (60, SHORT["generations"])
+    assert {key: getattr(large, key) for key in SHORT} == SHORT
     set_by_user = fitted_to(read(settings={"generations": 20, "population": 30}), 40).evolution
     assert (set_by_user.generations, set_by_user.population) == (20, 30)
     assert fitted_to(Config(), 5) == Config()
     with pytest.raises(InputError, match=r"'evolution\.networks': not with models of your own"):
         fitted_to(read(settings={"networks": 500}), 40)
+
+
+def test_few_networks_make_short_formulas():
+    few, set_by_user = Config(), read(settings={"fit": True, "max_nodes": 70})
+    evolution = short_where_few(few, ENOUGH - 1).evolution
+    assert {key: getattr(evolution, key) for key in SHORT} == SHORT
+    assert short_where_few(few, ENOUGH) == few
+    kept = short_where_few(set_by_user, 20).evolution
+    assert (kept.fit, kept.max_nodes, kept.generations) == (True, 70, SHORT["generations"])
 
 
 def test_a_run_on_own_models_is_cross_validated_and_repeatable(home):

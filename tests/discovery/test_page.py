@@ -85,4 +85,6 @@ def test_a_run_ends_with_a_page(home):
     assert "| `champion` | ImageNet16-120 |" in text
     assert text.index("champion's lead [95 %]") < text.index("## In full")
     assert "| `champion` minus | data set |" in text
-    assert "```sh\neznas evolve --tasks nasbench201/ImageNet16-120 --seed 1 --s" in text
+    assert (
+        "```sh\neznas evolve --preset short --tasks nasbench201/ImageNet16-120 --seed 1 --s" in text
+    )

@@ -13,6 +13,7 @@ from eznas.discovery.config import Config
 from eznas.discovery.front import front
 from eznas.discovery.run import evolve, resume
 from eznas.discovery.setup import BASELINES
+from eznas.discovery.small_data import short_where_few
 from eznas.errors import InputError
 from eznas.evaluation import measuring
 from eznas.evolution.constants import with_constants
@@ -126,7 +127,7 @@ def test_a_run_that_is_out_of_time_is_tested(home):
     proxies = {"champion", "greedy", *BASELINES}
     assert rows == {(proxy, 16, "ImageNet16-120") for proxy in proxies}
     assert {row["against"] for row in result.difference} == proxies - {"champion"}
-    assert Config(**read_json(home, "short", "config.json")) == tiny(seed=2)
+    assert Config(**read_json(home, "short", "config.json")) == short_where_few(tiny(seed=2), 24)
     environment = read_json(home, "short", "environment.json")
     assert len(environment["fingerprint"]) == len(environment["measurement"]) == 1
 
@@ -214,6 +215,7 @@ def test_a_name_that_exists_costs_nothing(home):
 
 PROGRAM = f"""
 from eznas.discovery.config import read
+from eznas.discovery.small_data import short_where_few
 from eznas.discovery.run import evolve
 evolve(read(settings={TINY | {"seed": 3}!r}), name="elsewhere")
 """

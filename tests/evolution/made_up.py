@@ -112,6 +112,7 @@ def engine(
     of its config."""
     randomness.seed(seed)
     defaults = {
+        "fit": False,
         "generations": 4,
         "population": 20,
         "offspring": 20,

@@ -237,7 +237,7 @@ def test_children_keep_within_the_limits():
     list(search.run())
     bred = [i for i in search.individuals if i.origin not in ("seed", "greedy", "tuned")]
     assert len(bred) > 50
-    assert all(is_within(i, search._config) for i in bred)
+    assert all(is_within(i.expression, search._config) for i in bred)
     assert {i.origin for i in bred} > {"random", "crossover", "extend"}
 
 

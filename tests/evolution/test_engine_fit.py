@@ -154,7 +154,7 @@ def test_formulas_with_their_weights_keep_within_the_limits(limits):
     list(search.run())
     bred = [i for i in search.individuals if i.origin != "seed" and i.text in search.results]
     assert len(bred) > 50
-    assert all(is_within(i, search._config) for i in bred)
+    assert all(is_within(i.expression, search._config) for i in bred)
     origins = {i.origin for i in bred}
     assert origins > {"random", "crossover", "exchange"}
     assert not origins & {"stepwise", "tuned"}

@@ -58,7 +58,7 @@ def test_the_added_term_is_the_best_of_those_offered():
 
     def recorded(own):
         for term in random_terms(own):
-            offered.append(term)
+            offered.append(term.formula())
             yield term
 
     made._random_terms = recorded
@@ -177,11 +177,16 @@ def test_equal_seeds_equal_moves():
 def test_terms_have_the_primitives_of_the_grammar_alone():
     without = {"min", "max", "log"}
     made = moves(without=without)
-    terms = {term for _ in range(4) for term in made._random_terms([])}
+    terms = {term.formula() for _ in range(4) for term in made._random_terms([])}
     said = {name for term in terms for name in term.primitives()}
     assert not said & without
     assert {"mul", "div", "sub", "sigmoid"} <= said
-    everything = {n for _ in range(4) for t in moves()._random_terms([]) for n in t.primitives()}
+    everything = {
+        name
+        for _ in range(4)
+        for term in moves()._random_terms([])
+        for name in term.formula().primitives()
+    }
     assert without < everything
 
 
@@ -223,7 +228,7 @@ def test_features_that_say_more_are_drawn_more_often():
 def test_all_forms_are_offered(monkeypatch):
     monkeypatch.setattr(module, "OFFERED", 400)
     made = moves()
-    terms = set(made._random_terms([]))
+    terms = {term.formula() for term in made._random_terms([])}
     assert PRODUCT in terms
     outermost = {term.name for term in terms}
     assert {"mul", "div", "min", "max", "log", "sigmoid"} <= outermost

@@ -279,13 +279,13 @@ def test_gains_are_those_of_fits_with_each_term(texts):
         return ((y - x @ weights) ** 2).sum()
 
     expected = [(unexplained(rows) - unexplained([*rows, new])) / len(fits.y) for new in offered]
-    assert fits.gains(rows, offered).tolist() == pytest.approx(expected)
+    assert fits.gains(rows, torch.stack(offered)).tolist() == pytest.approx(expected)
 
 
 def test_what_is_explained_already_gains_nothing():
     fits = sums()
     again = rows_of(fits, [f"3.0 * {A} + 1.0", f"{A} - 2.0 * {B}"])
-    assert fits.gains(rows_of(fits, [A, B]), again).tolist() == [0, 0]
+    assert fits.gains(rows_of(fits, [A, B]), torch.stack(again)).tolist() == [0, 0]
 
 
 def test_scores_of_the_formula_are_what_was_fitted():

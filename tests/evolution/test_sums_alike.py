@@ -91,7 +91,7 @@ def test_gains_and_losses_are_beside_the_scales_of_the_terms():
         for x in (torch.stack([scaled], 1), torch.stack([scaled, offered], 1))
     ]
     gain = (explained[0] - explained[1]) / len(fits.y)
-    assert fits.gains([first], [second]).tolist() == pytest.approx([gain])
+    assert fits.gains([first], second[None]).tolist() == pytest.approx([gain])
     assert (fits.losses([first, second]) > 0).all()
 
 

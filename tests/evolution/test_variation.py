@@ -192,7 +192,7 @@ def test_types_beyond_the_grammar_are_not_exchanged():
 
 
 def within(tree, **limits):
-    return is_within(tree, EvolutionConfig.model_construct(**limits))
+    return is_within(tree.expression, EvolutionConfig.model_construct(**limits))
 
 
 def test_limits_count_nodes_and_depth_and_require_a_statistic():

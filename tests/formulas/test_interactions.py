@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eznas.evaluation.arithmetic import arithmetic
-from eznas.formulas.interactions import INTERACTIONS, Spread
+from eznas.formulas.interactions import INTERACTIONS, Spread, interaction, interaction_values
 from eznas.formulas.parser import parse
 
 A, B = "max_layers(layer_params)", "paths_count"
@@ -14,8 +14,7 @@ SHIFT = 0.5  # the threshold of the first feature is 4; the second on its scale 
 
 
 def built(form, first=FIRST, second=SECOND, shift=SHIFT):
-    build, _ = INTERACTIONS[form]
-    return build(first, second, shift)
+    return interaction(INTERACTIONS[form][0], first, second, shift)
 
 
 def value(formula, a, b):
@@ -46,6 +45,15 @@ def value(formula, a, b):
 )
 def test_values(form, a, b, expected):
     assert value(built(form), a, b).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("form", INTERACTIONS)
+def test_values_and_formula_are_the_same(form):
+    draw = np.random.default_rng(2)
+    a, b = torch.from_numpy(draw.normal(3.0, 2.0, (2, 40, 3)))
+    spreads = FIRST._replace(feature=a), SECOND._replace(feature=b)
+    values = interaction_values(INTERACTIONS[form][0], *spreads, SHIFT)
+    assert torch.allclose(values, value(built(form), a, b), rtol=1e-12)
 
 
 def test_all_forms_have_values_above():
