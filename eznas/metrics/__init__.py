@@ -39,6 +39,8 @@ from eznas.metrics.rows import (
     bootstrap_all,
     correlation_rows,
     difference_rows,
+    is_mean,
+    mean_of,
 )
 from eznas.metrics.selection import ndcg, precision, regret
 from eznas.metrics.table import METRICS, Metric
@@ -58,9 +60,11 @@ __all__ = [
     "correlation_rows",
     "difference_rows",
     "interval",
+    "is_mean",
     "kendall",
     "kendall_many",
     "kendall_within",
+    "mean_of",
     "ndcg",
     "paired_difference",
     "partial_spearman",

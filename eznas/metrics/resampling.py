@@ -1,7 +1,7 @@
 """How far a correlation can be trusted: the bootstrap over clusters of networks."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -143,6 +143,27 @@ def paired_difference(
     so that even a small difference between similar proxies can be significant. NaN if there are
     fewer than `LEAST` such networks. `of` is a metric that needs no sizes or groups.
     """
+    return mean_paired_difference([result], first, second, level, of=of)
+
+
+def mean_paired_difference(
+    results: Sequence[Bootstrap],
+    first: int,
+    second: int,
+    level: float = 0.95,
+    *,
+    of: str = "tau",
+) -> tuple[float, float, float]:
+    """The mean of `paired_difference` over data sets, whose replicates draw the same networks."""
+    differences = [_paired(result, first, second, of) for result in results]
+    value = float(np.mean([value for value, _ in differences]))
+    if math.isnan(value):
+        return math.nan, math.nan, math.nan
+    return value, *interval(np.mean([replicates for _, replicates in differences], axis=0), level)
+
+
+def _paired(result: Bootstrap, first: int, second: int, of: str) -> tuple[float, Floats]:
+    """A difference, and its replicates; NaN and none where too few networks have both scores."""
     pair = result.scores[[first, second]]
     defined = ~undefined_scores(pair)
     if (defined[0] == defined[1]).all():
@@ -151,10 +172,10 @@ def paired_difference(
     else:
         both = defined.all(0)
         if both.sum() < LEAST:
-            return math.nan, math.nan, math.nan
+            return math.nan, np.array([])
         arrays = pair[:, both], result.accuracies[both], result.weights[:, both]
         values, replicates = _computed(METRICS[of], *arrays, {})
-    return float(values[0] - values[1]), *interval(replicates[0] - replicates[1], level)
+    return float(values[0] - values[1]), replicates[0] - replicates[1]
 
 
 def verdict(low: float | None, high: float | None) -> Literal["won", "lost", "even"]:

@@ -1,7 +1,7 @@
 """From scores to rows: what tables, JSON and exported proxies show."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -12,7 +12,7 @@ from eznas.metrics.resampling import (
     Bootstrap,
     bootstrap,
     bootstrap_weights,
-    paired_difference,
+    mean_paired_difference,
     undefined_scores,
 )
 from eznas.metrics.table import METRICS, Metric
@@ -25,6 +25,8 @@ from eznas.metrics.table import METRICS, Metric
 Row = dict[str, Any]
 # Proxy, dataset and networks (indices) on which it is undefined there -> reason -> their names.
 Why = Callable[[str, str, tuple[int, ...]], dict[str, list[str]]]
+
+MEAN = "mean"
 
 
 class Difference(TypedDict):
@@ -113,7 +115,7 @@ def difference_rows(
     names: Sequence[str], results: Mapping[str, Bootstrap], proxy: str
 ) -> list[Difference]:
     """One `Difference` of `proxy` against each other proxy and dataset, all datasets of the first
-    other proxy first.
+    other proxy first; of several data sets also that of their means, see `mean_of`.
 
     `names` [proxies] are in the order of the scores, `results` are by dataset. Raises `InputError`
     if `proxy` is not among the names, and if there are not as many names as score vectors.
@@ -121,24 +123,44 @@ def difference_rows(
     if proxy not in names:
         raise unknown("proxy", proxy, names)
     minuend = list(names).index(proxy)
-    rows: list[Difference] = []
-    for other, dataset, result in _proxy_dataset_pairs(names, results):
-        if other == minuend:
-            continue
-        tau, low, high = map(_null, paired_difference(result, minuend, other))
-        rho, rho_low, rho_high = map(_null, paired_difference(result, minuend, other, of="rho"))
-        row = Difference(
-            against=names[other],
-            dataset=dataset,
-            tau=tau,
-            low=low,
-            high=high,
-            rho=rho,
-            rho_low=rho_low,
-            rho_high=rho_high,
-        )
-        rows.append(row)
-    return rows
+    list(_proxy_dataset_pairs(names, results))  # raises
+    samples = {dataset: [result] for dataset, result in results.items()}
+    if len(results) > 1:
+        samples[mean_of(results)] = [*results.values()]
+    others = [index for index in range(len(names)) if index != minuend]
+    return [
+        _difference(names[other], dataset, sample, minuend, other)
+        for other in others
+        for dataset, sample in samples.items()
+    ]
+
+
+def mean_of(datasets: Iterable[str]) -> str:
+    """The name of the mean over data sets: `MEAN`, or SPACE/`MEAN` where they have their space."""
+    spaces = {dataset.rpartition("/")[0] for dataset in datasets}
+    return f"{spaces.pop()}/{MEAN}".lstrip("/") if len(spaces) == 1 else MEAN
+
+
+def is_mean(dataset: str) -> bool:
+    """Whether it is the name of a mean over data sets."""
+    return dataset.rpartition("/")[2] == MEAN
+
+
+def _difference(
+    against: str, dataset: str, results: Sequence[Bootstrap], minuend: int, other: int
+) -> Difference:
+    tau, low, high = map(_null, mean_paired_difference(results, minuend, other))
+    rho, rho_low, rho_high = map(_null, mean_paired_difference(results, minuend, other, of="rho"))
+    return Difference(
+        against=against,
+        dataset=dataset,
+        tau=tau,
+        low=low,
+        high=high,
+        rho=rho,
+        rho_low=rho_low,
+        rho_high=rho_high,
+    )
 
 
 def _proxy_dataset_pairs(

@@ -101,15 +101,16 @@ def bare(value: float, sign: str = "", digits: int = 3) -> str:
 
 
 def interval_texts(intervals: Sequence[Interval], sign: str = "") -> list[str]:
-    """Correlations with their intervals as in ".717 [.509, .911]", aligned; "-" where undefined."""
+    """Correlations with their intervals as in ".717 [.509, .911]", aligned; "-" where undefined.
+    One without an interval stands alone."""
     columns = [
         [UNDEFINED if value is None else bare(value, sign) for value in column]
         for column in zip(*intervals, strict=True)
     ]
     aligned = [[text.rjust(max(map(len, column))) for text in column] for column in columns]
     return [
-        UNDEFINED if value is None else f"{text} [{low}, {high}]"
-        for (value, _, _), text, low, high in zip(intervals, *aligned, strict=True)
+        UNDEFINED if value is None else text if bound is None else f"{text} [{low}, {high}]"
+        for (value, bound, _), text, low, high in zip(intervals, *aligned, strict=True)
     ]
 
 

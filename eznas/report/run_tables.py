@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from eznas.metrics import verdict
+from eznas.metrics import is_mean, mean_of, verdict
 from eznas.report.cells import (
     UNDEFINED,
     WIDTH,
@@ -52,7 +52,8 @@ def run_table(runs: Sequence[Row]) -> Table:
 
 
 def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the short table: champion, yardsticks and the strongest others, by data set.
+    """The rows of the short table: champion, yardsticks and the strongest others, by data set; the
+    mean over several data sets is the last, without intervals of tau.
 
     `result` is as `eznas.Result` has it. A row has proxy, dataset, tau and its interval; but for
     the champion's, also that of the champion's lead (lead, low, high) and the outcome: "ahead" and
@@ -64,16 +65,28 @@ def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     chosen = sorted(
         (row for row in rows if row["proxy"] in names), key=lambda row: names.index(row["proxy"])
     )
-    shown = []
-    for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        for row in (row for row in chosen if row["dataset"] == dataset):
-            lead = paired.get((row["proxy"], dataset), {})
-            low, high = lead.get("low"), lead.get("high")
-            outcome = WORDS[verdict(low, high)] if lead else ""
-            shown.append(
-                dict(row) | {"lead": lead.get("tau"), "low": low, "high": high, "outcome": outcome}
-            )
-    return shown
+    datasets = dict.fromkeys(row["dataset"] for row in rows)
+    shown = [row for dataset in datasets for row in chosen if row["dataset"] == dataset]
+    for mean in dict.fromkeys(dataset for _, dataset in paired if is_mean(dataset)):
+        of_mean = [d for d in datasets if mean_of([d]) == mean]
+        shown += [
+            _mean([r for r in chosen if r["proxy"] == n and r["dataset"] in of_mean], mean)
+            for n in names
+        ]
+    return [_with_lead(row, paired.get((row["proxy"], row["dataset"]), {})) for row in shown]
+
+
+def _mean(rows: Sequence[Row], dataset: str) -> Row:
+    """The row of a proxy's mean tau over data sets, without an interval."""
+    taus = [row["tau"] for row in rows]
+    tau = None if None in taus else sum(taus) / len(taus)
+    return dict(rows[0]) | {"dataset": dataset, "tau": tau, "tau_low": None, "tau_high": None}
+
+
+def _with_lead(row: Row, lead: Row) -> dict[str, Any]:
+    low, high = lead.get("low"), lead.get("high")
+    outcome = WORDS[verdict(low, high)] if lead else ""
+    return dict(row) | {"lead": lead.get("tau"), "low": low, "high": high, "outcome": outcome}
 
 
 def short_table(result: Mapping[str, Any], width: int = WIDTH) -> Group:
@@ -96,6 +109,7 @@ def outcome_lines(differences: Sequence[Row]) -> list[str]:
     line for each outcome that there is, the best first. `differences` as `eznas.Result` has
     them."""
     outcomes: dict[str, set[str]] = {}
+    differences = [row for row in differences if not is_mean(row["dataset"])]
     for row in differences:
         outcomes.setdefault(row["against"], set()).add(verdict(row["low"], row["high"]))
     several = len({row["dataset"] for row in differences}) > 1

@@ -220,6 +220,6 @@ def test_tensorboard_gets_the_generations(folder, monkeypatch):
 
     monkeypatch.setattr(eznas, "evolve", evolve)
     outcome = call("evolve", "--tensorboard", "logs", "--workers", "1")
-    assert "generation  0/60: best .500" in outcome.err
+    assert "generation  0/40: best .500" in outcome.err
     assert len(list(Path("logs").glob("events.out.tfevents.*"))) == 1
     shutil.rmtree("logs")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_undefined_is_none_in_rows(results):
     difference = metrics.difference_rows(NAMES, results, "champion")[-1]
     assert difference == {
         "against": "broken",
-        "dataset": "cifar100",
+        "dataset": "mean",
         "tau": None,
         "low": None,
         "high": None,
@@ -110,7 +111,7 @@ def test_datasets_share_the_replicates(results):
 def test_difference_rows(results):
     rows = metrics.difference_rows(NAMES, results, "champion")
     assert [(row["against"], row["dataset"]) for row in rows] == list(
-        itertools.product(["params", "broken"], ["cifar10", "cifar100"])
+        itertools.product(["params", "broken"], ["cifar10", "cifar100", "mean"])
     )
     result = results["cifar10"]
     assert list(rows[0]) == list(metrics.Difference.__annotations__)
@@ -121,6 +122,39 @@ def test_difference_rows(results):
     assert taus != rhos
     assert metrics.verdict(rows[0]["low"], rows[0]["high"]) == "won"
     assert metrics.verdict(rows[1]["low"], rows[1]["high"]) == "lost"
+
+
+def test_the_mean_over_data_sets_is_paired_in_every_replicate(results):
+    rows = metrics.difference_rows(
+        NAMES[:2], {k: first_two(r) for k, r in results.items()}, NAMES[0]
+    )
+    pairs = [(r.values["tau"], r.replicates["tau"]) for r in results.values()]
+    values = np.mean([v[0] - v[1] for v, _ in pairs])
+    replicates = np.mean([r[0] - r[1] for _, r in pairs], 0)
+    assert rows[-1]["dataset"] == "mean"
+    assert rows[-1]["tau"] == pytest.approx(values)
+    assert (rows[-1]["low"], rows[-1]["high"]) == pytest.approx(metrics.interval(replicates))
+    [alone] = metrics.difference_rows(NAMES[:2], {"d": first_two(results["cifar10"])}, NAMES[0])
+    assert alone["dataset"] == "d"
+
+
+def first_two(result):
+    """A bootstrap of the first two proxies alone."""
+    values, replicates = (
+        {name: rows[:2] for name, rows in numbers.items()}
+        for numbers in (result.values, result.replicates)
+    )
+    return replace(result, scores=result.scores[:2], values=values, replicates=replicates)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "name"),
+    [(["a", "b"], "mean"), (["s/a", "s/b"], "s/mean"), (["s/a", "t/a"], "mean")],
+)
+def test_names_of_means(datasets, name):
+    assert metrics.mean_of(datasets) == name
+    assert metrics.is_mean(name)
+    assert not any(map(metrics.is_mean, datasets))
 
 
 def test_rows_refuse_names_that_do_not_match(results):
