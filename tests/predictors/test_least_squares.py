@@ -12,7 +12,12 @@ from eznas.evolution.grammar import to_nodes
 from eznas.formulas.parser import parse
 from eznas.metrics.normal import normal_scores
 from eznas.predictors.interactions import INTERACTIONS
-from eznas.predictors.least_squares import forward_selection, greedy_formulas
+from eznas.predictors.least_squares import (
+    YARDSTICK_TERMS,
+    forward_selection,
+    greedy_formulas,
+    greedy_yardsticks,
+)
 from tests.evolution.made_up import MadeUp, table_of
 from tests.predictors.made_up import (
     ACCURACIES,
@@ -250,6 +255,23 @@ def test_a_further_term_never_worsens_the_fit(factors):
     assert len(errors) > 5
     assert (np.diff(errors) < 1e-3 * errors[0]).all()
     assert errors[-1] < 0.9 * errors[0]
+
+
+def test_yardsticks_are_of_every_kind_and_are_formulas():
+    table = filled()
+    found = greedy_yardsticks(CANDIDATES, table, TASKS, COUNT)
+    linear = greedy_formulas(CANDIDATES, table, TASKS, COUNT, YARDSTICK_TERMS)
+    assert found[: len(linear)] == linear
+    primitives = [formula.primitives() for formula in found[len(linear) :]]
+    assert any("max" in names or "min" in names for names in primitives)
+    assert all(parse(formula.text) == formula for formula in found)
+
+
+def test_it_ends_before_a_sum_is_too_long_for_a_formula(monkeypatch):
+    whole = fitted()
+    assert len(whole) > 2
+    monkeypatch.setattr("eznas.formulas.parser.MOST", whole[1].size)
+    assert fitted() == whole[:2]
 
 
 SCALES = {  # means and deviations of features

@@ -53,6 +53,22 @@ def test_the_champion_the_yardsticks_and_the_strongest_others():
     assert [r["dataset"] for r in short_rows(result(("b", "a")))] == ["b"] * 5 + ["a"] * 5
 
 
+def test_the_mean_over_data_sets_is_the_last():
+    of_means = result(("a", "b"))
+    of_means["difference"] += [
+        row | {"dataset": "mean"} for row in of_means["difference"] if row["dataset"] == "a"
+    ]
+    rows = [row for row in short_rows(of_means) if row["dataset"] == "mean"]
+    assert rows == short_rows(of_means)[-5:]
+    assert [(r["proxy"], r["tau"], r["tau_low"], r["outcome"]) for r in rows][:2] == [
+        ("champion", pytest.approx(0.7), None, ""),
+        ("greedy", pytest.approx(0.65), None, "behind"),
+    ]
+    assert ["champion", ".700"] in [line.split() for line in rendered(of_means).splitlines()]
+    lines = outcome_lines([row | {"low": 1.0} for row in of_means["difference"]][-5:])
+    assert lines == []  # they say what the data sets say
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_table_of_a_terminal(width):
     lines = [line.split() for line in rendered(result(), width).splitlines()]
