@@ -83,8 +83,11 @@ def test_the_difference_from_one_proxy(listed):
     assert len(result.rows) == 6
     rows = {(r["proxy"], r["dataset"]): r for r in result.rows}
     assert [(d["against"], d["dataset"]) for d in result.difference] == [
-        (name, dataset) for name in ("params", "depth") for dataset in ("cifar10", SMALL)
+        (name, dataset) for name in ("params", "depth") for dataset in ("cifar10", SMALL, "mean")
     ]
+    for name in names:
+        of_name = [r for r in result.rows if r["proxy"] == name]
+        rows[name, "mean"] = {k: (of_name[0][k] + of_name[1][k]) / 2 for k in ("tau", "rho")}
     for difference in result.difference:
         dataset = difference["dataset"]
         row, other = rows["live_params", dataset], rows[difference["against"], dataset]
