@@ -48,7 +48,7 @@ BASELINES = (
 # What an estimate assumes, from quick runs on two cores: the new features of a generation cost this
 # share of measuring its networks, and a formula this many seconds in the driver; beside the bank, a
 # worker with its caches and Ray's helper processes take this many megabytes.
-NEW_FEATURES, FORMULA_SECONDS = 0.02, 0.005
+NEW_FEATURES, FORMULA_SECONDS = 0.02, 0.02
 WORKER_MB, RAY_MB = 700, 900
 CHECKED_NETWORKS = 3  # of each space, of which one must run before anything else is done
 
