@@ -45,10 +45,11 @@ BASELINES = (
     "jacob_cov_x_params",
 )
 
-# What an estimate assumes, from quick runs on two cores: the new features of a generation cost this
-# share of measuring its networks, and a formula this many seconds in the driver; beside the bank, a
-# worker with its caches and Ray's helper processes take this many megabytes.
-NEW_FEATURES, FORMULA_SECONDS = 0.02, 0.02
+# What an estimate assumes, from runs on two cores: the new features of a generation cost this share
+# of measuring its networks, and a formula this many seconds in the driver, with fitted weights or
+# without; beside the bank, a worker with its caches and Ray's helper processes take this many
+# megabytes.
+NEW_FEATURES, FITTED_SECONDS, RATED_SECONDS = 0.02, 0.02, 0.003
 WORKER_MB, RAY_MB = 700, 900
 CHECKED_NETWORKS = 3  # of each space, of which one must run before anything else is done
 
@@ -217,7 +218,9 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
     new_features = 0.0 if evolution.features_are_listed else NEW_FEATURES
     baselines = [load(baseline).formula for baseline in BASELINES]
     sample_size = evolution.networks + evolution.champion_networks
-    search_samples(searched, sample_size)  # there may be too few
+    samples = search_samples(searched, sample_size)  # raises where there are too few
+    config = short_where_few(config, sum(len(sample.architectures) for sample in samples))
+    evolution = config.evolution
     for benchmark in searched:
         check_not_kept(benchmark, config.evidence.networks)
     seconds, bank_bytes, measured = 0.0, 0.0, 0
@@ -234,7 +237,8 @@ def estimate(config: Config, workers: int = 1, networks: int = 4) -> dict[str, f
             seconds += search_seconds / networks * (size + measured_again)
             bank_bytes += sample_bytes / networks * size
             measured += size
-    driver_seconds = FORMULA_SECONDS * evolution.offspring * evolution.generations
+    formula_seconds = FITTED_SECONDS if evolution.fit else RATED_SECONDS
+    driver_seconds = formula_seconds * evolution.offspring * evolution.generations
     return {
         "seconds": round(seconds / workers + driver_seconds),
         "megabytes": round(bank_bytes / 2**20 + WORKER_MB * workers + RAY_MB * (workers > 1)),

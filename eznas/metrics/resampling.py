@@ -129,24 +129,6 @@ def interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
 
 
 def paired_difference(
-    result: Bootstrap,
-    first: int,
-    second: int,
-    level: float = 0.95,
-    *,
-    of: str = "tau",
-) -> tuple[float, float, float]:
-    """Tau (or the metric `of`) of the proxy with index `first` minus that of `second`, with its
-    percentile interval: (difference, low, high).
-
-    Both proxies are compared on the networks on which both are defined and in the same replicates,
-    so that even a small difference between similar proxies can be significant. NaN if there are
-    fewer than `LEAST` such networks. `of` is a metric that needs no sizes or groups.
-    """
-    return mean_paired_difference([result], first, second, level, of=of)
-
-
-def mean_paired_difference(
     results: Sequence[Bootstrap],
     first: int,
     second: int,
@@ -154,7 +136,14 @@ def mean_paired_difference(
     *,
     of: str = "tau",
 ) -> tuple[float, float, float]:
-    """The mean of `paired_difference` over data sets, whose replicates draw the same networks."""
+    """Tau (or the metric `of`) of the proxy with index `first` minus that of `second`, the mean
+    over data sets whose replicates draw the same networks, with its percentile interval:
+    (difference, low, high).
+
+    Both proxies are compared on the networks on which both are defined and in the same replicates,
+    so that even a small difference between similar proxies can be significant. NaN if there are
+    fewer than `LEAST` such networks. `of` is a metric that needs no sizes or groups.
+    """
     differences = [_paired(result, first, second, of) for result in results]
     value = float(np.mean([value for value, _ in differences]))
     if math.isnan(value):

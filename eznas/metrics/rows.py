@@ -12,7 +12,7 @@ from eznas.metrics.resampling import (
     Bootstrap,
     bootstrap,
     bootstrap_weights,
-    mean_paired_difference,
+    paired_difference,
     undefined_scores,
 )
 from eznas.metrics.table import METRICS, Metric
@@ -123,7 +123,7 @@ def difference_rows(
     if proxy not in names:
         raise unknown("proxy", proxy, names)
     minuend = list(names).index(proxy)
-    list(_proxy_dataset_pairs(names, results))  # raises
+    _check_counts(names, results)
     samples = {dataset: [result] for dataset, result in results.items()}
     if len(results) > 1:
         samples[mean_of(results)] = [*results.values()]
@@ -149,8 +149,8 @@ def is_mean(dataset: str) -> bool:
 def _difference(
     against: str, dataset: str, results: Sequence[Bootstrap], minuend: int, other: int
 ) -> Difference:
-    tau, low, high = map(_null, mean_paired_difference(results, minuend, other))
-    rho, rho_low, rho_high = map(_null, mean_paired_difference(results, minuend, other, of="rho"))
+    tau, low, high = map(_null, paired_difference(results, minuend, other))
+    rho, rho_low, rho_high = map(_null, paired_difference(results, minuend, other, of="rho"))
     return Difference(
         against=against,
         dataset=dataset,
@@ -167,11 +167,15 @@ def _proxy_dataset_pairs(
     names: Sequence[str], results: Mapping[str, Bootstrap]
 ) -> Iterator[tuple[int, str, Bootstrap]]:
     """Each index of a proxy with each dataset and its result, the proxies outermost."""
+    _check_counts(names, results)
+    return ((index, *item) for index in range(len(names)) for item in results.items())
+
+
+def _check_counts(names: Sequence[str], results: Mapping[str, Bootstrap]) -> None:
     for dataset, result in results.items():
         count = len(result.values["tau"])
         if count != len(names):
             raise InputError(f"{dataset}: {count} score vectors for {len(names)} names")
-    return ((index, *item) for index in range(len(names)) for item in results.items())
 
 
 def _numbers(result: Bootstrap, metric: Metric, index: int) -> dict[str, float | None]:

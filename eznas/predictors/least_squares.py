@@ -70,14 +70,7 @@ def greedy_formulas(
     data = regression_data(candidates, table, tasks, networks)
     if data is None:
         return []
-    if factors:
-        data = with_interactions(data, interactions, factors)
-    columns = forward_selection(data.x, data.y, max_terms)
-    formulas = []
-    with suppress(InputError):  # the sum is too long for a formula
-        for terms in range(1, len(columns) + 1):
-            formulas.append(fitted_formula(data, columns[:terms]))
-    return formulas
+    return _formulas(with_interactions(data, interactions, factors) if factors else data, max_terms)
 
 
 def greedy_yardsticks(
@@ -85,14 +78,22 @@ def greedy_yardsticks(
 ) -> list[Expression]:
     """`greedy_formulas` of up to `YARDSTICK_TERMS` terms, without interactions and with each
     kind."""
-    kinds = [(0, "products"), *((FACTORS, kind) for kind in INTERACTIONS)]
-    return [
-        formula
-        for factors, kind in kinds
-        for formula in greedy_formulas(
-            candidates, table, tasks, networks, YARDSTICK_TERMS, factors, kind
-        )
-    ]
+    data = regression_data(candidates, table, tasks, networks)
+    if data is None:
+        return []
+    formulas = _formulas(data, YARDSTICK_TERMS)
+    for kind in INTERACTIONS:
+        formulas += _formulas(with_interactions(data, kind, FACTORS), YARDSTICK_TERMS)
+    return formulas
+
+
+def _formulas(data: RegressionData, max_terms: int) -> list[Expression]:
+    columns = forward_selection(data.x, data.y, max_terms)
+    formulas = []
+    with suppress(InputError):  # the sum is too long for a formula
+        for terms in range(1, len(columns) + 1):
+            formulas.append(fitted_formula(data, columns[:terms]))
+    return formulas
 
 
 def regression_data(

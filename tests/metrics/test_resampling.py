@@ -164,14 +164,14 @@ def test_similar_proxies_have_a_narrow_paired_difference():
     close = scores[0] + 0.01 * scores[1]
     weights = metrics.bootstrap_weights(components, 300)
     result = metrics.bootstrap([scores[0], close], accuracies, weights)
-    value, low, high = metrics.paired_difference(result, 0, 1)
+    value, low, high = metrics.paired_difference([result], 0, 1)
     assert value == result.values["tau"][0] - result.values["tau"][1]
     assert low < value < high
     tau_low, tau_high = metrics.interval(result.replicates["tau"][0])
     assert high - low < (tau_high - tau_low) / 3
-    negated = metrics.paired_difference(result, 1, 0)
+    negated = metrics.paired_difference([result], 1, 0)
     assert same(negated, [-value, -high, -low])
-    assert metrics.paired_difference(result, 1, 1) == (0, 0, 0)
+    assert metrics.paired_difference([result], 1, 1) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -265,11 +265,11 @@ def test_differences_are_over_the_networks_that_both_score():
     result = metrics.bootstrap(PARTLY, TARGET, DRAWN)
     part = metrics.bootstrap(PARTLY[:2][:, DEFINED], TARGET[DEFINED], DRAWN[:, DEFINED])
     for of in ("tau", "rho"):
-        difference = metrics.paired_difference(result, 0, 1, of=of)
-        assert difference == metrics.paired_difference(part, 0, 1, of=of)
+        difference = metrics.paired_difference([result], 0, 1, of=of)
+        assert difference == metrics.paired_difference([part], 0, 1, of=of)
         assert difference[1] < difference[0] < difference[2]
-    assert same(metrics.paired_difference(result, 0, 3), [NAN] * 3)
-    assert same(metrics.paired_difference(result, 1, 3), [NAN] * 3)
+    assert same(metrics.paired_difference([result], 0, 3), [NAN] * 3)
+    assert same(metrics.paired_difference([result], 1, 3), [NAN] * 3)
 
 
 def test_no_proxies_and_no_networks():

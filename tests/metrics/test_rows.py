@@ -115,7 +115,7 @@ def test_difference_rows(results):
     )
     result = results["cifar10"]
     assert list(rows[0]) == list(metrics.Difference.__annotations__)
-    taus, rhos = (metrics.paired_difference(result, 0, 1, of=of) for of in ("tau", "rho"))
+    taus, rhos = (metrics.paired_difference([result], 0, 1, of=of) for of in ("tau", "rho"))
     assert (rows[0]["tau"], rows[0]["low"], rows[0]["high"]) == taus
     assert (rows[0]["rho"], rows[0]["rho_low"], rows[0]["rho_high"]) == rhos
     assert rows[0]["rho"] == result.values["rho"][0] - result.values["rho"][1]
