@@ -200,8 +200,9 @@ def _with_figures(
 
 
 def front_in(folder: RunFolder) -> list[Row]:
-    """The front of the archive in a run's folder, and the champion, which is marked: the rows of
-    `Front`, without fitness on other networks. Raises `InputError` where there is no formula."""
+    """The front of the archive in a run's folder, and the champion, which is marked (where its
+    weights were refined, as it was in the search): the rows of `Front`, without fitness on other
+    networks. Raises `InputError` where there is no formula."""
     if not folder.has(files.ARCHIVE):
         raise InputError(f"run {folder.name} ended before it had a formula: it has no front")
     archive: files.ArchiveFile = folder.read(files.ARCHIVE, files.ArchiveFile)
@@ -219,7 +220,8 @@ def front_in(folder: RunFolder) -> list[Row]:
         raise InputError(f"run {folder.name} evolved no formula (too few models): it has no front")
     champion = ""
     if folder.has(files.CHAMPION):
-        champion = files.read(folder.path / files.CHAMPION)[0].formula.text
+        entry = archive.entry_of(files.read(folder.path / files.CHAMPION)[0].formula)
+        champion = "" if entry is None else parse(entry.formula).text
     rows = front_of(entries)
     if champion not in [row["formula"] for row in rows]:
         rows += [row for row in numbered(entries) if row["formula"] == champion]

@@ -287,10 +287,10 @@ class _Recorder:
             result.champion, parse(result.formula), batches.raw_batch, batches.sketch_batch
         )
         archive = self.folder.read(files.ARCHIVE, files.ArchiveFile)
-        coverages = {entry.formula: entry.coverage for entry in archive.formulas}
+        entry = archive.entry_of(proxy.formula)
         tested = result.recommended if self.setup.has_too_few else "champion"
         evidence = [dict(row) for row in result.held_out if row["proxy"] == tested]
-        coverage = coverages.get(result.formula)
+        coverage = None if entry is None else entry.coverage
         content = files.to_proxy_file(
             proxy, self.setup.measured, evidence, coverage, self.setup.labels, result.untested
         )

@@ -23,6 +23,7 @@ from eznas.evolution.engine import Engine
 from eznas.evolution.fitness import Reference, evaluate_fitness
 from eznas.evolution.generation import Generation
 from eznas.evolution.grammar import Grammar
+from eznas.evolution.pairwise import refined
 from eznas.evolution.references import tree_reference
 from eznas.evolution.simplest import REPLICATES, fitness_replicates, simplest_within_error
 from eznas.evolution.state import State
@@ -168,8 +169,9 @@ def _components_of(setup: Setup) -> list[Integers]:
 def _champion(
     engine: Engine, table: FeatureTable, tasks: list[Task], setup: Setup
 ) -> tuple[Expression, Expression | None]:
-    """The fittest formula of the archive, and of greedy least squares (None: there is none), both
-    chosen on the networks of the search and on more that took no part in it."""
+    """The fittest formula of the archive, with its weights refined where that makes it fitter, and
+    that of greedy least squares (None: there is none), both chosen on the networks of the search
+    and on more that took no part in it."""
     evolution = setup.config.evolution
     networks = evolution.networks
     archived = [parse(entry.formula) for entry in engine.shipped()]
@@ -186,6 +188,8 @@ def _champion(
         champion = _simplest(archived, table, tasks, networks, evolution.size_of)
     else:
         champion = _fittest(archived, table, tasks, networks, reference)
+        other = refined(champion, table, tasks, networks)
+        champion = _fittest([champion, other], table, tasks, networks, reference)
     return champion, _fittest(greedy, table, tasks, networks, reference) if greedy else None
 
 

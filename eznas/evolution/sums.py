@@ -31,7 +31,7 @@ FOLDS = 5
 RIDGE = 1e-3  # of the number of rows
 ROWS_KEPT = 6000  # terms whose rows stay in memory
 DIGITS = 4  # of a weight
-_FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
+FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Sums:
         weighted = self._root * (x - self._means(x)[:, self._task])
         deviations = weighted.square().mean(1).sqrt()
         # Of values that are too large the deviation is infinite, or NaN.
-        usable &= (_FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
+        usable &= (FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
         return weighted / deviations[:, None], torch.where(usable, deviations, torch.nan)
 
     def fit(self, rows: Sequence[Tensor]) -> Fit:

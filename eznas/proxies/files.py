@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eznas.errors import InputError
 from eznas.evaluation.contexts import Context
+from eznas.formulas.expression import Expression
 from eznas.formulas.parser import LONGEST, parse
+from eznas.formulas.terms import terms
 from eznas.proxies.proxy import Proxy
 from eznas.statistics.config import Batch, MeasurementSettings
 from eznas.system.files import LARGEST, read_as, read_json, write_whole
@@ -69,6 +71,14 @@ class ArchiveFile(MeasurementRecord):
     """The archive of a run: its best formulas so far, the fittest one first."""
 
     formulas: list[ArchivedFormula]
+
+    def entry_of(self, formula: Expression) -> ArchivedFormula | None:
+        """The entry that has a formula, or else its terms with other weights: those of a champion
+        are refined after the search. None where there is neither."""
+        parsed = [(parse(entry.formula), entry) for entry in self.formulas]
+        same = [entry for other, entry in parsed if other == formula]
+        alike = [entry for other, entry in parsed if set(terms(other)) == set(terms(formula))]
+        return next(iter([*same, *alike]), None)
 
 
 def to_proxy_file(
