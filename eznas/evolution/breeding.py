@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.evolution import randomness
+from eznas.evolution.boosting import boosted_formulas
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual, grow
 from eznas.evolution.moves import Moves
@@ -62,7 +63,8 @@ class Breeder:
     @property
     def needs_candidates(self) -> bool:
         """Whether the candidates must be filled on every sample."""
-        return self._config.fit or self._config.alike or self._config.stepwise > 0
+        config = self._config
+        return config.fit or config.alike or config.boost or config.stepwise > 0
 
     def score_candidates(self) -> None:
         """Read the candidates' values on the present sample from the table, where they have been
@@ -72,18 +74,14 @@ class Breeder:
             self._stepwise_candidates = StepwiseCandidates.of(
                 self.candidates, sample.table, sample.tasks, networks
             )
-        alone = [np.arange(len(task.accuracies)) for task in sample.tasks]
-        components = self._components or alone
         if config.alike:
+            components = self._components_of_tasks
             sample.reference = tree_reference(
                 *(self.candidates, sample.table, sample.tasks, components, networks),
                 by_tau=not config.fit,
             )
         if config.fit:
-            sample.sums = Sums(
-                *(sample.table, sample.tasks, components, networks, self.candidates),
-                alike=config.alike,
-            )
+            sample.sums = self._new_sums()
             self._moves = Moves(sample.sums, self._config, self._grammar, self.candidates)
 
     def evaluate(self, individuals: Sequence[Individual]) -> list[Individual]:
@@ -98,6 +96,11 @@ class Breeder:
         """Generation 0: the seeds, greedy formulas, and random trees up to the population."""
         sample, config = self._sample, self._config
         individuals = list(self._seeds)
+        if config.boost:
+            sums = sample.sums or self._new_sums()
+            boosted = boosted_formulas(sums, self.candidates, config.max_nodes // 10)
+            individuals += [Individual.of(formula, "boosted") for formula in boosted]
+            individuals = [i for i in individuals if is_within(i.expression, config)]
         if config.fit:
             individuals += self._random_sums(round(SUMS_AT_FIRST * config.population))
         if config.greedy_terms:
@@ -107,6 +110,23 @@ class Breeder:
             greedy = [Individual.of(formula, "greedy") for formula in formulas]
             individuals += [individual for individual in greedy if self._is_sayable(individual)]
         return [*individuals, *self.random_trees(config.population - len(individuals))]
+
+    @property
+    def _components_of_tasks(self) -> Sequence[Integers]:
+        tasks = self._sample.tasks
+        return self._components or [np.arange(len(task.accuracies)) for task in tasks]
+
+    def _new_sums(self) -> Sums:
+        """Fits of the candidates on the present sample."""
+        sample = self._sample
+        return Sums(
+            sample.table,
+            sample.tasks,
+            self._components_of_tasks,
+            sample.networks,
+            self.candidates,
+            alike=self._config.alike,
+        )
 
     def random_trees(self, count: int) -> list[Individual]:
         """`count` distinct random trees within the limits; fewer where the grammar is small."""

@@ -92,6 +92,11 @@ class EvolutionConfig(BaseModel):
         description="Rate every space by the share of what randomised trees reach there, in "
         "cross-validation over the short features, and let it weigh as much as any other.",
     )
+    boost: bool = Field(
+        False,
+        description="Begin with formulas for networks of any kind: a feature that ranks all "
+        "spaces, and bounded corrections in small steps. Their constants are left alone.",
+    )
     exchange: Share = Field(
         0.3,
         description="With `fit`, and in place of stepwise: share of the other children that "

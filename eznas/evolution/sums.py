@@ -92,6 +92,8 @@ class Sums:
         order = np.argsort(part, kind="stable")
         self._index = torch.from_numpy(np.concatenate(rows)[order])
         self._task = torch.from_numpy(np.concatenate(numbers)[order])
+        space_of_rows = torch.from_numpy(space_of)[self._task]
+        self.spaces = [(space_of_rows == space).nonzero()[:, 0] for space in range(self._spaces)]
         if alike:
             shares = alike_in_spaces(shares, [task.space for task in tasks])
         self._share = torch.from_numpy(np.concatenate(shares)[order])
@@ -117,7 +119,7 @@ class Sums:
         network has nothing to aggregate for them, bool of the same shape: the rows [terms, rows],
         and the deviations that they were divided by [terms], NaN for a term that has no row."""
         defined = (values.isfinite() | empty | ~self._measured).flatten(1).all(1)
-        x = values.flatten(1)[:, self._index]
+        x = self.at_rows(values)
         usable = defined & x.isfinite().all(1)
         x = torch.where(usable[:, None], x, 0.0)
         weighted = self._root * (x - self._means(x)[:, self._task])
@@ -125,6 +127,10 @@ class Sums:
         # Of values that are too large the deviation is infinite, or NaN.
         usable &= (FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
         return weighted / deviations[:, None], torch.where(usable, deviations, torch.nan)
+
+    def at_rows(self, values: Tensor) -> Tensor:
+        """Values [terms, contexts, networks] of terms on the rows as they are: [terms, rows]."""
+        return values.flatten(1)[:, self._index]
 
     def fit(self, rows: Sequence[Tensor]) -> Fit:
         """Weights of the rows of some terms, by ridge regression, and what they are worth."""

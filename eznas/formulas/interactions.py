@@ -46,6 +46,16 @@ def interaction_values(
     return result
 
 
+def clamped(term: Expression, low: float, high: float) -> Expression:
+    """The term, but `low` below and `high` above these."""
+    return _expression("min", high, _expression("max", low, term))
+
+
+def rounded_window(low: float, high: float) -> tuple[float, float]:
+    """The bounds of a window to few digits, beside its width."""
+    return _short(low, high - low), _short(high, high - low)
+
+
 def _expression(name: str, *arguments: Expression | float) -> Expression:
     return call(name, *(constant(a) if isinstance(a, float) else a for a in arguments))
 
