@@ -95,7 +95,7 @@ class EvolutionConfig(BaseModel):
     boost: bool = Field(
         False,
         description="Begin with formulas for networks of any kind: a feature that ranks all "
-        "spaces, and bounded corrections in small steps. Their constants are left alone.",
+        "spaces, and bounded corrections in small steps.",
     )
     exchange: Share = Field(
         0.3,
