@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -18,7 +19,7 @@ from eznas.evolution.sums import Sums
 from eznas.formulas.expression import Expression, call
 from eznas.formulas.interactions import clamped, rounded_window
 
-STEP = 0.05  # by which a weight changes at once, of the deviation of the accuracies
+STEP = 0.02  # by which a weight changes at once, of the deviation of the accuracies
 RIDGE = 0.3  # of the number of rows, on all weights but the anchor's
 WINDOWS = ((0.02, 0.5), (0.2, 0.8), (0.5, 0.98))  # quantiles in one space
 _LEAST = 1e-3  # correlation with what is left that a term must have
@@ -43,8 +44,8 @@ def boosted_formulas(
     feature is positive on all networks.
 
     Each has the corrections of the one before and a new one, and all weights fitted again, all but
-    the anchor's shrunken. The features must have been filled; the anchor is the one whose logarithm
-    has the highest correlation with accuracy, on average over the spaces.
+    the anchor's shrunken. The features must have been filled; the anchor is the logarithm of the
+    one that has the highest rank correlation with accuracy, on average over the spaces.
     """
     usable = [feature for feature in features if sums.row(feature) is not None]
     if not usable:
@@ -54,12 +55,12 @@ def boosted_formulas(
     positive = (sums.at_rows(values) > 0).all(1).nonzero()[:, 0]
     if not len(positive):
         return []
-    logs, _ = sums.rows(values[positive].log(), empty[positive])
-    best = int(_mean_correlations(sums, logs).argmax())
-    chosen = [call("log", usable[positive[best]]).canonical]
+    best = int(positive[_rank_correlations(sums, values[positive]).argmax()])
+    anchor, _ = sums.rows(values[best][None].log(), empty[best][None])
+    chosen = [call("log", usable[best]).canonical]
     formulas = [_weighted(sums, chosen)]
     terms, rows = _clamped(sums, usable, values, empty)
-    for number in _stagewise(rows, logs[best], sums.y):
+    for number in _stagewise(rows, anchor[0], sums.y):
         if len(chosen) >= most_terms:
             break
         term = terms[number].formula()
@@ -69,13 +70,18 @@ def boosted_formulas(
     return formulas
 
 
-def _mean_correlations(sums: Sums, rows: Tensor) -> Tensor:
-    """The mean over the spaces of the correlation of rows [terms, rows] with the accuracies,
-    without its sign: [terms]; 0 for one that is undefined."""
-    in_spaces = [
-        cosine_similarity(rows[:, space], sums.y[space][None], dim=1) for space in sums.spaces
-    ]
-    return torch.stack(in_spaces).mean(0).abs().nan_to_num()
+def _rank_correlations(sums: Sums, values: Tensor) -> Tensor:
+    """The correlation of the ranks of values [features, contexts, networks] with accuracies,
+    without its sign: the mean over the spaces of the mean over their tasks, [features]."""
+    ranks, of_spaces = sums.at_rows(values), []
+    for tasks in sums.spaces:
+        of_tasks = []
+        for rows in tasks:
+            x = torch.from_numpy(rankdata(ranks[:, rows].numpy(), axis=1))
+            x = x - x.mean(1, keepdim=True)
+            of_tasks.append(cosine_similarity(x, sums.y[rows][None], dim=1))
+        of_spaces.append(torch.stack(of_tasks).mean(0))
+    return torch.stack(of_spaces).mean(0).abs()
 
 
 def _clamped(
@@ -84,8 +90,8 @@ def _clamped(
     """The features in all windows of all spaces, and their rows, float32 [terms, rows]. `values`,
     and where a network has nothing to aggregate: [features, contexts, networks]."""
     terms, rows = list[_Clamped](), list[Tensor]()
-    for space in sums.spaces:
-        in_space = sums.at_rows(values)[:, space]
+    for tasks in sums.spaces:
+        in_space = sums.at_rows(values)[:, torch.cat(tasks)]
         for window in WINDOWS:
             bounds = in_space.quantile(torch.tensor(window, dtype=values.dtype), dim=1)
             low, high = bounds[:, :, None, None]

@@ -92,8 +92,11 @@ class Sums:
         order = np.argsort(part, kind="stable")
         self._index = torch.from_numpy(np.concatenate(rows)[order])
         self._task = torch.from_numpy(np.concatenate(numbers)[order])
-        space_of_rows = torch.from_numpy(space_of)[self._task]
-        self.spaces = [(space_of_rows == space).nonzero()[:, 0] for space in range(self._spaces)]
+        of_tasks = [(self._task == number).nonzero()[:, 0] for number in range(len(tasks))]
+        self.spaces = [  # the rows of each of its tasks
+            [of_tasks[number] for number in np.flatnonzero(space_of == space)]
+            for space in range(self._spaces)
+        ]
         if alike:
             shares = alike_in_spaces(shares, [task.space for task in tasks])
         self._share = torch.from_numpy(np.concatenate(shares)[order])

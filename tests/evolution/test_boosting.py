@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from eznas.evaluation.arithmetic import arithmetic
 from eznas.evolution import boosting as module
@@ -49,11 +50,12 @@ def row_of(fits, values):
 
 def test_the_anchor_is_the_feature_that_ranks_the_spaces_best(fits, formulas):
     def strength(feature):
-        row, y = row_of(fits, fits.values(feature).log()), fits.y.numpy()
-        cosines = [
-            row[s] @ y[s] / np.linalg.norm(row[s]) / np.linalg.norm(y[s]) for s in fits.spaces
+        values, y = fits.at_rows(fits.values(feature)[None])[0].numpy(), fits.y.numpy()
+        of_spaces = [
+            np.mean([spearmanr(values[rows], y[rows]).statistic for rows in space])
+            for space in fits.spaces
         ]
-        return abs(np.mean(cosines))
+        return abs(np.mean(of_spaces))
 
     assert anchor_of(formulas[0]) == parse(f"log({max(CANDIDATES, key=strength).text})")
     assert all(anchor_of(formula) == anchor_of(formulas[0]) for formula in formulas)
@@ -79,7 +81,8 @@ def test_terms_come_in_the_order_of_small_steps(fits, formulas):
         for window in WINDOWS:
             for candidate in CANDIDATES:
                 values = fits.values(candidate)
-                bounds = np.quantile(fits.at_rows(values[None])[0][space].numpy(), window)
+                there = fits.at_rows(values[None])[0][torch.cat(space)]
+                bounds = np.quantile(there.numpy(), window)
                 rows.append(row_of(fits, values.clamp(*bounds)))
                 labels.append((candidate.text, *bounds))
     x, left = np.array(rows), fits.y.numpy().copy()
