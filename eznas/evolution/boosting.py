@@ -22,7 +22,7 @@ from eznas.formulas.interactions import clamped, rounded_window
 STEP = 0.02  # by which a weight changes at once, of the deviation of the accuracies
 RIDGE = 0.3  # of the number of rows, on all weights but the anchor's
 WINDOWS = ((0.02, 0.5), (0.2, 0.8), (0.5, 0.98))  # quantiles in one space
-_LEAST = 1e-3  # correlation with what is left that a term must have
+MOST_STEPS = 1000
 
 
 class _Clamped(NamedTuple):
@@ -56,11 +56,13 @@ def boosted_formulas(
     if not len(positive):
         return []
     best = int(positive[_rank_correlations(sums, values[positive]).argmax()])
-    anchor, _ = sums.rows(values[best][None].log(), empty[best][None])
     chosen = [call("log", usable[best]).canonical]
+    anchor = sums.row(chosen[0])
+    if anchor is None:
+        return []
     formulas = [_weighted(sums, chosen)]
     terms, rows = _clamped(sums, usable, values, empty)
-    for number in _stagewise(rows, anchor[0], sums.y):
+    for number in _stagewise(rows, anchor, sums.y):
         if len(chosen) >= most_terms:
             break
         term = terms[number].formula()
@@ -107,11 +109,11 @@ def _stagewise(rows: Tensor, anchor: Tensor, y: Tensor) -> Iterator[int]:
     a weight, beside an anchor [rows]."""
     first, left = anchor.float(), y.float()
     seen = set[int]()
-    while len(rows):
+    for _ in range(MOST_STEPS if len(rows) else 0):
         left = left - (first @ left) / (first @ first) * first
         correlations = rows @ left / len(left)
         best = int(correlations.abs().argmax())
-        if abs(float(correlations[best])) < _LEAST:
+        if abs(float(correlations[best])) < STEP / 2:  # another step would be too far
             return
         left = left - STEP * correlations[best].sign() * rows[best]
         if best not in seen:

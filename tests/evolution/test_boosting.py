@@ -118,8 +118,11 @@ def test_without_a_positive_feature_there_is_none():
 
 
 def test_it_ends_where_no_term_is_of_use(monkeypatch):
-    monkeypatch.setattr(module, "_LEAST", 0.99)
+    monkeypatch.setattr(module, "STEP", 1.99)
     assert len(boosted_formulas(positive_sums(), CANDIDATES, MOST)) == 1
+    monkeypatch.setattr(module, "STEP", 0.02)
+    monkeypatch.setattr(module, "MOST_STEPS", 3)
+    assert 1 < len(boosted_formulas(positive_sums(), CANDIDATES, MOST)) <= 4
 
 
 def test_a_feature_that_is_the_same_everywhere_is_no_term():
