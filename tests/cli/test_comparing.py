@@ -56,6 +56,14 @@ def test_the_usual_proxy_is_named_with_its_reason():
     outcome = call("compare", CONVOLUTIONS, POOLS, "--initialisations", "1")
     assert outcome.err == f"eznas: {ALIASES['default'].note}\n"
     assert "over 1 initialisation\n" in outcome.out
+    assert "being more accurate: not known" in outcome.out
+    assert f"first   {CONVOLUTIONS[:20]}" in outcome.out
+
+
+def test_a_calibrated_proxy_gives_a_probability():
+    options = ("--initialisations", "1", "--proxy", "flops")
+    outcome = call("compare", CONVOLUTIONS, POOLS, *options)
+    assert outcome.err == ""
     assert "being more accurate: 0.99 on cifar10, at least 0.99 on cifar100\n" in outcome.out
     assert "it holds for networks of nasbench201 (validation accuracy)\n" in outcome.out
     assert f"first   {CONVOLUTIONS[:20]}" in outcome.out
