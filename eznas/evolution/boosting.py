@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -75,11 +74,13 @@ def boosted_formulas(
 def _rank_correlations(sums: Sums, values: Tensor) -> Tensor:
     """The correlation of the ranks of values [features, contexts, networks] with accuracies,
     without its sign: the mean over the spaces of the mean over their tasks, [features]."""
-    ranks, of_spaces = sums.at_rows(values), []
+    from scipy.stats import rankdata  # slow to import
+
+    at_rows, of_spaces = sums.at_rows(values), []
     for tasks in sums.spaces:
         of_tasks = []
         for rows in tasks:
-            x = torch.from_numpy(rankdata(ranks[:, rows].numpy(), axis=1))
+            x = torch.from_numpy(rankdata(at_rows[:, rows].numpy(), axis=1))
             x = x - x.mean(1, keepdim=True)
             of_tasks.append(cosine_similarity(x, sums.y[rows][None], dim=1))
         of_spaces.append(torch.stack(of_tasks).mean(0))
