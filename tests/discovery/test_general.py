@@ -8,6 +8,7 @@ from eznas.discovery.setup import prepare, seeds_of
 from eznas.errors import InputError
 from eznas.formulas.definedness import shipped
 from eznas.formulas.parser import parse
+from eznas.formulas.terms import weighted_terms
 from eznas.predictors import randomised_trees
 from tests.discovery.tiny_run import Interrupts, comparable, journal, read_json, tiny
 
@@ -26,7 +27,8 @@ def test_the_preset_has_seeds_and_statistics_that_are_defined_anywhere():
     evolution = read(preset="general").evolution
     assert len(seeds_of(evolution)) == len(evolution.seed_formulas) > 1
     assert evolution.features_are_listed
-    assert evolution.first_networks < evolution.networks
+    assert evolution.boost
+    assert not evolution.fit
 
 
 def test_the_preset_needs_its_tables(home):
@@ -68,3 +70,14 @@ def test_a_run_has_these_features_alone_and_resumes(home, monkeypatch):
     assert evolve(config, name="cut", watcher=Interrupts(after=0)).stopped == "SIGINT"
     assert resume("cut").stopped == ""
     assert comparable(home, "cut") == comparable(home, "undisturbed")
+
+
+def test_a_boosted_run_begins_with_an_anchor_and_clamped_features(home):
+    settings = {"boost": True, "fit": False, "generations": 0, "max_nodes": 60, "tuned": 0}
+    evolve(tiny(**(ANYWHERE | settings)), name="boosted")
+    archived = read_json(home, "boosted", "archive.json")["formulas"]
+    boosted = [parse(e["formula"]) for e in archived if e["origin"] == "boosted"]
+    assert boosted
+    for formula in boosted:
+        names = sorted(term.name for term in weighted_terms(formula)[0])
+        assert names == ["log", *["min"] * (len(names) - 1)]
