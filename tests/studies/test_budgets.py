@@ -254,7 +254,7 @@ def test_curves_of_a_single_epoch_are_read_at_that_one(naap440):
         ({"accuracy": "none.csv", "set_name": "study"}, "set 'study': expected 'all' with an acc"),
         ({"accuracy": "none.csv", "space": "nasbench"}, "unknown space 'nasbench'"),
         ({"proxies": ["prams"], "predictors": ["proxies_linear"]}, "unknown proxy 'prams'"),
-        ({"champion": "nasbench201-z", "predictors": ["champion_trees"]}, "'nasbench201-[ab]'"),
+        ({"champion": "nasbench201-z", "predictors": ["champion_trees"]}, "'nasbench201-[abc]'"),
     ],
 )
 def test_what_cannot_be_studied(values, message):

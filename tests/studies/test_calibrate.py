@@ -12,7 +12,6 @@ from eznas.discovery.callbacks import NoCallback
 from eznas.errors import InputError
 from eznas.metrics.calibration import fit_curve
 from eznas.proxies import calibrations
-from eznas.proxies.aliases import ALIASES
 from eznas.proxies.calibrated import CALIBRATED
 from eznas.proxies.calibrations import calibrations_of
 from eznas.proxies.loading import describe, load
@@ -148,8 +147,6 @@ def test_calibrations_in_the_box_are_of_proxies_in_the_box():
         assert path.stem == f"{content.proxy}-{content.space}"
         assert content in calibrations_of(proxy)
         assert content.networks >= 400
-    for alias in ALIASES:
-        assert calibrations_of(load(alias))
 
 
 def test_probabilities_in_the_box_are_reliable():

@@ -35,7 +35,7 @@ def linear():
 
 @pytest.fixture(scope="module")
 def both():
-    return compare(SMALL, LARGE)
+    return compare(SMALL, LARGE, "flops")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_scores_are_those_by_which_networks_of_a_benchmark_are_calibrated(both):
     benchmark = load_benchmark("nasbench201", ["cifar10"])
     indices = np.array([benchmark.architectures.index(name) for name in (SMALL, LARGE)])
     networks = benchmark.subset(indices, "")
-    scored = score_all([load("default")], networks, ScoringSettings((0, 1, 2)), NoCallback())
+    scored = score_all([load("flops")], networks, ScoringSettings((0, 1, 2)), NoCallback())
     expected = scored.scores["cifar10"][:, 0].T
     assert [m["scores"] for m in both["models"]] == pytest.approx(expected, rel=1e-6)
     assert [list(m["sizes"].values()) for m in both["models"]] == scored.sizes.T.tolist()
@@ -65,7 +65,7 @@ def test_scores_are_those_by_which_networks_of_a_benchmark_are_calibrated(both):
 
 def test_the_probability_is_that_of_the_calibration_in_the_box(both):
     assert both["better"] == LARGE
-    [content] = calibrations_of(load("default"))
+    [content] = calibrations_of(load("flops"))
     small, large = (np.array(model["scores"]) for model in both["models"])
     expected = {d: content.curve(d).probability(large, small) for d in content.datasets}
     assert both["probabilities"] == pytest.approx({d: float(p) for d, p in expected.items()})
@@ -75,19 +75,19 @@ def test_the_probability_is_that_of_the_calibration_in_the_box(both):
 
 
 def test_the_order_of_the_models_does_not_matter(both):
-    swapped = compare(LARGE, f"nasbench201/{SMALL}")
+    swapped = compare(LARGE, f"nasbench201/{SMALL}", "flops")
     assert swapped["better"] == LARGE
     assert swapped["probabilities"] == both["probabilities"]
 
 
 def test_no_probability_is_said_to_be_certain(monkeypatch, both):
     monkeypatch.setattr(module, "SUREST", 0.6)
-    [content] = calibrations_of(load("default"))
+    [content] = calibrations_of(load("flops"))
     assert set(module._probabilities(content, both["models"]).values()) == {0.6}
 
 
 def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
-    [content] = calibrations_of(load("default"))
+    [content] = calibrations_of(load("flops"))
     low, high = content.scores[0], content.scores[-1]
     models = [{"scores": draws, "score": 0.0} for draws in ([low, high], [high, low])]
     for probability in module._probabilities(content, models).values():
@@ -112,7 +112,8 @@ def test_a_pair_whose_draws_contradict_each_other_comes_near_a_half():
     ],
 )
 def test_where_it_is_not_calibrated_that_is_said(arguments, reason):
-    content = compare(**{"first": LARGE, "second": SMALL, "initialisations": 1} | arguments)
+    pair = {"first": LARGE, "second": SMALL, "proxy": "flops", "initialisations": 1}
+    content = compare(**pair | arguments)
     assert content["reason"].startswith(reason)
     assert content["probabilities"] == {}
     assert content["better"] == LARGE
@@ -161,7 +162,7 @@ def test_bad_input_is_one_line(arguments, complaint):
 
 def test_a_calibration_of_another_proxy_is_refused(own):
     with pytest.raises(InputError, match=r"own.json: calibrates l2_norm, not flops \(--proxy"):
-        eznas.compare("widths:net(4)", "widths:net(6)", calibration="own.json")
+        eznas.compare("widths:net(4)", "widths:net(6)", "flops", calibration="own.json")
 
 
 def test_a_model_that_cannot_be_run_is_named(own):
