@@ -7,7 +7,7 @@ of one space have, so that far from these it is the same for all. Terms are foun
 again and again, not those that explain most at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +21,7 @@ from eznas.formulas.interactions import clamped, rounded_window
 STEP = 0.02  # by which a weight changes at once, of the deviation of the accuracies
 RIDGE = 0.3  # of the number of rows, on all weights but the anchor's
 WINDOWS = ((0.02, 0.5), (0.2, 0.8), (0.5, 0.98))  # quantiles in one space
-MOST_STEPS = 1000
+MOST_STEPS = 1000  # so that it ends, whatever rounding does
 
 
 class _Clamped(NamedTuple):
@@ -37,10 +37,10 @@ class _Clamped(NamedTuple):
 
 
 def boosted_formulas(
-    sums: Sums, features: Sequence[Expression], most_terms: int
+    sums: Sums, features: Sequence[Expression], is_within: Callable[[Expression], bool]
 ) -> list[Expression]:
-    """Sums of an anchor and 0, 1, 2, ... corrections, `most_terms` terms at most; none where no
-    feature is positive on all networks.
+    """Sums of an anchor and 0, 1, 2, ... corrections, as long as they are within the limits; none
+    where no feature is positive on all networks.
 
     Each has the corrections of the one before and a new one, and all weights fitted again, all but
     the anchor's shrunken. The features must have been filled; the anchor is the logarithm of the
@@ -59,15 +59,15 @@ def boosted_formulas(
     anchor = sums.row(chosen[0])
     if anchor is None:
         return []
-    formulas = [_weighted(sums, chosen)]
+    formulas = list[Expression]()
     terms, rows = _clamped(sums, usable, values, empty)
-    for number in _stagewise(rows, anchor, sums.y):
-        if len(chosen) >= most_terms:
+    found = (terms[number].formula() for number in _stagewise(rows, anchor, sums.y))
+    while is_within(formula := _weighted(sums, chosen)):
+        formulas.append(formula)
+        term = next((term for term in found if sums.row(term) is not None), None)
+        if term is None:
             break
-        term = terms[number].formula()
-        if sums.row(term) is not None:
-            chosen.append(term)
-            formulas.append(_weighted(sums, chosen))
+        chosen.append(term)
     return formulas
 
 

@@ -1,6 +1,7 @@
 """Breeding: the new formulas of a generation."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -98,9 +99,8 @@ class Breeder:
         individuals = list(self._seeds)
         if config.boost:
             sums = sample.sums or self._new_sums()
-            boosted = boosted_formulas(sums, self.candidates, config.max_nodes // 10)
+            boosted = boosted_formulas(sums, self.candidates, partial(is_within, config=config))
             individuals += [Individual.of(formula, "boosted") for formula in boosted]
-            individuals = [i for i in individuals if is_within(i.expression, config)]
         if config.fit:
             individuals += self._random_sums(round(SUMS_AT_FIRST * config.population))
         if config.greedy_terms:

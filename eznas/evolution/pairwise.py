@@ -21,13 +21,15 @@ from eznas.formulas.terms import weighted_terms
 STEEPNESS = 9.0  # of the logistic loss, for scores of unit deviation
 PENALTY = 0.01  # on steps: the square of a term's share of the deviation of the scores
 STEPS = 60  # of L-BFGS, at most
+PAIRED = 2000  # networks of each task whose pairs count, at most: there are two million pairs
 
 
 def refined(
     formula: Expression, table: FeatureTable, tasks: Sequence[Task], networks: int
 ) -> Expression:
     """The formula with weights of its terms that have a lower loss on the pairs among the first
-    `networks` of each task; as it is where there are no two terms or none has scores that vary.
+    `networks` of each task, `PAIRED` at most; as it is where there are no two terms or none has
+    scores that vary.
 
     Spaces weigh alike, and the tasks within one; in each the scores have a scale of their own. A
     network without all terms makes no pair. The features must have been filled.
@@ -35,7 +37,8 @@ def refined(
     weights, _ = weighted_terms(formula)
     terms = [term for term in weights if term.statistics()]
     start = torch.tensor([weights[term] for term in terms], dtype=torch.float64)
-    pairs = [_pairs(terms, start, table, task, networks) for task in tasks]
+    paired = min(networks, PAIRED)
+    pairs = [_pairs(terms, start, table, task, paired) for task in tasks]
     if len(terms) < 2 or any(p is None for p in pairs):
         return formula
     tasks_of = Counter(task.space for task in tasks)

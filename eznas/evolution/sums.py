@@ -52,7 +52,8 @@ class Sums:
     must have been filled, are undefined make none. `y` [rows]: normal scores of the accuracies,
     centred within tasks and of unit deviation. `alike`: the weights of rows add up to as much in
     each space, of which its tasks have equal parts, and each space has a scale of its own; without,
-    they add up to the number of rows of each task, and the scale is one for all.
+    they add up to the number of rows of each task, and the scale is one for all. `spaces`: of each
+    space (one where they are not alike), the rows of each of its tasks.
     """
 
     def __init__(

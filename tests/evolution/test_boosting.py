@@ -30,7 +30,11 @@ def fits():
 
 @pytest.fixture(scope="module")
 def formulas(fits):
-    return boosted_formulas(fits, CANDIDATES, MOST)
+    return boosted_formulas(fits, CANDIDATES, has_few_terms)
+
+
+def has_few_terms(formula):
+    return len(weighted_terms(formula)[0]) <= MOST
 
 
 def anchor_of(formula):
@@ -113,19 +117,25 @@ def test_weights_are_those_of_ridge_regression_but_for_the_anchor(fits, formulas
 
 
 def test_without_a_positive_feature_there_is_none():
-    assert boosted_formulas(sums(), [CANDIDATES[0]], MOST) == []
-    assert boosted_formulas(sums(), [], MOST) == []
+    assert boosted_formulas(sums(), [CANDIDATES[0]], has_few_terms) == []
+    assert boosted_formulas(sums(), [], has_few_terms) == []
+
+
+def test_it_ends_where_even_the_anchor_is_beyond_the_limits(fits):
+    assert boosted_formulas(fits, CANDIDATES, lambda formula: False) == []
 
 
 def test_it_ends_where_no_term_is_of_use(monkeypatch):
     monkeypatch.setattr(module, "STEP", 1.99)
-    assert len(boosted_formulas(positive_sums(), CANDIDATES, MOST)) == 1
+    assert len(boosted_formulas(positive_sums(), CANDIDATES, has_few_terms)) == 1
     monkeypatch.setattr(module, "STEP", 0.02)
     monkeypatch.setattr(module, "MOST_STEPS", 3)
-    assert 1 < len(boosted_formulas(positive_sums(), CANDIDATES, MOST)) <= 4
+    assert 1 < len(boosted_formulas(positive_sums(), CANDIDATES, has_few_terms)) <= 4
 
 
 def test_a_feature_that_is_the_same_everywhere_is_no_term():
-    found = boosted_formulas(positive_sums(**{A: np.ones_like(VALUES[A])}), CANDIDATES, MOST)
+    found = boosted_formulas(
+        positive_sums(**{A: np.ones_like(VALUES[A])}), CANDIDATES, has_few_terms
+    )
     assert len(found) == MOST
     assert all(A not in [f.text for f in formula.features()] for formula in found)
