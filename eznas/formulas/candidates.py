@@ -50,7 +50,8 @@ _REDUCTIONS = {
         "mean(unit_diagonal({}))",
         "std(unit_diagonal({}))",
     ),
-    "matrix": ("norm({})", "trace({})", "logdet({})", *_SPECTRUM, "norm(unit_diagonal({}))"),
+    # No logdet: a channel covariance of few positions is singular, and then it is rounding noise.
+    "matrix": ("norm({})", "trace({})", *_SPECTRUM, "norm(unit_diagonal({}))"),
     "vector": ("mean({})", "std({})", "entropy({})", "participation({})"),
     "scalar": ("{}",),
 }
@@ -62,6 +63,7 @@ _SPECIFIC = {  # reductions for one statistic, besides those for its form
     "label_weight_grad": ("sum(abs(weight * {}))",),
     "label_weight_grad_std": ("norm(label_weight_grad) / norm({})",),
     "label_conv_output_saliency": ("norm({})", "sum_abs({})"),
+    "data_jacobian": ("logdet({})",),
     "local_block_transfer": ("largest(singular_values({}))", "norm({})"),
 }
 _ONLY_SPECIFIC = (  # the reductions of their form are left out
