@@ -20,6 +20,7 @@ from eznas.report.exporting import export
 from eznas.search.result import SearchResult
 from eznas.search.result import compare as compare_searches
 from eznas.spaces import SPACES
+from eznas.studies.ablation import ablation
 from eznas.studies.agreement import agreement
 from eznas.studies.arena import arena
 from eznas.studies.calibrate import calibrate
@@ -79,6 +80,7 @@ __all__ = [
     "SearchResult",
     "Supernets",
     "TensorBoard",
+    "ablation",
     "agreement",
     "arena",
     "budgets",

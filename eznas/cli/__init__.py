@@ -1,6 +1,7 @@
 """The command line: parses and prints; everything it does goes through the packages below it."""
 
 from eznas.cli import (  # noqa: F401  (register their commands)
+    ablation,
     comparing,
     data,
     doctor,

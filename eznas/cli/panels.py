@@ -11,7 +11,7 @@ PANELS = {
     "Evolve a proxy": ("init", "evolve", "resume", "ls", "watch", "front", "report"),
     "Measure proxies": (
         *("correlate", "arena", "final", "combine", "agreement", "features"),
-        *("yardsticks", "calibrate", "speed", "vocabulary"),
+        *("yardsticks", "ablation", "calibrate", "speed", "vocabulary"),
     ),
     "Predict and search": (
         *("predictors", "predict", "budgets", "search", "split", "split-quality", "supernet"),

@@ -188,8 +188,9 @@ def _champion(
         champion = _simplest(archived, table, tasks, networks, evolution.size_of)
     else:
         champion = _fittest(archived, table, tasks, networks, reference)
-        other = refined(champion, table, tasks, networks)
-        champion = _fittest([champion, other], table, tasks, networks, reference)
+        if evolution.refine:
+            other = refined(champion, table, tasks, networks)
+            champion = _fittest([champion, other], table, tasks, networks, reference)
     return champion, _fittest(greedy, table, tasks, networks, reference) if greedy else None
 
 

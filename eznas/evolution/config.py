@@ -102,6 +102,14 @@ class EvolutionConfig(BaseModel):
         description="With `fit`, and in place of stepwise: share of the other children that "
         "exchange terms for the best of many random ones.",
     )
+    interactions: bool = Field(
+        True,
+        description="With `fit`: random terms may combine two features, centred and scaled, or "
+        "bend one; without, each is a feature.",
+    )
+    refine: bool = Field(
+        True, description="Refine the weights of the champion on pairs of networks in the end."
+    )
     new_features: bool = Field(
         False,
         description="Whether formulas may have features beyond the listed short ones and those of "

@@ -10,7 +10,7 @@ from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evolution import randomness
 from eznas.evolution.fitness import Reference, evaluate_fitness
-from eznas.formulas.expression import Expression, call, constant
+from eznas.formulas.expression import Expression, call, constant, node_of
 
 MOST_DIGITS = 17  # with which every number of float64 is printed as it is
 
@@ -21,8 +21,8 @@ def with_constants(formula: Expression, values: Sequence[float]) -> Expression:
 
     def rebuilt(node: Expression) -> Expression:
         if node.value is not None:
-            return Expression(node.name, node.type, (), next(remaining))
-        return Expression(node.name, node.type, tuple(rebuilt(a) for a in node.arguments))
+            return node_of(node.name, node.type, (), next(remaining))
+        return node_of(node.name, node.type, tuple(rebuilt(a) for a in node.arguments))
 
     return rebuilt(formula)
 
@@ -101,7 +101,7 @@ def _tidied(node: Expression) -> Expression:
         weight, *rest = arguments[1].arguments
         if weight.value is not None and weight.value < 0:
             return call("add", arguments[0], call("mul", constant(-weight.value), *rest))
-    return Expression(node.name, node.type, arguments, node.value)
+    return node_of(node.name, node.type, arguments, node.value)
 
 
 def _orders(

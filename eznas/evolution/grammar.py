@@ -114,17 +114,23 @@ def _expression(node: Node, arguments: list[Expression]) -> Expression:
 def to_nodes(expression: Expression, value_type: ValueType = NET_SCALAR) -> list[Node]:
     """The prefix list of an expression; a constant takes the type of the arguments beside it, or
     `value_type` where all are constants."""
-    if expression.value is not None:
-        return [deap_constant(expression.value, value_type)]
-    if not expression.arguments:
-        return [deap_statistic(expression.name)]
-    value_types = [a.type for a in expression.arguments]
-    common_type = next((t for t in value_types if t != CONSTANT), value_type)
-    value_types = [common_type if t == CONSTANT else t for t in value_types]
-    nodes: list[Node] = [deap_primitive(expression.name, tuple(value_types))]
-    for argument, expected_type in zip(expression.arguments, value_types, strict=True):
-        nodes += to_nodes(argument, expected_type)
+    nodes: list[Node] = []
+    _append_nodes(expression, value_type, nodes)
     return nodes
+
+
+def _append_nodes(expression: Expression, value_type: ValueType, nodes: list[Node]) -> None:
+    if expression.value is not None:
+        nodes.append(deap_constant(expression.value, value_type))
+    elif not expression.arguments:
+        nodes.append(deap_statistic(expression.name))
+    else:
+        value_types = [a.type for a in expression.arguments]
+        common_type = next((t for t in value_types if t != CONSTANT), value_type)
+        value_types = [common_type if t == CONSTANT else t for t in value_types]
+        nodes.append(deap_primitive(expression.name, tuple(value_types)))
+        for argument, expected_type in zip(expression.arguments, value_types, strict=True):
+            _append_nodes(argument, expected_type, nodes)
 
 
 def type_of_node(node: Node) -> ValueType:

@@ -19,6 +19,7 @@ from eznas.evolution.sums import Sums, weighted_sum
 from eznas.evolution.variation import is_within
 from eznas.formulas.expression import Expression, ValueTypeError, statistic
 from eznas.formulas.interactions import (
+    FEATURE,
     INTERACTIONS,
     Form,
     Spread,
@@ -73,10 +74,12 @@ class Moves:
                 self._spreads.append(Spread(feature, *sums.spread(feature)))
                 weights.append((LEAST_DRAWN + correlation) / self._size_within(feature))
         self._values = {s.feature.text: sums.values(s.feature) for s in self._spreads}
+        self._empty = {text: values == -torch.inf for text, values in self._values.items()}
         self._spread_of = {s.feature.text: s for s in self._spreads}
         self._cumulative = list(accumulate(weights))
         self._forms, self._form_weights = [], list[float]()
-        for form, weight in INTERACTIONS.values():
+        forms = INTERACTIONS if config.interactions else {FEATURE: INTERACTIONS[FEATURE]}
+        for form, weight in forms.values():
             built = interaction(form, _FIRST, _SECOND, 0.5)
             if built.primitives() <= grammar.primitives:
                 own_size = self._size_within(built) - sum(map(config.size_of, built.features()))
@@ -167,14 +170,15 @@ class Moves:
     def _values_of(self, term: _Random) -> tuple[Tensor, Tensor]:
         """The values of a random term, and where there is nothing to aggregate: [contexts,
         networks] each. Numbers say whether it is the best; only that one becomes a formula."""
-        first, second = (self._values[s.feature.text] for s in (term.first, term.second))
+        names = term.first.feature.text, term.second.feature.text
+        first, second = (self._values[name] for name in names)
         values = interaction_values(
             term.form,
             Spread(first, term.first.mean, term.first.deviation),
             Spread(second, term.second.mean, term.second.deviation),
             term.shift,
         )
-        return values, (first == -torch.inf) | (second == -torch.inf)
+        return values, self._empty[names[0]] | self._empty[names[1]]
 
     def _random_feature(self, own: Sequence[str]) -> Spread[Expression]:
         if own and randomness.happens(SAME_FEATURE):

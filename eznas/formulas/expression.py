@@ -1,6 +1,7 @@
 """Expressions: immutable trees of primitives, statistics and constants, and their text."""
 
 import math
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,7 +22,7 @@ class Expression:
     """A node: a primitive with arguments, a statistic, or a constant (`value` is not None).
 
     Expressions with equal texts are equal. Build them with `call`, `statistic` and `constant`: they
-    check types.
+    check types, and give the node that is already there for equal parts, with all it has computed.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Expression:
     value: float | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expression) and self.text == other.text
+        return self is other or (isinstance(other, Expression) and self.text == other.text)
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -64,7 +65,7 @@ class Expression:
         arguments = [a.canonical for a in self.arguments]
         if arguments and PRIMITIVES[self.name].commutative:
             arguments.sort(key=lambda a: a.text)
-        return Expression(self.name, self.type, tuple(arguments), self.value)
+        return node_of(self.name, self.type, tuple(arguments), self.value)
 
     @cached_property
     def _printed(self) -> tuple[str, int]:
@@ -72,9 +73,11 @@ class Expression:
 
     def walk(self) -> Iterator["Expression"]:
         """All nodes, each before its arguments, first arguments first."""
-        yield self
-        for argument in self.arguments:
-            yield from argument.walk()
+        stack = [self]
+        while stack:
+            current = stack.pop()
+            yield current
+            stack += reversed(current.arguments)
 
     @cached_property
     def is_feature(self) -> bool:
@@ -109,6 +112,24 @@ class Expression:
         return list(dict.fromkeys(n.name for n in self.walk() if n.name in CATALOGUE))
 
 
+_NODES = weakref.WeakValueDictionary[tuple[str | int, ...], Expression]()
+
+
+def node_of(
+    name: str,
+    value_type: ValueType,
+    arguments: tuple[Expression, ...] = (),
+    value: float | None = None,
+) -> Expression:
+    """The node of these parts: the one that is in use, or a new one. Formulas of a search share
+    most of their terms, and what is known of a term is then computed once."""
+    key: tuple[str | int, ...] = (name, *map(id, arguments)) if value is None else ("", repr(value))
+    known = _NODES.get(key)
+    if known is None:
+        known = _NODES[key] = Expression(name, value_type, arguments, value)
+    return known
+
+
 def constant(value: float) -> Expression:
     """The expression of a constant, of type Constant.
 
@@ -116,12 +137,12 @@ def constant(value: float) -> Expression:
     """
     if not math.isfinite(value):
         raise ValueTypeError(f"a constant must be finite, not {value!r}")
-    return Expression("", CONSTANT, (), float(value))
+    return node_of("", CONSTANT, (), float(value))
 
 
 def statistic(name: str) -> Expression:
     """The expression of a statistic of the catalogue; raises `KeyError` for any other name."""
-    return Expression(name, CATALOGUE[name].type)
+    return node_of(name, CATALOGUE[name].type)
 
 
 def call(name: str, *arguments: Expression) -> Expression:
@@ -133,7 +154,7 @@ def call(name: str, *arguments: Expression) -> Expression:
     result = _type_of_call(name, tuple(a.type for a in arguments))
     if result is None:
         raise ValueTypeError(_mismatch(PRIMITIVES[name], arguments))
-    return Expression(name, result, arguments)
+    return node_of(name, result, arguments)
 
 
 @cache
@@ -148,7 +169,7 @@ def rounded(expression: Expression, digits: int = 4, kept: int = 6) -> Expressio
     if value is not None and float(f"{value:.{kept}g}") != value:
         value = float(f"{value:.{digits}g}")
     arguments = tuple(rounded(argument, digits, kept) for argument in expression.arguments)
-    return Expression(expression.name, expression.type, arguments, value)
+    return node_of(expression.name, expression.type, arguments, value)
 
 
 def _mismatch(primitive: Primitive, arguments: tuple[Expression, ...]) -> str:

@@ -89,9 +89,10 @@ def _saturated(apply: Apply, first: Spread[Any], shift: float) -> Any:
     return apply("sigmoid", apply("div", above, _short(first.deviation / 2)))
 
 
+FEATURE = "feature"  # the name of the form that is the first feature as it is
 # How it is built of two features (the second may be left out), and how often it is drawn.
 INTERACTIONS: Mapping[str, tuple[Form, float]] = {
-    "feature": (lambda apply, a, b, shift: a.feature, 3.0),
+    FEATURE: (lambda apply, a, b, shift: a.feature, 3.0),
     "log": (lambda apply, a, b, shift: apply("log", a.feature), 1.0),
     "product": (lambda apply, a, b, shift: apply("mul", a.feature, b.feature), 2.0),
     "centred product": (

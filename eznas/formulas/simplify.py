@@ -6,7 +6,7 @@ Both sides of a rule are equal to the bit for all numbers, infinities and NaN in
 
 from functools import lru_cache
 
-from eznas.formulas.expression import Expression, call
+from eznas.formulas.expression import Expression, call, node_of
 
 Pattern = str | tuple["str | Pattern", ...]  # a variable "x", or a primitive and its arguments
 
@@ -49,7 +49,7 @@ def simplified(expression: Expression) -> Expression:
     node = expression.canonical
     if node.arguments:
         arguments = tuple(simplified(a) for a in node.arguments)
-        node = Expression(node.name, node.type, arguments, node.value).canonical
+        node = node_of(node.name, node.type, arguments, node.value).canonical
     for pattern, result in RULES:
         bindings: dict[str, Expression] = {}
         if _matches(pattern, node, bindings):

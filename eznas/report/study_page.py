@@ -32,7 +32,12 @@ from eznas.report.supernet_tables import (
     tables_of_few_shot,
     tables_of_supernets,
 )
-from eznas.report.yardstick_tables import described_folds, tables_of_folds
+from eznas.report.yardstick_tables import (
+    described_ablation,
+    described_folds,
+    tables_of_ablation,
+    tables_of_folds,
+)
 
 Content = Mapping[str, Any]
 Describe = Callable[[Content], str]  # the first sentence
@@ -257,6 +262,7 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "weights": (_described_combination, _combination_tables),
     "features": (_described_features, _features_tables),
     "by_folds": (described_folds, tables_of_folds),
+    "variants": (described_ablation, tables_of_ablation),
     "exact": (described_autoencoding, tables_of_autoencoding),
     "scoring_times": (described_scoring, scoring_tables),
     "rates": (described_speed, speed_tables),

@@ -64,10 +64,11 @@ from eznas.report.study_tables import (
     yardstick_table,
 )
 from eznas.report.supernet_tables import few_shot_table, supernet_table
-from eznas.report.yardstick_tables import folds_table
+from eznas.report.yardstick_tables import ablation_table, folds_table
 
 __all__ = [
     "UNTESTED",
+    "ablation_table",
     "agreement_table",
     "answer_table",
     "arena_table",

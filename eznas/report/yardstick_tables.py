@@ -1,4 +1,4 @@
-"""Yardsticks by folds: a table for a terminal, and the section of a page."""
+"""Yardsticks and searches by folds: tables for a terminal, and the sections of a page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +18,14 @@ _COLUMNS = (
     "are whole in a fold; models are\nfitted to the other folds and rank the networks of theirs. "
     "tau: Kendall's with accuracy, a mean over folds, with 95 % intervals from\na bootstrap of "
     "components, the same draws in all rows; mean: over the data sets."
+)
+_AHEAD = "mean: tau over data sets and folds; ahead: on so many folds"
+_OF_SEARCHES = (
+    "labels: networks that a search sees, at most; nodes and seconds (of a search, without "
+    "measuring): means over seeds; formulas: how many it\nevaluates. Seed s searches without fold "
+    "s, and its champion ranks the networks there. tau: Kendall's with accuracy, a mean over "
+    "folds,\nwith 95 % intervals from a bootstrap of components, the same draws in all rows; mean: "
+    "over the data sets; by fold: the same of each; minus:\npaired; ahead: on so many folds."
 )
 
 
@@ -56,6 +64,67 @@ def tables_of_folds(content: Mapping[str, Any]) -> Iterator[str]:
     yield markdown_table(columns, cells)
     yield _COLUMNS
     yield from _notes(rows)
+
+
+def ablation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
+    """Searches with other settings: `rows` are those of `eznas.studies.ablation`."""
+    shown = [{"search": row["variant"], "dataset": f"{row['labels']:,} labels"} for row in rows]
+    columns: dict[str, Sequence[str]] = {
+        "nodes": [_nodes(row) for row in rows],
+        "mean [95 %]": interval_texts([tuple(row["mean"]) for row in rows]),
+        f"minus {rows[0]['variant']}": ["", *_differences(rows[1:])],
+        "ahead": ["", *(_ahead(row, rows[0]) for row in rows[1:])],
+    }
+    notes = [_AHEAD, *_without_scores(rows)]
+    return sections(f"Searches {_sample(rows[0])}", "search", shown, columns, width, notes)
+
+
+def described_ablation(content: Mapping[str, Any]) -> str:
+    """The first sentence of the section of searches by folds."""
+    return f"Searches with other settings {_sample(content['variants'][0])}"
+
+
+def tables_of_ablation(content: Mapping[str, Any]) -> Iterator[str]:
+    """All rows, with all intervals, and what the columns mean."""
+    rows = content["variants"]
+    cells = [
+        {
+            "search": row["variant"],
+            "labels": f"{row['labels']:,}",
+            "nodes": _nodes(row),
+            "formulas": "" if row["evaluations"] is None else f"{row['evaluations']:,}",
+            "seconds": "" if row["seconds"] is None else f"{row['seconds']:.0f}",
+            **{f"{d} [95 %]": interval_texts([tuple(v)])[0] for d, v in row["tau"].items()},
+            "mean [95 %]": interval_texts([tuple(row["mean"])])[0],
+            "by fold": ", ".join(map(_number, row["by_fold"])),
+            f"minus {rows[0]['variant']} [95 %]": difference,
+            "ahead": "" if row is rows[0] else _ahead(row, rows[0]),
+        }
+        for row, difference in zip(rows, ["", *_differences(rows[1:])], strict=True)
+    ]
+    yield markdown_table([(heading, text(heading)) for heading in cells[0]], cells)
+    yield _OF_SEARCHES
+    yield from _without_scores(rows)
+
+
+def _differences(rows: Sequence[Row]) -> list[str]:
+    """The difference of each row from the first, with its interval."""
+    return interval_texts([tuple(row["minus"]) for row in rows], "+")
+
+
+def _ahead(row: Row, first: Row) -> str:
+    """On how many folds a row is above the first one."""
+    pairs = zip(row["by_fold"], first["by_fold"], strict=True)
+    count = sum(a is not None and (b is None or a > b) for a, b in pairs)
+    return f"{count} of {len(row['by_fold'])}"
+
+
+def _without_scores(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"{row['variant']}: no score for {max(row['undefined'].values())} networks"
+        for row in rows
+        if "undefined" in row
+    ]
 
 
 def _cells(row: Row) -> dict[str, str]:

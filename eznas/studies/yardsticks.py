@@ -10,23 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from eznas.benchmarks import Benchmark, Task
+from eznas.benchmarks import Task
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
-from eznas.discovery.records import listed_features, records_folder, stores_for
-from eznas.discovery.setup import contexts_for
 from eznas.errors import InputError
-from eznas.evaluation.evaluator import Evaluator, one_thread
+from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.feature_table import FeatureTable
-from eznas.evaluation.network_scores import table_of
-from eznas.evaluation.stored_workers import Measuring, started
 from eznas.formulas.candidates import SIZES, candidate_features
 from eznas.formulas.expression import Expression
-from eznas.metrics import bootstrap_weights, component_folds, interval, undefined_scores
+from eznas.metrics import component_folds
 from eznas.metrics.normal import normal_scores
-from eznas.metrics.ranks import taus
-from eznas.metrics.resampling import by_defined
 from eznas.predictors.feature_models import FeatureModel, kernel_ridge, predictions
 from eznas.predictors.interactions import INTERACTIONS
 from eznas.predictors.least_squares import (
@@ -39,16 +33,15 @@ from eznas.predictors.least_squares import (
 )
 from eznas.predictors.randomised_trees import randomised_trees
 from eznas.statistics.catalogue import PATHS
+from eznas.studies.by_folds import fold_figures, search_part_table
 from eznas.studies.records import networks_of
 from eznas.system.arguments import checked, whole
-from eznas.system.files import plain
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 LABELS = (500, None)  # networks that models are fitted to; None: all that are not ranked
 FOLDS = 5
-REPLICATES = 1000  # of the bootstrap behind an interval
 LINEAR = "linear"
 GREEDY = {LINEAR: (6, 12, 24), **dict.fromkeys(INTERACTIONS, (12, 24))}  # -> numbers of terms
 FACTORS = 60  # features that interactions are formed of
@@ -136,42 +129,15 @@ def yardsticks(
     }
     callback = watcher or NoCallback()
     with one_thread():
-        table = _table(sample, config, candidates, records, workers, callback)
+        table = search_part_table(sample, config, candidates, records, workers, callback)
         outcomes = _outcomes(languages, table, sample.tasks(), places, labels, callback)
-        figures = _figures([outcome.scores for outcome in outcomes.values()], sample, places)
+        figures = fold_figures([o.scores for o in outcomes.values()], sample, places)
     common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
     common |= {"networks": len(places), "folds": folds}
     return [
         common | {"features": len(languages[key[0]])} | _described(key, outcome) | of_model
         for (key, outcome), of_model in zip(outcomes.items(), figures, strict=True)
     ]
-
-
-def _table(
-    sample: Benchmark,
-    config: Config,
-    candidates: Sequence[Expression],
-    records: str | None,
-    workers: int,
-    callback: Callback,
-) -> FeatureTable:
-    """The values of candidates on all networks of a sample, measured where they are not stored."""
-    contexts, count = contexts_for(sample, config), len(sample.architectures)
-    team = started(
-        partial(Evaluator, contexts, keep=False, lenient=True),
-        workers,
-        contexts,
-        stores_for(contexts, records_folder(records)),
-        Measuring(f"measuring up to {count} networks of {sample.source}", count, callback),
-        lenient=True,
-        listed=listed_features(config.evolution.statistics, ()),
-    )
-    try:
-        table = table_of(sample, team)
-        table.fill(candidates, count)
-    finally:
-        team.close()
-    return table
 
 
 def _outcomes(
@@ -248,48 +214,3 @@ def _described(key: Key, outcome: _Outcome) -> dict[str, Any]:
     labels = round(float(np.mean(outcome.labels)))
     of_model = {"model": model, "terms": terms, "nodes": nodes}
     return {"language": language, "labels": labels, **of_model}
-
-
-def _figures(scores: Sequence[Array], sample: Benchmark, places: Integers) -> list[dict[str, Any]]:
-    """Tau of each model's scores [tasks, networks] by data set and on average, with intervals."""
-    draws = bootstrap_weights(sample.components, REPLICATES)
-    weights = np.vstack([np.ones((1, len(places))), draws])
-    by_dataset = {
-        task.dataset: _mean_taus(
-            np.stack([of_model[number] for of_model in scores]), task.accuracies, weights, places
-        )
-        for number, task in enumerate(sample.tasks())
-    }
-    means = np.mean([*by_dataset.values()], 0)
-    rows = []
-    for number, of_model in enumerate(scores):
-        missing = undefined_scores(of_model).sum(1).tolist()
-        counts = {d: count for d, count in zip(by_dataset, missing, strict=True) if count}
-        row = {
-            "tau": {d: _with_interval(values[number]) for d, values in by_dataset.items()},
-            "mean": _with_interval(means[number]),
-        }
-        rows.append(plain(row) | ({"undefined": counts} if counts else {}))
-    return rows
-
-
-def _mean_taus(scores: Array, accuracies: Array, weights: Array, places: Integers) -> Array:
-    """The mean over folds of tau of scores [models, networks] under weights [replicates, networks]:
-    [models, replicates]."""
-    by_fold = []
-    for fold in range(int(places.max()) + 1):
-        ranked = places == fold
-        of_fold = np.empty((len(scores), len(weights)))
-        for models, defined in by_defined(scores[:, ranked]):
-            networks = np.flatnonzero(ranked)[defined]
-            of_fold[models] = taus(
-                scores[models][:, networks], accuracies[networks], weights[:, networks]
-            )
-        by_fold.append(of_fold)
-    mean: Array = np.mean(by_fold, 0)
-    return mean
-
-
-def _with_interval(values: Array) -> list[float]:
-    """The first of some values [1 + replicates], with the interval of the others."""
-    return [float(values[0]), *interval(values[1:])]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import eznas
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.benchmarks.subsets import named_set
 from eznas.formulas.parser import parse
@@ -145,6 +146,39 @@ def test_yardsticks_answers_shows_and_saves(monkeypatch):
     assert outcome.code == 0
     assert outcome.out.count("kernel ridge") == 4
     assert "sizes and paths (3): tau by 2 folds" in outcome.out
+
+
+def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
+    tau = [0.5, 0.4, 0.6]
+    row = {"space": "nasbench201", "accuracy": "validation", "networks": 40, "folds": 2}
+    row |= {"labels": 16, "nodes": 9.0, "evaluations": 24, "seconds": 3.0, "tau": {SMALL: tau}}
+    row |= {"mean": tau, "by_fold": [0.4, 0.6], "minus": [0.0, 0.0, 0.0]}
+    rows = [row | {"variant": "as it is"}, row | {"variant": "crossover=0.8 exchange=0"}]
+    calls = []
+    monkeypatch.setattr(eznas, "ablation", lambda *a, **k: calls.append((a, k)) or rows)
+    command = ("ablation", "crossover=0.8 exchange=0", "--set", "networks=16", "--seeds", "2")
+    assert answer(*command, "--save", "saved-ablation") == {"variants": rows}
+    [[[variants], keywords]] = calls
+    assert variants == {"crossover=0.8 exchange=0": {"crossover": 0.8, "exchange": 0}}
+    assert keywords["settings"] == {"networks": 16}
+    assert (keywords["seeds"], keywords["space"], keywords["preset"]) == (2, "nasbench201", None)
+    assert "by 2 folds of 40 networks" in Path("saved-ablation/README.md").read_text()
+    assert "crossover=0.8" in call(*command).out
+    assert call("ablation").code == 0
+    assert calls[-1][0] == (None,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["crossover"], ["crossover", "key=value"]),
+        (["crossver=0.1"], ["crossver", "crossover"]),
+        (["--space", "nasbench2"], ["nasbench2", "nasbench201"]),
+    ],
+)
+def test_bad_input_to_ablation(arguments, expected):
+    line = complaint("ablation", *arguments)
+    assert all(part in line for part in expected), line
 
 
 @pytest.mark.parametrize(

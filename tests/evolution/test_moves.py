@@ -73,6 +73,17 @@ def test_the_added_term_is_the_best_of_those_offered():
         terms = extended
 
 
+def test_without_interactions_random_terms_are_features():
+    features = [candidate.canonical for candidate in CANDIDATES]
+    plain, bent = (
+        {term.formula() for term in moves(interactions=wanted)._random_terms(())}
+        for wanted in (False, True)
+    )
+    assert plain
+    assert plain <= set(features)
+    assert bent - set(features)
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_a_planted_product_is_found(number):
     randomness.seed(number)

@@ -13,6 +13,7 @@ from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights, component_folds, interval, kendall
 from eznas.predictors.randomised_trees import randomised_trees
 from eznas.report.yardstick_tables import folds_table, tables_of_folds
+from eznas.studies import by_folds
 from eznas.studies import yardsticks as study
 from eznas.studies.records import build_records
 from eznas.studies.yardsticks import yardsticks
@@ -55,7 +56,7 @@ def few_trees(monkeypatch):
 @pytest.fixture
 def rows_of(monkeypatch):
     """The rows of the study on made-up features and accuracies."""
-    monkeypatch.setattr(study, "REPLICATES", 20)
+    monkeypatch.setattr(by_folds, "REPLICATES", 20)
     monkeypatch.setattr(study, "FACTORS", len(FEATURES))
     monkeypatch.setitem(study.GREEDY, "linear", (2, 6, 7))
 
@@ -66,7 +67,7 @@ def rows_of(monkeypatch):
         monkeypatch.setattr(study, "load_benchmark", lambda _: benchmark)
         monkeypatch.setattr(study, "networks_of", lambda sample, part, networks: sample)
         monkeypatch.setattr(study, "candidate_features", lambda _: FEATURES)
-        monkeypatch.setattr(study, "_table", lambda *_: table)
+        monkeypatch.setattr(study, "search_part_table", lambda *_: table)
         return yardsticks(folds=FOLDS, **keywords)
 
     return rows
