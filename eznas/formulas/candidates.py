@@ -50,14 +50,18 @@ _REDUCTIONS = {
         "mean(unit_diagonal({}))",
         "std(unit_diagonal({}))",
     ),
-    # No logdet: a channel covariance of few positions is singular, and then it is rounding noise.
     "matrix": ("norm({})", "trace({})", *_SPECTRUM, "norm(unit_diagonal({}))"),
     "vector": ("mean({})", "std({})", "entropy({})", "participation({})"),
     "scalar": ("{}",),
 }
+# In place of logdet: a covariance of more channels than positions is singular, and its
+# log-determinant the rounding of zeros, another number on every processor.
+_LOG_VOLUME = "sum(log(0.0001 + eigenvalues({})))"
+_OF_CHANNELS = ("participation(eigenvalues({})) / layer_channels", _LOG_VOLUME)
 _SPECIFIC = {  # reductions for one statistic, besides those for its form
-    "data_conv_output_covariance": ("participation(eigenvalues({})) / layer_channels",),
-    "noise_conv_output_covariance": ("participation(eigenvalues({})) / layer_channels",),
+    "data_conv_output_covariance": _OF_CHANNELS,
+    "noise_conv_output_covariance": _OF_CHANNELS,
+    "noise_block_output_covariance": (_LOG_VOLUME,),
     "data_conv_output_correlation": ("smallest(eigenvalues({}))",),
     "flow_weight_grad": ("sum(abs(weight * log1p({})))", "sum(abs(weight * {}))"),
     "label_weight_grad": ("sum(abs(weight * {}))",),

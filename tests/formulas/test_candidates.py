@@ -65,6 +65,7 @@ def test_a_matrix_of_the_network_is_reduced_to_its_correlation():
     ("name", "text"),
     [
         ("noise_conv_output_covariance", "participation(eigenvalues({})) / layer_channels"),
+        ("noise_conv_output_covariance", "sum(log(0.0001 + eigenvalues({})))"),
         ("flow_weight_grad", "sum(abs(weight * log1p({})))"),
         ("label_weight_grad_std", "norm(label_weight_grad) / norm({})"),
         ("local_block_transfer", "largest(singular_values({}))"),
@@ -78,3 +79,9 @@ def test_reductions_for_one_statistic(name, text):
     assert len(set(texts)) == len(texts)
     feature = parse(f"mean_layers({text.format(name)})").canonical
     assert feature in candidate_features((name,))
+
+
+def test_no_covariance_of_channels_has_a_log_determinant():
+    names = [name for name in CATALOGUE if name.endswith("_covariance")]
+    assert len(names) > 2
+    assert not any("logdet" in text for name in names for text in scalar_texts(CATALOGUE[name]))
