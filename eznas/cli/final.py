@@ -48,8 +48,8 @@ def final(
     """Give the final figures of formulas, on networks that no run is tested on; counts its calls.
 
     On NAS-Bench-201 these are the held-out networks beyond the first 1,500, on which runs and
-    studies are tested; elsewhere the held-out part. Every call adds a line to runs/LOOKS.jsonl,
-    which is to be committed: choose nothing by what you see here.
+    studies are tested; elsewhere the held-out part. Every call adds a line to runs/LOOKS.jsonl
+    and to its page, which are to be committed: choose nothing by what you see here.
     """
     with live_progress() as progress:
         look = look_at(
@@ -73,4 +73,4 @@ def _show(look: dict[str, Any]) -> None:
         out.print(tables.difference_table(look["against"], look["difference"], out.width))
     line("")
     line(tables.look_line(look))
-    line(f"written to {LOOKS}, which is to be committed")
+    line(f"written to {LOOKS} and its page, which are to be committed")

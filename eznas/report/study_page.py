@@ -124,12 +124,18 @@ def samples(rows: Sequence[Content]) -> str:
     return f"{'; '.join(samples)}, initialisation seed{plural} {', '.join(map(str, seeds))}"
 
 
-def correlations(rows: Sequence[Content], differences: Sequence[Content]) -> Iterator[str]:
-    """Tables of rows and of paired differences; in the former the highest tau comes first."""
+def correlations(
+    rows: Sequence[Content],
+    differences: Sequence[Content],
+    intervals: Sequence[str] = ("tau", "rho"),
+) -> Iterator[str]:
+    """Tables of rows and of paired differences; in the former the highest tau comes first, and the
+    metrics `intervals` have theirs."""
     columns: list[Column] = [("proxy", code("proxy")), ("data set", text("dataset"))]
     for metric in METRICS.values():
-        if metric.name in ("tau", "rho"):
-            columns.append((f"{metric.name} [95 %]", interval(metric.name)))
+        if metric.name in intervals:
+            heading = " ".join(metric.heading.split()).removesuffix(" [95 %]")
+            columns.append((f"{heading} [95 %]", interval(metric.name)))
         elif metric.heading and any(row.get(metric.name) is not None for row in rows):
             heading = " ".join(metric.heading.split())
             columns.append((heading, number(metric.name, metric.form or "+.3f")))

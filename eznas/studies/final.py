@@ -19,6 +19,7 @@ from eznas.errors import InputError
 from eznas.metrics import Difference, Row
 from eznas.proxies.loading import USUAL_SPACE
 from eznas.proxies.measured import ScoringSettings
+from eznas.report.looks_page import looks_page
 from eznas.studies.correlate import correlated, proxies_by_text
 from eznas.system.arguments import checked, whole
 from eznas.system.files import digest_of, plain, read_lines, write_whole
@@ -82,7 +83,8 @@ def final(
     `proxies` and `against`: as `correlate` takes them; `reason`: who looks, and what for; `space`:
     SPACE or SPACE:NAME; `networks`: the first so many of the set, in an order that is fixed (None:
     all); `whole_space`: all networks of a space that no search has used. `images` to `records`: see
-    `ScoringSettings`. A line is added to runs/LOOKS.jsonl, which is to be committed.
+    `ScoringSettings`. A line is added to runs/LOOKS.jsonl, and a section to the page LOOKS.md
+    beside it; both are to be committed.
 
     Raises `InputError` without a reason, without a folder runs/, for an argument that cannot be
     used, where a network cannot be measured, and where the line cannot be written.
@@ -124,3 +126,4 @@ def final(
 def _write(all_looks: Sequence[Mapping[str, Any]]) -> None:
     lines = [json.dumps(plain(look), allow_nan=False) + "\n" for look in all_looks]
     write_whole(LOOKS, "".join(lines))
+    write_whole(LOOKS.with_suffix(".md"), looks_page(all_looks))

@@ -1,4 +1,4 @@
-"""Evidence of the shipped formulas: `python -m tests.studies.evidence [NAME...]` makes runs/evidence.
+"""Evidence of the shipped formulas: `python -m tests.studies.evidence` makes runs/evidence.
 
 All of it is from networks that runs are tested on, or from search parts. Networks that nothing is
 chosen on are not looked at here: that is what `eznas final` does, which counts its calls.

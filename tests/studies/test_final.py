@@ -74,6 +74,10 @@ def test_a_look_is_counted(macro):
     assert [row["reason"] for row in looks()] == ["to test it", "again", "of all"]
     assert [row["networks"] for row in looks()] == [first.networks, 10, 10]
     assert looks()[0]["rows"] == json.loads(json.dumps(first.rows))
+    page = LOOKS.with_suffix(".md").read_text()
+    assert "## 1: nasbench-macro" in page
+    assert ", after 1 earlier of this space: again. Networks: held-out part; test acc" in page
+    assert page.count("| `params` | cifar10 |") == 2
 
 
 @pytest.mark.parametrize(
