@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Group
 
+from eznas.metrics import verdict
 from eznas.report.cells import UNDEFINED, WIDTH, bare, interval_texts
 from eznas.report.correlation_tables import sections
 from eznas.report.markdown import Column, text
@@ -19,13 +20,14 @@ _COLUMNS = (
     "tau: Kendall's with accuracy, a mean over folds, with 95 % intervals from\na bootstrap of "
     "components, the same draws in all rows; mean: over the data sets."
 )
-_AHEAD = "mean: tau over data sets and folds; ahead: on so many folds"
+_NOTE = "mean: tau over data sets and folds; won, lost: folds whose interval excludes zero"
 _OF_SEARCHES = (
     "labels: networks that a search sees, at most; nodes and seconds (of a search, without "
     "measuring): means over seeds; formulas: how many it\nevaluates. Seed s searches without fold "
     "s, and its champion ranks the networks there. tau: Kendall's with accuracy, a mean over "
     "folds,\nwith 95 % intervals from a bootstrap of components, the same draws in all rows; mean: "
-    "over the data sets; by fold: the same of each; minus:\npaired; ahead: on so many folds."
+    "over the data sets; by fold: the same of each; minus:\npaired; won, lost: on so many folds the "
+    "interval excludes zero."
 )
 
 
@@ -73,9 +75,9 @@ def ablation_table(rows: Sequence[Row], width: int = WIDTH) -> Group:
         "nodes": [_nodes(row) for row in rows],
         "mean [95 %]": interval_texts([tuple(row["mean"]) for row in rows]),
         f"minus {rows[0]['variant']}": ["", *_differences(rows[1:])],
-        "ahead": ["", *(_ahead(row, rows[0]) for row in rows[1:])],
+        "won, lost": ["", *map(_won_and_lost, rows[1:])],
     }
-    notes = [_AHEAD, *_without_scores(rows)]
+    notes = [_NOTE, *_without_scores(rows)]
     return sections(f"Searches {_sample(rows[0])}", "search", shown, columns, width, notes)
 
 
@@ -98,7 +100,8 @@ def tables_of_ablation(content: Mapping[str, Any]) -> Iterator[str]:
             "mean [95 %]": interval_texts([tuple(row["mean"])])[0],
             "by fold": ", ".join(map(_number, row["by_fold"])),
             f"minus {rows[0]['variant']} [95 %]": difference,
-            "ahead": "" if row is rows[0] else _ahead(row, rows[0]),
+            "the same by fold": _by_fold(row) if row is not rows[0] else "",
+            "won, lost": _won_and_lost(row) if row is not rows[0] else "",
         }
         for row, difference in zip(rows, ["", *_differences(rows[1:])], strict=True)
     ]
@@ -112,11 +115,16 @@ def _differences(rows: Sequence[Row]) -> list[str]:
     return interval_texts([tuple(row["minus"]) for row in rows], "+")
 
 
-def _ahead(row: Row, first: Row) -> str:
-    """On how many folds a row is above the first one."""
-    pairs = zip(row["by_fold"], first["by_fold"], strict=True)
-    count = sum(a is not None and (b is None or a > b) for a, b in pairs)
-    return f"{count} of {len(row['by_fold'])}"
+def _by_fold(row: Row) -> str:
+    """The differences of a row from the first one on each fold."""
+    return "<br>".join(interval_texts([tuple(values) for values in row["minus_by_fold"]], "+"))
+
+
+def _won_and_lost(row: Row) -> str:
+    """On how many folds a row is ahead of the first one, and on how many behind, by more than
+    chance."""
+    verdicts = [verdict(low, high) for _, low, high in row["minus_by_fold"]]
+    return f"{verdicts.count('won')}, {verdicts.count('lost')} of {len(verdicts)}"
 
 
 def _without_scores(rows: Sequence[Row]) -> list[str]:

@@ -64,8 +64,8 @@ def fold_figures(
     `places`: the fold of each network [networks]. For each of `scores`: tau (data set -> [tau, low,
     high], a mean over folds, with a 95 % interval from a bootstrap of components), mean (the same
     over data sets) and, where networks have no score, undefined (data set -> number). With `paired`
-    also by_fold (the mean over data sets, of each fold) and minus (mean less that of the first of
-    `scores` in the same draws, with its interval).
+    also by_fold (the mean over data sets, of each fold), and minus and minus_by_fold (mean and
+    those of each fold, less those of the first of `scores` in the same draws, with intervals).
     """
     draws = bootstrap_weights(sample.components, REPLICATES)
     weights = np.vstack([np.ones((1, len(places))), draws])
@@ -88,6 +88,9 @@ def fold_figures(
         if paired:
             row["by_fold"] = by_fold[:, number, 0].tolist()
             row["minus"] = _with_interval(means[number] - means[0])
+            row["minus_by_fold"] = [
+                _with_interval(of_fold[number] - of_fold[0]) for of_fold in by_fold
+            ]
         rows.append(plain(row) | ({"undefined": counts} if counts else {}))
     return rows
 

@@ -153,6 +153,7 @@ def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
     row = {"space": "nasbench201", "accuracy": "validation", "networks": 40, "folds": 2}
     row |= {"labels": 16, "nodes": 9.0, "evaluations": 24, "seconds": 3.0, "tau": {SMALL: tau}}
     row |= {"mean": tau, "by_fold": [0.4, 0.6], "minus": [0.0, 0.0, 0.0]}
+    row |= {"minus_by_fold": [[0.1, 0.05, 0.2], [0.0, -0.1, 0.1]]}
     rows = [row | {"variant": "as it is"}, row | {"variant": "crossover=0.8 exchange=0"}]
     calls = []
     monkeypatch.setattr(eznas, "ablation", lambda *a, **k: calls.append((a, k)) or rows)
@@ -163,7 +164,9 @@ def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
     assert keywords["settings"] == {"networks": 16}
     assert (keywords["seeds"], keywords["space"], keywords["preset"]) == (2, "nasbench201", None)
     assert "by 2 folds of 40 networks" in Path("saved-ablation/README.md").read_text()
-    assert "crossover=0.8" in call(*command).out
+    shown = call(*command).out
+    assert "crossover=0.8" in shown
+    assert "1, 0 of 2" in shown
     assert call("ablation").code == 0
     assert calls[-1][0] == (None,)
 

@@ -105,6 +105,9 @@ def test_rows_are_compared_with_the_search_as_it_is(rows_of):
         assert len(row["by_fold"]) == SEEDS
         assert row["minus"][0] == pytest.approx(row["mean"][0] - rows[0]["mean"][0])
         assert row["nodes"] > 0
+        for fold, (difference, low, high) in enumerate(row["minus_by_fold"]):
+            assert difference == pytest.approx(row["by_fold"][fold] - rows[0]["by_fold"][fold])
+            assert low <= high
     assert rows[0]["minus"] == [0, 0, 0]
     assert rows[1]["evaluations"] is None
     assert rows[0]["evaluations"] > rows[3]["evaluations"] > 0
@@ -137,7 +140,7 @@ def test_a_table_and_a_section_show_all_rows(rows_of):
     [title, table, *notes] = ablation_table(rows, 100).renderables
     assert "Searches by 2 folds of 48 networks of the search part of nasbench201" in str(title)
     assert table.row_count == 1 + len(rows)
-    assert "ahead: on so many folds" in str(notes[0])
+    assert "won, lost: folds whose interval excludes zero" in str(notes[0])
     page = study_page("folder", {"ablation.json": {"command": "eznas ablation", "variants": rows}})
     assert page.count("\n| ") == 2 + len(rows)
     assert "| greedy least squares | 20 |" in page
