@@ -26,8 +26,8 @@ _OF_SEARCHES = (
     "measuring): means over seeds; formulas: how many it\nevaluates. Seed s searches without fold "
     "s, and its champion ranks the networks there. tau: Kendall's with accuracy, a mean over "
     "folds,\nwith 95 % intervals from a bootstrap of components, the same draws in all rows; mean: "
-    "over the data sets; by fold: the same of each; minus:\npaired; won, lost: folds whose interval "
-    "excludes zero."
+    "over the data sets; by fold: the same of each; minus:\npaired; won, lost: folds whose "
+    "interval excludes zero."
 )
 
 
