@@ -12,7 +12,7 @@ from eznas.cli.records import Folder
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.discovery.config import PRESETS, setting
 from eznas.report import tables
-from eznas.studies.ablation import SEEDS, VARIANTS
+from eznas.studies.ablation import SEEDS
 
 
 @app.command()
@@ -21,8 +21,9 @@ def ablation(
         list[str] | None,
         typer.Argument(
             metavar="['KEY=VALUE ...']...",
-            help="Settings that one search has otherwise, as 'crossover=0.8 exchange=0'.",
-            show_default=", ".join(VARIANTS),
+            help="Settings that one search has otherwise, as 'crossover=0.8 exchange=0'; values "
+            "without blanks.",
+            show_default="eight parts of the search, one left out or other at a time",
         ),
     ] = None,
     space: SpaceName = "nasbench201",

@@ -16,6 +16,7 @@ TOPICS = (  # in the order in which a newcomer reads them
     "first-hour",
     "evolve",
     "score",
+    "formulas",
     "own-models",
     "spaces-and-data",
     "predict",

@@ -1,5 +1,6 @@
 """Yardsticks and searches by folds: tables for a terminal, and the sections of a page."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ _COLUMNS = (
 )
 _NOTE = "mean: tau over data sets and folds; won, lost: folds whose interval excludes zero"
 _OF_SEARCHES = (
-    "labels: networks that a search sees, at most; nodes and seconds (of a search, without "
+    "labels: networks that a search sees; nodes and seconds (of a search, without "
     "measuring): means over seeds; formulas: how many it\nevaluates. Seed s searches without fold "
     "s, and its champion ranks the networks there. tau: Kendall's with accuracy, a mean over "
     "folds,\nwith 95 % intervals from a bootstrap of components, the same draws in all rows; mean: "
@@ -92,6 +93,7 @@ def tables_of_ablation(content: Mapping[str, Any]) -> Iterator[str]:
     cells = [
         {
             "search": row["variant"],
+            "settings": _settings(row),
             "labels": f"{row['labels']:,}",
             "nodes": _nodes(row),
             "formulas": "" if row["evaluations"] is None else f"{row['evaluations']:,}",
@@ -113,6 +115,12 @@ def tables_of_ablation(content: Mapping[str, Any]) -> Iterator[str]:
 def _differences(rows: Sequence[Row]) -> list[str]:
     """The difference of each row from the first, with its interval."""
     return interval_texts([tuple(row["minus"]) for row in rows], "+")
+
+
+def _settings(row: Row) -> str:
+    """The settings in which a search differs, as on a command line."""
+    settings = row["settings"].items()
+    return "<br>".join(f"`{key.rpartition('.')[2]}={json.dumps(value)}`" for key, value in settings)
 
 
 def _by_fold(row: Row) -> str:

@@ -4,11 +4,10 @@ Every search sees networks of all folds but one, and its champion ranks those of
 seeds, five folds. Nothing that is held out is looked at.
 """
 
-import multiprocessing
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,60 +16,72 @@ import numpy.typing as npt
 from eznas.benchmarks import Benchmark
 from eznas.benchmarks.loading import load as load_benchmark
 from eznas.discovery.callbacks import Callback, NoCallback
-from eznas.discovery.config import PRESETS, Config, full_key, read
+from eznas.discovery.config import Config, read
 from eznas.discovery.search import evolved, tasks_of
-from eznas.discovery.setup import Setup, seeds_of
+from eznas.discovery.setup import Setup, contexts_for, seeds_of
 from eznas.discovery.small_data import short_where_few
 from eznas.discovery.termination import termination_of
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
+from eznas.evaluation.executors import Call, Executor, Lost, SerialExecutor
 from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.ray_executor import RayExecutor
 from eznas.evolution import randomness
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.metrics import component_folds
 from eznas.studies.by_folds import fold_figures, search_part_table
 from eznas.studies.records import networks_of
+from eznas.studies.variants import (
+    AS_IT_IS,
+    GREEDY,
+    LEAST,
+    VARIANTS,
+    Settings,
+    checked_name,
+    full_settings,
+    labels_of,
+    mapping,
+    variant_of,
+    within,
+)
 from eznas.system.arguments import checked, whole
 
 Array = npt.NDArray[np.float64]
-Settings = Mapping[str, Any]
+Integers = npt.NDArray[np.int64]
 
-AS_IT_IS = "as it is"
-GREEDY = "greedy least squares"
 SEEDS = 5
-_AS_RATED = {  # formulas as they are, rated by tau, of no more than selection and chance
-    "evolution.fit": False,
-    "evolution.stepwise": 0.0,
-    "evolution.tuned": 0,
-    "evolution.greedy_terms": 0,
-    "evolution.refine": False,
-}
-_ORIGINAL = {key: PRESETS["paper"][f"evolution.{key}"] for key in ("population", "offspring")}
-VARIANTS: Mapping[str, Settings] = {
-    "without interactions": {"evolution.interactions": False},
-    "without crossover and merging": {"evolution.crossover": 0.0},
-    "without exchange of terms": {"evolution.exchange": 0.0},
-    "without refined weights": {"evolution.refine": False},
-    "parents by lexicase": {"evolution.selection": "lexicase"},
-    "40 nodes, rated by tau": {
-        key: value for key, value in PRESETS["short"].items() if key != "evolution.generations"
-    },
-    "EZNAS's scheme": _AS_RATED
-    | {f"evolution.{key}": value for key, value in _ORIGINAL.items()}
-    | {"evolution.max_nodes": 60, "evolution.max_depth": 14},
-    "random formulas": _AS_RATED
-    | {"evolution.fresh": 1.0, "evolution.max_nodes": 60, "evolution.max_depth": 14},
-}
+LONGEST = 12 * 3600.0  # seconds of a search, after which it counts as hung
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
-    """One search: on the first `searched` networks of a table, in the order of the samples."""
+class _Folds:
+    """What all searches have: a sample, a table of its features, and the fold of each network."""
 
-    setup: Setup
+    sample: Benchmark
     table: FeatureTable
-    searched: int
+    places: Integers
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A search without the networks of a fold: see `eznas.evaluation.executors.Job`."""
+
+    worker: int
+    config: Config
+    fold: int
+    size: int = 1
+
+    def call(self) -> Call:
+        """See `Job.call`."""
+        return Call(_found, (self.config, self.fold))
+
+    def finish(self, executor: Executor, call: Call, answer: Any) -> "_Found":
+        """See `Job.finish`."""
+        if isinstance(answer, Lost):
+            raise InputError(f"the process of a search was lost ({answer.cause}): {answer.detail}")
+        assert isinstance(answer, _Found)
+        return answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,64 +112,64 @@ def ablation(
     """What searches with other settings find: rows, of which the first is the search as it is.
 
     `variants`: name -> settings (SECTION.KEY, or KEY as in a configuration) that differ from those
-    of `preset` and `settings` (None: `VARIANTS`). All evaluate equally many formulas, but for those
-    that set their generations. The first `networks` of the search part of a space (None: as
+    of `preset` and `settings` (None: `VARIANTS`). All evaluate about as many formulas, but for
+    those that set their generations. The first `networks` of the search part of a space (None: as
     `build_records`) are divided into as many folds of whole components as there are `seeds`; seed s
-    searches without fold s, and its champion ranks that. What is not stored of their features is
-    measured. `workers` searches run at once. `records`: see `eznas.discovery.records`.
+    searches without fold s, and its champion ranks that. Where the other folds have fewer networks
+    than a search asks for, it has all. What is not stored of their features is measured. `workers`
+    searches run at once. `records`: see `eznas.discovery.records`.
 
-    A row has the keys space, accuracy (its kind), networks, folds, variant, labels (networks that a
-    search sees), nodes, evaluations and seconds (means over seeds), and those of `fold_figures`.
-    One of greedy least squares, on the networks of the search as it is, comes second. Raises
-    `InputError` for an argument that cannot be used, and for settings of other networks, tests or
-    measurements, or with features that are not listed.
+    A row has the keys space, accuracy (its kind), networks, folds, variant, settings (those that
+    differ), labels (networks that a search sees), nodes, evaluations and seconds (means over
+    seeds), and those of `fold_figures`. One of greedy least squares, on the networks of the search
+    as it is, comes second. Raises `InputError` for an argument that cannot be used: settings of
+    tasks, own models, tests, seeds, in a variant of measurements too, and features that are not
+    listed.
     """
     whole("seeds", seeds, 2)
     whole("workers", workers, 1)
-    base = read(preset=preset, settings={**(settings or {}), "tasks": [space]})
-    chosen = VARIANTS if variants is None else variants
-    configs = {AS_IT_IS: base}
-    for name, other in chosen.items():
-        configs[name] = _variant(base, preset, {**(settings or {}), "tasks": [space]}, other)
+    usual = full_settings(
+        "settings", settings or {}, ("evolution.", "termination.", "measurement.")
+    )
+    chosen = {
+        checked_name(name): full_settings(
+            f"variant {name!r}", other, ("evolution.", "termination.")
+        )
+        for name, other in mapping("variants", VARIANTS if variants is None else variants).items()
+    }
     sample = networks_of(load_benchmark(space), "search", networks)
     places = component_folds(sample.components, seeds)
+    sizes = np.bincount(places, minlength=seeds)
+    if sizes.min() < 2 or len(places) - sizes.max() < LEAST:
+        raise InputError(f"seeds {seeds}: too many folds for {len(places)} networks of {space}")
+    most = int(len(places) - sizes.max())
+    base = within(read(preset=preset, settings={**usual, "tasks": [space]}), most)
+    base = short_where_few(base, labels_of(base))
+    configs = {AS_IT_IS: base}
+    configs |= {name: within(variant_of(base, other), most) for name, other in chosen.items()}
+    for config in configs.values():
+        contexts_for(sample, config)  # which refuses what no search could have
     callback = watcher or NoCallback()
     with one_thread():
         features = _features(configs.values())
         table = search_part_table(sample, base, features, records, workers, callback)
-        jobs = [
-            (name, fold, _search(config, sample, table, places, fold))
-            for name, config in configs.items()
-            for fold in range(seeds)
-        ]
-        progress, found = callback.phase("searches", len(jobs)), list[_Found]()
-        for result in _all_found([search for *_, search in jobs], workers):
-            found.append(result)
-            if progress is not None:
-                progress(len(found), len(jobs))
-    by_name: dict[str, list[tuple[int, _Found]]] = {}
-    for (name, fold, _), result in zip(jobs, found, strict=True):
-        by_name.setdefault(name, []).append((fold, result))
-    return _rows(by_name, configs, sample, places)
+        folds = partial(_Folds, sample, table.reordered(range(len(places))), places)
+        jobs = [_Job(fold, config, fold) for config in configs.values() for fold in range(seeds)]
+        progress = callback.phase("searches", len(jobs))
+        executor: Executor = (
+            SerialExecutor(folds) if workers == 1 else RayExecutor(folds, workers, LONGEST)
+        )
+        try:
+            found = executor.run(jobs, progress)
+        finally:
+            executor.close()
+    by_name = {
+        name: found[number * seeds : (number + 1) * seeds] for number, name in enumerate(configs)
+    }
+    return _rows(by_name, configs, chosen, sample, places)
 
 
-def _variant(base: Config, preset: str | None, settings: Settings, other: Settings) -> Config:
-    """The configuration with other settings, and as many generations as give equally many
-    formulas. `InputError` for settings that a search by folds cannot have."""
-    full = {full_key(key): value for key, value in other.items()}
-    for key in full:
-        if not key.startswith(("evolution.", "termination.")):
-            raise InputError(f"setting {key}: expected one of evolution or termination here")
-    config = read(preset=preset, settings={**settings, **full})
-    if "evolution.generations" in full:
-        return config
-    usual, own = base.evolution, config.evolution
-    formulas = usual.population + usual.generations * usual.offspring
-    generations = max(0, round((formulas - own.population) / own.offspring))
-    return read(preset=preset, settings={**settings, **full, "evolution.generations": generations})
-
-
-def _features(configs: Sequence[Config] | Any) -> list[Expression]:
+def _features(configs: Iterable[Config]) -> list[Expression]:
     """The features that searches of these configurations look at. `InputError` where one may invent
     others."""
     features = dict[Expression, None]()
@@ -172,51 +183,21 @@ def _features(configs: Sequence[Config] | Any) -> list[Expression]:
     return list(features)
 
 
-def _search(
-    config: Config, sample: Benchmark, table: FeatureTable, places: npt.NDArray[np.int64], fold: int
-) -> _Search:
-    """The search whose seed is that of a fold, on networks of the others."""
-    others, tested = (np.flatnonzero(part) for part in (places != fold, places == fold))
-    evolution = config.evolution
-    searched = min(evolution.networks + evolution.champion_networks, len(others))
-    networks = searched - evolution.champion_networks
-    if networks < evolution.first_networks:
-        raise InputError(
-            f"networks {len(places)}: too few for evolution.first_networks = "
-            f"{evolution.first_networks} of each search"
-        )
-    update = {"networks": networks, "seed": fold + 1}
-    config = config.model_copy(update={"evolution": evolution.model_copy(update=update)})
-    config = short_where_few(config, searched)
+def _found(folds: _Folds, config: Config, fold: int) -> _Found:
+    """Do the search whose seed is that of a fold, on networks of the others. The global random
+    state is restored in the end."""
+    others, tested = (np.flatnonzero(part) for part in (folds.places != fold, folds.places == fold))
+    evolution = config.evolution.model_copy(update={"seed": fold + 1})
+    config = config.model_copy(update={"evolution": evolution})
+    searched = labels_of(config)
     order = np.concatenate([others[:searched], tested])
-    samples = [sample.subset(order, "fold")]
+    table = folds.table.reordered(order.tolist())
+    samples = [folds.sample.subset(order, "fold")]
     setup = Setup(config, samples, (), (), seeds_of(evolution), None)  # nothing is measured
-    return _Search(setup, table.reordered(order.tolist()), searched)
-
-
-def _all_found(searches: Sequence[_Search], workers: int) -> Iterator[_Found]:
-    """What searches find, in their order, so many of them at once."""
-    if workers == 1:
-        yield from map(_found, searches)
-        return
-    # A process that is forked from one with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(searches)), context) as pool:
-        try:
-            yield from pool.map(_found, searches)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _found(search: _Search) -> _Found:
-    """Do a search. The global random state is restored in the end."""
-    setup, table = search.setup, search.table
-    evolution, limits = setup.config.evolution, setup.config.termination
     start, random_state = time.monotonic(), randomness.state()
     try:
         with one_thread():
-            end = termination_of(evolution.generations, limits, None)
+            end = termination_of(evolution.generations, config.termination, None)
             result = evolved(setup, table, NoCallback(), end)
     finally:
         randomness.restore(random_state)
@@ -224,57 +205,57 @@ def _found(search: _Search) -> _Found:
     formulas = {AS_IT_IS: result.champion, GREEDY: result.greedy}
     found = {name: formula for name, formula in formulas.items() if formula is not None}
     scores = {
-        name: np.stack([_scores(formula, task.context, search) for task in tasks_of(setup)])
+        name: np.stack(
+            [_scores(formula, task.context, table)[searched:] for task in tasks_of(setup)]
+        )
         for name, formula in found.items()
     }
     nodes = {name: formula.size for name, formula in found.items()}
     return _Found(scores, nodes, result.evaluations, seconds)
 
 
-def _scores(formula: Expression, context: int, search: _Search) -> Array:
-    """The scores of a formula on the networks that a search did not see; NaN for one that names no
-    statistic."""
-    table = search.table
+def _scores(formula: Expression, context: int, table: FeatureTable) -> Array:
+    """The scores of a formula on all networks of a table; NaN for one that names no statistic."""
     values = table.scores(formula, context, table.networks).values
-    values = values if values.size else np.full(table.networks, np.nan)
-    return values[search.searched :]
+    return values if values.size else np.full(table.networks, np.nan)
 
 
 def _rows(
-    by_name: Mapping[str, Sequence[tuple[int, _Found]]],
+    by_name: Mapping[str, Sequence[_Found]],
     configs: Mapping[str, Config],
+    chosen: Mapping[str, Settings],
     sample: Benchmark,
-    places: npt.NDArray[np.int64],
+    places: Integers,
 ) -> list[dict[str, Any]]:
-    tasks, rows, scores = len(sample.datasets), list[dict[str, Any]](), list[Array]()
-    folds = int(places.max()) + 1
+    """A row for each search, and one for greedy least squares; `by_name`: what the searches of each
+    name found, by fold."""
+    rows, scores = list[dict[str, Any]](), list[Array]()
+    common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
+    common |= {"networks": len(places), "folds": int(places.max()) + 1}
     for name, found in by_name.items():
-        for formula in (AS_IT_IS, GREEDY) if name == AS_IT_IS else (AS_IT_IS,):
-            of_formula = [(fold, f) for fold, f in found if formula in f.scores]
-            if not of_formula:
-                continue
-            values = np.full((tasks, len(places)), np.nan)
-            for fold, result in of_formula:
-                values[:, places == fold] = result.scores[formula]
-            is_search = formula == AS_IT_IS
-            evaluations = [result.evaluations for _, result in of_formula]
-            evolution = configs[name].evolution
-            labels = evolution.networks + evolution.champion_networks
-            scores.append(values)
-            rows.append(
-                {
-                    "space": sample.source,
-                    "accuracy": sample.kind,
-                    "networks": len(places),
-                    "folds": folds,
-                    "variant": name if is_search else GREEDY,
-                    "labels": labels,
-                    "nodes": float(np.mean([f.nodes[formula] for _, f in of_formula])),
-                    "evaluations": round(np.mean(evaluations)) if is_search else None,
-                    "seconds": float(np.mean([f.seconds for _, f in of_formula]))
-                    if is_search
-                    else None,
-                }
-            )
+        described = common | {"variant": name, "settings": dict(chosen.get(name, {}))}
+        described["labels"] = labels_of(configs[name])
+        of_search = {
+            "nodes": float(np.mean([f.nodes[AS_IT_IS] for f in found])),
+            "evaluations": round(np.mean([f.evaluations for f in found])),
+            "seconds": float(np.mean([f.seconds for f in found])),
+        }
+        rows.append(described | of_search)
+        scores.append(_together(found, AS_IT_IS, places))
+        if name == AS_IT_IS and (nodes := [f.nodes[GREEDY] for f in found if GREEDY in f.nodes]):
+            of_greedy = {"nodes": float(np.mean(nodes)), "evaluations": None, "seconds": None}
+            rows.append(described | {"variant": GREEDY} | of_greedy)
+            scores.append(_together(found, GREEDY, places))
     figures = fold_figures(scores, sample, places, paired=True)
     return [row | of_row for row, of_row in zip(rows, figures, strict=True)]
+
+
+def _together(found: Sequence[_Found], name: str, places: Integers) -> Array:
+    """The scores of a formula of each fold on the networks there, [tasks, networks]; NaN where a
+    fold has none."""
+    tasks = len(found[0].scores[AS_IT_IS])
+    values = np.full((tasks, len(places)), np.nan)
+    for fold, of_fold in enumerate(found):
+        if name in of_fold.scores:
+            values[:, places == fold] = of_fold.scores[name]
+    return values

@@ -154,7 +154,9 @@ def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
     row |= {"labels": 16, "nodes": 9.0, "evaluations": 24, "seconds": 3.0, "tau": {SMALL: tau}}
     row |= {"mean": tau, "by_fold": [0.4, 0.6], "minus": [0.0, 0.0, 0.0]}
     row |= {"minus_by_fold": [[0.1, 0.05, 0.2], [0.0, -0.1, 0.1]]}
-    rows = [row | {"variant": "as it is"}, row | {"variant": "crossover=0.8 exchange=0"}]
+    settings = {"evolution.crossover": 0.8, "evolution.exchange": 0}
+    rows = [row | {"variant": "as it is", "settings": {}}]
+    rows += [row | {"variant": "crossover=0.8 exchange=0", "settings": settings}]
     calls = []
     monkeypatch.setattr(eznas, "ablation", lambda *a, **k: calls.append((a, k)) or rows)
     command = ("ablation", "crossover=0.8 exchange=0", "--set", "networks=16", "--seeds", "2")
@@ -175,6 +177,9 @@ def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
     ("arguments", "expected"),
     [
         (["crossover"], ["crossover", "key=value"]),
+        (["statistics=nosuch"], ["nosuch"]),
+        (["--set", "statistics=nosuch"], ["nosuch"]),
+        (["--preset", "paper"], ["new_features"]),
         (["crossver=0.1"], ["crossver", "crossover"]),
         (["--space", "nasbench2"], ["nasbench2", "nasbench201"]),
     ],

@@ -1,6 +1,7 @@
 """Searches by folds: what each sees, what it ranks, and how rows compare."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,8 @@ from eznas.report.yardstick_tables import ablation_table
 from eznas.spaces import SPACES
 from eznas.studies import ablation as study
 from eznas.studies import by_folds
-from eznas.studies.ablation import AS_IT_IS, GREEDY, VARIANTS, ablation
+from eznas.studies.ablation import ablation
+from eznas.studies.variants import AS_IT_IS, GREEDY, VARIANTS, variant_of
 from tests.evolution.made_up import MadeUp, drawn
 
 NETWORKS, SEEDS = 48, 2
@@ -66,7 +68,7 @@ def made_up(monkeypatch):
 
 
 @pytest.fixture
-def rows_of(monkeypatch):
+def rows_of():
     return partial(ablation, settings=SETTINGS, seeds=SEEDS)
 
 
@@ -123,15 +125,39 @@ def test_the_scores_of_a_row_are_those_of_its_champions(rows_of, monkeypatch):
     assert row["evaluations"] == 7
 
 
+def test_where_folds_have_fewer_networks_a_search_has_all(rows_of):
+    [row, greedy] = rows_of({}, settings={**SETTINGS, "networks": 800, "champion_networks": 4})
+    sizes = np.bincount(component_folds(COMPONENTS, SEEDS))
+    assert row["labels"] == greedy["labels"] == NETWORKS - sizes.max()
+
+
+def test_what_is_ranked_has_no_part_in_what_is_found(rows_of, monkeypatch):
+    found = []
+    monkeypatch.setattr(study, "_rows", lambda by_name, *_: found.append(by_name) or [])
+    places = component_folds(COMPONENTS, SEEDS)
+    for shuffled in (False, True):
+        benchmark = study.load_benchmark("")
+        if shuffled:  # the accuracies of the fold that seed 1 does not see
+            values = {d: a.copy() for d, a in benchmark.accuracies.items()}
+            for accuracies in values.values():
+                accuracies[places == 0] = accuracies[places == 0][::-1]
+            benchmark = replace(benchmark, accuracies=values)
+        monkeypatch.setattr(study, "load_benchmark", lambda _, b=benchmark: b)
+        rows_of({})
+    (first, second) = (by_name[AS_IT_IS][0] for by_name in found)
+    for name, scores in first.scores.items():
+        np.testing.assert_array_equal(scores, second.scores[name])
+
+
 def test_variants_evaluate_equally_many_formulas(rows_of):
     base = read(settings={"tasks": ["nasbench201"]})
     counts = set()
     for name, other in VARIANTS.items():
-        own = study._variant(base, None, {"tasks": ["nasbench201"]}, other).evolution
+        own = variant_of(base, other).evolution
         counts.add(own.population + own.generations * own.offspring)
         assert own.max_nodes == other.get("evolution.max_nodes", 300), name
     assert counts == {150 + 40 * 160}
-    scheme = study._variant(base, None, {"tasks": ["nasbench201"]}, VARIANTS["EZNAS's scheme"])
+    scheme = variant_of(base, VARIANTS["EZNAS's scheme"])
     assert scheme.evolution.population == PRESETS["paper"]["evolution.population"]
 
 
@@ -143,7 +169,8 @@ def test_a_table_and_a_section_show_all_rows(rows_of):
     assert "won, lost: folds whose interval excludes zero" in str(notes[0])
     page = study_page("folder", {"ablation.json": {"command": "eznas ablation", "variants": rows}})
     assert page.count("\n| ") == 2 + len(rows)
-    assert "| greedy least squares | 20 |" in page
+    assert "| greedy least squares |  | 20 |" in page
+    assert "| no crossover | `crossover=0.0` | 20 |" in page
     assert "Seed s searches without fold s" in page
 
 
@@ -168,12 +195,19 @@ def test_searches_at_once_find_what_they_find_one_by_one(rows_of):
     ("variants", "keywords", "expected"),
     [
         ({"a": {"new_features": True}}, {}, "evolution.new_features: expected false"),
-        ({"a": {"measurement.sketch_batch": 8}}, {}, "one of evolution or termination"),
+        ({"a": {"measurement.sketch_batch": 8}}, {}, "one of evolution, termination, and not"),
+        ({"a": {"seed": 3}}, {}, "evolution.seed: expected one of"),
+        ({"a": {"statistics": ["nosuch"]}}, {}, "nosuch"),
+        ({"a": {"primitives": ["nosuch"]}}, {}, "nosuch"),
+        ({"as it is": {}}, {}, "has this name already"),
+        ("x", {}, "variants: expected texts with what"),
+        ({"a": "crossover"}, {}, "variant 'a': expected texts"),
+        ({}, {"settings": {"evidence.networks": 9}}, "evidence.networks: expected one of"),
+        ({}, {"seeds": 45}, "seeds 45: too many folds for 48 networks"),
         ({"a": {"crossver": 0.1}}, {}, "crossover"),
         ({"a": {"crossover": 2}}, {}, "evolution.crossover"),
         ({}, {"seeds": 1}, "seeds"),
         ({}, {"workers": 0}, "workers"),
-        ({}, {"settings": {**SETTINGS, "first_networks": 40, "networks": 40}}, "too few"),
         ({}, {"settings": {"new_features": True}}, "new_features"),
         ({}, {"preset": "quik"}, "quick"),
     ],
