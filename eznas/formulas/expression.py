@@ -44,6 +44,9 @@ class Expression:
     def __len__(self) -> int:
         return self.size
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return node_of, (self.name, self.type, self.arguments, self.value)
+
     @cached_property
     def size(self) -> int:
         """The number of nodes."""

@@ -6,9 +6,10 @@ from typing import Any
 from eznas.report.study_page import correlations
 
 _HEAD = (
-    "Networks that no search has seen and no run is tested on are looked at by `eznas final` "
-    "alone, which counts its calls\nin [LOOKS.jsonl](LOOKS.jsonl), formulas and all; this page is "
-    "made from it."
+    "`eznas final` looks at networks that no search has seen: of NAS-Bench-201 those on which no "
+    "run is tested either, elsewhere\nthe held-out part, or all of a space that no search has "
+    "used. It counts its calls in [LOOKS.jsonl](LOOKS.jsonl), formulas and all; this\npage is made "
+    "from it."
 )
 _INTERVALS = ("tau", "rho", "partial_rho", "top10_rho")
 
@@ -25,8 +26,9 @@ def _section(number: int, look: Mapping[str, Any]) -> Iterator[str]:
     yield f"## {number}: {look['space']}, {look['networks']:,} networks"
     before = look["before"]
     earlier = f"after {before} earlier" if before else "the first"
+    reason = " ".join(look["reason"].split()).rstrip(".")
     yield (
-        f"{look['date'][:10]}, {earlier} of this space: {look['reason']}. Networks: {look['set']}; "
+        f"{look['date'][:10]}, {earlier} of this space: {reason}. Networks: {look['set']}; "
         f"{look['accuracy']} accuracy."
     )
     yield from correlations(look["rows"], look["difference"], _INTERVALS)

@@ -7,7 +7,7 @@ for what and why it did.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,12 @@ class Look:
 def looks(file: Path = LOOKS) -> list[dict[str, Any]]:
     """All looks so far, the oldest first: `Look`s as dicts. Raises `InputError` for a file that is
     damaged."""
-    return read_lines(file) if file.exists() else []
+    lines = read_lines(file) if file.exists() else []
+    names = {field.name for field in fields(Look)}
+    for number, look in enumerate(lines, 1):
+        if not isinstance(look, dict) or not names <= look.keys():
+            raise InputError(f"{file}: damaged: line {number} is no look")
+    return lines
 
 
 @checked

@@ -1,11 +1,21 @@
 """Trees and their text: printed text parses to the same tree, canonical text finds duplicates."""
 
+import copy
+import gc
 import math
+import pickle
 
 import pytest
 from hypothesis import given, settings
 
-from eznas.formulas.expression import Expression, ValueTypeError, call, constant, statistic
+from eznas.formulas.expression import (
+    _NODES,
+    Expression,
+    ValueTypeError,
+    call,
+    constant,
+    statistic,
+)
 from eznas.formulas.parser import DEEPEST, parse, parse_any
 from eznas.primitives import CONSTANT, NET_SCALAR, PRIMITIVES, ValueType
 from eznas.statistics.catalogue import CATALOGUE
@@ -208,3 +218,33 @@ def test_brackets_cost_nothing_but_their_depth():
 
 def test_no_name_is_both_a_statistic_and_a_primitive():
     assert not set(CATALOGUE) & set(PRIMITIVES)
+
+
+def test_equal_parts_are_one_node():
+    """What is known of a term is then computed once, whichever formula it stands in."""
+    first = parse("log(params) + 2.0 * operations")
+    second = parse("3.0 * operations - log(params)")
+    assert first.arguments[0] is second.arguments[1]
+    assert parse("log(params) + 2.0 * operations") is first
+    assert first.canonical.canonical is first.canonical
+    assert constant(0.0) is not constant(-0.0)
+    assert pickle.loads(pickle.dumps(first)) is first
+    assert copy.deepcopy(first) is first
+
+
+def test_nodes_that_nothing_holds_are_forgotten():
+    gc.collect()
+    before = len(_NODES)
+    formula = parse(" + ".join(f"{n}.125 * params" for n in range(50)))
+    assert formula.canonical.size == 199
+    assert len(_NODES) > before + 100
+    del formula
+    gc.collect()  # a canonical node refers to itself
+    assert len(_NODES) == before
+
+
+def test_nodes_are_walked_each_before_its_arguments():
+    formula = parse("log(params) + (2.0 - operations)")
+    texts = [node.text for node in formula.walk()]
+    assert texts[1:] == ["log(params)", "params", "2.0 - operations", "2.0", "operations"]
+    assert texts[0] == formula.text

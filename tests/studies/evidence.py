@@ -16,7 +16,7 @@ from eznas.benchmarks.loading import load
 from eznas.benchmarks.subsets import held_out
 
 TREE = Path(__file__).parents[2]
-STORE, LABELS = Path("build/evidence"), Path("build/evidence.csv")
+STORE, LABELS = Path("build/evidence"), Path("build/evidence.csv")  # in the tree
 FORMULAS = "nasbench201-c any-a"
 BESIDE = "jacob_cov_x_params naswot hybrid flops"
 TESTED = f"--set held-out --networks 500 --records {STORE}"
@@ -51,10 +51,10 @@ COMMANDS = {  # name of the results -> arguments of eznas
 def prepare() -> None:
     """Write what the commands read: the features that ship, and the accuracies of the held-out
     networks on CIFAR-10."""
-    shutil.rmtree(STORE, ignore_errors=True)
-    shutil.copytree(Path(eznas.evaluation.__file__).parent / "stored" / "nasbench201", STORE)
+    shutil.rmtree(TREE / STORE, ignore_errors=True)
+    shutil.copytree(Path(eznas.evaluation.__file__).parent / "stored" / "nasbench201", TREE / STORE)
     networks = held_out(load("nasbench201"), 500)
-    with LABELS.open("w", newline="", encoding="utf-8") as file:
+    with (TREE / LABELS).open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["architecture", "accuracy"])
         rows.writerows(
