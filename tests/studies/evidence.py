@@ -38,7 +38,7 @@ COMMANDS = {  # name of the results -> arguments of eznas
     "search-c": f"search proxies --proxies nasbench201-c --pool 500 --labels {LABELS} "
     f"--queries 100 --repeats 30 --records {STORE} {ONE}",
     "search-any": f"search proxies --proxies any-a --pool 500 --labels {LABELS} --queries 100 "
-    f"--repeats 30 --records {STORE}",
+    f"--repeats 30 --records {STORE} {ONE}",
     "search-flops": f"search proxies --proxies flops --pool 500 --labels {LABELS} --queries 100 "
     "--repeats 30",
     "search-evolution": f"search evolution --labels {LABELS} --queries 100 --repeats 30",
