@@ -18,22 +18,16 @@ from eznas.benchmarks.subsets import held_out
 TREE = Path(__file__).parents[2]
 STORE, LABELS = Path("build/evidence"), Path("build/evidence.csv")  # in the tree
 FORMULAS = "nasbench201-c any-a"
-BESIDE = "jacob_cov_x_params naswot hybrid flops"
 ONE = "--workers 1"
 TESTED = f"--set held-out --networks 500 --records {STORE} {ONE}"
 COMPARED = "params,live_params,depth,flops,naswot,jacob_cov_x_params,hybrid,synflow,zen"
 
 COMMANDS = {  # name of the results -> arguments of eznas
     "cost": f"speed --scores {FORMULAS.replace(' ', ',')},{COMPARED}",
-    **{
-        f"batch-{images}": f"correlate {FORMULAS} {BESIDE} --set held-out --networks 50 "
-        f"--initialisations 5 --batch {images} {ONE}"
-        for images in (16, 32, 64)
-    },
     "equal-sizes": f"correlate {FORMULAS} flops depth --within params {TESTED}",
     "predictor": "budgets 'extra_trees[encoding]' 'extra_trees[champion]' "
     "'extra_trees[encoding; champion]' nasbench201-c --champion nasbench201-c --dataset cifar10 "
-    f"--sizes 10,25,50,100,200 {TESTED}",
+    f"--sizes 10,25,50,100 --split networks {TESTED}",
     "split": f"split-quality {FORMULAS} flops depth --by members --leaves 8 {TESTED}",
     "search-c": f"search proxies --proxies nasbench201-c --pool 500 --labels {LABELS} "
     f"--queries 100 --repeats 30 --records {STORE} {ONE}",
