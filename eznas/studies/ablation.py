@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,10 @@ def ablation(
         features = _features(configs.values())
         table = search_part_table(sample, base, features, records, workers, callback)
         folds = partial(_Folds, sample, table.reordered(range(len(places))), places)
-        jobs = [_Job(fold, config, fold) for config in configs.values() for fold in range(seeds)]
+        jobs = [
+            _Job(number, config, fold)
+            for number, (config, fold) in enumerate(product(configs.values(), range(seeds)))
+        ]
         progress = callback.phase("searches", len(jobs))
         executor: Executor = (
             SerialExecutor(folds) if workers == 1 else RayExecutor(folds, workers, LONGEST)
