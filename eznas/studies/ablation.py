@@ -5,7 +5,7 @@ seeds, five folds. Nothing that is held out is looked at.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -139,11 +139,7 @@ def ablation(
         for name, other in mapping("variants", VARIANTS if variants is None else variants).items()
     }
     sample = networks_of(load_benchmark(space), "search", networks)
-    places = component_folds(sample.components, seeds)
-    sizes = np.bincount(places, minlength=seeds)
-    if sizes.min() < 2 or len(places) - sizes.max() < LEAST:
-        raise InputError(f"seeds {seeds}: too many folds for {len(places)} networks of {space}")
-    most = int(len(places) - sizes.max())
+    places, most = _folds_of(sample, seeds)
     base = within(read(preset=preset, settings={**usual, "tasks": [space]}), most)
     base = short_where_few(base, labels_of(base))
     configs = {AS_IT_IS: base}
@@ -159,18 +155,38 @@ def ablation(
             _Job(number, config, fold)
             for number, (config, fold) in enumerate(product(configs.values(), range(seeds)))
         ]
-        progress = callback.phase("searches", len(jobs))
-        executor: Executor = (
-            SerialExecutor(folds) if workers == 1 else RayExecutor(folds, workers, LONGEST)
-        )
-        try:
-            found = executor.run(jobs, progress)
-        finally:
-            executor.close()
+        found = _all_found(jobs, folds, workers, callback)
     by_name = {
         name: found[number * seeds : (number + 1) * seeds] for number, name in enumerate(configs)
     }
     return _rows(by_name, configs, chosen, sample, places)
+
+
+def _folds_of(sample: Benchmark, seeds: int) -> tuple[Integers, int]:
+    """The fold of each network, and how many networks every search can see. `InputError` where
+    these are too few."""
+    places = component_folds(sample.components, seeds)
+    sizes = np.bincount(places, minlength=seeds)
+    most = int(len(places) - sizes.max())
+    if sizes.min() < 2 or most < LEAST:
+        raise InputError(
+            f"seeds {seeds}: too many folds for {len(places)} networks of {sample.space}"
+        )
+    return places, most
+
+
+def _all_found(
+    jobs: Sequence[_Job], folds: Callable[[], _Folds], workers: int, callback: Callback
+) -> list[_Found]:
+    """What all searches find, so many of them at once."""
+    progress = callback.phase("searches", len(jobs))
+    executor: Executor = (
+        SerialExecutor(folds) if workers == 1 else RayExecutor(folds, workers, LONGEST)
+    )
+    try:
+        return executor.run(jobs, progress)
+    finally:
+        executor.close()
 
 
 def _features(configs: Iterable[Config]) -> list[Expression]:

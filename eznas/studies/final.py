@@ -88,8 +88,7 @@ def final(
     `proxies` and `against`: as `correlate` takes them; `reason`: who looks, and what for; `space`:
     SPACE or SPACE:NAME; `networks`: the first so many of the set, in an order that is fixed (None:
     all); `whole_space`: all networks of a space that no search has used. `images` to `records`: see
-    `ScoringSettings`. A line is added to runs/LOOKS.jsonl, and a section to the page LOOKS.md
-    beside it; both are to be committed.
+    `ScoringSettings`. It is added to runs/LOOKS.jsonl and its page, which are to be committed.
 
     Raises `InputError` without a reason, without a folder runs/, for an argument that cannot be
     used, where a network cannot be measured, and where the line cannot be written.

@@ -41,7 +41,7 @@ VARIANTS: Mapping[str, Settings] = {
 
 
 def mapping(name: str, value: Any) -> Mapping[str, Any]:
-    """A mapping with texts as keys."""
+    """A mapping with texts as keys; `InputError` for anything else."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InputError(f"{name}: expected texts with what they stand for, got {described(value)}")
     return value
