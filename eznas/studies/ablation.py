@@ -142,8 +142,8 @@ def ablation(
     places, most = _folds_of(sample, seeds)
     base = within(read(preset=preset, settings={**usual, "tasks": [space]}), most)
     base = short_where_few(base, labels_of(base))
-    configs = {AS_IT_IS: base}
-    configs |= {name: within(variant_of(base, other), most) for name, other in chosen.items()}
+    others = {name: within(variant_of(base, other), most) for name, other in chosen.items()}
+    configs = {AS_IT_IS: base, **others}
     for config in configs.values():
         contexts_for(sample, config)  # which refuses what no search could have
     callback = watcher or NoCallback()
@@ -151,10 +151,8 @@ def ablation(
         features = _features(configs.values())
         table = search_part_table(sample, base, features, records, workers, callback)
         folds = partial(_Folds, sample, table.reordered(range(len(places))), places)
-        jobs = [
-            _Job(number, config, fold)
-            for number, (config, fold) in enumerate(product(configs.values(), range(seeds)))
-        ]
+        pairs = enumerate(product(configs.values(), range(seeds)))
+        jobs = [_Job(number, config, fold) for number, (config, fold) in pairs]
         found = _all_found(jobs, folds, workers, callback)
     by_name = {
         name: found[number * seeds : (number + 1) * seeds] for number, name in enumerate(configs)
