@@ -8,7 +8,7 @@ import eznas
 from eznas.cli.app import app, out
 from eznas.cli.options import AsJson, SpaceName, Workers, measurement_keywords
 from eznas.cli.progress import live_progress
-from eznas.cli.records import Folder
+from eznas.cli.records import Folder, PartNetworks
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.discovery.config import PRESETS, setting
 from eznas.report import tables
@@ -37,14 +37,7 @@ def ablation(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of all searches, repeatable."),
     ] = None,
-    networks: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="At most so many networks of the search part.",
-            show_default="as `eznas records build`",
-        ),
-    ] = None,
+    networks: PartNetworks = None,
     seeds: Annotated[
         int, typer.Option(min=2, help="Searches of each kind, each without a fold of its own.")
     ] = SEEDS,
@@ -53,7 +46,7 @@ def ablation(
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test what parts of the search are worth: searches with other settings and equally many
+    """Test what parts of the search are worth: searches with other settings and about as many
     formulas, by folds of the search part. Takes a minute or two for each search, of 45 by
     default."""
     target = target_of(save, "ablation")

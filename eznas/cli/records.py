@@ -41,6 +41,15 @@ Folder = Annotated[
     ),
 ]
 
+PartNetworks = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="At most so many networks of the search part.",
+        show_default="as `eznas records build`",
+    ),
+]
+
 
 @records.command()
 @with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
@@ -162,14 +171,7 @@ ALL = "all"
 def yardsticks(
     measurement: dict[str, Any],
     space: SpaceName = "nasbench201",
-    networks: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="At most so many networks of the search part.",
-            show_default="as `eznas records build`",
-        ),
-    ] = None,
+    networks: PartNetworks = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(

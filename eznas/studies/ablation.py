@@ -26,6 +26,7 @@ from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
 from eznas.evaluation.executors import Call, Executor, Lost, SerialExecutor
 from eznas.evaluation.feature_table import FeatureTable
+from eznas.evaluation.network_scores import table_scores
 from eznas.evaluation.ray_executor import RayExecutor
 from eznas.evolution import randomness
 from eznas.formulas.candidates import candidate_features
@@ -37,6 +38,7 @@ from eznas.studies.variants import (
     AS_IT_IS,
     GREEDY,
     LEAST,
+    SECTIONS,
     VARIANTS,
     Settings,
     checked_name,
@@ -129,13 +131,9 @@ def ablation(
     """
     whole("seeds", seeds, 2)
     whole("workers", workers, 1)
-    usual = full_settings(
-        "settings", settings or {}, ("evolution.", "termination.", "measurement.")
-    )
+    usual = full_settings("settings", settings or {}, (*SECTIONS, "measurement."))
     chosen = {
-        checked_name(name): full_settings(
-            f"variant {name!r}", other, ("evolution.", "termination.")
-        )
+        checked_name(name): full_settings(f"variant {name!r}", other, SECTIONS)
         for name, other in mapping("variants", VARIANTS if variants is None else variants).items()
     }
     sample = networks_of(load_benchmark(space), "search", networks)
@@ -222,20 +220,10 @@ def _found(folds: _Folds, config: Config, fold: int) -> _Found:
     seconds = time.monotonic() - start
     formulas = {AS_IT_IS: result.champion, GREEDY: result.greedy}
     found = {name: formula for name, formula in formulas.items() if formula is not None}
-    scores = {
-        name: np.stack(
-            [_scores(formula, task.context, table)[searched:] for task in tasks_of(setup)]
-        )
-        for name, formula in found.items()
-    }
+    by_task = np.stack([*table_scores([*found.values()], table, tasks_of(setup)).values()])
+    scores = {name: by_task[:, row, searched:] for row, name in enumerate(found)}
     nodes = {name: formula.size for name, formula in found.items()}
     return _Found(scores, nodes, result.evaluations, seconds)
-
-
-def _scores(formula: Expression, context: int, table: FeatureTable) -> Array:
-    """The scores of a formula on all networks of a table; NaN for one that names no statistic."""
-    values = table.scores(formula, context, table.networks).values
-    return values if values.size else np.full(table.networks, np.nan)
 
 
 def _rows(
