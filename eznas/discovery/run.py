@@ -12,7 +12,7 @@ from typing import Any
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.checkpoint import Checkpoint, Checkpoints, LogName
 from eznas.discovery.config import Config, command_of
-from eznas.discovery.evidence import gather_evidence
+from eznas.discovery.evidence import CHAMPION, gather_evidence
 from eznas.discovery.own_models import cross_validate, not_ahead_of, recommend
 from eznas.discovery.provenance import FILE as PROVENANCE
 from eznas.discovery.provenance import check_unchanged, provenance
@@ -173,14 +173,15 @@ def _in_memory(setup: Setup, workers: int, callback: Callback, termination: Term
 
 
 def _tested(setup: Setup, search: SearchResult, workers: int, callback: Callback) -> dict[str, Any]:
-    """What a result has of the test of a champion: on networks held out, by cross-validation, or
-    that there was none."""
+    """What a result has of the test of a champion and of the greedy formula beside it: on networks
+    held out, by cross-validation, or that there was none."""
+    greedy = "" if search.greedy is None else search.greedy.text
     if not setup.config.evidence.networks:
-        return {"untested": True}
+        return {"greedy": greedy, "untested": True}
     test = cross_validate if setup.is_own else gather_evidence
     rows, differences = test(setup, search, workers, callback)
-    recommended = not_ahead_of(rows) if setup.is_own else ""
-    return {"held_out": rows, "difference": differences, "recommended": recommended}
+    figures = {"greedy": greedy, "held_out": rows, "difference": differences}
+    return figures | {"recommended": not_ahead_of(rows) if setup.is_own else ""}
 
 
 @dataclass(eq=False)
@@ -225,7 +226,11 @@ class _Recorder:
 
     def _finished(self, result: Result) -> Result:
         """The result, written into the folder with all that is made of it."""
-        self._write_champion(result)
+        tested = result.recommended if self.setup.has_too_few else CHAMPION
+        self._write_proxy(files.CHAMPION, result.champion, result.formula, tested, result)
+        if result.greedy:
+            name = f"{result.champion}-greedy"
+            self._write_proxy(files.GREEDY, name, result.greedy, "greedy", result)
         self.folder.write(RESULT, asdict(result))
         write_whole(self.folder.path / PAGE, page_of(self.folder))
         return result
@@ -280,18 +285,16 @@ class _Recorder:
     def _archive(self, formulas: list[dict[str, Any]]) -> dict[str, Any]:
         return {**self.setup.measured.model_dump(), "formulas": formulas}
 
-    def _write_champion(self, result: Result) -> None:
-        """Write `champion.json`, a proxy file."""
+    def _write_proxy(self, file: str, name: str, formula: str, tested: str, result: Result) -> None:
+        """Write a formula of the run as a proxy file, with the rows of what was `tested` under
+        that name."""
         batches = self.setup.config.measurement
-        proxy = Proxy(
-            result.champion, parse(result.formula), batches.raw_batch, batches.sketch_batch
-        )
+        proxy = Proxy(name, parse(formula), batches.raw_batch, batches.sketch_batch)
         archive = self.folder.read(files.ARCHIVE, files.ArchiveFile)
         entry = archive.entry_of(proxy.formula)
-        tested = result.recommended if self.setup.has_too_few else "champion"
         evidence = [dict(row) for row in result.held_out if row["proxy"] == tested]
         coverage = None if entry is None else entry.coverage
         content = files.to_proxy_file(
             proxy, self.setup.measured, evidence, coverage, self.setup.labels, result.untested
         )
-        files.write(Path(self.folder.path, files.CHAMPION), content)
+        files.write(Path(self.folder.path, file), content)

@@ -16,7 +16,7 @@ from eznas.statistics.config import Batch, MeasurementSettings
 from eznas.system.files import LARGEST, read_as, read_json, write_whole
 
 FORMAT = 2
-CHAMPION, ARCHIVE = "champion.json", "archive.json"  # names in a run folder
+CHAMPION, GREEDY, ARCHIVE = "champion.json", "greedy.json", "archive.json"  # in a run folder
 
 
 class MeasurementRecord(BaseModel):

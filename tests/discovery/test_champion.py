@@ -1,4 +1,4 @@
-"""champion.json, which every run leaves: a proxy file that loads, scores and exports."""
+"""champion.json and greedy.json, which runs leave: proxy files that load, score and export."""
 
 import json
 import math
@@ -40,6 +40,15 @@ def test_it_is_a_proxy_file_with_its_evidence(finished):
     archive = read_json(home, result.run, "archive.json")
     for key in ("measurement", "fingerprint", "raw_batch", "sketch_batch"):
         assert getattr(content, key) == archive[key]
+
+
+def test_the_greedy_formula_beside_it_is_a_proxy_file_too(finished):
+    home, result = finished
+    proxy, content = files.read(home / "runs" / result.run / files.GREEDY)
+    assert (proxy.name, proxy.formula) == (f"{result.run}-greedy", parse(result.greedy))
+    rows = [row for row in result.held_out if row["proxy"] == "greedy"]
+    assert content.evidence == json.loads(json.dumps(rows))
+    assert rows
 
 
 def test_it_loads_and_scores_by_the_name_of_the_run_and_by_its_path(finished, model):
