@@ -9,6 +9,8 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -73,9 +75,13 @@ class Moves:
                 correlation = abs(float(row @ sums.y)) / len(row)
                 self._spreads.append(Spread(feature, *sums.spread(feature)))
                 weights.append((LEAST_DRAWN + correlation) / self._size_within(feature))
-        self._values = {s.feature.text: sums.values(s.feature) for s in self._spreads}
-        self._empty = {text: values == -torch.inf for text, values in self._values.items()}
         self._spread_of = {s.feature.text: s for s in self._spreads}
+        self._number_of = {text: number for number, text in enumerate(self._spread_of)}
+        self._means = np.array([s.mean for s in self._spreads])
+        self._deviations = np.array([s.deviation for s in self._spreads])
+        values = [sums.values(s.feature) for s in self._spreads]
+        self._values = torch.stack(values) if values else torch.empty(0)
+        self._empty = self._values == -torch.inf
         self._cumulative = list(accumulate(weights))
         self._forms, self._form_weights = [], list[float]()
         forms = INTERACTIONS if config.interactions else {FEATURE: INTERACTIONS[FEATURE]}
@@ -104,8 +110,7 @@ class Moves:
         offered = [term for term in self._random_terms(own) if term.size <= room]
         if not offered:
             return list(terms)
-        values, empty = zip(*map(self._values_of, offered), strict=True)
-        offered_rows, deviations = self._sums.rows(torch.stack(values), torch.stack(empty))
+        offered_rows, deviations = self._sums.rows(*self._values_of(offered))
         usable = ~deviations.isnan()
         gains = self._sums.gains(rows, offered_rows[usable])
         affordable = [term for term, is_usable in zip(offered, usable, strict=True) if is_usable]
@@ -167,18 +172,21 @@ class Moves:
             size += self._config.size_of(second.feature) if has_second else 0
             yield _Random(form, first, second, shift, size)
 
-    def _values_of(self, term: _Random) -> tuple[Tensor, Tensor]:
-        """The values of a random term, and where there is nothing to aggregate: [contexts,
-        networks] each. Numbers say whether it is the best; only that one becomes a formula."""
-        names = term.first.feature.text, term.second.feature.text
-        first, second = (self._values[name] for name in names)
-        values = interaction_values(
-            term.form,
-            Spread(first, term.first.mean, term.first.deviation),
-            Spread(second, term.second.mean, term.second.deviation),
-            term.shift,
-        )
-        return values, self._empty[names[0]] | self._empty[names[1]]
+    def _values_of(self, offered: Sequence[_Random]) -> tuple[Tensor, Tensor]:
+        """The values of random terms, and where there is nothing to aggregate: [terms, contexts,
+        networks] each. Numbers say which is the best; only that one becomes a formula."""
+        first = np.array([self._number_of[term.first.feature.text] for term in offered])
+        second = np.array([self._number_of[term.second.feature.text] for term in offered])
+        shifts = np.array([term.shift for term in offered])
+        values = self._values.new_empty(len(offered), *self._values.shape[1:])
+        for form in dict.fromkeys(term.form for term in offered):
+            of_form = np.array([i for i, term in enumerate(offered) if term.form is form])
+            spreads = self._spreads_of(first[of_form]), self._spreads_of(second[of_form])
+            values[of_form] = interaction_values(form, *spreads, shifts[of_form])
+        return values, self._empty[first] | self._empty[second]
+
+    def _spreads_of(self, numbers: npt.NDArray[np.int64]) -> Spread[Tensor]:
+        return Spread(self._values[numbers], self._means[numbers], self._deviations[numbers])
 
     def _random_feature(self, own: Sequence[str]) -> Spread[Expression]:
         if own and randomness.happens(SAME_FEATURE):

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eznas.benchmarks import Task
 from eznas.evaluation.arithmetic import LEAST_COVERAGE, arithmetic
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.status import Status, unmeasurable
+from eznas.evolution.products import Products
 from eznas.evolution.ridge import ridge_weights
 from eznas.evolution.row_weights import alike_in_spaces, network_weights
 from eznas.formulas.expression import Expression, ValueTypeError, call, constant
@@ -31,6 +32,7 @@ FOLDS = 5
 RIDGE = 1e-3  # of the number of rows
 ROWS_KEPT = 6000  # terms whose rows stay in memory
 DIGITS = 4  # of a weight
+_TINY = 1e-12
 FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
 
 
@@ -88,26 +90,26 @@ class Sums:
             numbers.append(np.full(len(rows[-1]), number))
         spaces = list(dict.fromkeys(task.space for task in tasks)) if alike else [""]
         space_of = np.array([spaces.index(task.space) if alike else 0 for task in tasks])
-        self._spaces = len(spaces)
-        part = np.concatenate(folds) * self._spaces + space_of[np.concatenate(numbers)]
+        part = np.concatenate(folds) * len(tasks) + np.concatenate(numbers)
         order = np.argsort(part, kind="stable")
         self._index = torch.from_numpy(np.concatenate(rows)[order])
         self._task = torch.from_numpy(np.concatenate(numbers)[order])
         of_tasks = [(self._task == number).nonzero()[:, 0] for number in range(len(tasks))]
-        self.spaces = [  # the rows of each of its tasks
-            [of_tasks[number] for number in np.flatnonzero(space_of == space)]
-            for space in range(self._spaces)
-        ]
+        of_spaces = [np.flatnonzero(space_of == space) for space in range(len(spaces))]
+        self.spaces = [[of_tasks[number] for number in numbers] for numbers in of_spaces]
         if alike:
             shares = alike_in_spaces(shares, [task.space for task in tasks])
-        self._share = torch.from_numpy(np.concatenate(shares)[order])
-        self._root = self._share.sqrt()
+        share = torch.from_numpy(np.concatenate(shares)[order])
+        self._root = share.sqrt()
         self.y = self._root * torch.from_numpy(np.concatenate(targets)[order])
-        bounds = np.searchsorted(part[order], np.arange(FOLDS * self._spaces + 1)).tolist()
-        self._parts = [slice(a, b) for a, b in pairwise(bounds)]  # [folds x spaces]
-        self._folds = [slice(a, b) for a, b in pairwise(bounds[:: self._spaces])]
-        self._totals = torch.zeros(len(tasks), dtype=torch.float64)
-        self._totals.index_add_(0, self._task, self._share)
+        bounds = np.searchsorted(part[order], np.arange(FOLDS * len(tasks) + 1)).tolist()
+        self._folds = [slice(a, b) for a, b in pairwise(bounds[:: len(tasks)])]
+        self._products = Products(bounds, FOLDS, torch.stack([self.y, self._root]))
+        self._space = torch.from_numpy(space_of)
+        self._joined = nn.functional.one_hot(self._space, len(spaces)).double()  # [tasks, spaces]
+        self._of_task = nn.functional.one_hot(self._task, len(tasks)).double().T  # [tasks, rows]
+        self._totals = self._of_task @ share
+        self._averaging = share[:, None] * self._of_task.T / self._totals.clamp(min=_TINY)
         measured = float((self._measured.sum(1) / sizes).min())  # below, no formula has scores
         self._enough = measured >= LEAST_COVERAGE and bool(self._totals.all())
 
@@ -126,7 +128,7 @@ class Sums:
         x = self.at_rows(values)
         usable = defined & x.isfinite().all(1)
         x = torch.where(usable[:, None], x, 0.0)
-        weighted = self._root * (x - self._means(x)[:, self._task])
+        weighted = torch.addmm(x, self._means(x), self._of_task, alpha=-1).mul_(self._root)
         deviations = weighted.square().mean(1).sqrt()
         # Of values that are too large the deviation is infinite, or NaN.
         usable &= (FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
@@ -138,13 +140,20 @@ class Sums:
 
     def fit(self, rows: Sequence[Tensor]) -> Fit:
         """Weights of the rows of some terms, by ridge regression, and what they are worth."""
-        x = torch.stack(list(rows))
-        grams, products = self._products(x)
-        ridge = RIDGE * len(self.y)
-        by_fold, _ = ridge_weights(grams.sum(0) - grams, products.sum(0) - products, ridge)
-        predicted = torch.cat([w @ x[:, s] for w, s in zip(by_fold, self._folds, strict=True)])
-        weights, _ = ridge_weights(grams.sum(0), products.sum(0), ridge)
-        return Fit(weights, self._correlations(predicted))
+        grams, (products, levels) = self._products.of(torch.stack(list(rows)))
+        of_spaces = torch.einsum("ftij,ts->fsij", grams, self._joined)
+        targets = torch.einsum("fti,ts->fsi", products, self._joined)
+        # Without each fold, and then with all of them.
+        of_rest = torch.cat([of_spaces.sum(0) - of_spaces, of_spaces.sum(0, keepdim=True)])
+        rest = torch.cat([targets.sum(0) - targets, targets.sum(0, keepdim=True)])
+        weights, _ = ridge_weights(of_rest, rest, RIDGE * len(self.y))
+        by_fold = weights[:FOLDS]
+        covariance = torch.einsum("fi,fti->t", by_fold, products) / self._totals
+        mean = torch.einsum("fi,fti->t", by_fold, levels) / self._totals
+        square = torch.einsum("fi,ftij,fj->t", by_fold, grams, by_fold) / self._totals
+        deviation = (square - mean.square()).clamp(min=0).sqrt()
+        correlations = torch.where(deviation > 0, covariance / deviation, 0.0)
+        return Fit(weights[FOLDS], correlations)
 
     def losses(self, rows: Sequence[Tensor]) -> Tensor:
         """How much the share of explained variance falls without each of the rows: [terms]. As in
@@ -169,22 +178,15 @@ class Sums:
         gains = (x @ residual).square() / unexplained / len(self.y)
         return torch.where(unexplained > 1e-4 * len(self.y), gains, 0.0)
 
-    def _products(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The products of rows [terms, rows] with each other in each fold and space, [folds,
-        spaces, terms, terms], and with the target, [folds, spaces, terms]."""
-        grams = torch.stack([x[:, s] @ x[:, s].T for s in self._parts])
-        products = torch.stack([x[:, s] @ self.y[s] for s in self._parts])
-        by_part = FOLDS, self._spaces
-        return grams.view(*by_part, len(x), len(x)), products.view(*by_part, len(x))
-
     def _scales(self, rows: Sequence[Tensor]) -> Tensor:
         """The scale that the space of each row has beside some terms: [rows]."""
-        if not rows or self._spaces == 1:
+        if not rows or len(self.spaces) == 1:
             return torch.ones_like(self.y)
-        grams, products = self._products(torch.stack(list(rows)))
-        _, scales = ridge_weights(grams.sum(0), products.sum(0), RIDGE * len(self.y))
-        sizes = torch.tensor([s.stop - s.start for s in self._parts])
-        return scales.repeat(FOLDS).repeat_interleave(sizes)
+        grams, (products, _) = self._products.of(torch.stack(list(rows)))
+        of_spaces = torch.einsum("ftij,ts->sij", grams, self._joined)
+        targets = torch.einsum("fti,ts->si", products, self._joined)
+        _, scales = ridge_weights(of_spaces, targets, RIDGE * len(self.y))
+        return scales[self._space[self._task]]
 
     def fitted(self, terms: Sequence[Expression]) -> Expression | None:
         """The sum of those terms that are defined, with weights fitted; None where none is, or
@@ -265,15 +267,7 @@ class Sums:
 
     def _means(self, values: Tensor) -> Tensor:
         """The means of values [..., rows] over the rows of each task: [..., tasks]."""
-        totals = values.new_zeros(*values.shape[:-1], len(self._totals))
-        return totals.index_add_(-1, self._task, self._share * values) / self._totals
-
-    def _correlations(self, predicted: Tensor) -> Tensor:
-        predicted = predicted / self._root
-        centred = predicted - self._means(predicted)[self._task]
-        covariance = self._means(centred * self.y / self._root)
-        deviation = self._means(centred.square()).sqrt()
-        return torch.where(deviation > 0, covariance / deviation, 0.0)
+        return values @ self._averaging
 
 
 def weighted_sum(terms: Sequence[Expression], weights: Sequence[float]) -> Expression:

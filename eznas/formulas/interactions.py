@@ -7,27 +7,30 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from eznas.formulas.expression import Expression, call, constant
 from eznas.primitives import PRIMITIVES
 
 T = TypeVar("T")
+Numbers = npt.NDArray[np.float64]
 
 
 class Spread(NamedTuple, Generic[T]):
-    """A feature, as an expression or its values, with its mean and its standard deviation over the
-    networks in hand."""
+    """A feature, as an expression, with its mean and its standard deviation over the networks in
+    hand; or many, as their values [features, ...], with those of each, float64 [features]."""
 
     feature: T
-    mean: float
-    deviation: float
+    mean: Any
+    deviation: Any
 
 
 # Applies a primitive, by its name, to arguments of which some are numbers.
 Apply = Callable[..., Any]
 # Builds an interaction of two features; the number: deviations from the mean.
-Form = Callable[[Apply, Spread[Any], Spread[Any], float], Any]
+Form = Callable[[Apply, Spread[Any], Spread[Any], Any], Any]
 
 
 def interaction(
@@ -39,10 +42,12 @@ def interaction(
 
 
 def interaction_values(
-    form: Form, first: Spread[Tensor], second: Spread[Tensor], shift: float
+    form: Form, first: Spread[Tensor], second: Spread[Tensor], shifts: Numbers
 ) -> Tensor:
-    """The values of an interaction, float64 of the shape of those of its features."""
-    result: Tensor = form(_values, first, second, shift)
+    """The values of interactions of one form, float64 [interactions, ...] as those of their
+    features are; `shifts` [interactions]."""
+    with np.errstate(over="ignore", invalid="ignore"):  # which make values that no term may have
+        result: Tensor = form(_values, first, second, shifts)
     return result
 
 
@@ -60,14 +65,15 @@ def _expression(name: str, *arguments: Expression | float) -> Expression:
     return call(name, *(constant(a) if isinstance(a, float) else a for a in arguments))
 
 
-def _values(name: str, *arguments: Tensor | float) -> Tensor:
+def _values(name: str, *arguments: Tensor | Numbers) -> Tensor:
     like = next(a for a in arguments if isinstance(a, Tensor))
+    shape = (-1, *(1,) * (like.dim() - 1))
     return PRIMITIVES[name].function(
-        *(like.new_tensor(a) if isinstance(a, float) else a for a in arguments)
+        *(a if isinstance(a, Tensor) else like.new_tensor(a).view(shape) for a in arguments)
     )
 
 
-def _at(spread: Spread[Any], deviations: float) -> float:
+def _at(spread: Spread[Any], deviations: Any) -> Any:
     """A value of a feature, to few digits: so many deviations from its mean."""
     return _short(spread.mean + deviations * spread.deviation, spread.deviation)
 
@@ -76,7 +82,7 @@ def _centred(apply: Apply, spread: Spread[Any]) -> Any:
     return apply("sub", spread.feature, _at(spread, 0.0))
 
 
-def _like(apply: Apply, first: Spread[Any], second: Spread[Any], shift: float) -> Any:
+def _like(apply: Apply, first: Spread[Any], second: Spread[Any], shift: Any) -> Any:
     """The second feature on the scale of the first, moved by so many of its deviations."""
     factor = _short(first.deviation / second.deviation)
     level = first.mean - factor * second.mean + shift * first.deviation
@@ -84,7 +90,7 @@ def _like(apply: Apply, first: Spread[Any], second: Spread[Any], shift: float) -
     return apply("add", scaled, _short(level, first.deviation))
 
 
-def _saturated(apply: Apply, first: Spread[Any], shift: float) -> Any:
+def _saturated(apply: Apply, first: Spread[Any], shift: Any) -> Any:
     above = apply("sub", first.feature, _at(first, shift))
     return apply("sigmoid", apply("div", above, _short(first.deviation / 2)))
 
@@ -108,8 +114,11 @@ INTERACTIONS: Mapping[str, tuple[Form, float]] = {
 }
 
 
-def _short(value: float, deviation: float = math.inf) -> float:
-    """The value to three digits, or to so many more that it is off by a tenth of a deviation at
-    most."""
+def _short(value: Any, deviation: Any = math.inf) -> Any:
+    """The value, or each of an array, to three digits, or to so many more that it is off by a tenth
+    of its deviation at most."""
+    if isinstance(value, np.ndarray):
+        deviations = np.broadcast_to(deviation, value.shape).tolist()
+        return np.array([_short(*pair) for pair in zip(value.tolist(), deviations, strict=True)])
     shorter = (float(f"{value:.{digits}g}") for digits in range(3, 17))
     return next((short for short in shorter if abs(short - value) <= deviation / 10), value)

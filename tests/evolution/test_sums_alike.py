@@ -49,7 +49,7 @@ def test_tasks_without_rows_do_no_harm():
 
 def test_rows_have_these_weights_and_unit_deviation():
     fits = sums(spaces=SPACES, alike=True)
-    totals = [float(fits._share[fits._task == task].sum()) for task in range(3)]
+    totals = [float(fits._root.square()[fits._task == task].sum()) for task in range(3)]
     assert totals == pytest.approx([0.75 * COUNT, 1.5 * COUNT, 0.75 * COUNT])
     for row in (*rows_of(fits, [A, f"{A} * {B}"]), fits.y):
         assert float(row.square().mean()) == pytest.approx(1)

@@ -50,10 +50,24 @@ def test_values(form, a, b, expected):
 @pytest.mark.parametrize("form", INTERACTIONS)
 def test_values_and_formula_are_the_same(form):
     draw = np.random.default_rng(2)
-    a, b = torch.from_numpy(draw.normal(3.0, 2.0, (2, 40, 3)))
-    spreads = FIRST._replace(feature=a), SECOND._replace(feature=b)
-    values = interaction_values(INTERACTIONS[form][0], *spreads, SHIFT)
-    assert torch.allclose(values, value(built(form), a, b), rtol=1e-12)
+    a, b = torch.from_numpy(draw.normal(3.0, 2.0, (2, 2, 40, 3)))
+    spreads = [
+        [Spread(None, mean, deviation) for mean, deviation in draw.uniform(1.0, 4.0, (2, 2))]
+        for _ in range(2)
+    ]
+    shifts = draw.uniform(-1.0, 1.0, 2)
+    first, second = (
+        Spread(values, np.array([s.mean for s in pair]), np.array([s.deviation for s in pair]))
+        for values, pair in zip((a, b), spreads, strict=True)
+    )
+    values = interaction_values(INTERACTIONS[form][0], first, second, shifts)
+    for i in range(2):
+        one, other = (
+            pair[i]._replace(feature=parse(text))
+            for pair, text in zip(spreads, (A, B), strict=True)
+        )
+        formula = built(form, one, other, float(shifts[i]))
+        assert torch.allclose(values[i], value(formula, a[i], b[i]), rtol=1e-12)
 
 
 def test_all_forms_have_values_above():

@@ -24,6 +24,11 @@ COMPARED = "params,live_params,depth,flops,naswot,jacob_cov_x_params,hybrid,synf
 
 COMMANDS = {  # name of the results -> arguments of eznas
     "cost": f"speed --scores {FORMULAS.replace(' ', ',')},{COMPARED}",
+    **{
+        f"batch-{images}": f"correlate {FORMULAS} naswot jacob_cov --batch {images} "
+        f"--initialisations 5 --set held-out --networks 60 {ONE}"
+        for images in (16, 32, 64)
+    },
     "equal-sizes": f"correlate {FORMULAS} flops depth --within params {TESTED}",
     "predictor": "budgets 'extra_trees[encoding]' 'extra_trees[champion]' "
     "'extra_trees[encoding; champion]' nasbench201-c --champion nasbench201-c --dataset cifar10 "
