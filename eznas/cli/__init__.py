@@ -15,6 +15,7 @@ from eznas.cli import (  # noqa: F401  (register their commands)
     records,
     runs,
     search,
+    speed,
     splits,
     studies,
     supernets,

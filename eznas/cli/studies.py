@@ -32,14 +32,10 @@ from eznas.cli.options import (
     option,
     sample_keywords,
     with_options,
-    without_unset,
 )
 from eznas.cli.progress import live_progress
-from eznas.proxies.loading import separated
 from eznas.report import tables
 from eznas.studies import saving
-from eznas.studies.scoring_time import scoring_times
-from eznas.studies.speed import speed as measure_speed
 from eznas.system.folder import make_folder
 
 Against = Annotated[
@@ -260,32 +256,3 @@ def features(
         out.print(tables.yardstick_table(content["yardsticks"], tested))
 
     deliver({"features": ranking, "yardsticks": yardsticks}, target, as_json, show)
-
-
-@app.command()
-@with_options(measurement={"device": MEASUREMENT_OPTIONS["device"]})
-def speed(
-    measurement: dict[str, Any],
-    networks: Annotated[int, typer.Option(min=8, max=256, help="Networks to score.")] = 16,
-    scores: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROXY,...|all",
-            help="Only measure how long these proxies take to score a network of NAS-Bench-201 and "
-            "a ResNet-18 at 224 pixels, over their bare passes.",
-        ),
-    ] = None,
-    save: Save = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
-    target = target_of(save, "speed" if scores is None else "scoring")
-    with live_progress() as progress:
-        if scores is not None:
-            names = () if scores == "all" else separated(scores)
-            rows = scoring_times(names, watcher=progress, **without_unset(measurement))
-            content = {"scoring_times": rows}
-            deliver(content, target, as_json, lambda c: out.print(tables.scoring_table(c)))
-            return
-        content = measure_speed(networks, watcher=progress, **without_unset(measurement))
-    deliver(content, target, as_json, lambda c: out.print(tables.speed_table(c)))

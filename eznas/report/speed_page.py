@@ -46,3 +46,23 @@ def scoring_tables(content: Content) -> Iterator[str]:
         "passes: one forward pass, and the forward (and backward) pass of each probe of the "
         "formula, by a loop by hand\non the same batch; medians, on one thread."
     )
+
+
+def described_search_speed(content: Content) -> str:
+    """What is in the rows of `search_speed_tables`, in a line."""
+    row = content["search_speed"][0]
+    return (
+        f"formulas that a search rates in a second on one thread, on {row['networks']} networks "
+        f"and {row['datasets']} data sets"
+    )
+
+
+def search_speed_tables(content: Content) -> Iterator[str]:
+    """Formulas that a search rates in a second by each of its ways, as Markdown."""
+    columns = [("way", code("way")), ("formulas a second", number("per_second", ",.0f"))]
+    columns += [("formulas", number("formulas", ",d")), ("nodes", number("nodes", ".1f"))]
+    yield table(columns, content["search_speed"])
+    yield (
+        "offered: a random term beside the terms of a sum, by the variance that they explain "
+        "together; fitted: weights\nand the error of folds; ranked: tau on every data set."
+    )

@@ -20,8 +20,10 @@ from eznas.report.search_page import (
 )
 from eznas.report.speed_page import (
     described_scoring,
+    described_search_speed,
     described_speed,
     scoring_tables,
+    search_speed_tables,
     speed_tables,
 )
 from eznas.report.split_page import described_splits, tables_of_splits
@@ -271,6 +273,7 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "variants": (described_ablation, tables_of_ablation),
     "exact": (described_autoencoding, tables_of_autoencoding),
     "scoring_times": (described_scoring, scoring_tables),
+    "search_speed": (described_search_speed, search_speed_tables),
     "rates": (described_speed, speed_tables),
     "rows": (_described_correlation, _correlation_tables),
 }

@@ -145,6 +145,21 @@ def scoring_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
+def search_speed_table(content: Mapping[str, Any]) -> Table:
+    """Formulas that a search rates in a second (`eznas.studies.search_speed`): a row for each
+    way."""
+    table = new_table()
+    table.add_column("way")
+    for heading in ("formulas a second", "formulas", "nodes", "networks", "data sets"):
+        table.add_column(heading, justify="right")
+    for row in content["search_speed"]:
+        counts = (f"{row[key]:,}" for key in ("formulas", "networks", "datasets"))
+        formulas, networks, datasets = counts
+        nodes = f"{row['nodes']:.1f}"
+        table.add_row(row["way"], f"{row['per_second']:,.0f}", formulas, nodes, networks, datasets)
+    return table
+
+
 def _mean_size(values: Iterable[float | None]) -> float | None:
     """The mean absolute value of those that are not None; None if all are."""
     sizes = [abs(value) for value in values if value is not None]

@@ -60,6 +60,7 @@ from eznas.report.study_tables import (
     combine_table,
     feature_ranking_table,
     scoring_table,
+    search_speed_table,
     speed_table,
     yardstick_table,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "run_table",
     "score_table",
     "scoring_table",
+    "search_speed_table",
     "search_table",
     "search_title",
     "short_table",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eznas.cli import studies
+from eznas.cli import speed, studies
 from eznas.studies.saving import page_of
 from tests.cli.calls import FEW, NOTHING, POOLS, SMALL, answer, call, complaint
 
@@ -69,7 +69,7 @@ def test_combine_agreement_and_speed_save(monkeypatch):
     command = ("agreement", "two.csv", "--networks", "2", "--dataset", SMALL, "--workers", "1")
     assert call(*command, "--batch", "4", "--save", "saved/more").code == 0
     assert [row["proxy"] for row in saved("saved/more", "agreement")["rows"]] == ["params"]
-    monkeypatch.setattr(studies, "measure_speed", lambda *_, **__: SPEED)
+    monkeypatch.setattr(speed, "measure_speed", lambda *_, **__: SPEED)
     assert call("speed", "--save", "saved/more").code == 0
     assert saved("saved/more", "speed") == {"command": "eznas speed", **SPEED}
     page = Path("saved/more/README.md").read_text()
