@@ -182,6 +182,15 @@ def yardsticks(
         ),
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of whole components.")] = FOLDS,
+    held_out: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="In place of folds: fit to the search part, and rank the first so many held-out "
+            "networks.",
+            show_default="by folds",
+        ),
+    ] = None,
     workers: Workers = None,
     folder: Folder = None,
     save: Save = None,
@@ -197,6 +206,7 @@ def yardsticks(
             networks=networks,
             labels=counts,
             folds=folds,
+            held_out=held_out,
             records=folder,
             watcher=progress,
             **measurement_keywords({**measurement, "workers": workers}),

@@ -156,10 +156,14 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _sample(row: Row) -> str:
-    return (
-        f"by {row['folds']} folds of {row['networks']:,} networks of the search part of "
-        f"{row['space']}, {row['accuracy']} accuracy"
+    part = f"the search part of {row['space']}"
+    networks = f"{row['networks']:,} networks"
+    ranked = (
+        f"by {row['folds']} folds of {networks} of {part}"
+        if row["folds"]
+        else f"fitted to {part}, on {networks} of its held-out part"
     )
+    return f"{ranked}, {row['accuracy']} accuracy"
 
 
 def _language(row: Row) -> str:

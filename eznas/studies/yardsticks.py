@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from eznas.benchmarks import Task
+from eznas.benchmarks import Benchmark, Task
 from eznas.benchmarks.loading import load as load_benchmark
+from eznas.benchmarks.subsets import held_out as held_out_networks
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.errors import InputError
@@ -42,6 +43,7 @@ Integers = npt.NDArray[np.int64]
 
 LABELS = (500, None)  # networks that models are fitted to; None: all that are not ranked
 FOLDS = 5
+FITTED_ALONE = -1  # the fold of networks that are not ranked
 LINEAR = "linear"
 GREEDY = {LINEAR: (6, 12, 24), **dict.fromkeys(INTERACTIONS, (12, 24))}  # -> numbers of terms
 FACTORS = 60  # features that interactions are formed of
@@ -84,6 +86,7 @@ def yardsticks(
     networks: int | None = None,
     labels: Sequence[int | None] = LABELS,
     folds: int = FOLDS,
+    held_out: int | None = None,
     device: str = "cpu",
     workers: int = 1,
     records: str | None = None,
@@ -97,30 +100,25 @@ def yardsticks(
     fold. Greedy least squares ("linear", and with the interactions "products", "min and max" or
     "hinges") is fitted to all data sets together and gives a formula; randomised trees and kernel
     ridge regression are fitted to each by itself.
-    `networks`: the first of the search part, at most (None: as `build_records`). What is not stored
-    of their features is measured, as a search measures. `records`: see `eznas.discovery.records`.
+    `networks`: the first of the search part, at most (None: as `build_records`). With `held_out`
+    there are no folds: models are fitted to the search part and rank the first so many held-out
+    networks, on which runs are tested. What is not stored of their features is measured, as a
+    search measures. `records`: see `eznas.discovery.records`.
 
-    A row has the keys space, accuracy (its kind), networks, folds, language (the features to choose
-    from), features (their number), labels (mean over folds), model, terms and nodes of its formulas
-    (the latter a mean over folds; None where there is none), tau (data set -> [tau, low, high], a
-    mean over folds with a 95 % interval from a bootstrap of components, the same draws for all
-    rows) and mean, the same over data sets. Where a model gives networks no score, tau is over the
-    others, and their number stands under undefined (data set -> number). Raises `InputError` for an
-    argument that cannot be used.
+    A row has the keys space, accuracy (its kind), networks (that are ranked), folds (None with
+    `held_out`), language (the features to choose from), features (their number), labels (mean over
+    folds), model, terms and nodes of its formulas (the latter a mean over folds; None where there
+    is none), tau (data set -> [tau, low, high], a mean over folds with a 95 % interval from a
+    bootstrap of components, the same draws for all rows) and mean, the same over data sets. Where a
+    model gives networks no score, tau is over the others, and their number stands under undefined
+    (data set -> number). Raises `InputError` for an argument that cannot be used.
     """
     whole("folds", folds, 2)
-    if not labels:
-        raise InputError("labels: expected one number or more")
-    for count in labels:
-        if count is not None:
-            whole("labels", count, 2)
-    sample = networks_of(load_benchmark(space), "search", networks)
-    places = component_folds(sample.components, folds)
-    smallest = np.bincount(places, minlength=folds).min()
-    if smallest < 2:
-        raise InputError(f"folds {folds}: each needs 2 networks, {space} has {len(places)}")
-    most = len(places) - smallest  # networks that are not in a fold: so many labels are all
-    labels = list(dict.fromkeys(n if n is not None and n < most else None for n in labels))
+    sample, places = _divided(load_benchmark(space), networks, folds, held_out)
+    is_ranked = places != FITTED_ALONE
+    tested = sample.subset(np.flatnonzero(is_ranked), sample.name)
+    most = len(places) - np.bincount(places[is_ranked]).min()  # in no fold: so many labels are all
+    labels = _distinct(labels, int(most))
     config = Config.model_validate({"measurement": {"device": device}})
     candidates = candidate_features(config.evolution.statistics)
     languages = {
@@ -131,13 +129,45 @@ def yardsticks(
     with one_thread():
         table = search_part_table(sample, config, candidates, records, workers, callback)
         outcomes = _outcomes(languages, table, sample.tasks(), places, labels, callback)
-        figures = fold_figures([o.scores for o in outcomes.values()], sample, places)
+        figures = fold_figures(
+            [o.scores[:, is_ranked] for o in outcomes.values()], tested, places[is_ranked]
+        )
     common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
-    common |= {"networks": len(places), "folds": folds}
+    common |= {"networks": len(tested.architectures), "folds": None if held_out else folds}
     return [
         common | {"features": len(languages[key[0]])} | _described(key, outcome) | of_model
         for (key, outcome), of_model in zip(outcomes.items(), figures, strict=True)
     ]
+
+
+def _distinct(labels: Sequence[int | None], most: int) -> list[int | None]:
+    """Numbers of labels, each once, None for all where it is at least `most`. Raises `InputError`
+    for one that is too small, and for none."""
+    if not labels:
+        raise InputError("labels: expected one number or more")
+    for count in labels:
+        if count is not None:
+            whole("labels", count, 2)
+    return list(dict.fromkeys(n if n is not None and n < most else None for n in labels))
+
+
+def _divided(
+    benchmark: Benchmark, networks: int | None, folds: int, held_out: int | None
+) -> tuple[Benchmark, Integers]:
+    """The networks that models are fitted to and rank, and the fold of each. Raises `InputError`
+    where a fold has less than 2."""
+    search = networks_of(benchmark, "search", networks)
+    if held_out is None:
+        places = component_folds(search.components, folds)
+        if np.bincount(places, minlength=folds).min() < 2:
+            total = f"{benchmark.source} has {len(places)}"
+            raise InputError(f"folds {folds}: each needs 2 networks, {total}")
+        return search, places
+    tested = held_out_networks(benchmark, whole("held_out", held_out, 2))
+    index_of = {name: index for index, name in enumerate(benchmark.architectures)}
+    names = [*search.architectures, *tested.architectures]
+    places = np.repeat([FITTED_ALONE, 0], [len(search.architectures), len(tested.architectures)])
+    return benchmark.subset(np.array([index_of[name] for name in names]), tested.name), places
 
 
 def _outcomes(

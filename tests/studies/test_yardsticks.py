@@ -12,7 +12,7 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.formulas.parser import parse
 from eznas.metrics import bootstrap_weights, component_folds, interval, kendall
 from eznas.predictors.randomised_trees import randomised_trees
-from eznas.report.yardstick_tables import folds_table, tables_of_folds
+from eznas.report.yardstick_tables import described_folds, folds_table, tables_of_folds
 from eznas.studies import by_folds
 from eznas.studies import yardsticks as study
 from eznas.studies.records import build_records
@@ -113,6 +113,34 @@ def test_rows_are_those_of_languages_labels_and_models(rows_of):
         assert (row["nodes"] is None) == (row["terms"] is None)
     assert rows[0]["nodes"] == 9  # two weights times features of two nodes, and the sum
     assert rows == rows_of(PRODUCT, SUM, labels=(40, None, 200, 1000))
+
+
+def test_held_out_networks_are_ranked_by_models_of_the_search_part(rows_of, monkeypatch):
+    search, tested = np.arange(0, NETWORKS, 3), np.arange(1, 91, 3)
+    monkeypatch.setattr(
+        study, "held_out_networks", lambda b, count: b.subset(tested[:count], "held-out part")
+    )
+
+    def rows(**keywords):
+        monkeypatch.setattr(study, "networks_of", lambda b, *_: b.subset(search, "search part"))
+        return yardsticks(folds=FOLDS, labels=(None,), **keywords)
+
+    rows_of(SUM)  # which puts the made-up features in place
+    order = [*search, *tested]
+    table = FeatureTable([[NAMES[i] for i in order]], Planted(VALUES, faults=False))
+    table.fill(FEATURES, len(order))
+    monkeypatch.setattr(study, "search_part_table", lambda *_: table)
+    [linear] = [r for r in rows(held_out=30) if (r["model"], r["terms"]) == ("linear", 2)][:1]
+    assert linear["mean"][0] > 0.98
+    assert (linear["networks"], linear["labels"], linear["folds"]) == (30, len(search), None)
+    assert "undefined" not in linear
+    [page, *_] = tables_of_folds({"by_folds": [linear]})
+    assert "linear, 2 terms" in page
+    assert "fitted to the search part of nasbench201, on 30 networks of its held-out part" in (
+        described_folds({"by_folds": [linear]})
+    )
+    with pytest.raises(InputError, match="held_out"):
+        rows(held_out=1)
 
 
 def test_the_ranked_networks_are_of_components_that_were_not_fitted_to(rows_of, monkeypatch):
