@@ -25,6 +25,7 @@ from eznas.cli.options import (
     with_options,
 )
 from eznas.cli.progress import live_progress
+from eznas.cli.studies import Save, deliver, target_of
 from eznas.errors import InputError, unknown
 from eznas.report import tables
 from eznas.report.formula_views import VIEWS
@@ -147,10 +148,12 @@ def explain(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all parts, not only those that matter most.")
     ] = False,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a proxy computes: its parts in words, what share of the score's spread each one is,
     and how much tau is lost without it, on networks with known accuracies."""
+    target = target_of(save, "explanation")
     with live_progress() as progress, redirect_stdout(sys.stderr):
         result = eznas.explain(
             proxy,
@@ -164,7 +167,7 @@ def explain(
             **measurement_keywords(measurement),
         )
     show = partial(tables.explanation_lines, width=out.width, everything=everything)
-    emit(asdict(result), as_json, lambda content: line("\n".join(show(content))))
+    deliver(asdict(result), target, as_json, lambda content: line("\n".join(show(content))))
 
 
 def _show_front(content: dict[str, Any]) -> None:

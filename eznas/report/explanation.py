@@ -1,4 +1,4 @@
-"""An explanation of a formula for a terminal: what matters comes first."""
+"""An explanation of a formula, for a terminal and for a page: what matters comes first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
@@ -8,6 +8,7 @@ from eznas.formulas.expression import rounded
 from eznas.formulas.parser import parse
 from eznas.report.cells import UNDEFINED, WIDTH, bare
 from eznas.report.formulas import formula_lines
+from eznas.report.markdown import code, interval, number, table
 
 LEAST, SHOWN = 3, 5  # parts, at least and at most, unless all are asked for
 _INDENTED: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    "}
@@ -31,6 +32,24 @@ def explanation_lines(
     for name in names:
         lines += _statistic_lines(rows[name], width)
     return lines
+
+
+def described_explanation(content: Mapping[str, Any]) -> str:
+    """The first sentence of the section of an explanation."""
+    heading, *_ = _heading(content, WIDTH)
+    return heading
+
+
+def tables_of_explanation(content: Mapping[str, Any]) -> Iterator[str]:
+    """All parts of a formula, as Markdown, and what was said of them in the terminal besides."""
+    _, *on = _heading(content, 10**6)
+    yield "\n".join(on)
+    columns = [("part", code("part")), ("share of the spread", number("share", ".1%"))]
+    columns.append(("tau lost without it [95 %]", interval("lost", "low", "high")))
+    columns.append(("tau alone", number("alone", "+.3f")))
+    parts = content["parts"]
+    yield table(columns, [{**p, "part": rounded(parse(p["formula"])).text} for p in parts])
+    yield "\n".join([*_rest(content, len(content["parts"])), *_constants(content, WIDTH)])
 
 
 def _shown(content: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from eznas.report.autoencoding import described_autoencoding, tables_of_autoenco
 from eznas.report.budget_page import budget_tables, described_budgets
 from eznas.report.cells import sort_key
 from eznas.report.correlation_tables import undefined_notes
+from eznas.report.explanation import described_explanation, tables_of_explanation
 from eznas.report.latent_tables import described_latent_comparison, tables_of_latent_comparison
 from eznas.report.markdown import Column, code, fenced, formatted, interval, number, table, text
 from eznas.report.search_page import (
@@ -272,6 +273,7 @@ _PARTS: dict[str, tuple[Describe, Tables]] = {  # a key that only this study's J
     "by_folds": (described_folds, tables_of_folds),
     "variants": (described_ablation, tables_of_ablation),
     "exact": (described_autoencoding, tables_of_autoencoding),
+    "reduced": (described_explanation, tables_of_explanation),
     "scoring_times": (described_scoring, scoring_tables),
     "search_speed": (described_search_speed, search_speed_tables),
     "rates": (described_speed, speed_tables),

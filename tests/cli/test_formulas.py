@@ -57,7 +57,8 @@ def test_explain():
     shown = call(*arguments, "--batch", "4", "--workers", "1").out
     assert shown.startswith("params / paths_length_max: a product of 2 factors, 3 nodes\ntau 1.000")
     assert "    1 over paths_length_max" in shown
-    content = answer(*arguments, "--workers", "1")
+    content = answer(*arguments, "--workers", "1", "--save", "saved")
+    assert "| `params` |" in Path("saved/README.md").read_text()
     assert content["mean_tau"] == 1.0
     assert content["sets"][0]["networks"] == 3
 

@@ -1,6 +1,7 @@
 """An explanation, as it is printed."""
 
 from eznas.report.explanation import explanation_lines
+from eznas.report.study_page import study_page
 
 
 def part(number, lost, **changes):
@@ -93,3 +94,14 @@ def test_what_it_reduces_to():
     assert "so all of them have the same score" in explanation_lines(
         CONTENT | changes | {"reduced": ""}
     )
+
+
+def test_its_page_has_all_parts():
+    content = CONTENT | {"parts": [*CONTENT["parts"][:6], part(7, None, share=None, alone=None)]}
+    page = study_page("first", {"explanation": {"command": "eznas explain first", **content}})
+    assert "first: a weighted sum of 7 terms" in page
+    assert "tau .620, the mean of .610 on cifar10, .630 on cifar100; 200 networks" in page
+    cells = "| `sum_layers(layer_params) * 1.0` | 20.0% | +0.100 [-0.010, +0.200] | +0.400 |"
+    assert cells in page
+    assert "| `sum_layers(layer_params) * 7.0` | - | - | - |" in page
+    assert "2 of the 7 alone: tau .617" in page

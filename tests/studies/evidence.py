@@ -34,6 +34,11 @@ COMMANDS = {  # name of the results -> arguments of eznas
     "'extra_trees[encoding; champion]' nasbench201-c --champion nasbench201-c --dataset cifar10 "
     f"--sizes 10,25,50,100 --split networks {TESTED}",
     "split": f"split-quality {FORMULAS} flops depth --by members --leaves 8 {TESTED}",
+    "greedy-and-trees": f"yardsticks --held-out 500 --networks 900 --labels all {ONE}",
+    **{
+        f"parts-{proxy}": f"explain {proxy} --all --networks 300 --records {STORE} {ONE}"
+        for proxy in FORMULAS.split()
+    },
     "search-c": f"search proxies --proxies nasbench201-c --pool 500 --labels {LABELS} "
     f"--queries 100 --repeats 30 --records {STORE} {ONE}",
     "search-any": f"search proxies --proxies any-a --pool 500 --labels {LABELS} --queries 100 "
