@@ -191,6 +191,10 @@ def yardsticks(
             show_default="by folds",
         ),
     ] = None,
+    initialisations: Annotated[
+        int,
+        typer.Option(min=1, help="Rows of each network that models are fitted to, with one label."),
+    ] = 1,
     workers: Workers = None,
     folder: Folder = None,
     save: Save = None,
@@ -207,6 +211,7 @@ def yardsticks(
             labels=counts,
             folds=folds,
             held_out=held_out,
+            initialisations=initialisations,
             records=folder,
             watcher=progress,
             **measurement_keywords({**measurement, "workers": workers}),

@@ -163,7 +163,9 @@ def _sample(row: Row) -> str:
         if row["folds"]
         else f"fitted to {part}, on {networks} of its held-out part"
     )
-    return f"{ranked}, {row['accuracy']} accuracy"
+    rows = row.get("initialisations", 1)
+    fitted = f", fitted to {rows} initialisations of each" if rows > 1 else ""
+    return f"{ranked}{fitted}, {row['accuracy']} accuracy"
 
 
 def _language(row: Row) -> str:

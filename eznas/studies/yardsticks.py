@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from eznas.benchmarks import Benchmark, Task
@@ -66,7 +67,8 @@ class _Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Language:
-    """The features that models choose from, and their `scores` [tasks, networks, features]."""
+    """The features that models choose from, and their `scores` [initialisations, tasks, networks,
+    features]; those of the first, which `table` has, rank networks."""
 
     features: Sequence[Expression]
     table: FeatureTable
@@ -87,6 +89,7 @@ def yardsticks(
     labels: Sequence[int | None] = LABELS,
     folds: int = FOLDS,
     held_out: int | None = None,
+    initialisations: int = 1,
     device: str = "cpu",
     workers: int = 1,
     records: str | None = None,
@@ -102,38 +105,39 @@ def yardsticks(
     ridge regression are fitted to each by itself.
     `networks`: the first of the search part, at most (None: as `build_records`). With `held_out`
     there are no folds: models are fitted to the search part and rank the first so many held-out
-    networks, on which runs are tested. What is not stored of their features is measured, as a
-    search measures. `records`: see `eznas.discovery.records`.
+    networks, on which runs are tested. With more `initialisations` models are fitted to as many
+    rows of each network, with one label; networks are ranked by one. What is not stored of their
+    features is measured, as a search measures. `records`: see `eznas.discovery.records`.
 
     A row has the keys space, accuracy (its kind), networks (that are ranked), folds (None with
-    `held_out`), language (the features to choose from), features (their number), labels (mean over
-    folds), model, terms and nodes of its formulas (the latter a mean over folds; None where there
-    is none), tau (data set -> [tau, low, high], a mean over folds with a 95 % interval from a
-    bootstrap of components, the same draws for all rows) and mean, the same over data sets. Where a
-    model gives networks no score, tau is over the others, and their number stands under undefined
-    (data set -> number). Raises `InputError` for an argument that cannot be used.
+    `held_out`), initialisations, language (the features to choose from), features (their number),
+    labels (mean over folds), model, terms and nodes of its formulas (the latter a mean over folds;
+    None where there is none), tau (data set -> [tau, low, high], a mean over folds with a 95 %
+    interval from a bootstrap of components, the same draws for all rows) and mean, the same over
+    data sets. Where a model gives networks no score, tau is over the others, and their number
+    stands under undefined (data set -> number). Raises `InputError` for an argument that cannot be
+    used.
     """
-    whole("folds", folds, 2)
     sample, places = _divided(load_benchmark(space), networks, folds, held_out)
     is_ranked = places != FITTED_ALONE
     tested = sample.subset(np.flatnonzero(is_ranked), sample.name)
-    most = len(places) - np.bincount(places[is_ranked]).min()  # in no fold: so many labels are all
-    labels = _distinct(labels, int(most))
-    config = Config.model_validate({"measurement": {"device": device}})
-    candidates = candidate_features(config.evolution.statistics)
-    languages = {
-        "all features": candidates,
-        "sizes and paths": [f for f in candidates if set(f.statistics()) <= {*SIZES, *PATHS}],
-    }
+    labels = _distinct(labels, len(places) - int(np.bincount(places[is_ranked]).min()))
+    seeds = range(whole("initialisations", initialisations, 1))
+    measurements = [{"device": device, "seed": seed} for seed in seeds]
+    configs = [Config.model_validate({"measurement": m}) for m in measurements]
+    candidates = candidate_features(configs[0].evolution.statistics)
+    of_structure = [f for f in candidates if set(f.statistics()) <= {*SIZES, *PATHS}]
+    languages = {"all features": candidates, "sizes and paths": of_structure}
     callback = watcher or NoCallback()
     with one_thread():
-        table = search_part_table(sample, config, candidates, records, workers, callback)
-        outcomes = _outcomes(languages, table, sample.tasks(), places, labels, callback)
-        figures = fold_figures(
-            [o.scores[:, is_ranked] for o in outcomes.values()], tested, places[is_ranked]
-        )
+        how = candidates, records, workers, callback
+        tables = [search_part_table(sample, config, *how) for config in configs]
+        outcomes = _outcomes(languages, tables, sample.tasks(), places, labels, callback)
+        scores = [outcome.scores[:, is_ranked] for outcome in outcomes.values()]
+        figures = fold_figures(scores, tested, places[is_ranked])
     common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
     common |= {"networks": len(tested.architectures), "folds": None if held_out else folds}
+    common |= {"initialisations": initialisations}
     return [
         common | {"features": len(languages[key[0]])} | _described(key, outcome) | of_model
         for (key, outcome), of_model in zip(outcomes.items(), figures, strict=True)
@@ -141,8 +145,8 @@ def yardsticks(
 
 
 def _distinct(labels: Sequence[int | None], most: int) -> list[int | None]:
-    """Numbers of labels, each once, None for all where it is at least `most`. Raises `InputError`
-    for one that is too small, and for none."""
+    """Numbers of labels, each once, None for all where it is at least `most`: some fold leaves no
+    more. Raises `InputError` for one that is too small, and for none."""
     if not labels:
         raise InputError("labels: expected one number or more")
     for count in labels:
@@ -158,6 +162,7 @@ def _divided(
     where a fold has less than 2."""
     search = networks_of(benchmark, "search", networks)
     if held_out is None:
+        whole("folds", folds, 2)
         places = component_folds(search.components, folds)
         if np.bincount(places, minlength=folds).min() < 2:
             total = f"{benchmark.source} has {len(places)}"
@@ -172,20 +177,21 @@ def _divided(
 
 def _outcomes(
     languages: Mapping[str, Sequence[Expression]],
-    table: FeatureTable,
+    tables: Sequence[FeatureTable],
     tasks: Sequence[Task],
     places: Integers,
     labels: Sequence[int | None],
     callback: Callback,
 ) -> dict[Key, _Outcome]:
-    """What all models gave; `places`: the fold of each network [networks]."""
+    """What all models gave; `tables`: one for each initialisation; `places`: the fold of each
+    network [networks]."""
     outcomes: dict[Key, _Outcome] = {}
     steps = len(languages) * len(labels) * len(places)
     progress, done = callback.phase("fitting models, by folds", steps), 0
     for name, features in languages.items():
-        columns = score_columns(features, table, tasks, table.networks)
-        scores = columns.view(len(tasks), table.networks, len(features))
-        language = _Language(features, table, tasks, scores)
+        columns = [score_columns(features, table, tasks, len(places)) for table in tables]
+        scores = torch.stack(columns).view(len(tables), len(tasks), len(places), len(features))
+        language = _Language(features, tables[0], tasks, scores)
         for count in labels:
             for fold in range(int(places.max()) + 1):
                 fitted, ranked = np.flatnonzero(places != fold)[:count], places == fold
@@ -205,8 +211,9 @@ def _outcomes(
 def _ranked(language: _Language, fitted: Integers, ranked: Integers) -> Iterator[Ranked]:
     """All models, fitted to some networks (indices), and their scores of others."""
     tasks = [Task(t.dataset, t.context, t.accuracies[fitted]) for t in language.tasks]
-    scores = language.scores[:, fitted].flatten(0, 1)
-    data = regression_data_of(scores, language.features, tasks, len(fitted))
+    count = len(language.scores)  # of initialisations
+    scores = language.scores[:, :, fitted].flatten(0, 2)
+    data = regression_data_of(scores, language.features, tasks * count, len(fitted))
     for form, numbers_of_terms in GREEDY.items():
         formulas = {} if data is None else _formulas(data, form, numbers_of_terms)
         for terms in numbers_of_terms:
@@ -219,13 +226,19 @@ def _ranked(language: _Language, fitted: Integers, ranked: Integers) -> Iterator
                 for task in tasks
             ]
             yield (form, terms), np.stack(values), formula.size
-    by_task = language.scores[:, np.concatenate([fitted, ranked])].numpy()
+    by_task = torch.cat(
+        [
+            language.scores[:, :, fitted].transpose(0, 1).flatten(1, 2),
+            language.scores[0][:, ranked],
+        ],
+        1,
+    ).numpy()
     for name, model in OTHERS.items():
         values = [
-            predictions(model, of_task, normal_scores(task.accuracies))[len(fitted) :]
+            predictions(model, of_task, np.tile(normal_scores(task.accuracies), count))
             for task, of_task in zip(tasks, by_task, strict=True)
         ]
-        yield (name, None), np.stack(values), None
+        yield (name, None), np.stack(values)[:, -len(ranked) :], None
 
 
 def _formulas(

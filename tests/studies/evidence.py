@@ -34,6 +34,8 @@ COMMANDS = {  # name of the results -> arguments of eznas
     "'extra_trees[encoding; champion]' nasbench201-c --champion nasbench201-c --dataset cifar10 "
     f"--sizes 10,25,50,100 --split networks {TESTED}",
     "split": f"split-quality {FORMULAS} flops depth --by members --leaves 8 {TESTED}",
+    "split-supernets": f"split-quality {FORMULAS} naswot --by supernet --leaves 8 --set held-out "
+    f"--networks 500 {ONE}",
     "greedy-and-trees": f"yardsticks --held-out 500 --networks 900 --labels all {ONE}",
     **{
         f"parts-{proxy}": f"explain {proxy} --all --networks 300 --records {STORE} {ONE}"

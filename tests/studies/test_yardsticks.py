@@ -143,6 +143,39 @@ def test_held_out_networks_are_ranked_by_models_of_the_search_part(rows_of, monk
         rows(held_out=1)
 
 
+def test_more_initialisations_are_more_rows_of_a_network(rows_of, monkeypatch):
+    calls = []
+
+    def recorded(x, y, networks):
+        calls.append((x, y, networks))
+        return networks[:, 0]
+
+    rows_of(SUM)  # which puts the made-up features in place
+    noisy = {t: v + 0.5 * np.cos(np.arange(NETWORKS)) for t, v in VALUES.items()}
+    tables = {}
+    for seed, values in enumerate((VALUES, noisy)):
+        tables[seed] = FeatureTable([NAMES], Planted(values, faults=False))
+        tables[seed].fill(FEATURES, NETWORKS)
+    monkeypatch.setattr(
+        study, "search_part_table", lambda _, config, *__: tables[config.measurement.seed]
+    )
+    monkeypatch.setattr(study, "OTHERS", {"recorded": recorded})
+    rows = yardsticks(folds=FOLDS, labels=(None,), initialisations=2)
+    x, y, networks = calls[0]
+    fitted = component_folds(COMPONENTS, FOLDS) != 0
+    count = fitted.sum()
+    assert len(x) == len(y) == 2 * count
+    assert np.array_equal(x[:count, 0], VALUES[FEATURES[0].text][fitted])
+    assert np.allclose(x[count:, 0], noisy[FEATURES[0].text][fitted], atol=1e-3)
+    assert np.array_equal(y[:count], y[count:])
+    assert np.array_equal(networks[-(~fitted).sum() :, 0], VALUES[FEATURES[0].text][~fitted])
+    [linear] = [r for r in rows if (r["model"], r["terms"]) == ("linear", 2)][:1]
+    assert (linear["initialisations"], linear["labels"]) == (2, 200)
+    assert linear["mean"][0] > 0.9
+    assert "fitted to 2 initialisations of each" in described_folds({"by_folds": [linear]})
+    assert "initialisations" not in described_folds({"by_folds": rows_of(SUM)})
+
+
 def test_the_ranked_networks_are_of_components_that_were_not_fitted_to(rows_of, monkeypatch):
     calls = []
 
