@@ -21,8 +21,9 @@ app = typer.Typer(
 )
 notes: dict[str, None] = {}  # on the arguments of the command that runs, each once, in order
 NARROWEST = 40  # characters in which a table can still be read; lines break in narrower windows
-out = Console()
-err = Console(stderr=True)
+# A name such as my_models:a: is no emoji.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 out.width = max(out.width, NARROWEST)
 
 

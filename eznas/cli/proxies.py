@@ -79,7 +79,9 @@ def score(
         )
 
     emit({"scores": rows}, as_json, _show_scores)
-    notes = [f"{row['model']}: {text}" for row in rows for text in row["notes"]]
+    of_all = [note for note in rows[0]["notes"] if all(note in row["notes"] for row in rows)]
+    of_one = [f"{r['model']}: {note}" for r in rows for note in r["notes"] if note not in of_all]
+    notes = of_all + of_one if len(rows) > 1 else [f"{rows[0]['model']}: {n}" for n in of_all]
     if untested(proxy):
         notes.append(f"the run {proxy} is not finished: its best formula so far, not yet tested")
     for note in notes:

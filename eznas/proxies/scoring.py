@@ -9,10 +9,12 @@ from typing import Any
 from torch import nn
 
 from eznas.errors import InputError
+from eznas.formulas.terms import terms
 from eznas.proxies.loading import load
 from eznas.proxies.one_model import Score
 from eznas.proxies.proxy import Proxy, ranked
 from eznas.spaces.user_models import USUAL_SIZE, FactoryError, load_model, usual_input_size
+from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
 from eznas.statistics.surroundings import own_surroundings, seeded
 from eznas.system.arguments import texts
@@ -106,9 +108,20 @@ def _row(
 
 def _evaluated(proxy: Proxy, model: nn.Module, config: MeasurementConfig, name: str) -> Score:
     try:
-        return proxy.evaluate(model, config)
+        score = proxy.evaluate(model, config)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
+    return replace(score, notes=(*score.notes, *_on_batch(proxy, config)))
+
+
+def _on_batch(proxy: Proxy, config: MeasurementConfig) -> list[str]:
+    """What one should know where the terms of a sum were weighed at another batch: their values
+    grow with the batch, each in its own way."""
+    images, own = config.sketch, proxy.sketch_batch
+    measured = any(CATALOGUE[name].probe != "structure" for name in proxy.formula.statistics())
+    if images == own or not measured or len(terms(proxy.formula)) < 2:
+        return []
+    return [f"its terms were weighed at {own} images; with {images} it ranks models otherwise"]
 
 
 def _as_row(proxy: Proxy, name: str, result: Score, failed: bool) -> dict[str, Any]:

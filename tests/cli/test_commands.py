@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import eznas
+from eznas.cli.app import out
 from eznas.discovery.setup import BASELINES
 from eznas.proxies.aliases import ALIASES
 from tests.cli.calls import BATCH, CONVOLUTIONS, NOTHING, POOLS, answer, call, complaint
@@ -75,10 +76,23 @@ def test_proxies_lists_formulas_and_aliases():
 def test_what_an_alias_stands_for_is_said_beside_the_output():
     note = f"eznas: {ALIASES['default'].note}\n"
     for command in (("show", "default"), ("score", "default", "strangers:network", *BATCH)):
-        assert call(*command).err.endswith(note)
+        assert note in call(*command).err
     assert complaint("correlate", "default", "prams").startswith("unknown proxy 'prams'")
     assert answer("show", "default")["proxy"] == ALIASES["default"].proxy
     assert not call("show", ALIASES["default"].proxy).err
+
+
+def test_what_holds_for_all_models_is_said_once():
+    several = ("score", "hybrid", NOTHING, POOLS, *BATCH)
+    weighed = "eznas: its terms were weighed at 64 images; with 4 it ranks models otherwise\n"
+    assert call(*several).err == weighed
+    assert call(*several[:3], *BATCH).err == weighed.replace("its", f"{NOTHING}: its")
+
+
+def test_names_are_no_emoji():
+    with out.capture() as shown:
+        out.print("my_models:a: a note")
+    assert shown.get() == "my_models:a: a note\n"
 
 
 def test_score_ranks_and_gives_the_reason_where_there_is_no_score():

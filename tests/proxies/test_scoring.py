@@ -103,6 +103,19 @@ def test_batch_replaces_the_proxys_own():
     assert score("params", "networks:one", batch=4) == score("params", "networks:one", batch=8)
 
 
+def test_another_batch_than_terms_were_weighed_at_is_said():
+    def notes(proxy, **options):
+        [row] = eznas.score(proxy, ["networks:one"], **options)
+        return [note for note in row["notes"] if "weighed" in note]
+
+    assert notes("hybrid", batch=8) == [
+        "its terms were weighed at 64 images; with 8 it ranks models otherwise"
+    ]
+    assert notes("hybrid") == notes("hybrid", batch=64) == []
+    assert notes("naswot", batch=8) == []  # one term
+    assert notes("params + 2.0 * operations", batch=8) == []  # of no images
+
+
 def test_scores_come_highest_first():
     rows = eznas.score("params", ["networks:one", MIXED, NOTHING])
     assert [r["model"] for r in rows] == [MIXED, NOTHING, "networks:one"]
