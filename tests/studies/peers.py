@@ -67,8 +67,8 @@ MODELS: dict[str, Callable[[Array, Array, int], Fitted]] = {
     "Operon, 3,350 formulas": lambda *data: operon(
         *data, population_size=150, generations=21, optimizer_iterations=3
     ),
-    "Operon, 4 minutes": lambda *data: operon(
-        *data, population_size=1000, generations=10**6, optimizer_iterations=3, time_limit=240
+    "Operon, 2 minutes": lambda *data: operon(
+        *data, population_size=1000, generations=10**6, optimizer_iterations=3, max_time=120
     ),
     "FFX": ffx,
 }
