@@ -51,7 +51,12 @@ _CORRELATIONS = (
     "tau and rho: Kendall's and Spearman's rank correlation with accuracy, signed, with 95 % "
     "bootstrap intervals over components; partial rho:\ngiven live parameters and FLOPs; top-10 % "
     "rho: among the most accurate tenth; regret @1: accuracy that training the first-ranked "
-    "network\nloses, in points; seconds: of the proxy alone, per network and thread."
+    "network\nloses, in points"
+)
+_SECONDS = "; seconds: of the proxy alone, per network and thread"
+_VARIATION = (
+    "; tau of one seed: that of single initialisations, their deviation, and tau between the scores"
+    "\nof two of them"
 )
 _DIFFERENCES = (
     "Differences are paired: positive where the proxy ranks better, won or lost where the interval "
@@ -142,19 +147,22 @@ def correlations(
         elif metric.heading and any(row.get(metric.name) is not None for row in rows):
             heading = " ".join(metric.heading.split())
             columns.append((heading, number(metric.name, metric.form or "+.3f")))
+    note = _CORRELATIONS
     if "variation" in rows[0]:
+        note += _VARIATION
         columns += [
             ("tau of one seed, mean", lambda row: formatted(row["variation"]["mean"], "+.3f")),
             ("its deviation", lambda row: formatted(row["variation"]["deviation"], ".3f")),
             ("tau between seeds", lambda row: formatted(row["variation"]["agreement"], ".3f")),
         ]
     if "seconds" in rows[0]:
+        note += _SECONDS
         columns.append(("seconds", number("seconds", ".3g")))
     order = list(dict.fromkeys(row["dataset"] for row in rows))
     yield table(
         columns, sorted(rows, key=lambda r: (order.index(r["dataset"]), -sort_key(r["tau"])))
     )
-    yield _CORRELATIONS
+    yield f"{note}."
     yield from undefined_notes(rows)
     if differences:
         others = {row["against"] for row in differences}
