@@ -11,7 +11,7 @@ from eznas.evaluation.executors import Executor, Progress, SerialExecutor
 from eznas.evaluation.feature_table import Shard
 from eznas.evaluation.feature_values import FeatureValues
 from eznas.evaluation.isolation import CrashingNetworks, ShardJob
-from eznas.evaluation.ray_executor import ADDRESS, RayExecutor
+from eznas.evaluation.ray_executor import ADDRESS, HUNG, RayExecutor
 from eznas.system.arguments import whole
 
 
@@ -71,14 +71,25 @@ def start(
     lenient: bool = False,
     progress: Progress | None = None,
 ) -> Workers:
-    """Workers in this process if `count` is 1 and no Ray cluster is named by the environment
-    variable RAY_ADDRESS; `count` workers on Ray otherwise.
+    """Workers of evaluators, where `executor_of` has them.
 
-    `make_evaluator` must be picklable. `lenient` and `progress` as in `Workers`; evaluators have
-    a `lenient` of their own. Raises `InputError` for fewer workers than one, and if Ray cannot be
-    started or the cluster not be joined.
+    `lenient` and `progress` as in `Workers`; evaluators have a `lenient` of their own. Raises
+    `InputError` as `executor_of` does.
+    """
+    return Workers(executor_of(make_evaluator, count), lenient, progress)
+
+
+def executor_of(
+    make_state: Callable[[], object], count: int, call_timeout: float = HUNG
+) -> Executor:
+    """An executor in this process if `count` is 1 and no Ray cluster is named by the environment
+    variable RAY_ADDRESS; of `count` workers on Ray otherwise, each of which may take
+    `call_timeout` seconds for a call.
+
+    `make_state`, which gives each its state, must be picklable. Raises `InputError` for fewer
+    workers than one, and if Ray cannot be started or the cluster not be joined.
     """
     whole("workers", count, least=1)
-    serial = count == 1 and ADDRESS not in os.environ
-    executor = SerialExecutor(make_evaluator) if serial else RayExecutor(make_evaluator, count)
-    return Workers(executor, lenient, progress)
+    if count == 1 and ADDRESS not in os.environ:
+        return SerialExecutor(make_state)
+    return RayExecutor(make_state, count, call_timeout)

@@ -24,10 +24,10 @@ from eznas.discovery.small_data import short_where_few
 from eznas.discovery.termination import termination_of
 from eznas.errors import InputError
 from eznas.evaluation.evaluator import one_thread
-from eznas.evaluation.executors import Call, Executor, Lost, SerialExecutor
+from eznas.evaluation.executors import Call, Executor, Lost
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_scores
-from eznas.evaluation.ray_executor import RayExecutor
+from eznas.evaluation.workers import executor_of
 from eznas.evolution import randomness
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
@@ -176,9 +176,7 @@ def _all_found(
 ) -> list[_Found]:
     """What all searches find, so many of them at once."""
     progress = callback.phase("searches", len(jobs))
-    executor: Executor = (
-        SerialExecutor(folds) if workers == 1 else RayExecutor(folds, workers, LONGEST)
-    )
+    executor = executor_of(folds, workers, LONGEST)
     try:
         return executor.run(jobs, progress)
     finally:

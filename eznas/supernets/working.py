@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eznas.errors import InputError
-from eznas.evaluation.executors import Call, Executor, Lost, NoPhases, Phases, SerialExecutor
-from eznas.evaluation.ray_executor import RayExecutor
+from eznas.evaluation.executors import Call, Executor, Lost, NoPhases, Phases
+from eznas.evaluation.workers import executor_of
 from eznas.supernets.few_shot import (
     SETTINGS,
     WHOLE,
@@ -93,7 +93,7 @@ def train_all(
             make_folder(folder)
             cleanup.enter_context(locked(folder))
             _claim(folder, supernets)
-        executor = executor_of(workers, device)
+        executor = workers_of(workers, device)
         cleanup.callback(executor.close)
         wholes = {f: supernets for f, supernets in folders.items() if f not in parents}
         epochs = [supernets.parent_epochs for supernets in wholes.values()]
@@ -129,7 +129,7 @@ def measure_all(
         jobs.append(_Job(number, call, len(part)))
     title = f"ranking {len(architectures)} networks by supernets in {_counted(rankers)}"
     progress = (phases or NoPhases()).phase(title, len(architectures))
-    executor = executor_of(workers, device)
+    executor = workers_of(workers, device)
     try:
         answers = executor.run(jobs, progress)
     finally:
@@ -138,10 +138,9 @@ def measure_all(
         rankers[folder].add(part, purpose, np.array(answer))
 
 
-def executor_of(workers: int, device: str) -> Executor:
+def workers_of(count: int, device: str) -> Executor:
     """Workers for jobs of supernets. Raises `InputError` where Ray cannot be started."""
-    make_state = partial(_State, device)
-    return SerialExecutor(make_state) if workers == 1 else RayExecutor(make_state, workers, HUNG)
+    return executor_of(partial(_State, device), count, HUNG)
 
 
 def _run(

@@ -200,8 +200,8 @@ def test_other_images_have_no_further_labels(tmp_path):
 
 def test_long_epochs_do_not_count_as_hung(monkeypatch):
     made = []
-    monkeypatch.setattr(working, "RayExecutor", lambda *arguments: made.append(arguments))
-    working.executor_of(2, "cpu")
+    monkeypatch.setattr(working, "executor_of", lambda *arguments: made.append(arguments))
+    working.workers_of(2, "cpu")
     assert made[0][1:] == (2, working.HUNG)
 
 
