@@ -176,7 +176,7 @@ def yardsticks(
         list[str] | None,
         typer.Option(
             metavar=f"NUMBER|{ALL}",
-            help=f"Networks of the other folds that models are fitted to, or {ALL}. May be "
+            help=f"Networks that models are fitted to, or {ALL} that are not ranked. May be "
             "repeated.",
             show_default=" and ".join(ALL if count is None else str(count) for count in LABELS),
         ),
@@ -200,8 +200,9 @@ def yardsticks(
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test what models of stored short features reach, by folds of the search part: greedy least
-    squares with and without interactions, randomised trees and kernel ridge regression."""
+    """Test what models of stored short features reach on networks that they were not fitted to, by
+    folds of the search part: greedy least squares with and without interactions, randomised trees
+    and kernel ridge regression."""
     target = target_of(save, "yardsticks")
     counts = LABELS if labels is None else tuple(_labels(text) for text in labels)
     with live_progress() as progress:

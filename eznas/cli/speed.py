@@ -35,7 +35,7 @@ def speed(
             metavar="NETWORKS",
             min=16,
             help="Only measure how many formulas of up to 25 nodes a search rates in a second, on "
-            "so many networks of NAS-Bench-201 (900 ship with their features).",
+            "so many networks of NAS-Bench-201 (900 ship with their features), on this processor.",
         ),
     ] = None,
     save: Save = None,
@@ -44,7 +44,8 @@ def speed(
     """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
     if scores is not None and search is not None:
         raise InputError("--scores and --search: expected one of them")
-    target = target_of(save, "scoring" if scores else "search" if search else "speed")
+    asked = {"scoring": scores, "search": search}
+    target = target_of(save, next((n for n, value in asked.items() if value is not None), "speed"))
     content: dict[str, Any]
     with live_progress() as progress:
         if search is not None:

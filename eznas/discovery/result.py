@@ -18,8 +18,8 @@ class Result:
     its text; `seconds` in all; `evaluations`: formulas evaluated; `stopped`: what ended the search
     before its last generation ("": nothing; a signal's name: an interrupt); `held_out`:
     correlations on held-out networks, and `difference`: between the champion and each baseline
-    (both are empty after an interrupt). `greedy`: the formula of greedy least squares that is
-    tested beside the champion, "" where there is none. `recommended`: the published proxy to be
+    (both are empty after an interrupt). `greedy`: the formula of greedy least squares on
+    the same networks, "" where there is none. `recommended`: the published proxy to be
     preferred on a user's own models, because these were too few to evolve a formula on, or the
     champion was not ahead of it in cross-validation; "" where there is none. `untested`: whether
     the run was to end without a test (evidence.networks 0).

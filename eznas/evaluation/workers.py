@@ -71,10 +71,10 @@ def start(
     lenient: bool = False,
     progress: Progress | None = None,
 ) -> Workers:
-    """Workers of evaluators, where `executor_of` has them.
+    """Workers that evaluate, each with an evaluator of its own.
 
-    `lenient` and `progress` as in `Workers`; evaluators have a `lenient` of their own. Raises
-    `InputError` as `executor_of` does.
+    `count`: see `executor_of`; `lenient` and `progress` as in `Workers`; evaluators have a
+    `lenient` of their own. Raises `InputError` as `executor_of` does.
     """
     return Workers(executor_of(make_evaluator, count), lenient, progress)
 

@@ -54,7 +54,7 @@ class Moves:
     """Makes sums of terms from others, by what the primitives of a grammar can say.
 
     `features`: what random terms are made of, canonical, those that correlate best with the
-    accuracies most often.
+    accuracies most often. `valued`: how many random terms were compared so far.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Moves:
         grammar: Grammar,
         features: Sequence[Expression],
     ) -> None:
-        self._sums, self._config = sums, config
+        self._sums, self._config, self.valued = sums, config, 0
         self._spreads: list[Spread[Expression]] = []
         add, mul = (config.complexity.get(name, 1) for name in ("add", "mul"))
         self._joint, self._weight = add, mul + 1  # their sizes; 1 is that of a constant
@@ -76,7 +76,7 @@ class Moves:
                 self._spreads.append(Spread(feature, *sums.spread(feature)))
                 weights.append((LEAST_DRAWN + correlation) / self._size_within(feature))
         self._spread_of = {s.feature.text: s for s in self._spreads}
-        self._number_of = {text: number for number, text in enumerate(self._spread_of)}
+        self._number_of = {s.feature.text: number for number, s in enumerate(self._spreads)}
         self._means = np.array([s.mean for s in self._spreads])
         self._deviations = np.array([s.deviation for s in self._spreads])
         values = [sums.values(s.feature) for s in self._spreads]
@@ -110,6 +110,7 @@ class Moves:
         offered = [term for term in self._random_terms(own) if term.size <= room]
         if not offered:
             return list(terms)
+        self.valued += len(offered)
         offered_rows, deviations = self._sums.rows(*self._values_of(offered))
         usable = ~deviations.isnan()
         gains = self._sums.gains(rows, offered_rows[usable])

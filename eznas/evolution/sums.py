@@ -32,7 +32,7 @@ FOLDS = 5
 RIDGE = 1e-3  # of the number of rows
 ROWS_KEPT = 6000  # terms whose rows stay in memory
 DIGITS = 4  # of a weight
-_TINY = 1e-12
+_TINY = 1e-12  # in place of 0, of a task without rows
 FLAT = 1e-9  # a deviation that is rounding, compared with the largest value
 
 
@@ -128,8 +128,15 @@ class Sums:
         x = self.at_rows(values)
         usable = defined & x.isfinite().all(1)
         x = torch.where(usable[:, None], x, 0.0)
-        weighted = torch.addmm(x, self._means(x), self._of_task, alpha=-1).mul_(self._root)
-        deviations = weighted.square().mean(1).sqrt()
+        means = self._means(x)
+        weighted = torch.addmm(x, means, self._of_task, alpha=-1).mul_(self._root)
+        squares = weighted.square()
+        # What is left in a task where all networks have the same value is rounding.
+        flat = (squares @ self._of_task.T / self._totals).sqrt() <= FLAT * means.abs()
+        if flat.any():
+            varies = (~flat).double() @ self._of_task
+            weighted, squares = weighted * varies, squares * varies
+        deviations = squares.mean(1).sqrt()
         # Of values that are too large the deviation is infinite, or NaN.
         usable &= (FLAT * x.abs().amax(1) < deviations) & (deviations < math.inf)
         return weighted / deviations[:, None], torch.where(usable, deviations, torch.nan)

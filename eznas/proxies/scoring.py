@@ -115,13 +115,15 @@ def _evaluated(proxy: Proxy, model: nn.Module, config: MeasurementConfig, name: 
 
 
 def _on_batch(proxy: Proxy, config: MeasurementConfig) -> list[str]:
-    """What one should know where the terms of a sum were weighed at another batch: their values
-    grow with the batch, each in its own way."""
+    """What one should know where the terms of a named sum were weighed at another batch: their
+    values grow with the batch, each in its own way."""
     images, own = config.sketch, proxy.sketch_batch
-    measured = any(CATALOGUE[name].probe != "structure" for name in proxy.formula.statistics())
-    if images == own or not measured or len(terms(proxy.formula)) < 2:
+    condensed = any(CATALOGUE[name].batch == "sketch" for name in proxy.formula.statistics())
+    is_text = "(" in proxy.name  # of a formula, for which no batch was chosen
+    if images == own or is_text or not condensed or len(terms(proxy.formula)) < 2:
         return []
-    return [f"its terms were weighed at {own} images; with {images} it ranks models otherwise"]
+    weighed = f"the terms of {proxy.name} were weighed at {own} images"
+    return [f"{weighed}; with {images} it ranks models otherwise"]
 
 
 def _as_row(proxy: Proxy, name: str, result: Score, failed: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from eznas.formulas.expression import rounded
 from eznas.formulas.parser import parse
 from eznas.report.cells import UNDEFINED, WIDTH, bare
 from eznas.report.formulas import formula_lines
-from eznas.report.markdown import code, interval, number, table
+from eznas.report.markdown import code, interval, number, table, text
 
 LEAST, SHOWN = 3, 5  # parts, at least and at most, unless all are asked for
 _INDENTED: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    "}
@@ -41,15 +41,29 @@ def described_explanation(content: Mapping[str, Any]) -> str:
 
 
 def tables_of_explanation(content: Mapping[str, Any]) -> Iterator[str]:
-    """All parts of a formula, as Markdown, and what was said of them in the terminal besides."""
+    """All parts of a formula and what they are worth, as Markdown."""
     _, *on = _heading(content, 10**6)
     yield "\n".join(on)
     columns = [("part", code("part")), ("share of the spread", number("share", ".1%"))]
     columns.append(("tau lost without it [95 %]", interval("lost", "low", "high")))
-    columns.append(("tau alone", number("alone", "+.3f")))
-    parts = content["parts"]
-    yield table(columns, [{**p, "part": rounded(parse(p["formula"])).text} for p in parts])
+    columns += [("tau alone", number("alone", "+.3f")), ("", text("remark"))]
+    yield table(columns, [{**part, **_cells(part)} for part in content["parts"]])
     yield "\n".join([*_rest(content, len(content["parts"])), *_constants(content, WIDTH)])
+
+
+def _cells(part: Mapping[str, Any]) -> dict[str, str]:
+    """A part with its weight, and what is said of it."""
+    constant = "the same for all networks" if part["constant"] else ""
+    remark = "can be left out" if part["spared"] else ""
+    return {
+        "part": _weighted(part),
+        "remark": ", ".join(filter(None, (constant, remark))),
+    }
+
+
+def _weighted(part: Mapping[str, Any]) -> str:
+    weight = {1: "", -1: "-"}.get(part["weight"], f"{part['weight']:.4g} * ")
+    return f"{weight}{rounded(parse(part['formula'])).text}"
 
 
 def _shown(content: Mapping[str, Any]) -> int:
@@ -84,10 +98,8 @@ def _seen(of_space: Mapping[str, Any]) -> str:
 
 
 def _part_lines(part: Mapping[str, Any], kind: str, width: int) -> Iterator[str]:
-    formula = rounded(parse(part["formula"])).text
-    weight = {1: "", -1: "-"}.get(part["weight"], f"{part['weight']:.4g} * ")
-    yield from wrap(f"* {weight}{formula}", width, subsequent_indent="  ", **_WHOLE_WORDS)
-    if part["words"] != formula:
+    yield from wrap(f"* {_weighted(part)}", width, subsequent_indent="  ", **_WHOLE_WORDS)
+    if part["words"] != rounded(parse(part["formula"])).text:
         yield from wrap(part["words"], width, **_INDENTED)
     if kind == "single":
         return
@@ -114,8 +126,8 @@ def _rest(content: Mapping[str, Any], shown: int) -> Iterator[str]:
 
 
 def _constants(content: Mapping[str, Any], width: int) -> Iterator[str]:
-    for text, value in content["constants"].items():
-        yield f"{text} is {value:.4g} for all of these networks"
+    for formula, value in content["constants"].items():
+        yield f"{formula} is {value:.4g} for all of these networks"
     if content["reduced"] == "":
         yield "so all of them have the same score"
     elif content["reduced"] is not None:

@@ -21,6 +21,11 @@ _COLUMNS = (
     "tau: Kendall's with accuracy, a mean over folds, with 95 % intervals from\na bootstrap of "
     "components, the same draws in all rows; mean: over the data sets."
 )
+_OF_HELD_OUT = (
+    f"{_GREEDY}; nodes: of its formula; labels: networks fitted to. tau: Kendall's with accuracy, "
+    "with 95 % intervals from\na bootstrap of components, the same draws in all rows; mean: over "
+    "the data sets."
+)
 _NOTE = "mean: tau over data sets and folds; won, lost: folds whose interval excludes zero"
 _OF_SEARCHES = (
     "labels: networks that a search sees; nodes and seconds (of a search, without "
@@ -65,7 +70,7 @@ def tables_of_folds(content: Mapping[str, Any]) -> Iterator[str]:
     cells = [_cells(row) for row in rows]
     columns: list[Column] = [(heading, text(heading)) for heading in cells[0]]
     yield markdown_table(columns, cells)
-    yield _COLUMNS
+    yield _COLUMNS if rows[0]["folds"] else _OF_HELD_OUT
     yield from _notes(rows)
 
 

@@ -1,5 +1,5 @@
 """Models and formulas compared by folds of a search part: the features of its networks, and tau on
-folds that were not fitted to. Nothing that is held out is looked at."""
+folds that were not fitted to."""
 
 from collections.abc import Sequence
 from functools import partial

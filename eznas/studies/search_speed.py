@@ -13,7 +13,7 @@ from eznas.evaluation.evaluator import one_thread
 from eznas.evolution import randomness
 from eznas.evolution.config import EvolutionConfig
 from eznas.evolution.grammar import Grammar, Individual
-from eznas.evolution.moves import OFFERED, Moves
+from eznas.evolution.moves import Moves
 from eznas.evolution.sample import Sample
 from eznas.evolution.sums import Sums
 from eznas.formulas.candidates import candidate_features
@@ -25,7 +25,6 @@ from eznas.system.arguments import checked, whole
 
 Integers = npt.NDArray[np.int64]
 NODES = 25  # of a formula, at most
-TRIES = 20  # for each formula that is to be made
 
 
 @checked
@@ -42,9 +41,9 @@ def search_speed(
 
     All are rated on the first `networks` of the search part of NAS-Bench-201, all data sets; 900
     ship with their features, and what is not stored is measured before. The keys of a row: way
-    ("offered": a random term beside the terms of a sum, by the variance that they explain
-    together; "fitted": weights and the error of folds, from features to text; "ranked": tau on
-    every data set, as of those that are kept), `per_second`, formulas (how many were rated),
+    ("offered": a random term beside those of a sum, by the variance that they explain together,
+    draws included; "fitted": weights and the error of folds, from features to text; "ranked": tau
+    on every data set, as of those that are kept), `per_second`, formulas (how many were rated),
     nodes (their mean; of the sums that offered terms join), networks and datasets.
 
     Raises `InputError` for an argument that cannot be used.
@@ -83,20 +82,10 @@ def _rated(
     randomness.seed(evolution.seed)
     grammar = Grammar(evolution.statistics, candidates, evolution.primitives)
     moves = Moves(sums, evolution, grammar, candidates)
-    made: dict[str, Individual] = {}
-    looks = 0
-
-    def offer() -> None:
-        nonlocal looks
-        for _ in range(TRIES * formulas):  # in a small language sums are soon the same
-            individual, looks_of_sum = _random_sum(sums, moves)
-            made[individual.text] = individual
-            looks += looks_of_sum
-            if len(made) == formulas:
-                return
-
-    offering = timed(offer)
-    individuals = list(made.values())
+    sums_of_terms: list[list[Expression]] = []
+    offering = timed(lambda: sums_of_terms.extend(_random_terms(moves) for _ in range(formulas)))
+    fitted = [sums.fitted(summands) for summands in sums_of_terms]
+    individuals = [Individual.of(formula, "exchange") for formula in fitted if formula]
     sample.sums = new_sums()
     fitting = timed(sample.fitted, individuals)
     ranking = timed(sample.exact, [individual.expression for individual in individuals])
@@ -104,18 +93,16 @@ def _rated(
     return [
         {"way": way, "per_second": rated / seconds, "formulas": rated, "nodes": nodes}
         for way, rated, seconds in (
-            ("offered", OFFERED * looks, offering),
-            ("fitted", len(made), fitting),
-            ("ranked", len(made), ranking),
+            ("offered", moves.valued, offering),
+            ("fitted", len(individuals), fitting),
+            ("ranked", len(individuals), ranking),
         )
     ]
 
 
-def _random_sum(sums: Sums, moves: Moves) -> tuple[Individual, int]:
-    """A sum of terms to which no other can be added, and how often one was looked for."""
-    summands, looks = moves.extended([]), 1
+def _random_terms(moves: Moves) -> list[Expression]:
+    """The terms of a sum to which no other can be added."""
+    summands = moves.extended([])
     while len(longer := moves.extended(summands)) > len(summands):
-        summands, looks = longer, looks + 1
-    formula = sums.fitted(summands)
-    assert formula is not None
-    return Individual.of(formula, "exchange"), looks + 1
+        summands = longer
+    return summands

@@ -1,5 +1,5 @@
 """Yardsticks of a search: how well models of stored short features rank networks that they were
-not fitted to, by folds of whole components. Nothing that is held out is looked at."""
+not fitted to: those of another fold of whole components, or held-out ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,8 +95,8 @@ def yardsticks(
     records: str | None = None,
     watcher: Callback | None = None,
 ) -> list[dict[str, Any]]:
-    """Kendall's tau that models of short features reach on networks of the search part of a space
-    which they were not fitted to: a row for each set of features, number of labels and model.
+    """Kendall's tau that models of short features reach on networks of a space which they were not
+    fitted to: a row for each set of features, number of labels and model.
 
     Components are divided into `folds`. For each fold all models are fitted to the first so many
     (`labels`; None, or more than there are: all) networks of the other folds, and rank those of the
@@ -159,7 +159,7 @@ def _divided(
     benchmark: Benchmark, networks: int | None, folds: int, held_out: int | None
 ) -> tuple[Benchmark, Integers]:
     """The networks that models are fitted to and rank, and the fold of each. Raises `InputError`
-    where a fold has less than 2."""
+    where a fold has less than 2, there are fewer held-out ones, or both are asked for."""
     search = networks_of(benchmark, "search", networks)
     if held_out is None:
         whole("folds", folds, 2)
@@ -168,7 +168,12 @@ def _divided(
             total = f"{benchmark.source} has {len(places)}"
             raise InputError(f"folds {folds}: each needs 2 networks, {total}")
         return search, places
+    if folds != FOLDS:
+        raise InputError(f"folds {folds}: not with held_out, where there are none")
     tested = held_out_networks(benchmark, whole("held_out", held_out, 2))
+    if len(tested.architectures) < held_out:
+        most = f"{benchmark.source} has {len(tested.architectures)} to test on"
+        raise InputError(f"held_out {held_out}: {most}")
     index_of = {name: index for index, name in enumerate(benchmark.architectures)}
     names = [*search.architectures, *tested.architectures]
     places = np.repeat([FITTED_ALONE, 0], [len(search.architectures), len(tested.architectures)])
@@ -186,8 +191,8 @@ def _outcomes(
     """What all models gave; `tables`: one for each initialisation; `places`: the fold of each
     network [networks]."""
     outcomes: dict[Key, _Outcome] = {}
-    steps = len(languages) * len(labels) * len(places)
-    progress, done = callback.phase("fitting models, by folds", steps), 0
+    steps = len(languages) * len(labels) * int((places != FITTED_ALONE).sum())
+    progress, done = callback.phase("fitting models", steps), 0
     for name, features in languages.items():
         columns = [score_columns(features, table, tasks, len(places)) for table in tables]
         scores = torch.stack(columns).view(len(tables), len(tasks), len(places), len(features))

@@ -78,3 +78,7 @@ def test_an_interrupted_run_has_one_without_evidence(home):
     content = read_json(home, "cut", files.CHAMPION)
     assert content["formula"] == finished.formula
     assert content["evidence"]
+    greedy = home / "runs" / "cut" / files.GREEDY
+    assert greedy.exists()
+    assert resume("cut", generations=2, watcher=Interrupts(after=2)).stopped == "SIGINT"
+    assert not greedy.exists()  # that of another sum

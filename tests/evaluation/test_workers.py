@@ -2,6 +2,8 @@
 
 import pytest
 
+from eznas.errors import InputError
+from eznas.evaluation import workers as module
 from eznas.evaluation.executors import SerialExecutor
 from eznas.evaluation.ray_executor import RayExecutor
 from eznas.evaluation.workers import Workers, start
@@ -37,6 +39,19 @@ def test_progress_is_reported():
     workers.evaluate(SHARDS[1:3], ["params"])
     workers.close()
     assert (workers.count, progress) == (1, [(1, 2), (2, 2)])
+
+
+def test_one_worker_runs_here_and_several_on_ray(monkeypatch):
+    made = []
+    monkeypatch.setattr(module, "RayExecutor", lambda *arguments: made.append(arguments))
+    monkeypatch.delenv(module.ADDRESS, raising=False)
+    assert isinstance(module.executor_of(dict, 1), SerialExecutor)
+    module.executor_of(dict, 2, 5.0)
+    monkeypatch.setenv(module.ADDRESS, "somewhere:6379")
+    module.executor_of(dict, 1)
+    assert made == [(dict, 2, 5.0), (dict, 1, module.HUNG)]
+    with pytest.raises(InputError, match="workers"):
+        module.executor_of(dict, 0)
 
 
 @on_ray

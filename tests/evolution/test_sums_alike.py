@@ -104,6 +104,25 @@ def test_one_space_is_fitted_as_ever():
     torch.testing.assert_close(fits[0].correlations, fits[1].correlations)
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_is_the_same_for_all_networks_of_a_space_says_nothing_there(alike):
+    level = 123456.789  # of which means are not exact
+    constant = {}
+    for text in (A, B):
+        constant[text] = VALUES[text].copy()
+        constant[text][1] = level  # the second task's context
+    fits = sums(filled(constant), spaces=SPACES, alike=alike)
+    rows = rows_of(fits, [A, B])
+    for row in rows:
+        assert not row[fits._task == 1].any()
+        assert row[fits._task == 0].square().mean() > 0.5
+    fit = fits.fit(rows)
+    assert fit.correlations[1] == 0
+    elsewhere = sums(spaces=SPACES, alike=alike)
+    expected = elsewhere.fit(rows_of(elsewhere, [A, B])).correlations
+    assert fit.correlations[[0, 2]].tolist() == pytest.approx(expected[[0, 2]].tolist(), abs=0.05)
+
+
 def unequal(networks=COUNT, few=FEW, **options):
     """Fits in which the second context has a sample of few networks."""
     samples = [NAMES, NAMES[:few]]

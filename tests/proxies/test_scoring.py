@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import eznas
+from eznas.proxies.classics import CLASSICS
 from eznas.spaces import SPACES
 from tests.proxies.models import MODULE, one
 
@@ -109,11 +110,12 @@ def test_another_batch_than_terms_were_weighed_at_is_said():
         return [note for note in row["notes"] if "weighed" in note]
 
     assert notes("hybrid", batch=8) == [
-        "its terms were weighed at 64 images; with 8 it ranks models otherwise"
+        "the terms of hybrid were weighed at 64 images; with 8 it ranks models otherwise"
     ]
     assert notes("hybrid") == notes("hybrid", batch=64) == []
     assert notes("naswot", batch=8) == []  # one term
-    assert notes("params + 2.0 * operations", batch=8) == []  # of no images
+    assert notes("params", batch=8) == []
+    assert notes(f"{CLASSICS['naswot'].formula} + params", batch=8) == []  # no batch was chosen
 
 
 def test_scores_come_highest_first():

@@ -97,11 +97,16 @@ def test_what_it_reduces_to():
 
 
 def test_its_page_has_all_parts():
-    content = CONTENT | {"parts": [*CONTENT["parts"][:6], part(7, None, share=None, alone=None)]}
+    content = CONTENT | {
+        "parts": [*CONTENT["parts"][:6], part(7, None, share=None, alone=None, constant=True)]
+    }
     page = study_page("first", {"explanation": {"command": "eznas explain first", **content}})
     assert "first: a weighted sum of 7 terms" in page
     assert "tau .620, the mean of .610 on cifar10, .630 on cifar100; 200 networks" in page
-    cells = "| `sum_layers(layer_params) * 1.0` | 20.0% | +0.100 [-0.010, +0.200] | +0.400 |"
+    cells = (
+        "| `0.5 * sum_layers(layer_params) * 1.0` | 20.0% | +0.100 [-0.010, +0.200] | +0.400 |  |"
+    )
     assert cells in page
-    assert "| `sum_layers(layer_params) * 7.0` | - | - | - |" in page
+    assert "* 3.0` | 20.0% | +0.033 [-0.010, +0.200] | +0.400 | can be left out |" in page
+    assert "* 7.0` | - | - | - | the same for all networks |" in page
     assert "2 of the 7 alone: tau .617" in page

@@ -117,6 +117,7 @@ def test_rows_are_those_of_languages_labels_and_models(rows_of):
 
 def test_held_out_networks_are_ranked_by_models_of_the_search_part(rows_of, monkeypatch):
     search, tested = np.arange(0, NETWORKS, 3), np.arange(1, 91, 3)
+    monkeypatch.setattr(study, "FOLDS", FOLDS)
     monkeypatch.setattr(
         study, "held_out_networks", lambda b, count: b.subset(tested[:count], "held-out part")
     )
@@ -134,13 +135,18 @@ def test_held_out_networks_are_ranked_by_models_of_the_search_part(rows_of, monk
     assert linear["mean"][0] > 0.98
     assert (linear["networks"], linear["labels"], linear["folds"]) == (30, len(search), None)
     assert "undefined" not in linear
-    [page, *_] = tables_of_folds({"by_folds": [linear]})
+    page, note = tables_of_folds({"by_folds": [linear]})
     assert "linear, 2 terms" in page
     assert "fitted to the search part of nasbench201, on 30 networks of its held-out part" in (
         described_folds({"by_folds": [linear]})
     )
-    with pytest.raises(InputError, match="held_out"):
-        rows(held_out=1)
+    assert "folds" not in note
+    for count, problem in ((1, "held_out"), (31, "held_out 31: nasbench201 has 30 to test on")):
+        with pytest.raises(InputError, match=problem):
+            rows(held_out=count)
+    monkeypatch.setattr(study, "FOLDS", 5)
+    with pytest.raises(InputError, match="folds 3: not with held_out"):
+        rows(held_out=30)
 
 
 def test_more_initialisations_are_more_rows_of_a_network(rows_of, monkeypatch):
