@@ -1,7 +1,7 @@
 """Symbolic regression of others on the features and folds of `eznas ablation`:
 `python -m tests.studies.peers` makes runs/peers-nasbench201.
 
-Needs pyoperon and ffx beside eznas (an environment of their own is best: they are no dependency),
+Needs pyoperon, ffx and six beside eznas (an environment of their own is best: they are no dependency),
 and the features of 2,000 networks (`eznas records build nasbench201`). Every model is fitted to the
 first 500 networks of the other folds, all data sets together, as searches are there.
 """
@@ -30,7 +30,7 @@ from eznas.studies.saving import save
 Array = npt.NDArray[np.float64]
 FOLDS, LABELS, NETWORKS = 5, 500, 2000
 FARTHEST = 5.0  # deviations; values beyond are set to it, or a ratio of them rules a fold
-FFX_FEATURES = 60  # it forms all their pairs
+FFX_FEATURES = 30  # it forms all their pairs
 # What a model of x [rows, features] and y [rows] is: predictions of other rows, and its nodes.
 Fitted = tuple[Callable[[Array], Array], int]
 
