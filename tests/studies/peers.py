@@ -1,9 +1,9 @@
 """Symbolic regression of others on the features and folds of `eznas ablation`:
 `python -m tests.studies.peers` makes runs/peers-nasbench201.
 
-Needs pyoperon, ffx and six beside eznas (an environment of their own is best: they are no dependency),
-and the features of 2,000 networks (`eznas records build nasbench201`). Every model is fitted to the
-first 500 networks of the other folds, all data sets together, as searches are there.
+Needs pyoperon, ffx and six beside eznas (an environment of their own is best: they are no
+dependency), and the features of 2,000 networks (`eznas records build nasbench201`). Every model is
+fitted to the first 500 networks of the other folds, all data sets together, as searches are there.
 """
 
 import time
@@ -22,6 +22,7 @@ from eznas.evaluation.evaluator import one_thread
 from eznas.formulas.candidates import candidate_features
 from eznas.metrics import component_folds
 from eznas.metrics.normal import normal_scores
+from eznas.predictors.feature_models import usable_scores
 from eznas.predictors.least_squares import score_columns
 from eznas.studies.by_folds import fold_figures, search_part_table
 from eznas.studies.records import networks_of
@@ -58,7 +59,7 @@ def ffx(x: Array, y: Array, seed: int) -> Fitted:
     not fitted to."""
     top = np.argsort(-np.abs(x.T @ y))[:FFX_FEATURES]
     names = [f"x{i}" for i in range(len(top))]
-    tested = np.arange(len(y)) % LABELS < LABELS // 5  # the same networks of every data set
+    tested = np.arange(len(y)) % LABELS < LABELS // 5  # mostly the same networks of each
     inner, outer = x[~tested][:, top], x[tested][:, top]
     models = import_module("ffx").run(inner, y[~tested], outer, y[tested], names)
     best = min(models, key=lambda model: model.test_nmse)
@@ -85,19 +86,25 @@ def main() -> None:
     with one_thread():
         table = search_part_table(sample, config, features, None, 1, NoCallback())
         columns = score_columns(features, table, tasks, len(places)).numpy()
-    x = columns.reshape(len(tasks), len(places), -1)
-    x = x[:, :, np.isfinite(x).all((0, 1))]
+    scored, usable = usable_scores(columns)
+    x = columns[:, usable].reshape(len(tasks), len(places), -1)
+    is_scored = scored.reshape(len(tasks), len(places))
     scores, rows = [], []
     for name, fit in MODELS.items():
-        of_model, nodes, start = np.empty((len(tasks), len(places))), [], time.monotonic()
+        of_model, nodes, start = np.full(is_scored.shape, -np.inf), [], time.monotonic()
         for fold in range(FOLDS):
-            fitted, ranked = np.flatnonzero(places != fold)[:LABELS], places == fold
-            means, deviations = x[:, fitted].mean(1, keepdims=True), x[:, fitted].std(1).mean(0)
+            labelled = np.isin(np.arange(len(places)), np.flatnonzero(places != fold)[:LABELS])
+            z, targets = [], []
+            for task, of_task, is_usable in zip(tasks, x, is_scored & labelled, strict=True):
+                z.append(of_task - of_task[is_usable].mean(0))
+                targets.append(normal_scores(task.accuracies[is_usable]))
+            deviations = np.concatenate(z)[(is_scored & labelled).ravel()].std(0)
             varies = deviations > 0
-            z = ((x - means)[:, :, varies] / deviations[varies]).clip(-FARTHEST, FARTHEST)
-            target = np.concatenate([normal_scores(task.accuracies[fitted]) for task in tasks])
-            predict, size = fit(z[:, fitted].reshape(len(target), -1), target, fold + 1)
-            of_model[:, ranked] = [predict(of_task[ranked]) for of_task in z]
+            z = [(zs[:, varies] / deviations[varies]).clip(-FARTHEST, FARTHEST) for zs in z]
+            fitted = np.concatenate(z)[(is_scored & labelled).ravel()]
+            predict, size = fit(fitted, np.concatenate(targets), fold + 1)
+            for number, ranked in enumerate(is_scored & (places == fold)):
+                of_model[number, ranked] = predict(z[number][ranked])
             nodes.append(size)
             print(name, "fold", fold, f"{time.monotonic() - start:.0f} s", flush=True)
         scores.append(of_model)
