@@ -5,6 +5,7 @@ import pytest
 
 from eznas.formulas.parser import parse
 from eznas.report.search_tables import ahead
+from eznas.studies.final import looks
 from tests.guide.evidence import (
     DATASETS,
     by_dataset,
@@ -14,6 +15,7 @@ from tests.guide.evidence import (
     rows_of,
     tables,
 )
+from tests.guide.pages import ROOT
 
 STUDY, ALL = "nasbench201-study", "nasbench201-all"
 SEARCHES = "search-nasbench201"
@@ -110,6 +112,25 @@ def test_five_seeds():
     assert mean["tau"] == " / ".join(f"{value:.3f}" for value in np.mean(taus, 0))
     spread = np.std(taus, 0, ddof=1)
     assert deviation["tau"] == " / ".join(f"{value:.3f}".lstrip("0") for value in spread)
+
+
+def test_five_seeds_on_untouched_networks():
+    shown = tables("evidence-runs", "Five seeds on NAS-Bench-201")[1]
+    look = looks(ROOT / "runs" / "LOOKS.jsonl")[2]
+    greedy = "quick-seed-1-greedy"
+    assert (look["networks"], look["against"], look["before"]) == (2000, greedy, 1)
+    rows = {(row["proxy"], row["dataset"]): row for row in look["rows"]}
+    minus = {(row["against"], row["dataset"]): row for row in look["difference"]}
+    assert [row["formula"] for row in shown] == [*dict.fromkeys(p for p, _ in minus), "greedy"]
+    columns = {"tau": ("tau",), "partial rho": ("partial_rho",)}
+    columns["rho of the top tenth"] = ("top10_rho",)
+    for row in shown:
+        proxy = greedy if row["formula"] == "greedy" else row["formula"]
+        assert not list(differences([{"proxy": proxy} | row], rows, columns))
+        if proxy != greedy:  # the look has greedy minus the formula
+            of_mean = {key: -minus[proxy, "mean"][key] for key in ("tau", "high", "low")}
+            cell = row["mean minus greedy"]
+            assert not difference(cell, of_mean, ("tau", "high", "low"))
 
 
 def test_one_formula_for_four_spaces():
