@@ -228,7 +228,7 @@ class _Recorder:
         """The result, written into the folder with all that is made of it."""
         tested = result.recommended if self.setup.has_too_few else CHAMPION
         self._write_proxy(files.CHAMPION, result.champion, result.formula, tested, result)
-        Path(self.folder.path, files.GREEDY).unlink(missing_ok=True)  # of an earlier end
+        self.folder.remove(files.GREEDY)  # of an earlier end
         if formula := result.greedy:
             self._write_proxy(files.GREEDY, f"{result.run}-greedy", formula, "greedy", result)
         self.folder.write(RESULT, asdict(result))

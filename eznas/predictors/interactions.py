@@ -3,7 +3,7 @@ or the larger of two, and hinges."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,13 +14,29 @@ from eznas.formulas.interactions import Spread
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # at which a feature has hinges
 
 
+class Built(Sequence[Expression]):
+    """Expressions that are built where they are asked for: of thousands few are chosen."""
+
+    def __init__(self, count: int, build: Callable[[int], Expression]) -> None:
+        self._count, self._build = count, build
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        """The expression at an index from 0; no slices, and none from the end."""
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._build(index)
+
+
 class Columns(NamedTuple):
     """Interactions as columns: their `values` [rows, columns], computed from standardised features,
     and the `expressions` that are equal to offset + unit * value; `units` and `offsets`: [columns].
     """
 
     values: Tensor
-    expressions: list[Expression]
+    expressions: Sequence[Expression]
     units: Tensor
     offsets: Tensor
 
@@ -34,11 +50,11 @@ def products(standardised: Tensor, spreads: Sequence[Spread[Expression]]) -> Col
     squares."""
     first, second = torch.triu_indices(len(spreads), len(spreads))
     centred = [call("sub", spread.feature, _at(spread, 0.0)) for spread in spreads]
-    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
     _, deviations = _moments(spreads)
     return Columns(
         standardised[:, first] * standardised[:, second],
-        [call("mul", centred[i], centred[j]) for i, j in pairs],
+        Built(len(pairs), lambda k: call("mul", *(centred[i] for i in pairs[k]))),
         deviations[first] * deviations[second],
         torch.zeros(len(first), dtype=standardised.dtype),
     )
@@ -48,12 +64,17 @@ def extremes(standardised: Tensor, spreads: Sequence[Spread[Expression]]) -> Col
     """The smaller and the larger of two of the standardised features [rows, features]."""
     first, second = torch.triu_indices(len(spreads), len(spreads), offset=1)
     pairs = list(zip(first.tolist(), second.tolist(), strict=True))
-    operands = [(spreads[i].feature, _like(spreads[i], spreads[j])) for i, j in pairs]
+    count = len(pairs)
+
+    def build(number: int) -> Expression:
+        one, other = (spreads[i] for i in pairs[number % count])
+        return call(("min", "max")[number // count], one.feature, _like(one, other))
+
     means, deviations = _moments(spreads)
     a, b = standardised[:, first], standardised[:, second]
     return Columns(
         torch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1),
-        [call(name, *both) for name in ("min", "max") for both in operands],
+        Built(2 * count, build),
         deviations[first].repeat(2),
         means[first].repeat(2),
     )

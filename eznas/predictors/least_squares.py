@@ -20,7 +20,7 @@ from eznas.formulas.expression import Expression, call, constant
 from eznas.formulas.interactions import Spread
 from eznas.formulas.parser import parse_any
 from eznas.metrics.normal import normal_scores
-from eznas.predictors.interactions import INTERACTIONS, Columns
+from eznas.predictors.interactions import INTERACTIONS, Built, Columns
 
 MAX_TERMS = 12
 YARDSTICK_TERMS = 30  # what a champion is compared with may have as many
@@ -45,7 +45,7 @@ class RegressionData:
     raw: Tensor
     y: Tensor
     task: Tensor
-    features: list[Expression]
+    features: Sequence[Expression]
     means: Tensor
     deviations: Tensor
 
@@ -82,8 +82,9 @@ def greedy_yardsticks(
     if data is None:
         return []
     formulas = _formulas(data, YARDSTICK_TERMS)
+    factors = _factors(data, FACTORS)
     for kind in INTERACTIONS:
-        formulas += _formulas(with_interactions(data, kind, FACTORS), YARDSTICK_TERMS)
+        formulas += _formulas(_joined(data, kind, factors), YARDSTICK_TERMS)
     return formulas
 
 
@@ -144,21 +145,28 @@ def score_columns(
 def _standardised(columns: Columns, y: Tensor, task: Tensor) -> RegressionData:
     """Columns centred within tasks and scaled, without those that hardly vary."""
     means = columns.values.mean(0)
+    shifted = columns.values - means
     # Divided by the largest before squaring: some features reach 1e43.
-    largest = (columns.values - means).abs().amax(0)
+    largest = shifted.abs().amax(0)
     scale = torch.where(largest > 0, largest, 1.0)
-    centred = _centred((columns.values - means) / scale, task)
+    centred = _centred(shifted / scale, task)
     deviation = centred.square().mean(0).sqrt()
     varies = (largest > 1e-9 * means.abs()) & (deviation > 1e-6)
+    kept, expressions = varies.nonzero()[:, 0].tolist(), columns.expressions
     return RegressionData(
-        x=(centred / deviation)[:, varies],
-        raw=((columns.values - means) / (deviation * scale))[:, varies],
+        x=_columns(centred.div_(deviation), varies),
+        raw=_columns(shifted.div_(deviation * scale), varies),
         y=y,
         task=task,
-        features=[columns.expressions[i] for i in varies.nonzero()[:, 0].tolist()],
+        features=Built(len(kept), lambda i: expressions[kept[i]]),
         means=(columns.offsets + columns.units * means)[varies],
         deviations=(columns.units * (deviation * scale))[varies],
     )
+
+
+def _columns(values: Tensor, kept: Tensor) -> Tensor:
+    """The columns of values [rows, columns] that are kept, bool [columns]."""
+    return values if kept.all() else values[:, kept]
 
 
 def forward_selection(x: Tensor, y: Tensor, max_terms: int) -> list[int]:
@@ -193,18 +201,23 @@ def forward_selection(x: Tensor, y: Tensor, max_terms: int) -> list[int]:
 def with_interactions(data: RegressionData, interactions: str, factors: int) -> RegressionData:
     """The data with further columns: interactions (one of `INTERACTIONS`) of so many factors, the
     features that are selected first and those that correlate best."""
-    columns = _factors(data, factors)
+    return _joined(data, interactions, _factors(data, factors))
+
+
+def _joined(data: RegressionData, interactions: str, factors: Sequence[int]) -> RegressionData:
+    """The data with the interactions of some of its columns."""
     spreads = [
-        Spread(data.features[i], float(data.means[i]), float(data.deviations[i])) for i in columns
+        Spread(data.features[i], float(data.means[i]), float(data.deviations[i])) for i in factors
     ]
-    further = INTERACTIONS[interactions](data.raw[:, columns], spreads)
+    further = INTERACTIONS[interactions](data.raw[:, list(factors)], spreads)
     added = _standardised(further, data.y, data.task)
+    count, own, others = len(data.features), data.features, added.features
     return RegressionData(
         x=torch.cat([data.x, added.x], 1),
         raw=torch.cat([data.raw, added.raw], 1),
         y=data.y,
         task=data.task,
-        features=data.features + added.features,
+        features=Built(count + len(others), lambda i: own[i] if i < count else others[i - count]),
         means=torch.cat([data.means, added.means]),
         deviations=torch.cat([data.deviations, added.deviations]),
     )

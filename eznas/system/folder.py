@@ -81,6 +81,10 @@ class RunFolder:
         `InputError` if it cannot be written."""
         write_whole(self.path / name, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
     def read(self, name: str, form: Any = Any) -> Any:
         """The content of a JSON file as a type that pydantic can check, by default any;
         `InputError` names a file that is missing, damaged or of another form."""

@@ -52,7 +52,7 @@ def finished(folder):
 
 def test_evolve_answers(finished):
     keys = ["run", "champion", "formula", "seconds", "evaluations", "stopped"]
-    assert list(finished) == [*keys, "held_out", "difference", "recommended", "untested"]
+    assert list(finished) == [*keys, "held_out", "difference", "recommended", "untested", "greedy"]
     assert finished["untested"] is False
     assert finished["stopped"] == ""
     assert finished["run"] == "tiny"
