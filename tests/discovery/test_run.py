@@ -1,6 +1,7 @@
 """Whole runs on real networks, as small as they come: they repeat, and they end as they should."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -21,6 +22,8 @@ from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
 from tests.benchmarks.made_up import store_macro
 from tests.discovery.tiny_run import TINY, Interrupts, comparable, journal, read_json, tiny
+
+pytestmark = pytest.mark.usefixtures("measured_before")
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,7 @@ def test_patience_ends_a_search(home):
 
 def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     """In the search and in its test; the rest goes on."""
+    shutil.rmtree(home / "data")
     [benchmark], _ = load_tasks(TINY["tasks"])
     sample, tested = search_networks(benchmark, 24), held_out(benchmark, 16)
     failing = {sample.architectures[3], tested.architectures[5]}
@@ -102,6 +106,7 @@ def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
 
 
 def test_a_run_that_is_out_of_time_is_tested(home):
+    shutil.rmtree(home / "data")  # so that measuring is a phase
     calls = []
 
     class Records(NoCallback):

@@ -74,6 +74,7 @@ def test_an_interrupt_is_raised(home, files):
     assert random_states() == states
 
 
+@pytest.mark.usefixtures("measured_before")
 def test_a_saved_run_installs_no_handler_either(home):
     """That is for the command line alone to do."""
     handlers = [signal.getsignal(number) for number in SIGNALS]
