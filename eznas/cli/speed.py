@@ -49,10 +49,8 @@ def speed(
     content: dict[str, Any]
     with live_progress() as progress:
         if search is not None:
-            content, show = (
-                {"search_speed": search_speed(search, watcher=progress)},
-                tables.search_speed_table,
-            )
+            content = {"search_speed": search_speed(search, watcher=progress)}
+            show = tables.search_speed_table
         elif scores is not None:
             names = () if scores == "all" else separated(scores)
             rows = scoring_times(names, watcher=progress, **without_unset(measurement))

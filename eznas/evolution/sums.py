@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +102,6 @@ class Sums:
         self._root = share.sqrt()
         self.y = self._root * torch.from_numpy(np.concatenate(targets)[order])
         bounds = np.searchsorted(part[order], np.arange(FOLDS * len(tasks) + 1)).tolist()
-        self._folds = [slice(a, b) for a, b in pairwise(bounds[:: len(tasks)])]
         self._products = Products(bounds, FOLDS, torch.stack([self.y, self._root]))
         self._space = torch.from_numpy(space_of)
         self._joined = nn.functional.one_hot(self._space, len(spaces)).double()  # [tasks, spaces]

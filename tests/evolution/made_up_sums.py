@@ -7,7 +7,7 @@ import numpy as np
 from eznas.benchmarks import Task
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.feature_values import FeatureValues
-from eznas.evolution.sums import Sums
+from eznas.evolution.sums import FOLDS, Sums
 from eznas.formulas.parser import parse
 
 COUNT, CONTEXTS = 90, 2
@@ -71,3 +71,9 @@ def sums(
     """Fits to the made-up tasks, which are of these spaces."""
     in_spaces = [replace(t, space=s) for t, s in zip(tasks(of), spaces, strict=True)]
     return Sums(table or filled(), in_spaces, components, networks, candidates, alike)
+
+
+def rows_of_folds(fits):
+    """The rows of each fold, as fits use them."""
+    places = fits._products._places.view(FOLDS, -1)
+    return [of_fold[of_fold < len(fits.y)] for of_fold in places]

@@ -29,6 +29,7 @@ from tests.evolution.made_up_sums import (
     C,
     D,
     filled,
+    rows_of_folds,
     sums,
     tasks,
 )
@@ -157,7 +158,8 @@ def test_rows_of_a_fold_are_of_other_components_than_the_rest():
     for number, task in enumerate(tasks()):
         for network in range(COUNT):
             component[number, task.context * COUNT + network] = COMPONENTS[number][network]
-    assert sum(s.stop - s.start for s in fits._folds) == len(fits.y) == 3 * COUNT
+    folds = rows_of_folds(fits)
+    assert sorted(torch.cat(folds).tolist()) == list(range(len(fits.y))) == list(range(3 * COUNT))
     for number in range(3):
         by_fold = [
             {
@@ -165,7 +167,7 @@ def test_rows_of_a_fold_are_of_other_components_than_the_rest():
                 for i, t in zip(fits._index[s].tolist(), fits._task[s].tolist(), strict=True)
                 if t == number
             }
-            for s in fits._folds
+            for s in folds
         ]
         assert sum(map(len, by_fold)) == len(set.union(*by_fold)) == len(set(COMPONENTS[number]))
 

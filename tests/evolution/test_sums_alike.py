@@ -24,6 +24,7 @@ from tests.evolution.made_up_sums import (
     A,
     B,
     filled,
+    rows_of_folds,
     sums,
     tasks,
 )
@@ -75,7 +76,7 @@ def test_folds_keep_components_whole_in_every_space():
     fits = sums(spaces=SPACES, alike=True)
     for task in range(3):
         folds = component_folds(COMPONENTS[task], 5)
-        for number, fold in enumerate(fits._folds):
+        for number, fold in enumerate(rows_of_folds(fits)):
             networks = fits._index[fold][fits._task[fold] == task] % COUNT
             assert set(networks.tolist()) == set(np.flatnonzero(folds == number).tolist())
 
