@@ -2,10 +2,13 @@
 which examples of properties are drawn."""
 
 import contextlib
+import os
+import pickle
 import signal
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
 import eznas.discovery.records
@@ -28,8 +31,10 @@ def one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_stored(tmp_path_factory):
-    """Feature stores begin empty, unlike a user's: tests see what is measured."""
+    """The data folder is empty, and so are feature stores: tests see what is measured, and neither
+    read nor change what a user has."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EZNAS_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setattr(eznas.discovery.records, "PACKAGED", tmp_path_factory.mktemp("no-store"))
         yield
 
@@ -42,11 +47,28 @@ def interruptible():
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """A tiny run that went to its end undisturbed, for tests that only read it."""
-    home = tmp_path_factory.mktemp("finished")
-    with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EZNAS_DATA", str(home / "data"))
-        return FinishedRun(home, evolve(tiny(), name="undisturbed"))
+    """A tiny run that went to its end undisturbed, for tests that only read it; processes that
+    share the tests share it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    home, result = root / "finished", root / "finished" / "result.pickle"
+    with FileLock(root / "finished.lock"):
+        if not result.exists():
+            home.mkdir()
+            with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
+                patch.setenv("EZNAS_DATA", str(home / "data"))
+                result.write_bytes(pickle.dumps(evolve(tiny(), name="undisturbed")))
+    return FinishedRun(home, pickle.loads(result.read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def tiny_networks_ship(finished_run):
+    """Feature stores begin with what tiny runs measure, in all tests of a module from here on: what
+    a run makes of it is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eznas.discovery.records, "PACKAGED", finished_run.home / "data" / "features")
+        yield
 
 
 @pytest.fixture

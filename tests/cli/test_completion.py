@@ -6,32 +6,40 @@ import sys
 
 import pytest
 
+from tests.cli.calls import call
+
+COMPLETE = {"_EZNAS_COMPLETE": "complete_bash"}
+
+
+def typed(text: str) -> dict[str, str]:
+    """What the shell says of a line whose last word is to be completed."""
+    return COMPLETE | {"COMP_WORDS": text, "COMP_CWORD": str(len(text.split()) - 1)}
+
 
 @pytest.mark.parametrize(
-    ("typed", "expected"),
+    ("text", "expected"),
     [
-        ("eznas sco", {"score"}),
         ("eznas score default", {"default", "default_nasbench201"}),
         ("eznas correlate naswot default_", {"default_nasbench201"}),
         ("eznas watch fi", {"first"}),
         ("eznas explain fi", {"first", "fisher"}),
     ],
 )
-def test_a_word_is_completed(typed, expected, tmp_path):
+def test_a_word_is_completed(text, expected, tmp_path, monkeypatch):
     run = tmp_path / "runs/first"
     run.mkdir(parents=True)
     (run / "config.json").write_text("{}")
-    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    monkeypatch.chdir(tmp_path)
+    for name, value in typed(text).items():
+        monkeypatch.setenv(name, value)
+    assert set(call().out.split()) == expected
+
+
+def test_a_command_is_completed_in_a_process_of_its_own():
     completed = subprocess.run(
         [sys.executable, "-m", "eznas"],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            **words,
-            "_EZNAS_COMPLETE": "complete_bash",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        },
+        env=os.environ | typed("eznas sco"),
     )
-    assert set(completed.stdout.split()) == expected
+    assert completed.stdout.split() == ["score"]

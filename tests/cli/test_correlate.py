@@ -150,7 +150,7 @@ def test_a_difference_is_shown():
 
 
 def test_correlate_among_equals():
-    sample = ("--networks", "40", *BATCH, "--workers", "1", "--dataset", SMALL)
+    sample = ("--networks", "16", *BATCH, "--workers", "1", "--dataset", SMALL)
     rows = answer("correlate", "naswot", *sample, "--within", "depth")["rows"]
     assert [r["proxy"] for r in rows] == ["naswot", "depth"]
     assert list(rows[0]) == [*ROW, "within_tau", "within_tau_low", "within_tau_high"]

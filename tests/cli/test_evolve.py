@@ -23,6 +23,8 @@ from tests.cli.calls import (
 )
 from tests.discovery.made_up_run import report
 
+pytestmark = pytest.mark.usefixtures("tiny_networks_ship")
+
 # One data set of small images and two statistics: seconds instead of a minute.
 TINY = {
     "tasks": '["nasbench201/ImageNet16-120"]',
@@ -43,7 +45,7 @@ EVOLVE = ("evolve", "--workers", "1", *(p for k, v in TINY.items() for p in ("--
 
 
 @pytest.fixture(scope="module")
-def finished(folder):
+def finished(folder, tiny_networks_ship):
     """What a small run answered."""
     result = answer(*EVOLVE, "--name", "tiny")
     yield result

@@ -69,7 +69,7 @@ def test_it_exports_to_an_equal_file(finished, tmp_path):
     assert load(file) == load(name)
 
 
-@pytest.mark.usefixtures("measured_before")
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_an_interrupted_run_has_one_without_evidence(home):
     result = evolve(tiny(generations=1), name="cut", watcher=Interrupts(after=0))
     content = read_json(home, "cut", files.CHAMPION)

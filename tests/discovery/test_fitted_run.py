@@ -25,6 +25,7 @@ def test_the_preset_is_a_configuration_that_says_itself():
         read(settings={"price": -1.0})
 
 
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_a_run_cut_off_after_every_generation_comes_to_the_same_end(home):
     config = tiny(**FITTED)
     result = evolve(config, name="undisturbed")

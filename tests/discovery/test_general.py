@@ -16,7 +16,7 @@ ANYWHERE = {
     "fit": True,
     "alike": True,
     "anywhere": True,
-    "statistics": ("layer_params", "noise_conv_output_gram", "data_relu_agreement", "params"),
+    "statistics": ("layer_params", "data_relu_agreement", "params"),
     "seed_formulas": ("live_params",),
     "generations": 1,
     "champion_networks": 0,
@@ -54,6 +54,7 @@ def test_what_is_not_known_to_be_defined_anywhere_is_refused(settings, message):
     assert seeds_of(tiny(**(ANYWHERE | allowed)).evolution)
 
 
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_a_run_has_these_features_alone_and_resumes(home, monkeypatch):
     monkeypatch.setattr(randomised_trees, "FEWER_TREES", 10)
     config = tiny(**ANYWHERE)
@@ -72,6 +73,7 @@ def test_a_run_has_these_features_alone_and_resumes(home, monkeypatch):
     assert comparable(home, "cut") == comparable(home, "undisturbed")
 
 
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_a_boosted_run_begins_with_an_anchor_and_clamped_features(home):
     settings = {"boost": True, "fit": False, "generations": 0, "max_nodes": 60, "tuned": 0}
     evolve(tiny(**(ANYWHERE | settings)), name="boosted")

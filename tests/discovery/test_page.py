@@ -70,7 +70,7 @@ def test_changed_lists_are_said_by_their_changes():
     assert command_of(read(settings=changed)) == f"{command} --seed-formula 'log(params)'"
 
 
-@pytest.mark.usefixtures("measured_before")
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_a_run_ends_with_a_page(home):
     result = evolve(tiny(generations=1), name="mine", watcher=Interrupts(after=0))
     page = home / "runs" / "mine" / "README.md"

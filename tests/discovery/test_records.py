@@ -1,6 +1,7 @@
 """Feature stores of runs: they save measuring and change no result."""
 
 import json
+import shutil
 from functools import partial
 
 import pytest
@@ -18,7 +19,7 @@ from eznas.evaluation.stored_workers import Measuring, StoredWorkers, started
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.parser import parse
 from eznas.studies.records import build_records
-from tests.discovery.tiny_run import TINY, comparable, tiny
+from tests.discovery.tiny_run import FEW, TINY, comparable, tiny
 
 
 class Phases(NoCallback):
@@ -46,39 +47,40 @@ def heard():
     return Phases()
 
 
-def test_a_run_is_the_same_to_the_bit_with_a_full_store_an_empty_one_and_none(home, heard):
-    small = {"population": 8, "offspring": 8, "networks": 8, "evidence.networks": 8}
-    config = tiny(generations=1, **small)
+def test_a_run_is_the_same_to_the_bit_with_a_full_store_an_empty_one_and_none(
+    home, heard, finished_run
+):
+    config = tiny()
     evolve(config, name="none", records="none")
-    evolve(config, name="empty", records="stores")
+    shutil.copytree(finished_run.home / "data" / "features", "stores")  # empty when that run began
     store = FeatureStore(home / "stores" / "nasbench201", "nasbench201")
     [key] = {context.measurement.key for context in prepare(config, 1, None).contexts}
-    assert len(store.networks(key)) == 16 + 8  # searched on, and tested
+    assert len(store.networks(key)) == 24 + 16  # searched on, and tested
     before = (store.path / "features.gz").read_bytes()
     store.claim([])  # by another process, as it were: what is full needs no claim
     evolve(config, name="full", records="stores", watcher=heard)
     store.close()
-    assert comparable(home, "none") == comparable(home, "empty") == comparable(home, "full")
+    before_it = comparable(finished_run.home, "undisturbed")
+    assert comparable(home, "none") == before_it == comparable(home, "full")
     assert (store.path / "features.gz").read_bytes() == before
     assert not [text for text in heard.heard if "another process" in str(text)]
 
 
 def test_a_run_without_a_test_stores_only_what_it_searched_on(home):
-    small = {"population": 8, "offspring": 8, "networks": 8, "evidence.networks": 0}
-    config = tiny(generations=0, **small)
+    config = tiny(generations=0, **FEW | {"evidence.networks": 0})
     evolve(config, name="untested", records="stores")
     store = FeatureStore(home / "stores" / "nasbench201", "nasbench201")
     [context] = prepare(config, 1, None).contexts
     assert store.networks(context.measurement.key) == sorted(context.architectures)
 
 
-def test_another_seed_finds_its_networks_in_the_store(home, heard, forbid_measuring):
+@pytest.mark.usefixtures("home", "tiny_networks_ship")
+def test_another_seed_finds_its_networks_in_the_store(forbid_measuring):
     trees = {"population": 8, "generations": 0, "greedy_terms": 3, "seed_formulas": ("params",)}
-    setup = prepare(tiny(**trees), 1, None, records="stores")
-    other = prepare(tiny(**trees | {"seed": 2}), 1, None, records="stores")
-    filled = _filled(setup)
+    setups = [prepare(tiny(**trees, seed=seed), 1, None, records=None) for seed in (1, 2)]
     forbid_measuring()
-    assert _filled(other) == filled
+    first, second = map(_filled, setups)
+    assert first == second
 
 
 def _filled(setup):
@@ -95,7 +97,7 @@ def _filled(setup):
     try:
         table = search_table(setup, team)
         features = candidate_features(setup.config.evolution.statistics)
-        table.fill([*features, *setup.seeds], 24)
+        table.fill([*features, *setup.seeds], setup.config.evolution.networks)
     finally:
         team.close()
     return table.filled()
@@ -123,8 +125,9 @@ def test_contexts_of_one_space_share_its_store(tmp_path):
 
 
 @pytest.fixture
-def shipped(home, monkeypatch):
+def shipped(home, monkeypatch, finished_run):
     """The values of a run that ship, as the command that makes them leaves them: of no build."""
+    shutil.copytree(finished_run.home / "data" / "features", "shipped")
     evolve(SHORT, name="measured", records="shipped")
     folder = home / "shipped" / "nasbench201"
     described = json.loads((folder / "measurement.json").read_text())

@@ -1,7 +1,6 @@
 """Whole runs on real networks, as small as they come: they repeat, and they end as they should."""
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -21,9 +20,9 @@ from eznas.evolution.constants import with_constants
 from eznas.formulas.parser import parse
 from eznas.proxies.loading import load
 from tests.benchmarks.made_up import store_macro
-from tests.discovery.tiny_run import TINY, Interrupts, comparable, journal, read_json, tiny
+from tests.discovery.tiny_run import FEW, TINY, Interrupts, comparable, journal, read_json, tiny
 
-pytestmark = pytest.mark.usefixtures("measured_before")
+pytestmark = pytest.mark.usefixtures("tiny_networks_ship")
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +77,8 @@ def test_patience_ends_a_search(home):
 
 def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
     """In the search and in its test; the rest goes on."""
-    shutil.rmtree(home / "data")
     [benchmark], _ = load_tasks(TINY["tasks"])
-    sample, tested = search_networks(benchmark, 24), held_out(benchmark, 16)
+    sample, tested = search_networks(benchmark, 8), held_out(benchmark, 8)
     failing = {sample.architectures[3], tested.architectures[5]}
     measured_network = measuring._measured_network
 
@@ -90,23 +88,22 @@ def test_networks_that_fail_are_left_out_and_counted(home, monkeypatch):
         return measured_network(context, architecture, rows)
 
     monkeypatch.setattr(measuring, "_measured_network", measured_unless_failing)
-    result = evolve(tiny())
+    result = evolve(tiny(**FEW), records="none")
     lines = journal(home, result.run)
     assert [line["failed"] for line in lines] == [{"forward": 1}] * 3
     assert all(line["best"]["fitness"] > 0 for line in lines)
     for row in result.held_out:
         reasons = {"the network could not be run": [tested.architectures[5]]}
         assert row["undefined"] == {"networks": 1, "reasons": reasons}
-        assert row["networks"] == 16
+        assert row["networks"] == 8
         assert row["tau"] is not None
         assert row["proxy"] != "naswot" or row["partial_rho"] is not None
     assert all(row["tau"] is not None for row in result.difference)
     page = (home / "runs" / result.run / "README.md").read_text()
-    assert "undefined on 1 of 16 networks, figures are over the others: the network could" in page
+    assert "undefined on 1 of 8 networks, figures are over the others: the network could" in page
 
 
 def test_a_run_that_is_out_of_time_is_tested(home):
-    shutil.rmtree(home / "data")  # so that measuring is a phase
     calls = []
 
     class Records(NoCallback):
@@ -117,11 +114,12 @@ def test_a_run_that_is_out_of_time_is_tested(home):
             calls.append(report.generation)
             assert left <= 0 < seconds
 
-    result = evolve(tiny(seed=2), seconds=0.0, watcher=Records(), name="short")
+    config = tiny(seed=2, **FEW)
+    result = evolve(config, seconds=0.0, watcher=Records(), name="short", records="none")
     assert calls == [
-        ("measuring 24 networks to search on", 24),
+        ("measuring 8 networks to search on", 8),
         0,
-        ("testing on 16 networks of nasbench201", 16),
+        ("testing on 8 networks of nasbench201", 8),
     ]
     assert result.run == "short"
     assert result.evaluations >= 16
@@ -130,9 +128,9 @@ def test_a_run_that_is_out_of_time_is_tested(home):
     assert {"live_params", "flops"} <= without  # which it holds fixed
     assert not without & {"champion", "hybrid", "naswot"}
     proxies = {"champion", "greedy", *BASELINES}
-    assert rows == {(proxy, 16, "ImageNet16-120") for proxy in proxies}
+    assert rows == {(proxy, 8, "ImageNet16-120") for proxy in proxies}
     assert {row["against"] for row in result.difference} == proxies - {"champion"}
-    assert Config(**read_json(home, "short", "config.json")) == short_where_few(tiny(seed=2), 24)
+    assert Config(**read_json(home, "short", "config.json")) == short_where_few(config, 8)
     environment = read_json(home, "short", "environment.json")
     assert len(environment["fingerprint"]) == len(environment["measurement"]) == 1
 
@@ -161,7 +159,7 @@ def test_bad_input_leaves_no_folder(home, change, message, save):
 def test_tasks_of_two_spaces(home):
     store_macro()
     tasks = ("nasbench201/ImageNet16-120", "nasbench-macro")
-    result = evolve(tiny(tasks=tasks, selection="lexicase", generations=1))
+    result = evolve(tiny(tasks=tasks, selection="lexicase", generations=1, **FEW))
     assert result.run == "2-spaces-seed1-1"
     datasets = ["nasbench201/ImageNet16-120", "nasbench-macro/cifar10"]
     assert list(dict.fromkeys(row["dataset"] for row in result.held_out)) == datasets
@@ -205,8 +203,7 @@ def test_a_run_without_a_test_looks_at_no_held_out_network(home, finished_run, m
     assert "##" not in page
     with pytest.raises(InputError, match="run bare: finished after generation 2"):
         resume("bare")
-    assert evolve(config, save=False).untested is True
-    assert len(front("bare", networks=20).rows) > 0
+    assert len(front("bare", networks=8).rows) > 0
 
 
 def test_a_name_that_exists_costs_nothing(home):

@@ -13,7 +13,6 @@ from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.run import evolve
 from tests.discovery.tiny_run import Interrupts, tiny
 
-CONFIG = tiny(generations=1)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -42,25 +41,21 @@ def random_states():
     return random.getstate(), (name, keys.tolist(), *rest), torch.get_rng_state().tolist()
 
 
-@pytest.mark.usefixtures("home")
-def test_it_finds_what_a_saved_run_finds(finished_run):
-    saved, unsaved = finished_run.result, evolve(tiny(), save=False)
-    assert (unsaved.run, unsaved.champion) == ("", "champion")
-    for name in ("formula", "evaluations", "stopped", "held_out", "difference"):
-        assert getattr(unsaved, name) == getattr(saved, name)
-    assert unsaved.held_out
-
-
-def test_it_leaves_no_file_no_handler_and_no_random_draw(home, files):
+def test_it_finds_what_a_saved_run_finds_and_leaves_nothing(home, files, finished_run):
+    """No file, no handler and no random draw."""
     random.seed(1)
     torch.manual_seed(1)
     states = random_states()
     handlers = [signal.getsignal(number) for number in SIGNALS]
     observer = ObservesHandlers()
-    evolve(CONFIG, save=False, watcher=observer)
+    saved, unsaved = finished_run.result, evolve(tiny(), save=False, watcher=observer)
+    assert (unsaved.run, unsaved.champion) == ("", "champion")
+    for name in ("formula", "evaluations", "stopped", "held_out", "difference"):
+        assert getattr(unsaved, name) == getattr(saved, name)
+    assert unsaved.held_out
     assert files() == []
     assert not (home / "runs").exists()
-    assert observer.handlers == [handlers] * 2
+    assert observer.handlers == [handlers] * 3
     assert [signal.getsignal(number) for number in SIGNALS] == handlers
     assert random_states() == states
 
@@ -69,12 +64,12 @@ def test_an_interrupt_is_raised(home, files):
     random.seed(1)
     states = random_states()
     with pytest.raises(KeyboardInterrupt):
-        evolve(CONFIG, save=False, watcher=Interrupts(after=0))
+        evolve(tiny(), save=False, watcher=Interrupts(after=0))
     assert files() == []
     assert random_states() == states
 
 
-@pytest.mark.usefixtures("measured_before")
+@pytest.mark.usefixtures("tiny_networks_ship")
 def test_a_saved_run_installs_no_handler_either(home):
     """That is for the command line alone to do."""
     handlers = [signal.getsignal(number) for number in SIGNALS]

@@ -23,6 +23,8 @@ TINY = {
     "raw_batch": 2,
     "sketch_batch": 4,
 }
+# For runs that have to measure: as few networks as a run can have.
+FEW = {"networks": 8, "champion_networks": 0, "evidence.networks": 8}
 LOGS_AND_ARCHIVE = ("journal.jsonl", "archive.json")
 
 

@@ -1,6 +1,7 @@
 """`write_report`: what it reads of a run, what it measures, where it writes."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -39,7 +40,16 @@ def test_it_is_written_into_the_folder_of_the_run(run, forbid_measuring):
     assert 'id="parts"' not in page
 
 
-@pytest.mark.parametrize("name", run_names(COMMITTED))
+ALIKE = re.compile("quick-[2-9]|.*-seed-[2-9]|.*-without-.*")  # in form, others are
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * bool(ALIKE.fullmatch(name)))
+        for name in run_names(COMMITTED)
+    ],
+)
 def test_committed_runs_of_older_versions_have_reports(name, folder):
     written = write_report(str(COMMITTED / name), "report.html", networks=0)
     assert (written.run, written.file) == (name, "report.html")
