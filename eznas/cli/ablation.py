@@ -11,6 +11,7 @@ from eznas.cli.progress import live_progress
 from eznas.cli.records import Folder, PartNetworks
 from eznas.cli.studies import Save, deliver, target_of
 from eznas.discovery.config import PRESETS, setting
+from eznas.errors import InputError
 from eznas.report import tables
 from eznas.studies.ablation import SEEDS
 
@@ -26,6 +27,10 @@ def ablation(
             show_default="eight parts of the search, one left out or other at a time",
         ),
     ] = None,
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="The search as it is and greedy least squares, no others."),
+    ] = False,
     space: SpaceName = "nasbench201",
     preset: Annotated[
         str | None,
@@ -49,11 +54,13 @@ def ablation(
     """Test what parts of the search are worth: searches with other settings and about as many
     formulas, by folds of the search part. Takes a minute or two for each search, of 45 by
     default."""
+    if alone and variants:
+        raise InputError(f"--alone: not with settings of others, got {variants[0]!r}")
     target = target_of(save, "ablation")
     chosen = {text: dict(map(setting, text.split())) for text in variants or ()}
     with live_progress() as progress:
         rows = eznas.ablation(
-            chosen or None,
+            chosen if chosen or alone else None,
             space=space,
             preset=preset,
             settings=dict(map(setting, settings or ())),

@@ -115,12 +115,12 @@ def ablation(
     """What searches with other settings find: rows, of which the first is the search as it is.
 
     `variants`: name -> settings (SECTION.KEY, or KEY as in a configuration) that differ from those
-    of `preset` and `settings` (None: `VARIANTS`). All evaluate about as many formulas, but for
-    those that set their generations. The first `networks` of the search part of a space (None: as
-    `build_records`) are divided into as many folds of whole components as there are `seeds`; seed s
-    searches without fold s, and its champion ranks that. Where the other folds have fewer networks
-    than a search asks for, it has all. What is not stored of their features is measured. `workers`
-    searches run at once. `records`: see `eznas.discovery.records`.
+    of `preset` and `settings` (None: `VARIANTS`; empty: no others). All evaluate about as many
+    formulas, but for those that set their generations. The first `networks` of the search part of a
+    space (None: as `build_records`) are divided into as many folds of whole components as there are
+    `seeds`; seed s searches without fold s, and its champion ranks that. Where the other folds have
+    fewer networks than a search asks for, it has all. What is not stored of their features is
+    measured. `workers` searches run at once. `records`: see `eznas.discovery.records`.
 
     A row has the keys space, accuracy (its kind), networks, folds, variant, settings (those that
     differ), labels (networks that a search sees), nodes, evaluations and seconds (means over

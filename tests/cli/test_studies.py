@@ -171,12 +171,15 @@ def test_ablation_passes_settings_on_shows_and_saves(monkeypatch):
     assert "1, 0 of 2" in shown
     assert call("ablation").code == 0
     assert calls[-1][0] == (None,)
+    assert call("ablation", "--alone").code == 0
+    assert calls[-1][0] == ({},)
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["crossover"], ["crossover", "key=value"]),
+        (["crossover=0.8", "--alone"], ["--alone", "crossover=0.8"]),
         (["statistics=nosuch"], ["nosuch"]),
         (["--set", "statistics=nosuch"], ["nosuch"]),
         (["--preset", "paper"], ["new_features"]),
