@@ -44,6 +44,8 @@ def speed(
     """Measure how fast formulas are evaluated, beside EZNAS's original way; takes minutes."""
     if scores is not None and search is not None:
         raise InputError("--scores and --search: expected one of them")
+    if search is not None and without_unset(measurement):
+        raise InputError("--device: not with --search, which measures this processor")
     asked = {"scoring": scores, "search": search}
     target = target_of(save, next((n for n, value in asked.items() if value is not None), "speed"))
     content: dict[str, Any]

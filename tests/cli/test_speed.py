@@ -33,3 +33,5 @@ def test_scores_and_search_are_not_measured_together(monkeypatch):
     monkeypatch.setattr(speed, "scoring_times", pytest.fail)
     text = complaint("speed", "--scores", "params", "--search", "40")
     assert "expected one of them" in text
+    monkeypatch.setattr(speed, "search_speed", pytest.fail)
+    assert "not with --search" in complaint("speed", "--search", "40", "--device", "cpu")
