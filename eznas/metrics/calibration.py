@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from eznas.errors import InputError
@@ -201,6 +200,7 @@ def _outcomes(accuracies: Floats, first: Integers, second: Integers) -> Floats:
 def _slopes(gaps: Floats, outcomes: Floats) -> Floats:
     """Slopes [segments], none below 0, of the logistic regression of outcomes [pairs] on gaps
     [segments, pairs]."""
+    from scipy.optimize import minimize  # slow to import
 
     def loss(slopes: Floats) -> tuple[float, Floats]:
         logits = slopes @ gaps
