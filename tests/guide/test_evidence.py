@@ -160,6 +160,28 @@ def test_three_seeds():
             assert not list(differences(minus, against, {heading: PAIRED["tau"]}))
 
 
+def test_what_parts_of_the_search_are_worth():
+    """Against the search as it is, and the seeds of it and of greedy one by one."""
+    parts, seeds = tables("evidence-runs", "What parts of the search are worth")[:2]
+    rows = content("ablation-nasbench201/parts.json")["variants"]
+    for shown, row in zip(parts, rows, strict=True):
+        assert shown["search"].startswith(row["variant"])
+        assert int(shown["nodes"]) == round(row["nodes"])
+        assert not difference(shown["tau"], row["mean"], range(3))
+        if row is not rows[0]:
+            assert not difference(shown["minus as it is"], row["minus"], range(3))
+            lost = sum(high < 0 for _, _, high in row["minus_by_fold"])
+            assert shown["lost"] == f"{lost} of {row['folds']}"
+    own, greedy = content("ablation-nasbench201/alone.json")["variants"]
+    for fold, shown in enumerate(seeds):
+        assert int(shown["seed"]) == fold + 1
+        assert not difference(shown["as it is"], own["by_fold"], [fold])
+        assert not difference(shown["greedy, best of all kinds"], greedy["by_fold"], [fold])
+        less, low, high = greedy["minus_by_fold"][fold]
+        assert not difference(shown["ahead by"], [-less, -high, -low], range(3))
+    assert len(seeds) == own["folds"]
+
+
 def columns_differ(row, rows, proxy, datasets):
     """Problems of a row that has a column for each data set: heading -> name."""
     problems = [difference(row[h], rows[proxy, d], interval("tau")) for h, d in datasets.items()]
