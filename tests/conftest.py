@@ -4,6 +4,7 @@ which examples of properties are drawn."""
 import contextlib
 import os
 import pickle
+import shutil
 import signal
 
 import pytest
@@ -31,8 +32,8 @@ def one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_stored(tmp_path_factory):
-    """The data folder is empty, and so are feature stores: tests see what is measured, and neither
-    read nor change what a user has."""
+    """The data folder begins empty, and no feature store ships: tests see what is measured, and
+    neither read nor change what a user has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EZNAS_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setattr(eznas.discovery.records, "PACKAGED", tmp_path_factory.mktemp("no-store"))
@@ -55,6 +56,7 @@ def finished_run(tmp_path_factory):
     home, result = root / "finished", root / "finished" / "result.pickle"
     with FileLock(root / "finished.lock"):
         if not result.exists():
+            shutil.rmtree(home, ignore_errors=True)  # of a run that failed in another process
             home.mkdir()
             with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
                 patch.setenv("EZNAS_DATA", str(home / "data"))
@@ -62,13 +64,10 @@ def finished_run(tmp_path_factory):
     return FinishedRun(home, pickle.loads(result.read_bytes()))
 
 
-@pytest.fixture(scope="module")
-def tiny_networks_ship(finished_run):
-    """Feature stores begin with what tiny runs measure, in all tests of a module from here on: what
-    a run makes of it is the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(eznas.discovery.records, "PACKAGED", finished_run.home / "data" / "features")
-        yield
+@pytest.fixture
+def tiny_networks_ship(finished_run, monkeypatch):
+    """Feature stores begin with what tiny runs measure: what a run makes of it is the same."""
+    monkeypatch.setattr(eznas.discovery.records, "PACKAGED", finished_run.stores)
 
 
 @pytest.fixture

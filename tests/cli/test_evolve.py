@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import eznas
+from eznas.discovery import records
 from eznas.discovery.setup import BASELINES
 from eznas.report.formulas import formula_lines
 from tests.cli.calls import (
@@ -45,9 +46,12 @@ EVOLVE = ("evolve", "--workers", "1", *(p for k, v in TINY.items() for p in ("--
 
 
 @pytest.fixture(scope="module")
-def finished(folder, tiny_networks_ship):
+def finished(folder, finished_run, tmp_path_factory):
     """What a small run answered."""
-    result = answer(*EVOLVE, "--name", "tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EZNAS_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.setattr(records, "PACKAGED", finished_run.stores)
+        result = answer(*EVOLVE, "--name", "tiny")
     yield result
     shutil.rmtree(folder / "runs")  # tests of bad input see whether one appears
 

@@ -52,7 +52,7 @@ def test_a_run_is_the_same_to_the_bit_with_a_full_store_an_empty_one_and_none(
 ):
     config = tiny()
     evolve(config, name="none", records="none")
-    shutil.copytree(finished_run.home / "data" / "features", "stores")  # empty when that run began
+    shutil.copytree(finished_run.stores, "stores")  # empty when that run began
     store = FeatureStore(home / "stores" / "nasbench201", "nasbench201")
     [key] = {context.measurement.key for context in prepare(config, 1, None).contexts}
     assert len(store.networks(key)) == 24 + 16  # searched on, and tested
@@ -84,13 +84,14 @@ def test_another_seed_finds_its_networks_in_the_store(forbid_measuring):
 
 
 def _filled(setup):
-    """The names of the features that a search looks at first, filled on all its networks."""
+    """The names of the features that a search looks at first, filled on its networks (those that
+    help to choose the champion come later)."""
     team = started(
         partial(Evaluator, setup.contexts, setup.config.evolution.statistics, lenient=True),
         1,
         setup.contexts,
         stores_for(setup.contexts, setup.records),
-        Measuring("measuring", 24),
+        Measuring("measuring", setup.config.evolution.networks),
         lenient=True,
         listed=setup.listed,
     )
@@ -127,7 +128,7 @@ def test_contexts_of_one_space_share_its_store(tmp_path):
 @pytest.fixture
 def shipped(home, monkeypatch, finished_run):
     """The values of a run that ship, as the command that makes them leaves them: of no build."""
-    shutil.copytree(finished_run.home / "data" / "features", "shipped")
+    shutil.copytree(finished_run.stores, "shipped")
     evolve(SHORT, name="measured", records="shipped")
     folder = home / "shipped" / "nasbench201"
     described = json.loads((folder / "measurement.json").read_text())

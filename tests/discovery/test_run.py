@@ -203,6 +203,8 @@ def test_a_run_without_a_test_looks_at_no_held_out_network(home, finished_run, m
     assert "##" not in page
     with pytest.raises(InputError, match="run bare: finished after generation 2"):
         resume("bare")
+    unsaved = tiny(generations=0, **FEW | {"evidence.networks": 0})
+    assert evolve(unsaved, save=False).untested is True
     assert len(front("bare", networks=8).rows) > 0
 
 
@@ -219,25 +221,27 @@ PROGRAM = f"""
 from eznas.discovery.config import read
 from eznas.discovery.small_data import short_where_few
 from eznas.discovery.run import evolve
-evolve(read(settings={TINY | {"seed": 3}!r}), name="elsewhere")
+evolve(read(settings={TINY | FEW | {"seed": 3}!r}), name="elsewhere", records="none")
 """
 
 
 @pytest.mark.slow
 def test_equal_seeds_equal_runs_in_every_process(home):
-    runs = [evolve(tiny(seed=3)).run for _ in range(2)]
+    config = tiny(seed=3, **FEW)
+    runs = [evolve(config, records="none").run for _ in range(2)]
     assert len(set(runs)) == 2
     hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
     subprocess.run([sys.executable, "-c", PROGRAM], cwd=home, env=environment, check=True)
     first, second, third = (comparable(home, run) for run in [*runs, "elsewhere"])
     assert first == second == third
-    other_seed = evolve(tiny(seed=4)).run
+    other_seed = evolve(tiny(seed=4, **FEW)).run
     assert comparable(home, other_seed)["journal.jsonl"] != first["journal.jsonl"]
 
 
 @pytest.mark.ray
 def test_any_number_of_workers_gives_the_same_run(home):
-    runs = [evolve(tiny(seed=3), workers=workers).run for workers in (1, 2, 3)]
+    config = tiny(seed=3, **FEW)
+    runs = [evolve(config, workers=count, records="none").run for count in (1, 2, 3)]
     first, second, third = (comparable(home, run) for run in runs)
     assert first == second == third

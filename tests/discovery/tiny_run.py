@@ -39,6 +39,11 @@ class FinishedRun(NamedTuple):
     home: Path
     result: Result
 
+    @property
+    def stores(self) -> Path:
+        """The folder of feature stores that it has filled."""
+        return self.home / "data" / "features"
+
 
 class Interrupts(NoCallback):
     """Presses Ctrl-C after a generation."""

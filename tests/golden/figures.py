@@ -2,7 +2,9 @@
 
 `python -m tests.golden.figures` writes them beside this file, as they are on this commit and this
 machine. They were first taken on commit bd51ce1, before anything was moved or renamed; they are
-taken again only where a result was meant to change, and the commit then says why.
+taken again only where a result was meant to change, or what is computed here, and the commit then
+says why. The journal is that of a search on features that ship (`eznas/evaluation/stored`), and
+holds as long as these are what they are; that measuring gives what it gave is for the scores.
 """
 
 import contextlib

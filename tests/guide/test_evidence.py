@@ -162,7 +162,7 @@ def test_three_seeds():
 
 def test_what_parts_of_the_search_are_worth():
     """Against the search as it is, and the seeds of it and of greedy one by one."""
-    parts, seeds = tables("evidence-runs", "What parts of the search are worth")[:2]
+    parts, _, seeds = tables("evidence-runs", "What parts of the search are worth")[:3]
     rows = content("ablation-nasbench201/parts.json")["variants"]
     for shown, row in zip(parts, rows, strict=True):
         assert shown["search"].startswith(row["variant"])

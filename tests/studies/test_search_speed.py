@@ -8,7 +8,8 @@ from eznas.report.tables import search_speed_table
 from eznas.studies.search_speed import NODES, search_speed
 
 
-def test_every_way_of_a_search_is_timed(monkeypatch):
+def test_every_way_of_a_search_is_timed(monkeypatch, tmp_path):
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
     monkeypatch.setattr(moves, "OFFERED", 20)
     counts = []
     values_of = moves.Moves._values_of
