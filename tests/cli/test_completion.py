@@ -8,12 +8,11 @@ import pytest
 
 from tests.cli.calls import call
 
-COMPLETE = {"_EZNAS_COMPLETE": "complete_bash"}
-
 
 def typed(text: str) -> dict[str, str]:
     """What the shell says of a line whose last word is to be completed."""
-    return COMPLETE | {"COMP_WORDS": text, "COMP_CWORD": str(len(text.split()) - 1)}
+    position = str(len(text.split()) - 1)
+    return {"_EZNAS_COMPLETE": "complete_bash", "COMP_WORDS": text, "COMP_CWORD": position}
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,6 @@ def test_a_name_that_exists_costs_nothing(home):
 
 PROGRAM = f"""
 from eznas.discovery.config import read
-from eznas.discovery.small_data import short_where_few
 from eznas.discovery.run import evolve
 evolve(read(settings={TINY | FEW | {"seed": 3}!r}), name="elsewhere", records="none")
 """

@@ -22,9 +22,8 @@ from unittest import mock
 import torch
 
 import eznas
-import eznas.discovery.records
 from eznas.benchmarks.loading import without_accuracies
-from eznas.discovery import config
+from eznas.discovery import config, records
 from eznas.discovery.setup import contexts_for
 from eznas.evolution import randomness
 from eznas.evolution.grammar import Grammar, Individual, grow
@@ -44,7 +43,7 @@ TEN_CLASSICS = (
     *("params", "depth", "hybrid", "naswot", "jacob_cov", "snip", "zico", "zen"),
     *("eznas_a_sum", "az_nas"),
 )
-SHIPPED = Path(eznas.__file__).parent / "evaluation" / "stored"
+SHIPPED = records.PACKAGED  # before a test puts another in its place
 # A search small enough for a test, in which every operator and both input sizes take part, on
 # features that ship with the package.
 SMALL_SEARCH = {
@@ -155,7 +154,7 @@ def journal() -> dict[str, object]:
         TemporaryDirectory() as folder,
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, EZNAS_DATA=folder),
-        mock.patch.object(eznas.discovery.records, "PACKAGED", SHIPPED),
+        mock.patch.object(records, "PACKAGED", SHIPPED),
     ):
         result = eznas.evolve(settings, name="golden")
         lines = Path("runs/golden/journal.jsonl").read_text().splitlines()
@@ -189,13 +188,13 @@ def journal() -> dict[str, object]:
     }
 
 
-def correlation(records: Path | None) -> dict[str, object]:
+def correlation(folder_of_records: Path | None) -> dict[str, object]:
     """`correlate hybrid naswot params` on 200 networks: with recorded values, or measured."""
     with TemporaryDirectory() as folder:
         given = None
-        if records is not None:
+        if folder_of_records is not None:
             given = str(Path(folder, "records"))
-            shutil.copytree(records, given)
+            shutil.copytree(folder_of_records, given)
         figures = eznas.correlate(
             ["hybrid", "naswot", "params"], networks=200, against="hybrid", records=given
         )

@@ -40,7 +40,7 @@ def test_it_is_written_into_the_folder_of_the_run(run, forbid_measuring):
     assert 'id="parts"' not in page
 
 
-ALIKE = re.compile("quick-[2-9]|.*-seed-[2-9]|.*-without-.*")  # in form, others are
+ALIKE = re.compile("quick-[2-9]|.*-seed-[2-9]|.*-without-.*")  # to runs that are always tried
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def _from_archive(path: Path, space: Space) -> Any:
             if len(members) != 1:
                 raise InputError(f"{path}: expected one file {file_name}, found {len(members)}")
             content = archive.read(members[0])
-    # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression
-    # that it does not know.
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    # zipfile raises RuntimeError for an encrypted member, and for a compression that it does not
+    # know a subclass of it.
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     try:
         return parse_json(content)
