@@ -144,6 +144,18 @@ def test_one_formula_for_four_spaces():
         )
 
 
+def test_spaces_that_runs_were_made_without():
+    shown = tables("evidence-runs", "One formula for four spaces")[2]
+    rows = {}
+    for space in ("nasbench201", "nasbench101", "nasbench-macro", "naap440"):
+        unseen = rows_of(f"general-without-{space}/result.json", part="held_out")
+        rows |= {key: row for key, row in unseen.items() if row["set"] == "space not searched"}
+    assert [row["unseen"] for row in shown] == list(dict.fromkeys(d for _, d in rows))
+    for row in shown:
+        for proxy in row.keys() - {"unseen"}:
+            assert not difference(row[proxy], rows[proxy, row["unseen"]], interval("tau"))
+
+
 def test_three_seeds():
     shown = tables("evidence-runs", "Three earlier seeds")[0]
     assert [row["seed"] for row in shown] == ["1", "2", "3"]
