@@ -14,8 +14,12 @@ from hypothesis import settings
 
 import eznas.discovery.records
 import eznas.evaluation.measuring
+import eznas.spaces.nasbench201
 from eznas.discovery.run import evolve
+from eznas.evaluation import ray_executor
 from tests.discovery.tiny_run import FinishedRun, tiny
+
+CELLS_PER_STAGE = eznas.spaces.nasbench201.CELLS_PER_STAGE
 
 # The same examples of properties in every run, so that its outcome depends on the tree alone.
 # `pytest --hypothesis-profile=random` draws others.
@@ -46,10 +50,44 @@ def interruptible():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def no_cluster(request, monkeypatch):
+    """Only a test that is marked starts a Ray cluster: it takes seconds."""
+    join_or_start = ray_executor._join_or_start
+
+    def joined(count):
+        assert ray_executor.ADDRESS in os.environ, "a test without the mark `ray` starts Ray"
+        return join_or_start(count)
+
+    if not request.node.get_closest_marker("ray"):
+        monkeypatch.setattr(ray_executor, "_join_or_start", joined)
+
+
+@contextlib.contextmanager
+def _with_few_cells():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eznas.spaces.nasbench201, "CELLS_PER_STAGE", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_cells():
+    """Networks of NAS-Bench-201 have one cell a stage, not five, which measures them three times
+    as fast: for tests whose subject is not what is measured. Other processes do not see it."""
+    with _with_few_cells():
+        yield
+
+
+@pytest.fixture
+def all_cells(monkeypatch):
+    """Networks of NAS-Bench-201 are whole, as other processes have them."""
+    monkeypatch.setattr(eznas.spaces.nasbench201, "CELLS_PER_STAGE", CELLS_PER_STAGE)
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """A tiny run that went to its end undisturbed, for tests that only read it; processes that
-    share the tests share it."""
+    """A tiny run on networks of few cells that went to its end undisturbed, for tests that only
+    read it; processes that share the tests share it."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
@@ -58,7 +96,7 @@ def finished_run(tmp_path_factory):
         if not result.exists():
             shutil.rmtree(home, ignore_errors=True)  # of a run that failed in another process
             home.mkdir()
-            with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
+            with contextlib.chdir(home), _with_few_cells(), pytest.MonkeyPatch.context() as patch:
                 patch.setenv("EZNAS_DATA", str(home / "data"))
                 result.write_bytes(pickle.dumps(evolve(tiny(), name="undisturbed")))
     return FinishedRun(home, pickle.loads(result.read_bytes()))

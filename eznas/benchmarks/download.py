@@ -15,16 +15,9 @@ from eznas.benchmarks.importing import (
     import_table,
     problem_of,
 )
-from eznas.benchmarks.loading import PACKAGED
+from eznas.benchmarks.loading import tables_here
 from eznas.benchmarks.sources import SOURCES, Source, source_of
-from eznas.benchmarks.store import (
-    folder,
-    names_of,
-    path_of,
-    sha256_of,
-    source_parts,
-    stored,
-)
+from eznas.benchmarks.store import folder, sha256_of, source_parts, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 from eznas.system.files import write_whole
@@ -72,7 +65,7 @@ def verify(name: str | None = None) -> list[dict[str, Any]]:
     names = (*SPACES, *(n for n in CURVES if n not in SPACES)) if name is None else (name,)
     rows = []
     for known in names:
-        for table in _tables_here(known):
+        for table in tables_here(known):
             rows.append({"what": f"table of {table}", "problem": problem_of(table)})
         if known in CURVES and curves_path(known).exists():
             rows.append({"what": f"curves of {known}", "problem": problem_of_curves(known)})
@@ -88,22 +81,11 @@ def _check_here(name: str) -> None:
     space, table = source_parts(name)
     if space not in SPACES and name not in CURVES:
         raise unknown("space", name, [*SPACES, *CURVES])
-    if (name in CURVES and curves_path(name).exists()) or any(_tables_here(name)):
+    if (name in CURVES and curves_path(name).exists()) or any(tables_here(name)):
         return
     if space in SPACES:
         stored(space, table)  # raises the error
     stored_curves(name)
-
-
-def _tables_here(source: str) -> list[str]:
-    """The tables that are here of a space, its usual one first; of SPACE:NAME that one alone."""
-    space, name = source_parts(source)
-    if space not in SPACES:
-        return []
-    if name:
-        return [source] if path_of(space, name).exists() else []
-    is_here = space in PACKAGED or path_of(space).exists()
-    return [space] * is_here + [f"{space}:{other}" for other in names_of(space)]
 
 
 def downloads() -> Path:

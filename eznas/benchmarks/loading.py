@@ -9,12 +9,23 @@ from eznas.benchmarks.benchmark import DATASETS, Benchmark, Dataset, select_data
 from eznas.benchmarks.readers.nasbench201 import load as load_nasbench201
 from eznas.benchmarks.readers.plain_csv import read_accuracies
 from eznas.benchmarks.splits import parts
-from eznas.benchmarks.store import source_parts, stored
+from eznas.benchmarks.store import names_of, path_of, source_parts, stored
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
 # Spaces whose accuracies come with a package that is installed; all others are imported.
 PACKAGED = {"nasbench201": load_nasbench201}
+
+
+def tables_here(source: str) -> list[str]:
+    """The tables that are here of a space, its usual one first; of SPACE:NAME that one alone."""
+    space, name = source_parts(source)
+    if space not in SPACES:
+        return []
+    if name:
+        return [source] if path_of(space, name).exists() else []
+    is_here = space in PACKAGED or path_of(space).exists()
+    return [space] * is_here + [f"{space}:{other}" for other in names_of(space)]
 
 
 def load(source: str, datasets: Sequence[str] = ()) -> Benchmark:

@@ -80,6 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evolution.generations": 0,
         "evolution.population": 50,
         "evolution.max_nodes": 400,
+        "evolution.max_depth": 60,  # the terms of a sum are nested
         "evolution.networks": 500,
         "evolution.first_networks": 500,
     },

@@ -27,6 +27,7 @@ from eznas.evolution.pairwise import refined
 from eznas.evolution.references import tree_reference
 from eznas.evolution.simplest import REPLICATES, fitness_replicates, simplest_within_error
 from eznas.evolution.state import State
+from eznas.evolution.variation import is_within
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.definedness import everywhere
 from eznas.formulas.expression import Expression
@@ -190,7 +191,8 @@ def _champion(
         champion = _fittest(archived, table, tasks, networks, reference)
         if evolution.refine:
             other = refined(champion, table, tasks, networks)
-            champion = _fittest([champion, other], table, tasks, networks, reference)
+            if is_within(other, evolution):  # weights that were 1 are further constants
+                champion = _fittest([champion, other], table, tasks, networks, reference)
     return champion, _fittest(greedy, table, tasks, networks, reference) if greedy else None
 
 

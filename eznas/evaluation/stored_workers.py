@@ -6,6 +6,7 @@ are measured again first, and where their values differ, those of the store are 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -45,6 +46,12 @@ class Measuring:
             self._progress = self.callback.phase(self.title, self.networks)
         self._done, self._total = done, total
 
+    def begin_comparing(self, networks: int) -> None:
+        """A phase of its own begins, in which so many networks are measured to compare values."""
+        title = f"comparing stored values with this machine's on {networks} networks"
+        self._progress = self.callback.phase(title, networks)
+        self._done, self._total = 0, networks
+
     def __call__(self, done: int, total: int) -> None:
         """So many networks of the portion are done."""
         if self._progress is not None:
@@ -56,9 +63,9 @@ class StoredWorkers:
     """Workers that read values from feature stores, and evaluate and add those that these lack.
 
     `contexts` are those of the workers; `stores`: the number of a context -> the store of its
-    space. A store that another process has claimed, or that cannot be written to, is read only;
-    `measuring.callback` gets a note. `listed`: the features that are stored (None: all); all others
-    are evaluated. `measuring` must be the progress of the workers, where these have one.
+    space. A store that another process has claimed, or that cannot be written to, is read only from
+    then on; `measuring.callback` gets a note. `listed`: the features that are stored (None: all);
+    all others are evaluated. `measuring` must be the progress of the workers, where these have one.
     """
 
     workers: Workers
@@ -96,12 +103,16 @@ class StoredWorkers:
         return values
 
     def close(self) -> None:
-        """See `Workers.close`; the stores are made compact, and released."""
+        """See `Workers.close`; the stores are made compact where that can be done, and released."""
         self.workers.close()
         for store in {id(store): store for store in self.stores.values()}.values():
-            if store.is_claimed:
-                store.compact()
-            store.close()
+            try:
+                if store.is_claimed:
+                    store.compact()
+            except InputError as error:
+                self.measuring.callback.note(f"{error}; it is not made compact")
+            finally:
+                store.close()
 
     def _portion(self, features: Sequence[str], shards: int) -> int:
         """How many of some shards are evaluated before what is known of them is stored."""
@@ -169,25 +180,28 @@ class StoredWorkers:
         networks = np.flatnonzero(~failed.all(0))
         rows = np.flatnonzero(~failed[:, networks].any(1)).tolist()
         store = self._store_of(context) if rows and networks.size else None
-        if store is None or not self._claimed(context, store):
+        if store is None:
             return
         config = self.contexts[context].measurement
         names = [architectures[n] for n in networks.tolist()]
         entry = config, names, values.rows(rows).columns(networks)
-        store.append([features[row] for row in rows], [entry])
+        self._changed(context, store, partial(store.append, [features[r] for r in rows], [entry]))
 
-    def _claimed(self, context: int, store: FeatureStore) -> bool:
-        """Whether a store can be added to; it is claimed where that has not been done."""
+    def _changed(self, context: int, store: FeatureStore, change: Callable[[], None]) -> bool:
+        """Whether a store could be changed so; it is claimed first, where that was not done. Where
+        either fails nothing more is added."""
         if context in self._refused:
             return False
         config = self.contexts[context].measurement
         try:
             if not store.is_claimed or not store.builds(config.key):
                 store.claim([config])
+            change()
         except InputError as error:
             self._refused |= {c for c, other in self.stores.items() if other is store}
             self.measuring.callback.note(f"{error}; it is read, and nothing is added")
-        return store.is_claimed
+            return False
+        return True
 
     def _store_of(self, context: int) -> FeatureStore | None:
         """The store of a context; None where there is none, or its values are by another build of
@@ -208,8 +222,7 @@ class StoredWorkers:
         differences = self._differences(context, store, some)
         feature = max(differences, key=lambda feature: differences[feature], default="")
         if feature and (difference := differences[feature]) > TOLERANCE:
-            if not builds and self._claimed(context, store):
-                store.forget(config)
+            if not builds and self._changed(context, store, partial(store.forget, config)):
                 self.measuring.callback.note(
                     f"{store.path}: the values that ship differ from this machine's ({feature}: by "
                     f"{difference:.0e}): they are dropped, and measured where they are needed"
@@ -221,8 +234,7 @@ class StoredWorkers:
                 "are used"
             )
             return False
-        if self._claimed(context, store):
-            store.agree(config)
+        self._changed(context, store, partial(store.agree, config))
         return True
 
     def _differences(
@@ -231,10 +243,8 @@ class StoredWorkers:
         """How far the stored values of each feature on some networks are from values measured now,
         relative to the largest of them; infinity where one alone is finite."""
         key = self.contexts[context].measurement.key
-        features = [feature for feature in store.features(key) if self._is_listed(feature)]
-        if not features:
-            return {}
-        self.measuring.begin(0, len(architectures))
+        features = store.features(key)  # all: the store will be said to agree
+        self.measuring.begin_comparing(len(architectures))
         shard = Shard(context, 0, tuple(architectures))
         [present] = self.workers.evaluate([shard], features)
         stored, known = store.find(key, features, architectures)

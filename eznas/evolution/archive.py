@@ -67,13 +67,9 @@ class Archive:
         """All entries, fittest first; of equally fit ones the smaller first."""
         return sorted(self._entries.values(), key=lambda e: (-e.fitness, e.size, e.canonical))
 
-    def front(self) -> list[Entry]:
-        """The Pareto front of fitness and size: entries that are fitter than all smaller ones,
-        smallest first."""
-        return _front(self.ranked())[::-1]
-
 
 def _front(ranked: list[Entry]) -> list[Entry]:
+    """The Pareto front of fitness and size: the entries that are fitter than all smaller ones."""
     front: list[Entry] = []
     for entry in ranked:
         if not front or entry.size < front[-1].size:

@@ -13,7 +13,8 @@ class Generation:
     - `best`: first of the archive; `median`: fitness of the population;
     - `valid`, `reasons`: of the new formulas, the share that is defined, and how many are undefined
       for which reason;
-    - `evaluations`: distinct formulas evaluated; `features`: how many are known so far; `pairs`:
+    - `evaluations`: formulas evaluated, no formula twice, but for fitted weights, where all count;
+      `features`: how many are known so far; `pairs`:
       pairs of a feature and a network that had to be evaluated for the new formulas;
     - `origins`: how many of the population each operator made;
     - `disconnected`, `failed`: networks of the sample that have no path from input to output, and

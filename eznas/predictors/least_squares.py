@@ -4,7 +4,7 @@ Orthogonal least squares (Chen, Billings & Luo, 1989) on short features finds in
 random population needs long for, so its formulas may also seed one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
@@ -25,6 +25,7 @@ from eznas.predictors.interactions import INTERACTIONS, Built, Columns
 MAX_TERMS = 12
 YARDSTICK_TERMS = 30  # what a champion is compared with may have as many
 FACTORS = 120  # features that interactions are formed of
+PENALTY = 1e-4  # of the weights: it matters only between near-equal columns
 _SAME = 1 - 1e-9  # correlation at which two features are the same to a linear model
 _EQUAL = 1e-9  # relative difference between gains that is rounding
 
@@ -81,11 +82,15 @@ def greedy_yardsticks(
     data = regression_data(candidates, table, tasks, networks)
     if data is None:
         return []
-    formulas = _formulas(data, YARDSTICK_TERMS)
+    return [f for of_kind in of_every_kind(data) for f in _formulas(of_kind, YARDSTICK_TERMS)]
+
+
+def of_every_kind(data: RegressionData) -> Iterator[RegressionData]:
+    """The data without interactions, then with each kind."""
+    yield data
     factors = _factors(data, FACTORS)
     for kind in INTERACTIONS:
-        formulas += _formulas(_joined(data, kind, factors), YARDSTICK_TERMS)
-    return formulas
+        yield _joined(data, kind, factors)
 
 
 def _formulas(data: RegressionData, max_terms: int) -> list[Expression]:
@@ -113,7 +118,7 @@ def regression_data_of(
     scores: Tensor, candidates: Sequence[Expression], tasks: Sequence[Task], networks: int
 ) -> RegressionData | None:
     """`regression_data` from the `score_columns` [networks of all tasks, candidates]."""
-    rows = scores.isfinite().double().mean(1) > 0.5  # most candidates have no score for the others
+    rows = used_rows(scores)
     usable = scores[rows].isfinite().all(0)
     if not rows.any() or not usable.any():
         return None
@@ -140,6 +145,12 @@ def score_columns(
         scores = {c: table.scores(candidate, c, networks).values for c in contexts}
         column[:] = np.concatenate([scores[t.context] for t in tasks])
     return torch.from_numpy(columns.T.copy())
+
+
+def used_rows(scores: Tensor) -> Tensor:
+    """The rows of `score_columns` that `regression_data` uses, bool: most candidates have no score
+    for the others."""
+    return scores.isfinite().double().mean(1) > 0.5
 
 
 def _standardised(columns: Columns, y: Tensor, task: Tensor) -> RegressionData:
@@ -246,19 +257,21 @@ def _centred(values: Tensor, task: Tensor) -> Tensor:
     return centred
 
 
-def _ridge(x: Tensor, y: Tensor) -> Tensor:
-    """Least squares with a penalty small enough to matter only between near-equal columns."""
-    gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+def ridge(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """Weights of the columns of x [rows, columns] by least squares, with a penalty on them."""
+    gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
     solution: Tensor = torch.linalg.solve(gram, x.T @ y)
     return solution
 
 
-def fitted_formula(data: RegressionData, columns: Sequence[int]) -> Expression:
+def fitted_formula(
+    data: RegressionData, columns: Sequence[int], penalty: float = PENALTY
+) -> Expression:
     """The weighted sum of some columns' features that fits best.
 
     Raises `ValueTypeError` where a weight is not finite, `InputError` where the sum is too deep.
     """
-    weights = (_ridge(data.x[:, columns], data.y) / data.deviations[columns]).tolist()
+    weights = (ridge(data.x[:, columns], data.y, penalty) / data.deviations[columns]).tolist()
     terms = [
         call("mul", constant(float(f"{weight:.6g}")), data.features[i])
         for i, weight in zip(columns, weights, strict=True)

@@ -29,17 +29,22 @@ from eznas.evaluation.feature_table import FeatureTable
 from eznas.evaluation.network_scores import table_scores
 from eznas.evaluation.workers import executor_of
 from eznas.evolution import randomness
+from eznas.evolution.pairwise import refined
 from eznas.formulas.candidates import candidate_features
 from eznas.formulas.expression import Expression
 from eznas.metrics import component_folds
+from eznas.predictors.greedy_by_folds import greedy_by_folds
 from eznas.studies.by_folds import fold_figures, search_part_table
 from eznas.studies.records import networks_of
 from eznas.studies.variants import (
     AS_IT_IS,
+    BY_FOLDS,
     GREEDY,
     LEAST,
+    REFINED,
     SECTIONS,
     VARIANTS,
+    YARDSTICKS,
     Settings,
     checked_name,
     full_settings,
@@ -68,16 +73,18 @@ class _Folds:
 
 @dataclass(frozen=True)
 class _Job:
-    """A search without the networks of a fold: see `eznas.evaluation.executors.Job`."""
+    """A search without the networks of a fold, and yardsticks that are chosen by folds beside it or
+    not: see `eznas.evaluation.executors.Job`."""
 
     worker: int
     config: Config
     fold: int
+    yardsticks: bool
     size: int = 1
 
     def call(self) -> Call:
         """See `Job.call`."""
-        return Call(_found, (self.config, self.fold))
+        return Call(_found, (self.config, self.fold, self.yardsticks))
 
     def finish(self, executor: Executor, call: Call, answer: Any) -> "_Found":
         """See `Job.finish`."""
@@ -124,10 +131,11 @@ def ablation(
 
     A row has the keys space, accuracy (its kind), networks, folds, variant, settings (those that
     differ), labels (networks that a search sees), nodes, evaluations and seconds (means over
-    seeds), and those of `fold_figures`. One of greedy least squares, on the networks of the search
-    as it is, comes second. Raises `InputError` for an argument that cannot be used: settings of
-    tasks, own models, tests, seeds, in a variant of measurements too, and features that are not
-    listed.
+    seeds), and those of `fold_figures`. `YARDSTICKS` on the networks of the search as it is come
+    second: greedy least squares as every run has it; with all choices by folds
+    (`eznas.predictors.greedy_by_folds`); and the latter with weights refined as those of champions
+    are. Raises `InputError` for an argument that cannot be used: settings of tasks, own models,
+    tests, seeds, in a variant of measurements too, and features that are not listed.
     """
     whole("seeds", seeds, 2)
     whole("workers", workers, 1)
@@ -150,7 +158,7 @@ def ablation(
         table = search_part_table(sample, base, features, records, workers, callback)
         folds = partial(_Folds, sample, table.reordered(range(len(places))), places)
         pairs = enumerate(product(configs.values(), range(seeds)))
-        jobs = [_Job(number, config, fold) for number, (config, fold) in pairs]
+        jobs = [_Job(i, config, fold, config is base) for i, (config, fold) in pairs]
         found = _all_found(jobs, folds, workers, callback)
     by_name = {
         name: found[number * seeds : (number + 1) * seeds] for number, name in enumerate(configs)
@@ -197,9 +205,9 @@ def _features(configs: Iterable[Config]) -> list[Expression]:
     return list(features)
 
 
-def _found(folds: _Folds, config: Config, fold: int) -> _Found:
-    """Do the search whose seed is that of a fold, on networks of the others. The global random
-    state is restored in the end."""
+def _found(folds: _Folds, config: Config, fold: int, yardsticks: bool) -> _Found:
+    """Do the search whose seed is that of a fold, on networks of the others, and choose greedy sums
+    by folds beside it if `yardsticks`. The global random state is restored in the end."""
     others, tested = (np.flatnonzero(part) for part in (folds.places != fold, folds.places == fold))
     evolution = config.evolution.model_copy(update={"seed": fold + 1})
     config = config.model_copy(update={"evolution": evolution})
@@ -217,8 +225,14 @@ def _found(folds: _Folds, config: Config, fold: int) -> _Found:
         randomness.restore(random_state)
     seconds = time.monotonic() - start
     formulas = {AS_IT_IS: result.champion, GREEDY: result.greedy}
+    tasks = tasks_of(setup)
+    if yardsticks:
+        of_order = samples[0].components
+        greedy = greedy_by_folds(_features([config]), table, tasks, of_order, searched)
+        formulas[BY_FOLDS] = greedy
+        formulas[REFINED] = greedy and refined(greedy, table, tasks, searched)
     found = {name: formula for name, formula in formulas.items() if formula is not None}
-    by_task = np.stack([*table_scores([*found.values()], table, tasks_of(setup)).values()])
+    by_task = np.stack([*table_scores([*found.values()], table, tasks).values()])
     scores = {name: by_task[:, row, searched:] for row, name in enumerate(found)}
     nodes = {name: formula.size for name, formula in found.items()}
     return _Found(scores, nodes, result.evaluations, seconds)
@@ -231,7 +245,7 @@ def _rows(
     sample: Benchmark,
     places: Integers,
 ) -> list[dict[str, Any]]:
-    """A row for each search, and one for greedy least squares; `by_name`: what the searches of each
+    """A row for each search, and one for each yardstick; `by_name`: what the searches of each
     name found, by fold."""
     rows, scores = list[dict[str, Any]](), list[Array]()
     common: dict[str, Any] = {"space": sample.source, "accuracy": sample.kind}
@@ -246,10 +260,11 @@ def _rows(
         }
         rows.append(described | of_search)
         scores.append(_together(found, AS_IT_IS, places))
-        if name == AS_IT_IS and (nodes := [f.nodes[GREEDY] for f in found if GREEDY in f.nodes]):
-            of_greedy = {"nodes": float(np.mean(nodes)), "evaluations": None, "seconds": None}
-            rows.append(described | {"variant": GREEDY} | of_greedy)
-            scores.append(_together(found, GREEDY, places))
+        for greedy in YARDSTICKS if name == AS_IT_IS else ():
+            if nodes := [f.nodes[greedy] for f in found if greedy in f.nodes]:
+                of_greedy = {"nodes": float(np.mean(nodes)), "evaluations": None, "seconds": None}
+                rows.append(described | {"variant": greedy} | of_greedy)
+                scores.append(_together(found, greedy, places))
     figures = fold_figures(scores, sample, places, paired=True)
     return [row | of_row for row, of_row in zip(rows, figures, strict=True)]
 

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eznas.benchmarks import Benchmark
-from eznas.benchmarks.loading import PACKAGED
 from eznas.benchmarks.loading import load as load_benchmark
-from eznas.benchmarks.store import path_of
+from eznas.benchmarks.loading import tables_here
 from eznas.discovery.callbacks import Callback, NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.records import records_folder, stores_for
@@ -57,8 +56,7 @@ def arena(
     """Kendall's tau of formulas, and of published proxies beside them, with accuracies of networks
     of the search parts of spaces: a row for each formula and data set.
 
-    `formulas`: texts as `load` takes them. `spaces`: none for all that have accuracies here, but
-    for `KEPT`.
+    `formulas`: texts as `load` takes them. `spaces`: none for those `with_accuracies`.
     `networks`: the first of each search part, at most (None: as `eznas.studies.records`); those of
     which all features are stored are taken. Where they are fewer than `measured`, the first so many
     networks are, and what is not stored is measured. All formulas are measured as a search measures
@@ -74,18 +72,23 @@ def arena(
     settings = Config.model_validate({"measurement": {"device": device}})
     folder, callback = records_folder(records), watcher or NoCallback()
     rows = []
-    for space in spaces or [space for space in with_accuracies() if space not in KEPT]:
+    for space in spaces or with_accuracies():
         benchmark = networks_of(load_benchmark(space), "search", networks)
         rows += _rows(loaded, benchmark, settings, folder, measured, workers, callback)
     return rows
 
 
 def with_accuracies() -> list[str]:
-    """The spaces that have accuracies here; `InputError` where none has."""
-    spaces = [space for space in SPACES if space in PACKAGED or path_of(space).exists()]
-    if not spaces:
+    """The spaces that have accuracies here, but for `KEPT`; SPACE:NAME, the tables of a name, where
+    a space has no usual one. `InputError` where none has accuracies."""
+    found = []
+    for space in SPACES:
+        if space not in KEPT:
+            tables = tables_here(space)
+            found += [space] if space in tables else tables
+    if not found:
         raise InputError("no space has accuracies here: `eznas data list` says where to get them")
-    return spaces
+    return found
 
 
 def _rows(

@@ -11,6 +11,9 @@ Settings = Mapping[str, Any]
 
 AS_IT_IS = "as it is"
 GREEDY = "greedy least squares"
+BY_FOLDS = "greedy, chosen by folds"
+REFINED = "greedy, chosen by folds, refined"
+YARDSTICKS = (GREEDY, BY_FOLDS, REFINED)
 LEAST = 8  # networks that a search sees
 SECTIONS = ("evolution.", "termination.")  # of the settings that searches may differ in
 
@@ -59,7 +62,7 @@ def full_settings(name: str, settings: Any, sections: tuple[str, ...]) -> dict[s
 
 def checked_name(name: str) -> str:
     """The name of a variant; `InputError` for that of another row."""
-    if name in (AS_IT_IS, GREEDY):
+    if name in (AS_IT_IS, *YARDSTICKS):
         raise InputError(f"variant {name!r}: a row has this name already")
     return name
 

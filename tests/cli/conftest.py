@@ -147,3 +147,8 @@ DAMAGES = {
     "formula": {"formula": "sum_layers(wieght)"},
     "layer": {"formula": "weight"},
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _with_few_cells(few_cells):
+    """Commands of these tests measure networks of few cells."""

@@ -54,7 +54,9 @@ def test_a_table_beside_the_usual_one():
     tables = ["table of nasbench201: ok", f"table of {SPACE}: ok", f"table of {SPACE}:mine: ok"]
     assert call("data", "verify").out.splitlines() == tables
     assert call("data", "verify", f"{SPACE}:mine").out.splitlines() == tables[2:]
-    rows = answer("correlate", "params", "--space", f"{SPACE}:mine", *BATCH)["rows"]
+    rows = answer("correlate", "params", "--space", f"{SPACE}:mine", *BATCH, "--workers", "1")[
+        "rows"
+    ]
     assert [(row["networks"], row["accuracy"]) for row in rows] == [(3, "validation")]
     assert "did you mean 'mine'" in complaint("correlate", "params", "--space", f"{SPACE}:mne")
     assert "expected 1 to 40 small letters" in complaint(

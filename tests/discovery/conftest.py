@@ -9,3 +9,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path / "data"))
     return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _with_few_cells(few_cells):
+    """Runs of these tests are on networks of few cells."""

@@ -270,15 +270,18 @@ def test_values_of_another_build_are_used_where_they_agree(earlier_build):
     assert again.stores[0].builds(CONFIGS[0].key) == ("1.0", str(torch.__version__))
 
 
-def test_values_of_another_build_are_not_used_where_they_differ(earlier_build):
-    class OtherWorkers(MadeUpWorkers):
-        def evaluate(self, shards, texts):
-            shard_values = super().evaluate(shards, texts)
-            for shard, values in zip(shards, shard_values, strict=True):
-                if shard.context == 1 and "params" in texts:
-                    values.values[texts.index("params")] *= 1 + 3e-5
-            return shard_values
+class OtherWorkers(MadeUpWorkers):
+    """Workers whose parameters in context 1 are others than those that are stored."""
 
+    def evaluate(self, shards, texts):
+        shard_values = super().evaluate(shards, texts)
+        for shard, values in zip(shards, shard_values, strict=True):
+            if shard.context == 1 and "params" in texts:
+                values.values[texts.index("params")] *= 1 + 3e-5
+        return shard_values
+
+
+def test_values_of_another_build_are_not_used_where_they_differ(earlier_build):
     heard, before = Heard(), contents(earlier_build)
     workers = stored_workers(earlier_build, OtherWorkers(), measuring=Measuring("", 0, heard))
     values = workers.evaluate(SHARDS, FEATURES)
@@ -293,6 +296,46 @@ def test_values_of_another_build_are_not_used_where_they_differ(earlier_build):
     )
     workers.close()
     check_equal(reread(earlier_build), before)
+
+
+def test_features_that_are_not_listed_are_compared_too(earlier_build):
+    """Others will read them: the store is said to agree as a whole."""
+    listed = frozenset(FEATURES) - {"params"}
+    workers = stored_workers(earlier_build, OtherWorkers(), listed=listed)
+    workers.evaluate(SHARDS, sorted(listed))
+    workers.close()
+    assert [earlier_build.builds(config.key) for config in CONFIGS] == [
+        ("1.0", str(torch.__version__)),
+        ("1.0",),
+    ]
+
+
+def test_the_comparison_is_a_phase_of_its_own(earlier_build):
+    heard = Heard()
+    workers = stored_workers(earlier_build, measuring=Measuring("measuring", 40, heard))
+    workers.evaluate(SHARDS, FEATURES)
+    title = "comparing stored values with this machine's on 8 networks"
+    assert heard.phases == [(title, 8)] * 2
+    workers.evaluate(SHARDS, ["sum_layers(y)"])
+    assert heard.phases[2:] == [("measuring", 40)]
+    workers.close()
+
+
+@pytest.mark.parametrize("change", ["append", "compact"])
+def test_where_a_store_cannot_be_written_to_any_more_the_values_are_still_given(
+    open_store, monkeypatch, change
+):
+    def fails(*_):
+        raise InputError("features.gz: cannot write: No space left on device")
+
+    heard, store = Heard(), open_store()
+    monkeypatch.setattr(store, change, fails)
+    workers = stored_workers(store, measuring=Measuring("", 0, heard))
+    check_values(workers.evaluate(SHARDS, FEATURES), EXPECTED)
+    workers.close()
+    [note] = heard.notes
+    assert note.startswith("features.gz: cannot write: No space left on device; it is ")
+    assert not store.is_claimed
 
 
 class StoppingWorkers(MadeUpWorkers):

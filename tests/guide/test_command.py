@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 
 from eznas.cli import guide as command
 from eznas.cli.app import app
@@ -85,3 +86,22 @@ def test_its_two_commands_are_marked(marker, end):
 
 def test_json_of_a_page_is_json():
     assert json.loads(call("guide", "speed", "--json").out)["topic"] == "speed"
+
+
+RUNS = (ROOT / "runs" / "README.md", *ROOT.glob("runs/*/R*.md"))
+TEXTS = {str(path.relative_to(ROOT)): path for path in (README, *PAGES.values(), *RUNS)}
+_IN_TEXT = re.compile(r"`eznas ([^`]*)`")
+_IN_A_BLOCK = re.compile(r"^(?:\$ )?eznas ((?:[^\n#|]*\\\n)*[^\n#|]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_options_that_are_named_exist(name):
+    text, unknown = TEXTS[name].read_text(encoding="utf-8"), []
+    for written in (*_IN_TEXT.findall(text), *_IN_A_BLOCK.findall(text)):
+        words, command = written.split(), get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {"--help"}.union(*(parameter.opts for parameter in command.params))
+        options = [word.partition("=")[0] for word in words if word.startswith("--")]
+        unknown += [f"eznas {written}: {option}" for option in options if option not in known]
+    assert not unknown

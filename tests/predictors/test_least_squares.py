@@ -17,6 +17,7 @@ from eznas.predictors.least_squares import (
     forward_selection,
     greedy_formulas,
     greedy_yardsticks,
+    ridge,
 )
 from tests.evolution.made_up import MadeUp, table_of
 from tests.predictors.made_up import (
@@ -47,6 +48,12 @@ def features_of(formula):
 
 def fitness_of(formulas, table, tasks=TASKS):
     return [result.fitness for result in evaluate_fitness(formulas, table, tasks, COUNT)]
+
+
+def test_a_penalty_counts_once_for_each_row():
+    x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([3.0, 4.0])
+    assert ridge(x, y, 0.0).tolist() == [pytest.approx(11 / 5)]
+    assert ridge(x, y, 2.5).tolist() == [pytest.approx(11 / (5 + 2 * 2.5))]
 
 
 def test_a_planted_combination_is_found():

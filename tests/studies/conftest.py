@@ -8,3 +8,8 @@ def folder(tmp_path, monkeypatch):
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _with_few_cells(few_cells):
+    """Studies of these tests measure networks of few cells."""

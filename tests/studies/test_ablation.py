@@ -14,13 +14,14 @@ from eznas.errors import InputError
 from eznas.evaluation.feature_table import FeatureTable
 from eznas.formulas.parser import parse
 from eznas.metrics import component_folds, kendall
+from eznas.predictors import greedy_by_folds
 from eznas.report.study_page import study_page
 from eznas.report.yardstick_tables import ablation_table
 from eznas.spaces import SPACES
 from eznas.studies import ablation as study
 from eznas.studies import by_folds
 from eznas.studies.ablation import ablation
-from eznas.studies.variants import AS_IT_IS, GREEDY, VARIANTS, variant_of
+from eznas.studies.variants import AS_IT_IS, VARIANTS, YARDSTICKS, variant_of
 from tests.evolution.made_up import MadeUp, drawn
 
 NETWORKS, SEEDS = 48, 2
@@ -62,6 +63,7 @@ def made_up(monkeypatch):
         return made
 
     monkeypatch.setattr(by_folds, "REPLICATES", 20)
+    monkeypatch.setattr(greedy_by_folds, "YARDSTICK_TERMS", 3)
     monkeypatch.setattr(study, "load_benchmark", lambda _: benchmark)
     monkeypatch.setattr(study, "networks_of", lambda sample, part, networks: sample)
     monkeypatch.setattr(study, "search_part_table", table)
@@ -99,7 +101,7 @@ def test_a_search_sees_other_components_than_its_champion_ranks(rows_of, monkeyp
 
 def test_rows_are_compared_with_the_search_as_it_is(rows_of):
     rows = rows_of({"no crossover": {"crossover": 0.0}, "few": {"generations": 0}})
-    assert [row["variant"] for row in rows] == [AS_IT_IS, GREEDY, "no crossover", "few"]
+    assert [row["variant"] for row in rows] == [AS_IT_IS, *YARDSTICKS, "no crossover", "few"]
     for row in rows:
         # On the two data sets every formula has opposite taus.
         assert row["mean"][0] == pytest.approx(0)
@@ -112,21 +114,21 @@ def test_rows_are_compared_with_the_search_as_it_is(rows_of):
             assert low <= high
     assert rows[0]["minus"] == [0, 0, 0]
     assert rows[1]["evaluations"] is None
-    assert rows[0]["evaluations"] > rows[3]["evaluations"] > 0
+    assert rows[0]["evaluations"] > rows[-1]["evaluations"] > 0
 
 
 def test_the_scores_of_a_row_are_those_of_its_champions(rows_of, monkeypatch):
     """A planted feature alone decides accuracy, and a search that returns it ranks all."""
     found = SearchResult(parse(BEST), None, "", 7)
     monkeypatch.setattr(study, "evolved", lambda *_: found)
-    [row] = rows_of({})
+    row, *_ = rows_of({})
     assert row["tau"]["one"][0] == kendall(ACCURACIES, ACCURACIES) == 1
     assert row["nodes"] == 2
     assert row["evaluations"] == 7
 
 
 def test_where_folds_have_fewer_networks_a_search_has_all(rows_of):
-    [row, greedy] = rows_of({}, settings={**SETTINGS, "networks": 800, "champion_networks": 4})
+    row, greedy, *_ = rows_of({}, settings={**SETTINGS, "networks": 800, "champion_networks": 4})
     sizes = np.bincount(component_folds(COMPONENTS, SEEDS))
     assert row["labels"] == greedy["labels"] == NETWORKS - sizes.max()
 

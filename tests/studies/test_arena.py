@@ -17,8 +17,9 @@ from eznas.proxies.proxy import Proxy
 from eznas.report.arena_tables import arena_table
 from eznas.studies import arena as study
 from eznas.studies import records
-from eznas.studies.arena import arena, with_accuracies
+from eznas.studies.arena import KEPT, arena, with_accuracies
 from eznas.studies.records import build_records, networks_of
+from tests.benchmarks.made_up import store_macro
 
 FORMULA = "log(params)"
 
@@ -102,9 +103,14 @@ def test_networks_are_the_usual_number_of_the_search_part_or_all_there_are():
     ).any()
 
 
-def test_spaces_are_those_with_accuracies_here(monkeypatch):
+def test_spaces_are_those_with_accuracies_here(monkeypatch, tmp_path):
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
     assert with_accuracies() == ["nasbench201"]
-    monkeypatch.setattr(study, "PACKAGED", {})
+    store_macro(name="mine")
+    assert with_accuracies() == ["nasbench201", "nasbench-macro:mine"]
+    store_macro()
+    assert with_accuracies() == ["nasbench201", "nasbench-macro"]
+    monkeypatch.setattr(study, "SPACES", ["naap440", *KEPT])
     with pytest.raises(InputError, match="no space has accuracies here"):
         with_accuracies()
     for bad in ({"measured": 1}, {"spaces": ["nasbench2"]}):

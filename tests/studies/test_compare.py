@@ -33,6 +33,11 @@ def linear():
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _with_few_cells():
+    """Not here: what is calibrated is whole networks."""
+
+
 @pytest.fixture(scope="module")
 def both():
     return compare(SMALL, LARGE, "flops")
