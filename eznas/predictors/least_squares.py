@@ -148,8 +148,8 @@ def score_columns(
 
 
 def used_rows(scores: Tensor) -> Tensor:
-    """The rows of `score_columns` that `regression_data` uses, bool: most candidates have no score
-    for the others."""
+    """The rows of `score_columns` [rows, candidates] that `regression_data` uses, bool [rows]: most
+    candidates have no score for the others."""
     return scores.isfinite().double().mean(1) > 0.5
 
 

@@ -25,8 +25,13 @@ def rows_of(*files, part="rows", name="proxy"):
 
 
 def tables(topic, heading):
-    """The tables below a heading of a page: lists of rows, each a dict by heading."""
-    text = (GUIDE / f"{topic}.md").read_text(encoding="utf-8")
+    """`tables_in` a page of the guide."""
+    return tables_in(GUIDE / f"{topic}.md", heading)
+
+
+def tables_in(path, heading):
+    """The tables below a heading of a file: lists of rows, each a dict by heading."""
+    text = path.read_text(encoding="utf-8")
     _, found, below = text.partition(f"# {heading}\n")
     assert found, heading
     section = re.split(r"^#+ ", below, flags=re.MULTILINE)[0]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from eznas.discovery.setup import BASELINES
 from eznas.formulas.parser import parse
+from eznas.proxies.classics import CLASSICS
 from eznas.report.search_tables import ahead
 from eznas.studies.final import looks
 from tests.guide.evidence import (
@@ -14,8 +16,9 @@ from tests.guide.evidence import (
     interval,
     rows_of,
     tables,
+    tables_in,
 )
-from tests.guide.pages import ROOT
+from tests.guide.pages import README, ROOT
 
 STUDY, ALL = "nasbench201-study", "nasbench201-all"
 SEARCHES = "search-nasbench201"
@@ -142,6 +145,30 @@ def test_one_formula_for_four_spaces():
         assert not columns_differ(
             row, rows, row["proxy"], dict(zip(datasets, datasets, strict=True))
         )
+
+
+def test_the_first_table_of_the_readme():
+    specific, general, published = tables_in(README, "What it is worth")[0]
+    of_201, of_darts, _ = looks(ROOT / "runs" / "LOOKS.jsonl")
+    taus = {(row["proxy"], row["dataset"]): row["tau"] for row in of_201["rows"]}
+    others = {"NAS-Bench-101": "nasbench101:test", "NAS-Bench-Macro": "nasbench-macro"}
+    others["NAAP-440"] = "naap440"
+
+    def shown(values):
+        return "/".join(f"{value:.3f}".lstrip("0") for value in values)
+
+    for row, proxy in ((specific, "nasbench201-c"), (general, "any-a")):
+        assert row["NAS-Bench-201"] == shown(taus[proxy, dataset] for dataset in DATASETS)
+    best_of_201 = max(CLASSICS.keys() & {p for p, _ in taus}, key=lambda p: taus[p, "cifar10"])
+    assert published["NAS-Bench-201"] == shown(taus[best_of_201, d] for d in DATASETS)
+    on_darts = {row["proxy"]: row["tau"] for row in of_darts["rows"]}
+    assert general["DARTS"] == shown([on_darts["any-a"]])
+    assert published["DARTS"] == shown([max(on_darts[p] for p in CLASSICS.keys() & on_darts)])
+    rows = rows_of("general-seed-1/result.json", part="held_out")
+    for column, space in others.items():
+        of_space = {p: row["tau"] for (p, d), row in rows.items() if d == f"{space}/cifar10"}
+        assert general[column] == shown([of_space["champion"]])
+        assert published[column] == shown([max(of_space[name] for name in BASELINES)])
 
 
 def test_spaces_that_runs_were_made_without():
