@@ -66,7 +66,7 @@ def _taus_by_folds(data: RegressionData, folds: Integers) -> Array:
     over tasks and folds: [terms, penalties], of as many terms as every fold can fit."""
     by_fold = [_taus(data, torch.from_numpy(folds == fold)) for fold in range(FOLDS)]
     most = min(map(len, by_fold))
-    return np.mean([taus[:most] for taus in by_fold], axis=0)
+    return np.asarray(np.mean([taus[:most] for taus in by_fold], axis=0))
 
 
 def _taus(data: RegressionData, tested: Tensor) -> Array:
@@ -74,7 +74,7 @@ def _taus(data: RegressionData, tested: Tensor) -> Array:
     x, y = data.x[~tested], data.y[~tested]
     columns = forward_selection(x, y, YARDSTICK_TERMS)
     x, unseen, target = x[:, columns], data.x[tested][:, columns], data.y[tested]
-    of_tasks = [data.task[tested] == task for task in data.task.unique()]
+    of_tasks = [data.task[tested] == task for task in set(data.task.tolist())]
 
     def tau(terms: int, penalty: float) -> float:
         predicted = unseen[:, :terms] @ ridge(x[:, :terms], y, penalty)
