@@ -19,19 +19,19 @@ def test_every_way_of_a_search_is_timed(monkeypatch, tmp_path):
         return values_of(self, offered)
 
     monkeypatch.setattr(moves.Moves, "_values_of", counted)
-    rows = search_speed(40, formulas=5)
+    rows = search_speed(20, formulas=5)
     assert [row["way"] for row in rows] == ["offered", "fitted", "ranked"]
     offered, fitted, ranked = rows
     assert all(row["per_second"] > 0 for row in rows)
     assert fitted["formulas"] == ranked["formulas"] == 5
     assert offered["formulas"] == sum(counts) > 5 * 20
     assert 0 < offered["nodes"] <= NODES
-    assert (offered["networks"], offered["datasets"]) == (40, 3)
-    content = {"command": "eznas speed --search 40", "search_speed": rows}
+    assert (offered["networks"], offered["datasets"]) == (20, 3)
+    content = {"command": "eznas speed --search 20", "search_speed": rows}
     assert search_speed_table(content).row_count == 3
     page = study_page("search", {"search": content})
     assert "| `offered` |" in page
-    assert "on 40 networks and 3 data sets" in page
+    assert "on 20 networks and 3 data sets" in page
 
 
 def test_too_few_networks_are_refused():
