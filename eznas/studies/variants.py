@@ -11,8 +11,8 @@ Settings = Mapping[str, Any]
 
 AS_IT_IS = "as it is"
 GREEDY = "greedy least squares"
-BY_FOLDS = "greedy, chosen by folds"
-REFINED = "greedy, chosen by folds, refined"
+BY_FOLDS = "greedy, by folds"
+REFINED = "greedy, refined"
 YARDSTICKS = (GREEDY, BY_FOLDS, REFINED)
 LEAST = 8  # networks that a search sees
 SECTIONS = ("evolution.", "termination.")  # of the settings that searches may differ in

@@ -101,7 +101,8 @@ def test_options_that_are_named_exist(name):
         words, command = written.split(), get_command(app)
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
-        known = {"--help"}.union(*(parameter.opts for parameter in command.params))
+        any_of = [command, *getattr(command, "commands", {}).values()]  # of `search METHOD`
+        known = {"--help"}.union(*(option.opts for one in any_of for option in one.params))
         options = [word.partition("=")[0] for word in words if word.startswith("--")]
         unknown += [f"eznas {written}: {option}" for option in options if option not in known]
     assert not unknown
