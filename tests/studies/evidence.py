@@ -37,6 +37,14 @@ COMMANDS = {  # name of the results -> arguments of eznas
     "split-supernets": f"split-quality {FORMULAS} naswot --by supernet --leaves 8 --set held-out "
     f"--networks 500 {ONE}",
     "greedy-and-trees": f"yardsticks --held-out 500 --networks 900 --labels all {ONE}",
+    **{  # as many labels as a general run has
+        f"greedy-and-trees-{table.partition(':')[0]}": f"yardsticks --space {table} --held-out 200 "
+        f"--networks 600 --labels all {ONE}"
+        for table in ("nasbench101:test", "nasbench-macro", "naap440")
+    },
+    "latent": "search latent-compare --proxies live_params,depth,naswot,jacob_cov --weights equal "
+    "--methods latent,random,evolution --train 300 --judged 100 --repeats 5 --also nasbench201-c "
+    f"--records {STORE} {ONE}",
     **{
         f"parts-{proxy}": f"explain {proxy} --all --networks 300 --records {STORE} {ONE}"
         for proxy in FORMULAS.split()
