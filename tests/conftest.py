@@ -17,9 +17,15 @@ import eznas.evaluation.measuring
 import eznas.spaces.nasbench201
 from eznas.discovery.run import evolve
 from eznas.evaluation import ray_executor
+from eznas.predictors import least_squares
 from tests.discovery.tiny_run import FinishedRun, tiny
 
-CELLS_PER_STAGE = eznas.spaces.nasbench201.CELLS_PER_STAGE
+CHEAP = (
+    (eznas.spaces.nasbench201, "CELLS_PER_STAGE", 1),  # not 5: measured in a third of the time
+    (least_squares, "YARDSTICK_TERMS", 6),
+    (least_squares, "FACTORS", 20),
+)
+IN_FULL = [(module, name, getattr(module, name)) for module, name, _ in CHEAP]
 
 # The same examples of properties in every run, so that its outcome depends on the tree alone.
 # `pytest --hypothesis-profile=random` draws others.
@@ -64,30 +70,32 @@ def no_cluster(request, monkeypatch):
 
 
 @contextlib.contextmanager
-def _with_few_cells():
+def _cheaply():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(eznas.spaces.nasbench201, "CELLS_PER_STAGE", 1)
+        for setting in CHEAP:
+            patch.setattr(*setting)
         yield
 
 
 @pytest.fixture(scope="module")
-def few_cells():
-    """Networks of NAS-Bench-201 have one cell a stage, not five, which measures them three times
-    as fast: for tests whose subject is not what is measured. Other processes do not see it."""
-    with _with_few_cells():
+def cheap():
+    """Networks of NAS-Bench-201 have few cells, and greedy least squares few terms: for tests whose
+    subject is neither. Other processes do not see it."""
+    with _cheaply():
         yield
 
 
 @pytest.fixture
-def all_cells(monkeypatch):
-    """Networks of NAS-Bench-201 are whole, as other processes have them."""
-    monkeypatch.setattr(eznas.spaces.nasbench201, "CELLS_PER_STAGE", CELLS_PER_STAGE)
+def in_full(monkeypatch):
+    """Networks and greedy least squares are as other processes have them."""
+    for setting in IN_FULL:
+        monkeypatch.setattr(*setting)
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """A tiny run on networks of few cells that went to its end undisturbed, for tests that only
-    read it; processes that share the tests share it."""
+    """A tiny run that went to its end undisturbed, for tests that only read it; processes that
+    share the tests share it."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
@@ -96,7 +104,7 @@ def finished_run(tmp_path_factory):
         if not result.exists():
             shutil.rmtree(home, ignore_errors=True)  # of a run that failed in another process
             home.mkdir()
-            with contextlib.chdir(home), _with_few_cells(), pytest.MonkeyPatch.context() as patch:
+            with contextlib.chdir(home), _cheaply(), pytest.MonkeyPatch.context() as patch:
                 patch.setenv("EZNAS_DATA", str(home / "data"))
                 result.write_bytes(pickle.dumps(evolve(tiny(), name="undisturbed")))
     return FinishedRun(home, pickle.loads(result.read_bytes()))

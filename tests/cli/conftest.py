@@ -150,5 +150,5 @@ DAMAGES = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _with_few_cells(few_cells):
+def _cheap(cheap):
     """Commands of these tests measure networks of few cells."""

@@ -27,7 +27,7 @@ def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
         call("proxies")
 
 
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_a_process_of_its_own_gives_the_same():
     """In a process of its own: exit code, streams, and the same numbers to the last bit."""
 
@@ -108,7 +108,7 @@ def test_score_ranks_and_gives_the_reason_where_there_is_no_score():
     assert all(r["proxy"] == "naswot" and r["seconds"] > 0 for r in rows)
 
 
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_undefined_comes_after_lowest():
     """Few layers of POOLS have as many inputs as outputs; NOTHING has a singular kernel."""
     formula = (

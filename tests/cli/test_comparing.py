@@ -60,7 +60,7 @@ def test_the_usual_proxy_is_named_with_its_reason():
     assert f"first   {CONVOLUTIONS[:20]}" in outcome.out
 
 
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_a_calibrated_proxy_gives_a_probability():
     options = ("--initialisations", "1", "--proxy", "flops")
     outcome = call("compare", CONVOLUTIONS, POOLS, *options)

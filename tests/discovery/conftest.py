@@ -12,5 +12,5 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _with_few_cells(few_cells):
+def _cheap(cheap):
     """Runs of these tests are on networks of few cells."""

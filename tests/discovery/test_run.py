@@ -225,7 +225,7 @@ evolve(read(settings={TINY | FEW | {"seed": 3}!r}), name="elsewhere", records="n
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_equal_seeds_equal_runs_in_every_process(home):
     config = tiny(seed=3, **FEW)
     runs = [evolve(config, records="none").run for _ in range(2)]
@@ -240,7 +240,7 @@ def test_equal_seeds_equal_runs_in_every_process(home):
 
 
 @pytest.mark.ray
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_any_number_of_workers_gives_the_same_run(home):
     config = tiny(seed=3, **FEW)
     runs = [evolve(config, workers=count, records="none").run for count in (1, 2, 3)]

@@ -45,7 +45,7 @@ def test_a_run_by_default_finds_all_its_networks_in_it(benchmark, store, feature
             assert store.find(context.measurement.key, features, part.architectures)[1].all()
 
 
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_its_values_are_those_that_are_measured(benchmark, store, features):
     """Of two networks, so nearly that a run on this processor uses them."""
     contexts = contexts_for(benchmark, CONFIG)

@@ -212,7 +212,11 @@ def test_what_parts_of_the_search_are_worth():
             lost = sum(high < 0 for _, _, high in row["minus_by_fold"])
             assert shown["lost"] == f"{lost} of {row['folds']}"
     own, *yardsticks = content("ablation-nasbench201/alone.json")["variants"]
-    headings = ("ahead of greedy, best of all kinds", "of greedy, by folds", "of the latter, refined")
+    headings = (
+        "ahead of greedy, best of all kinds",
+        "of greedy, by folds",
+        "of the latter, refined",
+    )
     for fold, shown in enumerate(seeds):
         assert int(shown["seed"]) == fold + 1
         assert not difference(shown["as it is"], own["by_fold"], [fold])

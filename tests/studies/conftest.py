@@ -11,5 +11,5 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _with_few_cells(few_cells):
+def _cheap(cheap):
     """Studies of these tests measure networks of few cells."""

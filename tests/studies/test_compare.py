@@ -34,7 +34,7 @@ def linear():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _with_few_cells():
+def _cheap():
     """Not here: what is calibrated is whole networks."""
 
 

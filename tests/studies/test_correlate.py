@@ -37,7 +37,7 @@ def test_correlate_does_not_depend_on_company_or_data_sets():
     assert next(r for r in both if (r["proxy"], r["dataset"]) == ("naswot", SMALL)) == alone
 
 
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_correlate_averages_scores_over_initialisations():
     """Against scores of each network by itself, with each seed, averaged here."""
     benchmark = named_set(load_benchmark("nasbench201", ["cifar10"]), "all", 8, 1)

@@ -41,7 +41,7 @@ def test_the_shipped_table_is_what_is_measured():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("all_cells")
+@pytest.mark.usefixtures("in_full")
 def test_the_shipped_table_is_what_is_measured_on_all():
     same([])
 
