@@ -25,7 +25,7 @@ FORMULA = "log(params)"
 
 
 @pytest.fixture(autouse=True)
-def cheap(tmp_path, monkeypatch):
+def little_to_measure(tmp_path, monkeypatch):
     """Stores are empty, and nothing that is measured takes long."""
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
     usual = [load(name).formula for name in ("params", "flops")]
