@@ -91,6 +91,8 @@ def test_few_networks_make_short_formulas():
     evolution = short_where_few(few, ENOUGH - 1).evolution
     assert {key: getattr(evolution, key) for key in SHORT} == SHORT
     assert short_where_few(few, ENOUGH) == few
+    general = read(preset="general")  # sums of as many terms as the preset says
+    assert short_where_few(general, 220) == general
     kept = short_where_few(set_by_user, 20).evolution
     assert (kept.fit, kept.max_nodes, kept.generations) == (True, 70, SHORT["generations"])
 

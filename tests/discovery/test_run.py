@@ -8,6 +8,7 @@ import pytest
 
 from eznas.benchmarks.loading import load_tasks
 from eznas.benchmarks.subsets import held_out, search_networks
+from eznas.discovery import search
 from eznas.discovery.callbacks import NoCallback
 from eznas.discovery.config import Config
 from eznas.discovery.front import front
@@ -206,6 +207,17 @@ def test_a_run_without_a_test_looks_at_no_held_out_network(home, finished_run, m
     unsaved = tiny(generations=0, **FEW | {"evidence.networks": 0})
     assert evolve(unsaved, save=False).untested is True
     assert len(front("bare", networks=8).rows) > 0
+
+
+@pytest.mark.parametrize("most", [None, 1])
+def test_refined_weights_stay_within_the_limits(monkeypatch, most):
+    """However well they rank: weights that were 1 are further constants."""
+    refined = parse("2.5 * params + 0.5 * sum_layers(layer_params)")
+    monkeypatch.setattr(search, "refined", lambda *_: refined)
+    monkeypatch.setattr(search, "_fittest", lambda formulas, *_: formulas[-1])
+    settings = {"generations": 0, "max_constants": most, "evidence.networks": 0}
+    found = evolve(tiny(**FEW | settings), save=False).formula
+    assert (parse(found) == refined) is (most is None)
 
 
 def test_a_name_that_exists_costs_nothing(home):
