@@ -28,6 +28,7 @@ from eznas.evaluation.feature_file import (
     read_blocks,
 )
 from eznas.evaluation.feature_values import FeatureValues
+from eznas.formulas.parser import parse
 from eznas.primitives import PRIMITIVES
 from eznas.statistics.catalogue import CATALOGUE
 from eznas.statistics.config import MeasurementConfig
@@ -95,10 +96,10 @@ class FeatureStore:
 
     def features(self, key: str) -> list[str]:
         """The features of which there are values under the config of a key, sorted; those by an
-        earlier definition are left out."""
+        earlier definition, or of words that the language has no more, are left out."""
         columns = {c for block in self._blocks if block.measurement == key for c in block.features}
         texts = ((column.partition(" #")[0], column) for column in columns)
-        return sorted(text for text, column in texts if _column(text) == column)
+        return sorted(text for text, column in texts if _column(text) == column and _is_known(text))
 
     def find(
         self, key: str, features: Sequence[str], architectures: Sequence[str]
@@ -219,6 +220,15 @@ def _column(feature: str) -> str:
     definitions = [*(row.definition for row in rows), *(p.definition for p in primitives)]
     definition = max([FIRST_DEFINITION, *definitions])
     return feature if definition == FIRST_DEFINITION else f"{feature} #{definition}"
+
+
+def _is_known(feature: str) -> bool:
+    """Whether the language has all words of a feature."""
+    try:
+        parse(feature)
+    except InputError:
+        return False
+    return True
 
 
 def _is_description(config: Any) -> bool:

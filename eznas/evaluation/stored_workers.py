@@ -47,7 +47,9 @@ class Measuring:
         self._done, self._total = done, total
 
     def begin_comparing(self, networks: int) -> None:
-        """A phase of its own begins, in which so many networks are measured to compare values."""
+        """A phase of its own begins, in which so many networks are measured to compare values; what
+        is measured after it begins another."""
+        self._has_begun = False
         title = f"comparing stored values with this machine's on {networks} networks"
         self._progress = self.callback.phase(title, networks)
         self._done, self._total = 0, networks
@@ -74,7 +76,7 @@ class StoredWorkers:
     measuring: Measuring = field(default_factory=lambda: Measuring("", 0))
     listed: frozenset[str] | None = None
     _usable: dict[int, bool] = field(default_factory=dict)  # by context, once it is known
-    _refused: set[int] = field(default_factory=set)  # contexts whose store cannot be claimed
+    _refused: set[int] = field(default_factory=set)  # contexts whose store cannot be written to
 
     @property
     def count(self) -> int:
@@ -105,9 +107,9 @@ class StoredWorkers:
     def close(self) -> None:
         """See `Workers.close`; the stores are made compact where that can be done, and released."""
         self.workers.close()
-        for store in {id(store): store for store in self.stores.values()}.values():
+        for context, store in {id(s): (c, s) for c, s in self.stores.items()}.values():
             try:
-                if store.is_claimed:
+                if store.is_claimed and context not in self._refused:
                     store.compact()
             except InputError as error:
                 self.measuring.callback.note(f"{error}; it is not made compact")

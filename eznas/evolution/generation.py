@@ -13,7 +13,7 @@ class Generation:
     - `best`: first of the archive; `median`: fitness of the population;
     - `valid`, `reasons`: of the new formulas, the share that is defined, and how many are undefined
       for which reason;
-    - `evaluations`: formulas evaluated, no formula twice, but for fitted weights, where all count;
+    - `evaluations`: formulas evaluated: distinct ones, or every one where weights are fitted;
       `features`: how many are known so far; `pairs`:
       pairs of a feature and a network that had to be evaluated for the new formulas;
     - `origins`: how many of the population each operator made;

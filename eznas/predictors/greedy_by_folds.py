@@ -1,5 +1,5 @@
-"""Greedy least squares of which all that can be chosen is chosen by folds: the strictest yardstick
-of a search, which takes half a minute longer than the one that every run has."""
+"""Greedy least squares whose kind, length and penalty are chosen by folds: a stricter yardstick of
+a search, which takes half a minute longer than the one that every run has."""
 
 from collections.abc import Sequence
 
@@ -44,8 +44,9 @@ def greedy_by_folds(
     folds of whole components best; None where no candidate is usable.
 
     `components` [networks or more]: those of the networks of every task. What ranks is judged by
-    Kendall's tau, its mean over tasks and folds. A sum that is too long for a formula has fewer
-    terms. The features of the candidates must have been filled.
+    Kendall's tau, its mean over tasks and folds; which features interactions are formed of, and
+    what features are standardised by, is not by folds but from all `networks`. A sum that is too
+    long for a formula has fewer terms. The features of the candidates must have been filled.
     """
     scores = score_columns(candidates, table, tasks, networks)
     data = regression_data_of(scores, candidates, tasks, networks)
@@ -70,7 +71,7 @@ def _taus_by_folds(data: RegressionData, folds: Integers) -> Array:
 
 
 def _taus(data: RegressionData, tested: Tensor) -> Array:
-    """The same of one fold, whose rows are `tested`."""
+    """The same of one fold, whose rows are `tested`: a mean over tasks."""
     x, y = data.x[~tested], data.y[~tested]
     columns = forward_selection(x, y, YARDSTICK_TERMS)
     x, unseen, target = x[:, columns], data.x[tested][:, columns], data.y[tested]

@@ -227,10 +227,11 @@ def _found(folds: _Folds, config: Config, fold: int, yardsticks: bool) -> _Found
     formulas = {AS_IT_IS: result.champion, GREEDY: result.greedy}
     tasks = tasks_of(setup)
     if yardsticks:
-        of_order = samples[0].components
-        greedy = greedy_by_folds(_features([config]), table, tasks, of_order, searched)
-        formulas[BY_FOLDS] = greedy
-        formulas[REFINED] = greedy and refined(greedy, table, tasks, searched)
+        components = samples[0].components
+        with one_thread():
+            greedy = greedy_by_folds(_features([config]), table, tasks, components, searched)
+            formulas[BY_FOLDS] = greedy
+            formulas[REFINED] = greedy and refined(greedy, table, tasks, searched)
     found = {name: formula for name, formula in formulas.items() if formula is not None}
     by_task = np.stack([*table_scores([*found.values()], table, tasks).values()])
     scores = {name: by_task[:, row, searched:] for row, name in enumerate(found)}

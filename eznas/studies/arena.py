@@ -56,7 +56,7 @@ def arena(
     """Kendall's tau of formulas, and of published proxies beside them, with accuracies of networks
     of the search parts of spaces: a row for each formula and data set.
 
-    `formulas`: texts as `load` takes them. `spaces`: none for those `with_accuracies`.
+    `formulas`: texts as `load` takes them. `spaces`: none for all of `with_accuracies`.
     `networks`: the first of each search part, at most (None: as `eznas.studies.records`); those of
     which all features are stored are taken. Where they are fewer than `measured`, the first so many
     networks are, and what is not stored is measured. All formulas are measured as a search measures

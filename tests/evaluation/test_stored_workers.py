@@ -318,18 +318,25 @@ def test_the_comparison_is_a_phase_of_its_own(earlier_build):
     assert heard.phases == [(title, 8)] * 2
     workers.evaluate(SHARDS, ["sum_layers(y)"])
     assert heard.phases[2:] == [("measuring", 40)]
+    workers.measuring.begin_comparing(8)
+    workers.measuring(3, 8)
+    workers.measuring.begin(16, 40)
+    workers.measuring(4, 8)
+    assert heard.phases[3:] == [(title, 8), ("measuring", 40)]
+    assert heard.progress[-2:] == [(3, 8), (20, 40)]
     workers.close()
 
 
-@pytest.mark.parametrize("change", ["append", "compact"])
+@pytest.mark.parametrize("failing", [["append"], ["compact"], ["append", "compact"]])
 def test_where_a_store_cannot_be_written_to_any_more_the_values_are_still_given(
-    open_store, monkeypatch, change
+    open_store, monkeypatch, failing
 ):
     def fails(*_):
         raise InputError("features.gz: cannot write: No space left on device")
 
     heard, store = Heard(), open_store()
-    monkeypatch.setattr(store, change, fails)
+    for change in failing:
+        monkeypatch.setattr(store, change, fails)
     workers = stored_workers(store, measuring=Measuring("", 0, heard))
     check_values(workers.evaluate(SHARDS, FEATURES), EXPECTED)
     workers.close()

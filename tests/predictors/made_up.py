@@ -29,6 +29,11 @@ PLANTED[C] = 1e-3 * (QUANTILES - normal_draws(A) + 0.5 * normal_draws(B))
 ACCURACIES = np.exp(QUANTILES)  # any increasing function: only the order counts
 TASKS = [Task("task", 0, ACCURACIES)]
 
+SIGNS = np.where(np.arange(COUNT) % 2 == 0, 1.0, -1.0)
+# A product and a square that rank the networks perfectly, of features that hardly do.
+PRODUCT = {A: 5e6 + 1e3 * SIGNS, B: 7 + 1e-4 * SIGNS * QUANTILES}
+SQUARE = {A: 1e5 + SIGNS * np.sqrt(QUANTILES - QUANTILES.min())}
+
 
 def filled(planted=(), candidates=CANDIDATES, networks=COUNT, contexts=1):
     """A table of the candidates' features; planted values are the same in all contexts."""

@@ -14,6 +14,7 @@ from tests.predictors.made_up import (
     ACCURACIES,
     CANDIDATES,
     COUNT,
+    PRODUCT,
     TASKS,
     A,
     B,
@@ -54,6 +55,23 @@ def test_of_noise_few_terms_are_chosen(monkeypatch):
     best = 1 + int(np.argmax(np.mean(taus, 0)))
     found = chosen(tasks, table)
     assert len(terms(found)) == best < len(CANDIDATES)
+
+
+def test_a_planted_product_is_found_by_its_kind():
+    candidates = [c for c in CANDIDATES if c.text in PRODUCT]
+    found = chosen(table=filled(PRODUCT, candidates), candidates=candidates)
+    assert any(term.name == "mul" and features_of(term) == {A, B} for term in terms(found))
+
+
+def test_near_equal_networks_are_no_evidence_for_a_term():
+    """Folds of single networks would find what pairs share by chance: more terms."""
+    of_pairs = COMPONENTS * 2
+    planted = {c.text: normal_draws(c.text)[of_pairs] for c in CANDIDATES}
+    accuracies = np.exp(planted[A] + 2 * normal_draws("noise")[of_pairs])
+    tasks, table = [Task("task", 0, accuracies)], filled(planted)
+    by_component = chosen(tasks, table)
+    by_network = chosen(tasks, table, components=np.arange(COUNT))
+    assert len(terms(by_component)) < len(terms(by_network))
 
 
 def test_terms_and_penalty_are_those_of_the_highest_tau(monkeypatch):

@@ -26,7 +26,10 @@ from tests.predictors.made_up import (
     COUNT,
     OTHERS,
     PLANTED,
+    PRODUCT,
     QUANTILES,
+    SIGNS,
+    SQUARE,
     TASKS,
     A,
     B,
@@ -196,12 +199,6 @@ def terms_of(formula):
 
 def products(formula):
     return [t for t in terms_of(formula) if t.name == "mul"]
-
-
-SIGNS = np.where(np.arange(COUNT) % 2 == 0, 1.0, -1.0)
-# A product and a square that rank the networks perfectly, of features that hardly do.
-PRODUCT = {A: 5e6 + 1e3 * SIGNS, B: 7 + 1e-4 * SIGNS * QUANTILES}
-SQUARE = {A: 1e5 + SIGNS * np.sqrt(QUANTILES - QUANTILES.min())}
 
 
 @pytest.mark.parametrize(("planted", "factors"), [(PRODUCT, {A, B}), (SQUARE, {A})])

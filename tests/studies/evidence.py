@@ -1,7 +1,8 @@
 """Evidence of the shipped formulas: `python -m tests.studies.evidence` makes runs/evidence.
 
-All of it is from networks that runs are tested on, or from search parts. Networks that nothing is
-chosen on are not looked at here: that is what `eznas final` does, which counts its calls.
+All of it but `latent` is from networks that runs are tested on, or from search parts; `latent` is
+a search in all of NAS-Bench-201, judged on held-out networks that it draws. What formulas are worth
+on networks that nothing is chosen on says `eznas final`, which counts its calls.
 """
 
 import csv

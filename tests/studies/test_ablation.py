@@ -22,6 +22,7 @@ from eznas.studies import ablation as study
 from eznas.studies import by_folds
 from eznas.studies.ablation import ablation
 from eznas.studies.variants import AS_IT_IS, VARIANTS, YARDSTICKS, variant_of
+from tests.evaluation.ray_marks import on_ray
 from tests.evolution.made_up import MadeUp, drawn
 
 NETWORKS, SEEDS = 48, 2
@@ -51,7 +52,7 @@ class PartlyUndefined(MadeUp):
 
 
 @pytest.fixture(autouse=True)
-def made_up(monkeypatch):
+def made_up(request, monkeypatch):
     """Made-up features and accuracies, of two data sets: on the other one all is reversed."""
     accuracies = {"one": ACCURACIES.copy(), "two": -ACCURACIES}
     datasets = dict.fromkeys(accuracies, Dataset(32, 10))
@@ -63,7 +64,8 @@ def made_up(monkeypatch):
         return made
 
     monkeypatch.setattr(by_folds, "REPLICATES", 20)
-    monkeypatch.setattr(greedy_by_folds, "YARDSTICK_TERMS", 3)
+    if not request.node.get_closest_marker("ray"):  # other processes do not see it
+        monkeypatch.setattr(greedy_by_folds, "YARDSTICK_TERMS", 3)
     monkeypatch.setattr(study, "load_benchmark", lambda _: benchmark)
     monkeypatch.setattr(study, "networks_of", lambda sample, part, networks: sample)
     monkeypatch.setattr(study, "search_part_table", table)
@@ -188,6 +190,8 @@ def test_champions_without_scores_are_counted(rows_of, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_full")
+@on_ray
 def test_searches_at_once_find_what_they_find_one_by_one(rows_of):
     one, two = ([{**r, "seconds": 0} for r in rows_of({}, workers=n)] for n in (1, 2))
     assert one == two
