@@ -246,6 +246,8 @@ class StoredWorkers:
         relative to the largest of them; infinity where one alone is finite."""
         key = self.contexts[context].measurement.key
         features = store.features(key)  # all: the store will be said to agree
+        if not features:
+            return {}
         self.measuring.begin_comparing(len(architectures))
         shard = Shard(context, 0, tuple(architectures))
         [present] = self.workers.evaluate([shard], features)

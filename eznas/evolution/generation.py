@@ -14,8 +14,8 @@ class Generation:
     - `valid`, `reasons`: of the new formulas, the share that is defined, and how many are undefined
       for which reason;
     - `evaluations`: formulas evaluated: distinct ones, or every one where weights are fitted;
-      `features`: how many are known so far; `pairs`:
-      pairs of a feature and a network that had to be evaluated for the new formulas;
+      `features`: how many are known so far; `pairs`: pairs of a feature and a network that had to
+      be evaluated for the new formulas;
     - `origins`: how many of the population each operator made;
     - `disconnected`, `failed`: networks of the sample that have no path from input to output, and
       that could not be measured, for which reason.

@@ -132,7 +132,7 @@ def ablation(
     A row has the keys space, accuracy (its kind), networks, folds, variant, settings (those that
     differ), labels (networks that a search sees), nodes, evaluations and seconds (means over
     seeds), and those of `fold_figures`. `YARDSTICKS` on the networks of the search as it is come
-    second: greedy least squares as every run has it; with all choices by folds
+    second: greedy least squares as every run has it; chosen by folds
     (`eznas.predictors.greedy_by_folds`); and the latter with weights refined as those of champions
     are. Raises `InputError` for an argument that cannot be used: settings of tasks, own models,
     tests, seeds, in a variant of measurements too, and features that are not listed.
