@@ -249,6 +249,13 @@ def test_what_another_added_before_the_claim_is_not_lost(open_store):
     check_equal(reread(first), expected)
 
 
+def test_features_of_words_that_the_language_has_no_more_are_not_named(open_store):
+    """Nobody can ask for them, and comparing builds would end in an error."""
+    store, gone = open_store(), "sum_layers(norm(no_such_statistic))"
+    add(store, [0], ["params", gone])
+    assert store.features(CONFIGS[0].key) == ["params"]
+
+
 def test_columns_name_the_definition_of_what_changed():
     """Logarithms of measured tensors leave out layers of which nothing comes, since 3."""
     assert feature_store._column("sum_layers(layer_params)") == "sum_layers(layer_params)"
